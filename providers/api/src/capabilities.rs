@@ -1,0 +1,322 @@
+//! What a source can evaluate, as nested data. It is given per source and overridden per table and column.
+//! It holds no behaviour; [`crate::check`] asks it about queries.
+
+use crate::expr::{ArithmeticOp, Function};
+use crate::query::{AggregateFunction, JoinKind};
+use crate::types::ScalarType;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// How well a source evaluates something. The order matters: the support of a whole is the least of its parts'.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Support {
+    /// Not at all: must not be asked.
+    #[default]
+    None,
+    /// May return more rows than asked for; the rest is filtered out locally. Never below a limit or a negation.
+    Inexact,
+    /// Exactly as the IR says.
+    Exact,
+}
+
+/// Types by how they compare and compute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TypeClass {
+    /// Booleans.
+    Boolean,
+    /// All integers.
+    Integer,
+    /// Floats.
+    Float,
+    /// Decimals.
+    Decimal,
+    /// Text.
+    Text,
+    /// Bytes.
+    Binary,
+    /// Dates.
+    Date,
+    /// Times of day.
+    Time,
+    /// Timestamps without zone.
+    Timestamp,
+    /// Timestamps with zone.
+    TimestampTz,
+    /// GUIDs.
+    Guid,
+    /// JSON documents.
+    Json,
+}
+
+impl TypeClass {
+    /// Every class.
+    pub const ALL: [TypeClass; 12] = [
+        TypeClass::Boolean,
+        TypeClass::Integer,
+        TypeClass::Float,
+        TypeClass::Decimal,
+        TypeClass::Text,
+        TypeClass::Binary,
+        TypeClass::Date,
+        TypeClass::Time,
+        TypeClass::Timestamp,
+        TypeClass::TimestampTz,
+        TypeClass::Guid,
+        TypeClass::Json,
+    ];
+
+    /// The class of a type.
+    pub fn of(scalar_type: ScalarType) -> TypeClass {
+        match scalar_type {
+            ScalarType::Boolean => TypeClass::Boolean,
+            ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64 => TypeClass::Integer,
+            ScalarType::Float32 | ScalarType::Float64 => TypeClass::Float,
+            ScalarType::Decimal { .. } => TypeClass::Decimal,
+            ScalarType::Text => TypeClass::Text,
+            ScalarType::Binary => TypeClass::Binary,
+            ScalarType::Date => TypeClass::Date,
+            ScalarType::Time => TypeClass::Time,
+            ScalarType::Timestamp => TypeClass::Timestamp,
+            ScalarType::TimestampTz => TypeClass::TimestampTz,
+            ScalarType::Guid => TypeClass::Guid,
+            ScalarType::Json => TypeClass::Json,
+        }
+    }
+}
+
+/// How values of one class compare and sort at the source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ComparisonSupport {
+    /// `=` and `IN`.
+    pub equal: Support,
+    /// `<>` and `NOT IN`.
+    pub not_equal: Support,
+    /// `<`, `<=`, `>`, `>=`.
+    pub order: Support,
+    /// `IS [NOT] DISTINCT FROM`.
+    pub distinct_from: Support,
+    /// `ORDER BY`.
+    pub sort: Support,
+    /// `IS NULL`.
+    pub is_null: Support,
+}
+
+impl ComparisonSupport {
+    /// All exact.
+    pub const EXACT: ComparisonSupport = ComparisonSupport {
+        equal: Support::Exact,
+        not_equal: Support::Exact,
+        order: Support::Exact,
+        distinct_from: Support::Exact,
+        sort: Support::Exact,
+        is_null: Support::Exact,
+    };
+
+    /// Only `IS NULL`.
+    pub const NULLS_ONLY: ComparisonSupport = ComparisonSupport {
+        equal: Support::None,
+        not_equal: Support::None,
+        order: Support::None,
+        distinct_from: Support::None,
+        sort: Support::None,
+        is_null: Support::Exact,
+    };
+}
+
+/// How text compares at the source. The IR compares by code points.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Collation {
+    /// By code points: as the IR does.
+    #[default]
+    Binary,
+    /// Equality ignores case: a superset for `=`, unsafe under `NOT`.
+    CaseInsensitive,
+    /// Equality is exact, order is that of a language.
+    Linguistic,
+}
+
+/// Where nulls can be placed in an order.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NullOrdering {
+    /// As asked.
+    #[default]
+    AsAsked,
+    /// Nulls are the lowest values: first ascending, last descending.
+    Lowest,
+    /// Nulls are the highest values: last ascending, first descending.
+    Highest,
+}
+
+/// Predicates and scalar expressions.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct FilterCapabilities {
+    /// By class of the operands.
+    pub comparisons: BTreeMap<TypeClass, ComparisonSupport>,
+    /// `AND`.
+    pub and: Support,
+    /// `OR`.
+    pub or: Support,
+    /// `NOT`.
+    pub not: Support,
+    /// Whether both sides of a comparison may be something other than a literal (column to column, computed).
+    pub between_expressions: Support,
+    /// Candidates in one `IN` list at most; 0 means no `IN`.
+    pub max_in_list: usize,
+    /// Scalar functions.
+    pub functions: BTreeMap<Function, Support>,
+    /// Arithmetic by operator and class.
+    pub arithmetic: BTreeMap<ArithmeticOp, BTreeMap<TypeClass, Support>>,
+    /// `CASE`.
+    pub case: Support,
+    /// Conversions `(from, to)`.
+    pub casts: Vec<(TypeClass, TypeClass)>,
+    /// A boolean column or literal standing alone as predicate.
+    pub bare_boolean: Support,
+}
+
+/// Ordering.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct SortCapabilities {
+    /// By columns.
+    pub columns: Support,
+    /// By computed expressions.
+    pub expressions: Support,
+    /// Where nulls go.
+    pub nulls: NullOrdering,
+}
+
+/// Key sets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct KeyCapabilities {
+    /// Whether key sets are understood.
+    pub support: Support,
+    /// Columns in a key at most.
+    pub max_columns: usize,
+    /// Tuples in one request at most.
+    pub max_tuples: usize,
+    /// Size of one request in bytes at most; 0 means no limit.
+    pub max_bytes: usize,
+}
+
+/// Joins within the source.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct JoinCapabilities {
+    /// By kind.
+    pub kinds: BTreeMap<JoinKind, Support>,
+    /// Conditions beyond equalities.
+    pub residual: Support,
+    /// `NOT IN` semantics.
+    pub null_aware: Support,
+    /// Null equals null in equalities.
+    pub null_equal: Support,
+}
+
+/// Aggregation within the source.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct AggregateCapabilities {
+    /// `GROUP BY`.
+    pub group_by: Support,
+    /// Functions by class of the argument (`CountRows` under `Integer`).
+    pub functions: BTreeMap<AggregateFunction, BTreeMap<TypeClass, Support>>,
+    /// Over distinct values.
+    pub distinct: Support,
+    /// `FILTER (WHERE …)`.
+    pub filter: Support,
+    /// `HAVING`.
+    pub having: Support,
+}
+
+/// Writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteCapabilities {
+    /// New rows.
+    pub insert: bool,
+    /// Changes by key.
+    pub update: bool,
+    /// Update or insert in one step.
+    pub upsert: bool,
+    /// Removals by key.
+    pub delete: bool,
+    /// Several changes in one transaction.
+    pub transactions: bool,
+    /// Whether stored rows come back.
+    pub returning: bool,
+}
+
+/// Restrictions of one column.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnCapabilities {
+    /// Greatest support of predicates on it; absent means as the source's.
+    pub filter: Option<Support>,
+    /// Greatest support of sorting by it.
+    pub sort: Option<Support>,
+    /// How its text compares.
+    pub collation: Option<Collation>,
+}
+
+/// Restrictions of one table.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TableCapabilities {
+    /// Greatest support of predicates; absent means as the source's.
+    pub filter: Option<Support>,
+    /// Greatest support of sorting.
+    pub sort: Option<Support>,
+    /// Greatest support of `limit` and `offset`.
+    pub limit: Option<Support>,
+    /// Key columns without which the table cannot be asked.
+    #[serde(default)]
+    pub required_keys: Vec<String>,
+    /// By column name.
+    #[serde(default)]
+    pub columns: BTreeMap<String, ColumnCapabilities>,
+}
+
+/// What a source can evaluate.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Capabilities {
+    /// Predicates and scalar expressions.
+    pub filter: FilterCapabilities,
+    /// How text compares unless a column says otherwise.
+    pub collation: Collation,
+    /// Returning a subset of the columns.
+    pub projection: Support,
+    /// Returning computed expressions.
+    pub computed_output: Support,
+    /// Ordering.
+    pub sort: SortCapabilities,
+    /// `limit`.
+    pub limit: Support,
+    /// `offset`.
+    pub offset: Support,
+    /// `limit_per`.
+    pub limit_per: Support,
+    /// Key sets.
+    pub keys: KeyCapabilities,
+    /// Joins.
+    pub joins: JoinCapabilities,
+    /// Aggregation.
+    pub aggregate: AggregateCapabilities,
+    /// `distinct`.
+    pub distinct: Support,
+    /// Nested blocks in `from`.
+    pub nested: Support,
+    /// `UNION ALL`.
+    pub union: Support,
+    /// Scalar sub-queries.
+    pub scalar_subquery: Support,
+    /// `EXISTS`.
+    pub exists: Support,
+    /// Window functions.
+    pub window: Support,
+    /// Writes.
+    pub write: WriteCapabilities,
+    /// Change feed.
+    pub change_feed: bool,
+    /// Overrides by table name as [`crate::RemoteTableName`] prints it.
+    #[serde(default)]
+    pub tables: BTreeMap<String, TableCapabilities>,
+}

@@ -1,0 +1,62 @@
+//! What travels with a query: who asks, until when, with which limits. The first part is serialisable, the second is not.
+
+use crate::source::NativeRequest;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Caps on one source query; zero means none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Rows.
+    pub max_rows: u64,
+    /// Bytes of Arrow data.
+    pub max_bytes: u64,
+}
+
+/// The serialisable part: it can be sent to another process.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestInfo {
+    /// Request id, for logs and source comments.
+    pub request_id: String,
+    /// Name of the principal, for audit.
+    pub principal: String,
+    /// Deadline in milliseconds since 1970-01-01T00:00:00Z.
+    pub deadline_unix_ms: Option<u64>,
+    /// Caps.
+    pub limits: Limits,
+}
+
+/// Called with every native request just before it is sent.
+pub type RequestObserver = Arc<dyn Fn(&NativeRequest) + Send + Sync>;
+
+/// What travels with a query.
+#[derive(Clone, Default)]
+pub struct QueryContext {
+    /// The serialisable part.
+    pub request: RequestInfo,
+    /// Sees each native request as it is sent (process-local).
+    pub observer: Option<RequestObserver>,
+}
+
+impl fmt::Debug for QueryContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("QueryContext").field("request", &self.request).finish_non_exhaustive()
+    }
+}
+
+impl QueryContext {
+    /// The time left until the deadline: `None` without one, zero when it has passed.
+    pub fn remaining(&self) -> Option<Duration> {
+        let deadline = UNIX_EPOCH + Duration::from_millis(self.request.deadline_unix_ms?);
+        Some(deadline.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO))
+    }
+
+    /// Tells the observer, if there is one.
+    pub fn sending(&self, request: &NativeRequest) {
+        if let Some(observer) = &self.observer {
+            observer(request);
+        }
+    }
+}

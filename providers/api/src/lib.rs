@@ -1,0 +1,37 @@
+//! The provider contract: what a source is asked ([`SourceQuery`], [`ChangeSet`]), what it can evaluate
+//! ([`Capabilities`]), what it answers ([`QueryStream`], [`SourceError`]) and how it is reached ([`Source`]).
+//!
+//! This crate does no IO and knows neither DataFusion nor any protocol: everything here is plain data, plus the
+//! evaluator that defines what the data means.
+
+pub mod capabilities;
+pub mod change;
+pub mod check;
+pub mod context;
+pub mod error;
+pub mod evaluate;
+pub mod expr;
+pub mod query;
+pub mod schema;
+pub mod source;
+pub mod stream;
+pub mod types;
+pub mod typing;
+pub mod value;
+
+pub use capabilities::{Capabilities, Collation, Support, TypeClass};
+pub use change::{Change, ChangeOutcome, ChangeSet, ChangeValue, Precondition};
+pub use check::Unsupported;
+pub use context::{Limits, QueryContext, RequestInfo};
+pub use error::{ConstraintKind, Retry, SourceError, SourceErrorKind};
+pub use evaluate::{EvaluateError, evaluate};
+pub use expr::{ArithmeticOp, CompareOp, Expr, Function, WindowFunction};
+pub use query::{
+    AggregateCall, AggregateFunction, Aggregation, Join, JoinKind, KeySet, LimitPer, Output, Relation, SortKey, SourceQuery, TableColumn,
+    TableRelation,
+};
+pub use schema::{ForeignKey, RemoteColumn, RemoteOperation, RemoteSchema, RemoteTable, RemoteTableName, Selection};
+pub use source::{ChangeFeed, ConnectContext, NativeRequest, Source, SourceKind, WritableSource};
+pub use stream::{QueryReport, QueryStream, ReportHandle};
+pub use types::{Codec, ScalarType};
+pub use value::Value;

@@ -1,0 +1,243 @@
+//! The select block: the closed IR in which one source is asked. Plain data, `Eq + Hash + Serialize`, no handles.
+//! It must not know how any source spells it.
+
+use crate::expr::Expr;
+use crate::schema::RemoteTableName;
+use crate::types::{Codec, ScalarType};
+use crate::value::Value;
+use serde::{Deserialize, Serialize};
+
+/// One query to one source. Evaluation order: `from`, `keys`, `filter`, `aggregate`, `output`, `distinct`, `order_by`,
+/// `limit_per`, `offset`, `limit`. Expressions in `filter`, `keys` and `aggregate` see the columns of `from`; those in `output` and
+/// `order_by` see the columns of `from`, or of `aggregate` (group keys, then calls) when it is present; `limit_per` too.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SourceQuery {
+    /// Where rows come from.
+    pub from: Relation,
+    /// Keeps a row only when true.
+    pub filter: Option<Expr>,
+    /// Restricts rows to those whose key columns equal one of the given tuples.
+    pub keys: Option<KeySet>,
+    /// Grouping and aggregates.
+    pub aggregate: Option<Aggregation>,
+    /// The result columns.
+    pub output: Vec<Output>,
+    /// Removes duplicate result rows.
+    pub distinct: bool,
+    /// The order of the result; empty means any order.
+    pub order_by: Vec<SortKey>,
+    /// At most this many rows.
+    pub limit: Option<u64>,
+    /// Rows to leave out at the start.
+    pub offset: u64,
+    /// At most n rows per value of a key, in the order of `order_by`.
+    pub limit_per: Option<LimitPer>,
+}
+
+/// What a query reads from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Relation {
+    /// A remote table.
+    Table(TableRelation),
+    /// A join; its columns are those of `left` then those of `right` (only `left`'s for semi and anti).
+    Join(Box<Join>),
+    /// A nested block; its columns are its outputs.
+    Query(Box<SourceQuery>),
+    /// All rows of every block (`UNION ALL`); the columns are the first block's.
+    Union(Vec<SourceQuery>),
+}
+
+/// A remote table and those of its columns that the query may refer to, by position in `columns`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TableRelation {
+    /// The remote table.
+    pub table: RemoteTableName,
+    /// The columns in scope.
+    pub columns: Vec<TableColumn>,
+}
+
+/// A column in scope: enough to translate and decode without the remote schema.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TableColumn {
+    /// The remote column's name.
+    pub name: String,
+    /// The type readers see.
+    pub scalar_type: ScalarType,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// How the source holds it, where that is not the type itself.
+    pub codec: Option<Codec>,
+    /// The source's own name of the column's type, where translation needs it (`bpchar`, `citext`, …).
+    pub native_type: Option<String>,
+}
+
+/// Join kinds. Only `Left` produces nulls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JoinKind {
+    /// Inner.
+    Inner,
+    /// Left outer.
+    Left,
+    /// Left semi.
+    Semi,
+    /// Left anti.
+    Anti,
+    /// Cross.
+    Cross,
+}
+
+/// A join of two relations.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Join {
+    /// Left side.
+    pub left: Relation,
+    /// Right side.
+    pub right: Relation,
+    /// Kind.
+    pub kind: JoinKind,
+    /// Equalities: left expression over left's columns, right expression over right's.
+    pub on: Vec<(Expr, Expr)>,
+    /// Further condition over left's columns then right's.
+    pub residual: Option<Expr>,
+    /// `NOT IN` semantics for an anti join: a null on the right removes every row.
+    pub null_aware: bool,
+    /// Whether null equals null in `on`.
+    pub null_equal: bool,
+}
+
+/// What a bind join sends: tuples of values for columns of `from`. Tuples are distinct and hold no null.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct KeySet {
+    /// Positions in the columns of `from`.
+    pub columns: Vec<usize>,
+    /// The tuples, each as long as `columns`.
+    pub tuples: Vec<Vec<Value>>,
+}
+
+/// Grouping; without group keys there is exactly one group, also over no rows.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Aggregation {
+    /// Group keys; null is a group.
+    pub group_by: Vec<Expr>,
+    /// Aggregates.
+    pub calls: Vec<AggregateCall>,
+    /// Keeps a group only when true; sees group keys, then calls.
+    pub having: Option<Expr>,
+}
+
+/// Aggregate functions. All but `CountRows` leave nulls out. The average of a decimal(p,s) is sum over count at scale
+/// `min(38, s + 4)`, half away from zero; of anything else it is a float64.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AggregateFunction {
+    /// Number of rows.
+    CountRows,
+    /// Number of values.
+    Count,
+    /// Sum; null over no values.
+    Sum,
+    /// Least.
+    Min,
+    /// Greatest.
+    Max,
+    /// Average.
+    Average,
+}
+
+/// One aggregate.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct AggregateCall {
+    /// Function.
+    pub function: AggregateFunction,
+    /// Argument; absent for `CountRows`.
+    pub argument: Option<Expr>,
+    /// Over distinct values only.
+    pub distinct: bool,
+    /// Over rows for which this is true.
+    pub filter: Option<Expr>,
+    /// Result type.
+    pub scalar_type: ScalarType,
+}
+
+/// One result column.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Output {
+    /// Its name in the result's schema.
+    pub name: String,
+    /// Its value.
+    pub expr: Expr,
+}
+
+/// One sort key; direction and null placement are always explicit.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SortKey {
+    /// What is sorted by.
+    pub expr: Expr,
+    /// Descending.
+    pub descending: bool,
+    /// Nulls before all values.
+    pub nulls_first: bool,
+}
+
+/// Top-n per parent: after ordering, rows `offset .. offset + limit` of each group of equal `columns`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LimitPer {
+    /// What makes a group.
+    pub columns: Vec<Expr>,
+    /// Rows to leave out per group.
+    pub offset: u64,
+    /// Rows to keep per group.
+    pub limit: u64,
+}
+
+impl SourceQuery {
+    /// A query that returns the given outputs of a relation and nothing else.
+    pub fn select(from: Relation, output: Vec<Output>) -> SourceQuery {
+        SourceQuery {
+            from,
+            filter: None,
+            keys: None,
+            aggregate: None,
+            output,
+            distinct: false,
+            order_by: Vec::new(),
+            limit: None,
+            offset: 0,
+            limit_per: None,
+        }
+    }
+
+    /// A query that returns every column in scope of a table.
+    pub fn scan(table: TableRelation) -> SourceQuery {
+        let output = table
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(index, column)| Output { name: column.name.clone(), expr: Expr::Column(index) })
+            .collect();
+        SourceQuery::select(Relation::Table(table), output)
+    }
+
+    /// The remote tables that are read, without duplicates, in order of appearance (subqueries included).
+    pub fn tables(&self) -> Vec<&RemoteTableName> {
+        let mut names = Vec::new();
+        crate::check::visit_tables(self, &mut |table| {
+            if !names.contains(&&table.table) {
+                names.push(&table.table);
+            }
+        });
+        names
+    }
+
+    /// The bytes that identify this query: equal queries have equal bytes, different ones different bytes, across processes
+    /// of one version of this contract. The first line names the version.
+    ///
+    /// # Errors
+    /// When serialisation fails, which plain data does not.
+    pub fn canonical_bytes(&self) -> Result<Vec<u8>, serde_json::Error> {
+        let mut bytes = b"portico-source-query/1\n".to_vec();
+        serde_json::to_writer(&mut bytes, self)?;
+        Ok(bytes)
+    }
+}

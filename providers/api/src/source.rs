@@ -1,0 +1,98 @@
+//! How a source is reached: the traits that a source kind implements.
+
+use crate::change::{ChangeOutcome, ChangeSet};
+use crate::context::QueryContext;
+use crate::error::SourceError;
+use crate::query::SourceQuery;
+use crate::schema::{RemoteSchema, RemoteTableName, Selection};
+use crate::stream::QueryStream;
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One request in the source's own language, for EXPLAIN, tests and logs. Parameters are shown as placeholders.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct NativeRequest {
+    /// `sql`, `http`, `memory`, …
+    pub language: String,
+    /// The text: a statement, or a method and URL.
+    pub text: String,
+    /// How many parameters are bound.
+    pub parameters: usize,
+}
+
+/// A live configured source.
+#[async_trait]
+pub trait Source: Send + Sync {
+    /// What the source has. `wanted` limits the work, not the truth.
+    ///
+    /// # Errors
+    /// When the source cannot be asked.
+    async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError>;
+
+    /// Runs a query. A query beyond the capabilities is refused as `Unsupported` before anything is sent.
+    ///
+    /// # Errors
+    /// When the query cannot be started; failures on the way come through the stream.
+    async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError>;
+
+    /// What `query` would send. Pure; empty when the query is beyond the capabilities.
+    fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest>;
+
+    /// The write side, where there is one.
+    fn writable(&self) -> Option<&dyn WritableSource> {
+        None
+    }
+
+    /// The change feed, where there is one.
+    fn change_feed(&self) -> Option<&dyn ChangeFeed> {
+        None
+    }
+}
+
+/// A source that can be written to.
+#[async_trait]
+pub trait WritableSource: Send + Sync {
+    /// Applies a change set in one transaction: all of it or nothing. One outcome per change.
+    ///
+    /// # Errors
+    /// When the source fails. `Unavailable` and `Timeout` mean that the outcome may be unknown.
+    async fn write(&self, changes: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError>;
+}
+
+/// A source that can tell what changed.
+#[async_trait]
+pub trait ChangeFeed: Send + Sync {
+    /// The position from which changes can be read now.
+    ///
+    /// # Errors
+    /// When the source cannot be asked.
+    async fn position(&self, table: &RemoteTableName, context: &QueryContext) -> Result<String, SourceError>;
+}
+
+/// What a kind is given when it connects.
+#[derive(Debug, Clone)]
+pub struct ConnectContext {
+    /// The configured name of the source, for messages.
+    pub source_name: String,
+    /// Directory against which relative paths in the configuration are resolved.
+    pub base_directory: std::path::PathBuf,
+    /// Connections at most.
+    pub max_connections: usize,
+    /// Longest time for one request.
+    pub timeout: Duration,
+}
+
+/// A kind of source: a name, the shape of its configuration, and a way to connect.
+///
+/// `connect` checks the configuration and builds the source; it does not have to reach it: a source that is down is connected
+/// when it is first needed.
+pub struct SourceKind {
+    /// The name in `kind:`.
+    pub name: &'static str,
+    /// JSON Schema of the kind's own settings (without `kind`, `limits`, `contact`).
+    pub config_schema: fn() -> serde_json::Value,
+    /// Builds a source from its settings. Secrets are already resolved to plain strings.
+    pub connect: fn(config: serde_json::Value, context: ConnectContext) -> Result<Arc<dyn Source>, SourceError>,
+}

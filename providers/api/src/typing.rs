@@ -1,0 +1,177 @@
+//! The type and nullability of every expression and relation of the IR. It fixes them; sources must return just these.
+
+use crate::expr::{ArithmeticOp, Expr, Function, WindowFunction};
+use crate::query::{AggregateCall, JoinKind, Relation, SourceQuery, TableColumn};
+use crate::types::ScalarType;
+use arrow::datatypes::{Schema, SchemaRef};
+use std::sync::Arc;
+
+impl TableColumn {
+    /// A column without codec or native type: what a nested block or an aggregation yields.
+    pub fn computed(name: impl Into<String>, scalar_type: ScalarType, nullable: bool) -> TableColumn {
+        TableColumn { name: name.into(), scalar_type, nullable, codec: None, native_type: None }
+    }
+}
+
+impl Relation {
+    /// The columns that expressions over this relation see.
+    pub fn columns(&self) -> Vec<TableColumn> {
+        match self {
+            Relation::Table(table) => table.columns.clone(),
+            Relation::Query(query) => query.result_columns(),
+            Relation::Union(queries) => queries.first().map(SourceQuery::result_columns).unwrap_or_default(),
+            Relation::Join(join) => {
+                let mut columns = join.left.columns();
+                match join.kind {
+                    JoinKind::Semi | JoinKind::Anti => {}
+                    JoinKind::Inner | JoinKind::Cross => columns.extend(join.right.columns()),
+                    JoinKind::Left => {
+                        columns.extend(join.right.columns().into_iter().map(|column| TableColumn { nullable: true, ..column }));
+                    }
+                }
+                columns
+            }
+        }
+    }
+}
+
+impl SourceQuery {
+    /// The columns that `output` and `order_by` see: those of `from`, or of the aggregation.
+    pub fn visible_columns(&self) -> Vec<TableColumn> {
+        let from = self.from.columns();
+        let Some(aggregate) = &self.aggregate else { return from };
+        let keys =
+            aggregate.group_by.iter().enumerate().filter_map(|(index, key)| {
+                Some(TableColumn::computed(format!("key{index}"), key.scalar_type(&from)?, key.nullable(&from)))
+            });
+        let calls = aggregate.calls.iter().enumerate().map(|(index, call)| call.column(index));
+        keys.chain(calls).collect()
+    }
+
+    /// The columns of the result: one per output; an untyped output (which no source accepts) is text.
+    pub fn result_columns(&self) -> Vec<TableColumn> {
+        let visible = self.visible_columns();
+        self.output
+            .iter()
+            .map(|output| {
+                let scalar_type = output.expr.scalar_type(&visible).unwrap_or(ScalarType::Text);
+                TableColumn::computed(output.name.clone(), scalar_type, output.expr.nullable(&visible))
+            })
+            .collect()
+    }
+
+    /// The Arrow schema that every batch of the answer has.
+    pub fn result_schema(&self) -> SchemaRef {
+        let fields: Vec<_> = self.result_columns().iter().map(|column| column.scalar_type.field(&column.name, column.nullable)).collect();
+        Arc::new(Schema::new(fields))
+    }
+}
+
+impl AggregateCall {
+    fn column(&self, index: usize) -> TableColumn {
+        use crate::query::AggregateFunction::{Average, Count, CountRows, Max, Min, Sum};
+        let nullable = match self.function {
+            CountRows | Count => false,
+            Sum | Min | Max | Average => true,
+        };
+        TableColumn::computed(format!("call{index}"), self.scalar_type, nullable)
+    }
+}
+
+impl Expr {
+    /// The type of the expression over the given columns; `None` when it has none (unknown column, operands that do not fit).
+    pub fn scalar_type(&self, columns: &[TableColumn]) -> Option<ScalarType> {
+        match self {
+            Expr::Column(index) => columns.get(*index).map(|column| column.scalar_type),
+            Expr::OuterColumn { .. } => None,
+            Expr::Literal(value) => Some(value.scalar_type()),
+            Expr::Parameter { scalar_type, .. } => Some(*scalar_type),
+            Expr::Compare { .. } | Expr::InList { .. } | Expr::And(_) | Expr::Or(_) | Expr::Not(_) | Expr::IsNull(_) | Expr::Exists(_) => {
+                Some(ScalarType::Boolean)
+            }
+            Expr::Arithmetic { op, left, right } => arithmetic_type(*op, left.scalar_type(columns)?, right.scalar_type(columns)?),
+            Expr::Negate(inner) => inner.scalar_type(columns).filter(|scalar_type| scalar_type.is_numeric()),
+            Expr::Case { branches, otherwise } => {
+                let first = branches.first().and_then(|(_, then)| then.scalar_type(columns));
+                first.or_else(|| otherwise.as_ref().and_then(|otherwise| otherwise.scalar_type(columns)))
+            }
+            Expr::Cast { to, .. } => Some(*to),
+            Expr::Call { function, arguments } => function_type(*function, arguments.first()?.scalar_type(columns)?),
+            Expr::ScalarSubquery(query) => query.result_columns().first().map(|column| column.scalar_type),
+            Expr::Window { function, arguments, .. } => match function {
+                WindowFunction::RowNumber | WindowFunction::Rank | WindowFunction::DenseRank | WindowFunction::Count => {
+                    Some(ScalarType::Int64)
+                }
+                WindowFunction::Sum | WindowFunction::Min | WindowFunction::Max => arguments.first()?.scalar_type(columns),
+            },
+        }
+    }
+
+    /// Whether the expression can be null.
+    pub fn nullable(&self, columns: &[TableColumn]) -> bool {
+        match self {
+            Expr::Column(index) => columns.get(*index).is_none_or(|column| column.nullable),
+            Expr::Literal(value) => value.is_null(),
+            Expr::IsNull(_) | Expr::Exists(_) => false,
+            Expr::Compare { op: crate::CompareOp::IsDistinctFrom | crate::CompareOp::IsNotDistinctFrom, .. } => false,
+            Expr::OuterColumn { .. } | Expr::Parameter { .. } | Expr::ScalarSubquery(_) | Expr::Window { .. } => true,
+            Expr::Case { branches, otherwise } => {
+                otherwise.as_ref().is_none_or(|otherwise| otherwise.nullable(columns))
+                    || branches.iter().any(|(_, then)| then.nullable(columns))
+            }
+            Expr::Compare { .. }
+            | Expr::InList { .. }
+            | Expr::And(_)
+            | Expr::Or(_)
+            | Expr::Not(_)
+            | Expr::Arithmetic { .. }
+            | Expr::Negate(_)
+            | Expr::Cast { .. }
+            | Expr::Call { .. } => self.children().into_iter().any(|child| child.nullable(columns)),
+        }
+    }
+}
+
+/// The type of an arithmetic result. Decimals follow DataFusion: addition and subtraction keep the greater scale and one more
+/// digit, multiplication adds scales, division has scale `max(s1 + 4, s2)`; at most 38 digits (76 when an operand has more).
+fn arithmetic_type(op: ArithmeticOp, left: ScalarType, right: ScalarType) -> Option<ScalarType> {
+    match (left, right) {
+        (ScalarType::Decimal { precision: p1, scale: s1 }, ScalarType::Decimal { precision: p2, scale: s2 }) => {
+            let most: u8 = if p1 > 38 || p2 > 38 { 76 } else { 38 };
+            let whole = (p1 as i16 - i16::from(s1)).max(p2 as i16 - i16::from(s2));
+            let (precision, scale) = match op {
+                ArithmeticOp::Add | ArithmeticOp::Subtract => (whole + i16::from(s1.max(s2)) + 1, i16::from(s1.max(s2))),
+                ArithmeticOp::Multiply => (i16::from(p1) + i16::from(p2) + 1, i16::from(s1) + i16::from(s2)),
+                ArithmeticOp::Divide => {
+                    let scale = (i16::from(s1) + 4).max(i16::from(s2));
+                    (i16::from(p1) - i16::from(s1) + i16::from(s2) + scale, scale)
+                }
+                ArithmeticOp::Modulo => {
+                    let scale = i16::from(s1.max(s2));
+                    ((p1 as i16 - i16::from(s1)).min(p2 as i16 - i16::from(s2)) + scale, scale)
+                }
+            };
+            let precision = precision.clamp(1, i16::from(most));
+            let scale = scale.min(precision);
+            Some(ScalarType::Decimal { precision: precision as u8, scale: scale as i8 })
+        }
+        (left, right) if left == right && left.is_numeric() => Some(left),
+        _ => None,
+    }
+}
+
+fn function_type(function: Function, first: ScalarType) -> Option<ScalarType> {
+    match function {
+        Function::Contains | Function::StartsWith | Function::EndsWith | Function::Like => Some(ScalarType::Boolean),
+        Function::Length
+        | Function::Position
+        | Function::Year
+        | Function::Month
+        | Function::Day
+        | Function::Hour
+        | Function::Minute
+        | Function::Second => Some(ScalarType::Int32),
+        Function::Substring | Function::Lower | Function::Upper | Function::Trim | Function::Concat => Some(ScalarType::Text),
+        Function::Round | Function::Floor | Function::Ceiling | Function::Abs => Some(first).filter(|first| first.is_numeric()),
+    }
+}
