@@ -1,1 +1,18 @@
-//! Placeholder.
+//! The model: virtual tables, keys, types, relationships and services, built from definitions and remote schemas.
+//! It does no IO and knows neither DataFusion nor any protocol.
+
+pub mod build;
+pub mod definition;
+pub mod error;
+pub mod model;
+pub mod names;
+pub mod view;
+
+pub use build::{Report, build};
+pub use definition::{
+    ColumnDefinition, IfMatch, ModelDefinition, Profile, RelationshipDefinition, ServiceDefinition, ServiceTable, TableDefinition,
+    WritesDefinition,
+};
+pub use error::ModelError;
+pub use model::{Column, Model, Origin, Relationship, Service, SourceModel, VirtualTable};
+pub use view::{ModelView, RelationshipView, TableView};

@@ -1,0 +1,159 @@
+//! The model as the rest of the gateway reads it: resolved, checked, immutable; replaced whole by version.
+
+use crate::definition::{IfMatch, Profile};
+use indexmap::IndexMap;
+use portico_provider_api::{Capabilities, RemoteTableName, ScalarType, TableColumn, TableRelation};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// All virtual tables and services.
+#[derive(Debug, Clone)]
+pub struct Model {
+    /// Identifies this state: equal definitions over equal remote schemas have equal versions.
+    pub version: String,
+    /// Virtual tables by name.
+    pub tables: IndexMap<String, Arc<VirtualTable>>,
+    /// Services by name; there is always at least one.
+    pub services: IndexMap<String, Service>,
+    /// What is known of each source.
+    pub sources: BTreeMap<String, SourceModel>,
+}
+
+/// What is known of a source.
+#[derive(Debug, Clone)]
+pub struct SourceModel {
+    /// Version of its remote schema.
+    pub schema_version: String,
+    /// What it can evaluate.
+    pub capabilities: Capabilities,
+}
+
+/// A published table.
+#[derive(Debug, Clone)]
+pub struct VirtualTable {
+    /// Its name in the model.
+    pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Where its rows come from.
+    pub origin: Origin,
+    /// Published columns, in order.
+    pub columns: Vec<Column>,
+    /// Positions of the key's columns, in key order; empty when there is no key (then OData does not serve it).
+    pub key: Vec<usize>,
+    /// Links to other tables.
+    pub relationships: Vec<Relationship>,
+    /// How old an answer may be; zero means always asked anew.
+    pub freshness: Duration,
+    /// `If-Match` rule, where the table says one.
+    pub if_match: Option<IfMatch>,
+    /// How many rows there are, roughly.
+    pub row_estimate: Option<u64>,
+}
+
+/// Where a virtual table's rows come from.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    /// One remote table; writable when the source is.
+    Single {
+        /// The source.
+        source: String,
+        /// The remote table and all its columns: first those that are published, then the others (windows may use them), last the
+        /// row version when it is a hidden one. [`Column::remote`] points here.
+        relation: TableRelation,
+        /// A condition over the relation's column names; rows outside do not exist for clients.
+        window: Option<String>,
+        /// Position in the relation of the row version.
+        version: Option<usize>,
+        /// Whether the source lets rows be written.
+        writable: bool,
+    },
+    /// A read-only SELECT over virtual tables.
+    Query {
+        /// Its text.
+        sql: String,
+    },
+}
+
+impl Origin {
+    /// The remote table, for a single one.
+    pub fn remote_table(&self) -> Option<(&str, &RemoteTableName)> {
+        match self {
+            Origin::Single { source, relation, .. } => Some((source, &relation.table)),
+            Origin::Query { .. } => None,
+        }
+    }
+}
+
+/// A published column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// Published name.
+    pub name: String,
+    /// Position in the origin's relation; its own position for a view.
+    pub remote: usize,
+    /// Type.
+    pub scalar_type: ScalarType,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// Greatest length in characters (text) or bytes (binary).
+    pub max_length: Option<u32>,
+    /// Never written through the gateway.
+    pub read_only: bool,
+    /// The source makes the value itself and takes none (identity, generated).
+    pub generated: bool,
+    /// The source has a default for it.
+    pub has_default: bool,
+    /// The remote name, where it is another.
+    pub original_name: Option<String>,
+    /// For people.
+    pub description: Option<String>,
+}
+
+/// A link to another virtual table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Relationship {
+    /// Its name: an OData navigation property.
+    pub name: String,
+    /// The other virtual table.
+    pub to: String,
+    /// Positions of this table's columns and of the other's columns that they equal.
+    pub on: Vec<(usize, usize)>,
+    /// Whether there may be several rows on the other side.
+    pub many: bool,
+    /// Name of the relationship that leads back, where there is one.
+    pub partner: Option<String>,
+}
+
+/// An OData root.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Its name; also the SQL schema that holds its tables.
+    pub name: String,
+    /// Where it is served, without a trailing slash.
+    pub path: String,
+    /// What kind of client it is for.
+    pub profile: Profile,
+    /// Name in the service, and virtual table.
+    pub tables: IndexMap<String, String>,
+}
+
+impl Model {
+    /// The table of that name.
+    pub fn table(&self, name: &str) -> Option<&Arc<VirtualTable>> {
+        self.tables.get(name)
+    }
+}
+
+impl VirtualTable {
+    /// Position of the column of that name.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// The published columns as relation columns, in order.
+    pub fn published(&self) -> Vec<TableColumn> {
+        self.columns.iter().map(|column| TableColumn::computed(&column.name, column.scalar_type, column.nullable)).collect()
+    }
+}

@@ -1,0 +1,82 @@
+//! The model as one caller may see it through one service: what is hidden is not there. The OData binder and `$metadata` read
+//! only this, so that nothing they say can tell a caller of what it may not see. Policy makes it.
+
+use crate::definition::{IfMatch, Profile};
+use crate::model::VirtualTable;
+use indexmap::IndexMap;
+use std::sync::Arc;
+
+/// What a caller may see of a service.
+#[derive(Debug, Clone)]
+pub struct ModelView {
+    /// Version of the model.
+    pub version: String,
+    /// The service's name.
+    pub service: String,
+    /// Where it is served, without a trailing slash.
+    pub path: String,
+    /// What kind of client it is for.
+    pub profile: Profile,
+    /// Tables by their name in the service. Only tables with a key.
+    pub tables: IndexMap<String, TableView>,
+}
+
+/// What a caller may see of a table.
+#[derive(Debug, Clone)]
+pub struct TableView {
+    /// Name in the service: the entity set.
+    pub name: String,
+    /// The table.
+    pub table: Arc<VirtualTable>,
+    /// Positions of the visible columns, in order. Key columns are always among them.
+    pub columns: Vec<usize>,
+    /// The visible relationships.
+    pub relationships: Vec<RelationshipView>,
+    /// Whether the caller may insert.
+    pub insertable: bool,
+    /// Whether the caller may update.
+    pub updatable: bool,
+    /// Whether the caller may delete.
+    pub deletable: bool,
+    /// Whether an update or deletion must carry `If-Match`.
+    pub if_match: IfMatch,
+}
+
+/// A relationship whose both ends the caller sees.
+#[derive(Debug, Clone)]
+pub struct RelationshipView {
+    /// Position in the table's relationships.
+    pub index: usize,
+    /// Name.
+    pub name: String,
+    /// Name in the service of the table on the other side.
+    pub to: String,
+    /// Whether there may be several rows on the other side.
+    pub many: bool,
+    /// Name of the relationship that leads back, if it is visible.
+    pub partner: Option<String>,
+}
+
+impl ModelView {
+    /// The table of that name in the service.
+    pub fn table(&self, name: &str) -> Option<&TableView> {
+        self.tables.get(name)
+    }
+
+    /// The table view of a virtual table.
+    pub fn by_virtual_table(&self, name: &str) -> Option<&TableView> {
+        self.tables.values().find(|view| view.table.name == name)
+    }
+}
+
+impl TableView {
+    /// Position (in the virtual table) of the visible column of that name.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().copied().find(|index| self.table.columns.get(*index).is_some_and(|column| column.name == name))
+    }
+
+    /// The visible relationship of that name.
+    pub fn relationship(&self, name: &str) -> Option<&RelationshipView> {
+        self.relationships.iter().find(|relationship| relationship.name == name)
+    }
+}

@@ -1,0 +1,277 @@
+//! Bound requests: names resolved to positions in the model, literals typed, operands promoted. OData semantics are kept as they
+//! are (null logic included); the engine lowers them to plans.
+
+use portico_provider_api::{ScalarType, Value};
+
+/// A bound read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundRead {
+    /// What is asked for.
+    pub query: BoundQuery,
+    /// In which form.
+    pub kind: ReadKind,
+}
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadKind {
+    /// A collection of entities.
+    Collection,
+    /// One entity, by key (404 when there is none) or along a to-one relationship (204 when there is none).
+    Entity,
+    /// `/$count`: a number as plain text.
+    Count,
+}
+
+/// A query over one virtual table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundQuery {
+    /// The virtual table (its name in the model, not in the service).
+    pub table: String,
+    /// Restriction to the rows reached from one row of another table: `Customers(1)/Orders`.
+    pub via: Option<Via>,
+    /// Key values in key order, for a look-up.
+    pub key: Option<Vec<Value>>,
+    /// `$filter`.
+    pub filter: Option<BoundExpr>,
+    /// Positions of the columns to return, in declared order, without duplicates; key columns are always among them.
+    pub select: Vec<usize>,
+    /// Whether `$select` was given (the context URL and payload differ).
+    pub selected: bool,
+    /// `$orderby`.
+    pub order_by: Vec<BoundOrder>,
+    /// `$top`.
+    pub top: Option<u64>,
+    /// `$skip`.
+    pub skip: u64,
+    /// `$count=true`.
+    pub count: bool,
+    /// `$expand`.
+    pub expand: Vec<BoundExpand>,
+}
+
+/// The row from which a relationship is followed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Via {
+    /// Virtual table of that row.
+    pub table: String,
+    /// Its key values, in key order.
+    pub key: Vec<Value>,
+    /// Position of the relationship in that table.
+    pub relationship: usize,
+}
+
+/// An expanded relationship.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundExpand {
+    /// Position of the relationship in the parent's virtual table.
+    pub relationship: usize,
+    /// Its name in the payload.
+    pub name: String,
+    /// Whether it yields an array.
+    pub many: bool,
+    /// The nested query; `top` and `skip` count per parent.
+    pub query: BoundQuery,
+}
+
+/// One sort key; nulls are the lowest values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundOrder {
+    /// What is sorted by.
+    pub expr: BoundExpr,
+    /// Descending.
+    pub descending: bool,
+}
+
+/// Comparison operators. Two-valued: `null eq null` is true, `null gt 5` is false.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ComparisonOperator {
+    /// `eq`
+    Eq,
+    /// `ne`
+    Ne,
+    /// `lt`
+    Lt,
+    /// `le`
+    Le,
+    /// `gt`
+    Gt,
+    /// `ge`
+    Ge,
+}
+
+/// Arithmetic operators; null in, null out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArithmeticOperator {
+    /// `add`
+    Add,
+    /// `sub`
+    Sub,
+    /// `mul`
+    Mul,
+    /// `div`: truncating for integers.
+    Div,
+    /// `divby`: never truncating.
+    DivBy,
+    /// `mod`
+    Mod,
+}
+
+/// The string, date and arithmetic functions. Null in, null out. Positions are 0-based.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ODataFunction {
+    /// `contains(text, text)`
+    Contains,
+    /// `startswith`
+    StartsWith,
+    /// `endswith`
+    EndsWith,
+    /// `length` -> int32
+    Length,
+    /// `indexof` -> int32, -1 when absent
+    IndexOf,
+    /// `substring(text, start[, length])`, 0-based
+    Substring,
+    /// `tolower`
+    ToLower,
+    /// `toupper`
+    ToUpper,
+    /// `trim`: all Unicode white space
+    Trim,
+    /// `concat`
+    Concat,
+    /// `year` -> int32
+    Year,
+    /// `month`
+    Month,
+    /// `day`
+    Day,
+    /// `hour`
+    Hour,
+    /// `minute`
+    Minute,
+    /// `second`
+    Second,
+    /// `fractionalseconds` -> decimal(7,6)
+    FractionalSeconds,
+    /// `date(timestamp)` -> date, in UTC
+    Date,
+    /// `time(timestamp)` -> time, in UTC
+    Time,
+    /// `now()` -> timestamptz; one instant per request
+    Now,
+    /// `round`: half away from zero
+    Round,
+    /// `floor`
+    Floor,
+    /// `ceiling`
+    Ceiling,
+}
+
+/// A typed expression over the columns of the query's table.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BoundExpr {
+    /// Column by position in the virtual table.
+    Column(usize),
+    /// A constant, `Value::Null` included.
+    Literal(Value),
+    /// Comparison of operands of one type (the binder has promoted them).
+    Compare {
+        /// Operator.
+        op: ComparisonOperator,
+        /// Left.
+        left: Box<BoundExpr>,
+        /// Right.
+        right: Box<BoundExpr>,
+    },
+    /// `in`: two-valued; null is in a list that holds null.
+    In {
+        /// What is looked up.
+        expr: Box<BoundExpr>,
+        /// Candidates, of the same type.
+        list: Vec<Value>,
+    },
+    /// Three-valued `and`.
+    And(Box<BoundExpr>, Box<BoundExpr>),
+    /// Three-valued `or`.
+    Or(Box<BoundExpr>, Box<BoundExpr>),
+    /// Three-valued `not`.
+    Not(Box<BoundExpr>),
+    /// Arithmetic on operands of one type.
+    Arithmetic {
+        /// Operator.
+        op: ArithmeticOperator,
+        /// Left.
+        left: Box<BoundExpr>,
+        /// Right.
+        right: Box<BoundExpr>,
+        /// Result type.
+        scalar_type: ScalarType,
+    },
+    /// `-x`.
+    Negate(Box<BoundExpr>),
+    /// Numeric promotion.
+    Cast {
+        /// What is converted.
+        expr: Box<BoundExpr>,
+        /// To which type.
+        to: ScalarType,
+    },
+    /// A function call.
+    Call {
+        /// Function.
+        function: ODataFunction,
+        /// Arguments, checked and promoted.
+        arguments: Vec<BoundExpr>,
+        /// Result type.
+        scalar_type: ScalarType,
+    },
+}
+
+/// A bound write to one entity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundWrite {
+    /// The virtual table.
+    pub table: String,
+    /// What is done.
+    pub action: WriteAction,
+    /// Positions of the columns to return; empty when nothing is to be returned.
+    pub select: Vec<usize>,
+}
+
+/// What a write does. Values are `(column position, value)`; a null is `Value::Null`; absent columns are left alone.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WriteAction {
+    /// `POST` to an entity set.
+    Insert {
+        /// Given values.
+        values: Vec<(usize, Value)>,
+    },
+    /// `PATCH` of an entity.
+    Update {
+        /// Key values in key order.
+        key: Vec<Value>,
+        /// Given values.
+        values: Vec<(usize, Value)>,
+        /// `If-Match`.
+        condition: MatchCondition,
+    },
+    /// `DELETE` of an entity.
+    Delete {
+        /// Key values in key order.
+        key: Vec<Value>,
+        /// `If-Match`.
+        condition: MatchCondition,
+    },
+}
+
+/// What `If-Match` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MatchCondition {
+    /// The header is absent.
+    Absent,
+    /// `*`: the entity must exist.
+    Any,
+    /// One of these ETags (as written, weak prefix and quotes included).
+    Tags(Vec<String>),
+}
