@@ -1,1 +1,30 @@
-//! Placeholder.
+//! Shared and pure: [`SourceQuery`](portico_provider_api::SourceQuery) and [`Change`](portico_provider_api::Change) in, SQL text and
+//! typed parameters out, per dialect. It does no IO and must not know any driver, connection or catalogue.
+//!
+//! - [`select`] and [`change`] translate; [`Dialect`] is data and says how each thing is spelt.
+//! - [`encode`] and [`decode`] move values between their declared type and the form in which a column holds them.
+//!
+//! Literals never appear in the text: they are always parameters. Whatever cannot be said exactly is refused.
+
+mod change;
+mod civil;
+mod codec;
+mod compare;
+mod decimal;
+mod dialect;
+mod expr;
+mod functions;
+mod keys;
+mod select;
+mod statement;
+
+pub use change::{ChangePlan, change, resolve_references};
+pub use civil::{
+    civil_from_days, days_from_civil, format_date, format_time, format_timestamp, parse_date, parse_time, parse_timestamp,
+    parse_timestamp_tz,
+};
+pub use codec::{Stored, decode, encode};
+pub use decimal::{Digits, format_decimal, parse_decimal, rescale};
+pub use dialect::{Dialect, Family, KeyStyle, POSTGRES, Placeholder, SQLITE};
+pub use select::select;
+pub use statement::{Parameter, ResultColumn, Statement, TranslateError};

@@ -1,0 +1,172 @@
+//! How SQL is spelt, as data. A dialect that differs in one more point gets one more field here; nothing is overridden elsewhere.
+//! It must not know connections, capabilities or versions of servers.
+
+use portico_provider_api::{ScalarType, Value};
+
+/// The family decides the spellings that have no field of their own: functions, conversions from stored forms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// PostgreSQL 12 and later.
+    Postgres,
+    /// SQLite 3.35 and later, with the scalar functions `portico_…` registered by the kind.
+    Sqlite,
+}
+
+/// How a parameter is referred to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placeholder {
+    /// `$1`, followed by a cast to the parameter's type.
+    DollarTyped,
+    /// `?1`
+    QuestionNumbered,
+}
+
+/// How key sets are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyStyle {
+    /// One array per key column: `= ANY($1)`, `IN (SELECT * FROM unnest($1, $2))`.
+    Arrays,
+    /// One parameter per value: `IN (?1, ?2)`, `IN (VALUES (?1, ?2), …)`.
+    Values,
+}
+
+/// How one database spells SQL.
+#[derive(Debug, Clone, Copy)]
+pub struct Dialect {
+    /// Family.
+    pub family: Family,
+    /// Parameters.
+    pub placeholder: Placeholder,
+    /// Opens and closes an identifier; doubled inside.
+    pub quote: char,
+    /// Appended to text that is ordered, so that it orders by code points.
+    pub order_collation: &'static str,
+    /// Appended to text that is compared for equality, where a column's own collation may be looser than code points.
+    pub equal_collation: &'static str,
+    /// The constant true.
+    pub true_constant: &'static str,
+    /// The constant false.
+    pub false_constant: &'static str,
+    /// The operator of null-safe equality.
+    pub is_not_distinct: &'static str,
+    /// The operator of null-safe inequality.
+    pub is_distinct: &'static str,
+    /// Key sets.
+    pub keys: KeyStyle,
+    /// A constant expression that is NaN, where floats can be NaN and equal each other (against IEEE 754).
+    pub nan_equals_itself: Option<&'static str>,
+    /// Stands for "no limit" where an offset needs one.
+    pub no_limit: Option<&'static str>,
+    /// The name under which a value of this type is cast.
+    pub type_name: fn(ScalarType) -> &'static str,
+    /// The form in which a value of the dialect's own form of a type is bound.
+    pub bind: fn(&Value) -> Value,
+}
+
+/// PostgreSQL.
+pub const POSTGRES: Dialect = Dialect {
+    family: Family::Postgres,
+    placeholder: Placeholder::DollarTyped,
+    quote: '"',
+    order_collation: " COLLATE \"C\"",
+    equal_collation: "",
+    true_constant: "TRUE",
+    false_constant: "FALSE",
+    is_not_distinct: "IS NOT DISTINCT FROM",
+    is_distinct: "IS DISTINCT FROM",
+    keys: KeyStyle::Arrays,
+    nan_equals_itself: Some("'NaN'::float8"),
+    no_limit: None,
+    type_name: postgres_type,
+    bind: Value::clone,
+};
+
+/// SQLite. Dates are days, times and timestamps microseconds, decimals the blob of `portico_decimal`, booleans 0 and 1.
+pub const SQLITE: Dialect = Dialect {
+    family: Family::Sqlite,
+    placeholder: Placeholder::QuestionNumbered,
+    quote: '"',
+    order_collation: " COLLATE BINARY",
+    equal_collation: " COLLATE BINARY",
+    true_constant: "1",
+    false_constant: "0",
+    is_not_distinct: "IS",
+    is_distinct: "IS NOT",
+    keys: KeyStyle::Values,
+    nan_equals_itself: None,
+    no_limit: Some("-1"),
+    type_name: sqlite_type,
+    bind: sqlite_bind,
+};
+
+fn postgres_type(scalar_type: ScalarType) -> &'static str {
+    match scalar_type {
+        ScalarType::Boolean => "bool",
+        ScalarType::Int16 => "int2",
+        ScalarType::Int32 => "int4",
+        ScalarType::Int64 => "int8",
+        ScalarType::Float32 => "float4",
+        ScalarType::Float64 => "float8",
+        ScalarType::Decimal { .. } => "numeric",
+        ScalarType::Text => "text",
+        ScalarType::Binary => "bytea",
+        ScalarType::Date => "date",
+        ScalarType::Time => "time",
+        ScalarType::Timestamp => "timestamp",
+        ScalarType::TimestampTz => "timestamptz",
+        ScalarType::Guid => "uuid",
+        // JSON is compared and returned as the text that is stored.
+        ScalarType::Json => "text",
+    }
+}
+
+fn sqlite_type(scalar_type: ScalarType) -> &'static str {
+    match scalar_type {
+        ScalarType::Boolean
+        | ScalarType::Int16
+        | ScalarType::Int32
+        | ScalarType::Int64
+        | ScalarType::Date
+        | ScalarType::Time
+        | ScalarType::Timestamp
+        | ScalarType::TimestampTz => "INTEGER",
+        ScalarType::Float32 | ScalarType::Float64 => "REAL",
+        ScalarType::Text | ScalarType::Guid | ScalarType::Json => "TEXT",
+        ScalarType::Binary | ScalarType::Decimal { .. } => "BLOB",
+    }
+}
+
+fn sqlite_bind(value: &Value) -> Value {
+    match value {
+        Value::Null(_) | Value::Int64(_) | Value::Float64(_) | Value::Text(_) | Value::Binary(_) => value.clone(),
+        Value::Boolean(value) => Value::Int64(i64::from(*value)),
+        Value::Int16(value) => Value::Int64(i64::from(*value)),
+        Value::Int32(value) | Value::Date(value) => Value::Int64(i64::from(*value)),
+        Value::Time(value) | Value::Timestamp(value) | Value::TimestampTz(value) => Value::Int64(*value),
+        Value::Float32(value) => Value::Float64(*value),
+        // The text wraps it in `portico_decimal(…)`.
+        Value::Decimal { unscaled, scale, .. } => Value::Text(crate::decimal::format_decimal(*unscaled, *scale)),
+        Value::Guid(value) | Value::Json(value) => Value::Text(value.clone()),
+    }
+}
+
+impl Dialect {
+    /// An identifier, quoted.
+    pub fn identifier(&self, name: &str) -> String {
+        let mut quoted = String::with_capacity(name.len() + 2);
+        quoted.push(self.quote);
+        for character in name.chars() {
+            if character == self.quote {
+                quoted.push(self.quote);
+            }
+            quoted.push(character);
+        }
+        quoted.push(self.quote);
+        quoted
+    }
+
+    /// The name of a table, every part quoted.
+    pub fn table(&self, name: &portico_provider_api::RemoteTableName) -> String {
+        name.0.iter().map(|part| self.identifier(part)).collect::<Vec<_>>().join(".")
+    }
+}
