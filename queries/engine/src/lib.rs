@@ -1,1 +1,30 @@
-//! Placeholder.
+//! The engine: statements become plans, plans are permitted, cut into source queries, executed and cached; writes become change
+//! sets. It is the only crate that knows DataFusion, and it knows no protocol.
+//!
+//! The stages are types, and each is made only from the one before it:
+//! [`Statement`] → [`Plan`] → [`PermittedPlan`] → [`PushedPlan`] → [`Answer`].
+
+pub mod answer;
+pub mod cache;
+pub mod context;
+pub mod engine;
+pub mod error;
+pub mod execute;
+pub mod explain;
+pub mod plan;
+pub mod policy;
+pub mod pushdown;
+pub mod settings;
+pub mod statement;
+pub mod write;
+
+pub use answer::{Answer, EntityAnswer, EntityRows, TableAnswer, WriteAnswer};
+pub use context::{Journal, RequestContext, RequestedFreshness, SourceCall};
+pub use engine::Engine;
+pub use error::EngineError;
+pub use explain::Explanation;
+pub use plan::Plan;
+pub use policy::{AccessDefinition, Attribute, GrantDefinition, PermittedPlan, PermittedWrite, Principal, RoleDefinition, VisibleTable, WriteRight};
+pub use pushdown::PushedPlan;
+pub use settings::EngineSettings;
+pub use statement::{EntityRead, Paging, SqlStatement, Statement};

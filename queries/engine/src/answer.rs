@@ -1,0 +1,68 @@
+//! What the engine answers. Everything streams; nothing here holds a whole result.
+
+use crate::error::EngineError;
+use crate::execute::entities::EntityStream;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use futures::Stream;
+use portico_odata::{EntityBatch, EntityShape};
+use portico_provider_api::Value;
+use std::pin::Pin;
+
+/// A stream of batches.
+pub type TableStream = Pin<Box<dyn Stream<Item = Result<RecordBatch, EngineError>> + Send>>;
+
+/// The answer to a read.
+pub enum Answer {
+    /// Entities, for OData.
+    Entities(EntityAnswer),
+    /// A number of entities, for `/$count`.
+    Count(u64),
+    /// A table, for SQL.
+    Table(TableAnswer),
+}
+
+/// Entities.
+pub struct EntityAnswer {
+    /// How they look.
+    pub shape: EntityShape,
+    /// `$count`, where it was asked for.
+    pub count: Option<u64>,
+    /// The entities.
+    pub rows: EntityRows,
+}
+
+/// A stream of entity batches that knows, once it has ended, whether there are more pages. Dropping it cancels the query.
+pub struct EntityRows(pub(crate) EntityStream);
+
+impl EntityRows {
+    /// The next batch; `None` at the end of the page.
+    pub async fn next(&mut self) -> Option<Result<EntityBatch, EngineError>> {
+        self.0.next().await
+    }
+
+    /// After the end: where the page ended, when there are more entities.
+    pub fn next_position(&self) -> Option<&[Value]> {
+        self.0.next_position()
+    }
+}
+
+/// A table.
+pub struct TableAnswer {
+    /// The schema of every batch.
+    pub schema: SchemaRef,
+    /// The rows.
+    pub batches: TableStream,
+}
+
+/// The answer to a write.
+pub struct WriteAnswer {
+    /// Key values of the entity that was written, in key order.
+    pub key: Vec<Value>,
+    /// Its new ETag; absent for a deletion.
+    pub etag: Option<String>,
+    /// How it looks.
+    pub shape: EntityShape,
+    /// The entity as stored (one row), where it was asked for.
+    pub entity: Option<EntityBatch>,
+}

@@ -1,0 +1,119 @@
+//! What accompanies one request through the engine: who asks, until when, how fresh; and the journal of what was asked of sources.
+
+use crate::policy::Principal;
+use portico_provider_api::{QueryContext, RequestInfo};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How old the answer may be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RequestedFreshness {
+    /// As the tables declare.
+    #[default]
+    AsDeclared,
+    /// No older than this, and no older than the tables declare; zero asks every source anew.
+    AtMost(Duration),
+}
+
+/// One request.
+#[derive(Debug, Clone)]
+pub struct RequestContext {
+    /// Its id, in logs and answers.
+    pub request_id: String,
+    /// Who asks.
+    pub principal: Arc<Principal>,
+    /// When it must be done.
+    pub deadline: SystemTime,
+    /// How old the answer may be.
+    pub freshness: RequestedFreshness,
+    /// What was asked of sources.
+    pub journal: Arc<Journal>,
+}
+
+impl RequestContext {
+    /// The part that travels with a source query.
+    pub fn query_context(&self) -> QueryContext {
+        let deadline = self.deadline.duration_since(UNIX_EPOCH).ok().and_then(|since| u64::try_from(since.as_millis()).ok());
+        let request = RequestInfo {
+            request_id: self.request_id.clone(),
+            principal: self.principal.name.clone(),
+            deadline_unix_ms: deadline,
+            ..RequestInfo::default()
+        };
+        QueryContext { request, observer: None }
+    }
+
+    /// The time left; zero when the deadline has passed.
+    pub fn remaining(&self) -> Duration {
+        self.deadline.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO)
+    }
+}
+
+/// How a source call went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallOutcome {
+    /// Still running.
+    Running,
+    /// Ended well.
+    Complete,
+    /// The client went away, or had enough.
+    Cancelled,
+    /// Failed, with the kind of failure.
+    Failed(String),
+}
+
+/// One question to a source, or to the cache in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceCall {
+    /// Source name.
+    pub source: String,
+    /// Remote tables read, comma-separated.
+    pub tables: String,
+    /// Native requests, without values.
+    pub native: Vec<String>,
+    /// Rows received.
+    pub rows: u64,
+    /// Bytes of Arrow data received.
+    pub bytes: u64,
+    /// Keys sent by a bind join or `$expand`.
+    pub keys: u64,
+    /// How long it took, so far.
+    pub elapsed: Duration,
+    /// The age of the rows, when the cache answered.
+    pub cached: Option<Duration>,
+    /// How it went.
+    pub outcome: CallOutcome,
+}
+
+/// What was asked of sources during one request.
+#[derive(Debug, Default)]
+pub struct Journal {
+    calls: Mutex<Vec<SourceCall>>,
+}
+
+impl Journal {
+    /// All calls so far.
+    pub fn calls(&self) -> Vec<SourceCall> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The age of the oldest rows used so far; zero when every source was asked.
+    pub fn age(&self) -> Duration {
+        let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.iter().filter_map(|call| call.cached).max().unwrap_or_default()
+    }
+
+    /// Notes a call and gives the number under which to update it.
+    pub(crate) fn begin(&self, call: SourceCall) -> usize {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.push(call);
+        calls.len() - 1
+    }
+
+    /// Changes a noted call.
+    pub(crate) fn update(&self, number: usize, change: impl FnOnce(&mut SourceCall)) {
+        if let Some(call) = self.calls.lock().unwrap_or_else(PoisonError::into_inner).get_mut(number) {
+            change(call);
+        }
+    }
+}

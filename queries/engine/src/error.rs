@@ -1,0 +1,93 @@
+//! How the engine fails. Messages are for a person; no protocol words, no debug prints, no secrets.
+
+use datafusion::error::DataFusionError;
+use portico_provider_api::SourceError;
+use thiserror::Error;
+
+/// A failure of the engine.
+#[derive(Debug, Clone, Error)]
+pub enum EngineError {
+    /// A source failed.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The statement is not understood.
+    #[error("{0}")]
+    Syntax(String),
+    /// A name does not resolve for this caller.
+    #[error("{message}{}", suggestion.as_ref().map(|s| format!("; did you mean '{s}'?")).unwrap_or_default())]
+    UnknownName {
+        /// What does not resolve.
+        message: String,
+        /// The nearest name that does.
+        suggestion: Option<String>,
+    },
+    /// The statement is understood, but wrong for the values or types concerned.
+    #[error("{0}")]
+    Invalid(String),
+    /// Right, but not built yet, or not possible with this source.
+    #[error("{0}")]
+    Unsupported(String),
+    /// SQL that is not a SELECT.
+    #[error("{0} is refused: SQL is read-only here")]
+    ReadOnly(String),
+    /// The caller may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// There is no such entity, or none that the caller may see.
+    #[error("{0}")]
+    NotFound(String),
+    /// The entity was changed meanwhile.
+    #[error("{0}")]
+    PreconditionFailed(String),
+    /// The write must say which state it means.
+    #[error("{0}")]
+    PreconditionRequired(String),
+    /// A limit would be exceeded; it is named.
+    #[error("{0}")]
+    Limit(String),
+    /// Not done by the deadline.
+    #[error("the request was not done before its deadline")]
+    Timeout,
+    /// A bug.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl EngineError {
+    /// Makes an engine error of DataFusion's, keeping a source's error that travelled through it.
+    pub fn from_datafusion(error: DataFusionError) -> EngineError {
+        let root = error.find_root();
+        if let DataFusionError::External(inner) = root {
+            if let Some(own) = inner.downcast_ref::<EngineError>() {
+                return own.clone();
+            }
+            if let Some(source) = inner.downcast_ref::<SourceError>() {
+                return EngineError::Source(source.clone());
+            }
+        }
+        match root {
+            DataFusionError::SQL(parser, _) => EngineError::Syntax(parser.to_string()),
+            DataFusionError::SchemaError(schema, _) => EngineError::UnknownName { message: schema.to_string(), suggestion: None },
+            DataFusionError::Plan(message) => EngineError::Invalid(first_line(message)),
+            DataFusionError::NotImplemented(message) => EngineError::Unsupported(first_line(message)),
+            DataFusionError::ResourcesExhausted(message) => {
+                EngineError::Limit(format!("the query needs more memory than it may use: {}", first_line(message)))
+            }
+            DataFusionError::ArrowError(arrow, _) => EngineError::Invalid(first_line(&arrow.to_string())),
+            DataFusionError::Execution(message) => EngineError::Invalid(first_line(message)),
+            DataFusionError::Configuration(message) => EngineError::Invalid(first_line(message)),
+            other => EngineError::Internal(first_line(&other.strip_backtrace())),
+        }
+    }
+}
+
+/// A message without the lines below the first, which hold hints for developers.
+fn first_line(message: &str) -> String {
+    message.lines().next().unwrap_or_default().to_owned()
+}
+
+impl From<DataFusionError> for EngineError {
+    fn from(error: DataFusionError) -> Self {
+        EngineError::from_datafusion(error)
+    }
+}

@@ -1,0 +1,2 @@
+//! Execution.
+pub mod entities;

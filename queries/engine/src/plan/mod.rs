@@ -1,0 +1,4 @@
+//! Plans: statements with names resolved.
+
+/// A plan.
+pub struct Plan {}

@@ -1,0 +1,11 @@
+//! Policy: who may see and write what. It makes the caller's view of the model, and it is the only place that can make a
+//! [`PermittedPlan`] or a [`PermittedWrite`].
+
+pub mod access;
+pub mod expression;
+pub mod permit;
+pub mod rights;
+
+pub use access::{AccessDefinition, Attribute, GrantDefinition, Principal, RoleDefinition, WriteRight};
+pub use permit::{PermittedPlan, PermittedWrite};
+pub use rights::{Rights, TableRights, VisibleTable};

@@ -1,0 +1,4 @@
+//! Push-down.
+
+/// A plan cut into source queries and residual.
+pub struct PushedPlan {}
