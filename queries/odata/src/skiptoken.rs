@@ -1,0 +1,135 @@
+//! Continuations: signed, opaque, versioned tokens that say where a page ended. They hold keys and sort values of one row, so the
+//! signature matters: nobody else can make one, and one is good for the query it was made for only. It knows no clock and no key store.
+
+use crate::error::{ODataError, ODataErrorKind};
+use crate::syntax::Request;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use portico_provider_api::Value;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// The first byte of a token; another one means a token of another release.
+const VERSION: u8 = 1;
+const SIGNATURE_BYTES: usize = 16;
+
+/// Identifies what was asked, apart from where in it to continue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct QueryHash(pub [u8; 16]);
+
+/// Where a page ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SkipToken {
+    /// The query that is continued.
+    pub query_hash: QueryHash,
+    /// Sort values, then key values, of the last row of the page; nulls included.
+    pub position: Vec<Value>,
+    /// How many rows `$top` still allows; `None` without `$top`.
+    pub remaining_top: Option<u64>,
+    /// Rows returned so far, for limits over all pages.
+    pub returned: u64,
+    /// Rows to leave out after `position`, where rows are not told apart by it; 0 normally.
+    pub skip: u64,
+    /// Version of the model that the positions belong to.
+    pub model_version: String,
+}
+
+impl SkipToken {
+    /// The token as text that needs no escaping in a URL.
+    ///
+    /// # Errors
+    /// A value that cannot be written; none of the values there are.
+    pub fn encode(&self, key: &[u8]) -> Result<String, ODataError> {
+        let body = serde_json::to_vec(self).map_err(|_| ODataError::bad_request("the continuation cannot be written"))?;
+        let mut token = Vec::with_capacity(body.len() + 1 + SIGNATURE_BYTES);
+        token.push(VERSION);
+        token.extend_from_slice(&signature(key, &body)?);
+        token.extend_from_slice(&body);
+        Ok(URL_SAFE_NO_PAD.encode(token))
+    }
+
+    /// Reads a token and checks that it was made here, for this query and this model.
+    ///
+    /// # Errors
+    /// `BadRequest` when it was not made with this key; `Gone` when it belongs to another query, model or release.
+    pub fn decode(text: &str, key: &[u8], query_hash: QueryHash, model_version: &str) -> Result<SkipToken, ODataError> {
+        let forged = || ODataError::bad_request("the $skiptoken is not one that this service made").at("$skiptoken", Some(0));
+        let gone = |why: &str| {
+            ODataError::new(ODataErrorKind::Gone, format!("the $skiptoken {why}: start again from the first page"))
+                .at("$skiptoken", Some(0))
+        };
+        let token = URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|_| forged())?;
+        let (version, rest) = token.split_first().ok_or_else(forged)?;
+        if *version != VERSION {
+            return Err(forged());
+        }
+        let (given, body) = rest.split_at_checked(SIGNATURE_BYTES).ok_or_else(forged)?;
+        let mut mac = keyed(key)?;
+        mac.update(&[VERSION]);
+        mac.update(body);
+        mac.verify_truncated_left(given).map_err(|_| forged())?;
+        let token: SkipToken = serde_json::from_slice(body).map_err(|_| gone("was made by another release"))?;
+        if token.query_hash != query_hash {
+            return Err(gone("belongs to another query"));
+        }
+        if token.model_version != model_version {
+            return Err(gone("is out of date, because the published tables have changed since"));
+        }
+        Ok(token)
+    }
+}
+
+fn keyed(key: &[u8]) -> Result<Hmac<Sha256>, ODataError> {
+    // HMAC takes keys of any length; the error exists for other constructions only.
+    Hmac::<Sha256>::new_from_slice(key).map_err(|_| ODataError::bad_request("the continuation cannot be signed"))
+}
+
+fn signature(key: &[u8], body: &[u8]) -> Result<[u8; SIGNATURE_BYTES], ODataError> {
+    let mut mac = keyed(key)?;
+    mac.update(&[VERSION]);
+    mac.update(body);
+    let full = mac.finalize().into_bytes();
+    let mut short = [0; SIGNATURE_BYTES];
+    short.copy_from_slice(&full[..SIGNATURE_BYTES]);
+    Ok(short)
+}
+
+/// The hash of a request's path and options. `$top`, `$skip` and `$skiptoken` (which a next link does not repeat), `$format` and
+/// custom options (which change no rows) are not part of it; names are canonical, so `filter` equals `$filter`.
+pub fn query_hash(request: &Request) -> QueryHash {
+    let mut hasher = Sha256::new();
+    for (name, value) in &request.canonical {
+        if matches!(name.as_str(), "$top" | "$skip" | "$skiptoken" | "$format") {
+            continue;
+        }
+        // Lengths make the concatenation unambiguous.
+        hasher.update((name.len() as u64).to_be_bytes());
+        hasher.update(name);
+        hasher.update((value.len() as u64).to_be_bytes());
+        hasher.update(value);
+    }
+    let mut short = [0; 16];
+    short.copy_from_slice(&hasher.finalize()[..16]);
+    QueryHash(short)
+}
+
+/// The link to the next page: the request's own URL with all its options as written, except `$skip`, `$top` and `$skiptoken`,
+/// which the token replaces.
+pub fn next_link(original_url: &str, token: &str) -> String {
+    let (base, query) = original_url.split_once('?').unwrap_or((original_url, ""));
+    let mut link = String::with_capacity(original_url.len() + token.len() + 16);
+    link.push_str(base);
+    link.push('?');
+    for option in query.split('&').filter(|option| !option.is_empty()) {
+        let name = option.split('=').next().unwrap_or_default().replace("%24", "$").to_ascii_lowercase();
+        if matches!(name.strip_prefix('$').unwrap_or(&name), "skip" | "top" | "skiptoken") {
+            continue;
+        }
+        link.push_str(option);
+        link.push('&');
+    }
+    link.push_str("$skiptoken=");
+    link.push_str(token);
+    link
+}

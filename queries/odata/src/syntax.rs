@@ -1,0 +1,361 @@
+//! The syntax tree of a request: names uninterpreted, literals as written, every node with its place. It must not know any model:
+//! whether a name is a property, a relationship or nothing at all is for [`crate::bind`] to say.
+
+use std::fmt;
+
+/// A range of characters (not bytes) in the decoded text of the path or of one query option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// First character.
+    pub start: usize,
+    /// One past the last character.
+    pub end: usize,
+}
+
+impl Span {
+    /// The smallest span that holds both.
+    #[must_use]
+    pub fn to(self, other: Span) -> Span {
+        Span { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+}
+
+/// A parsed request.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Request {
+    /// What the path addresses.
+    pub resource: Resource,
+    /// The system query options.
+    pub options: Options,
+    /// Definitions of parameter aliases (`@p=…`), at most one per name.
+    pub aliases: Vec<Alias>,
+    /// Path and system query options, decoded and with canonical names, in canonical order: what [`crate::skiptoken`] hashes.
+    pub canonical: Vec<(String, String)>,
+}
+
+/// What a path addresses.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Resource {
+    /// The service root.
+    #[default]
+    ServiceDocument,
+    /// `$metadata`.
+    Metadata,
+    /// `$batch`.
+    Batch,
+    /// A path that starts at an entity set; at least one segment.
+    EntitySet(Vec<Segment>),
+}
+
+/// One segment of a resource path.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Segment {
+    /// The name: an identifier, a qualified name, or one that begins with `$`.
+    pub name: String,
+    /// What stands in parentheses after it.
+    pub key: Option<KeyPredicate>,
+    /// Place in the path.
+    pub span: Span,
+}
+
+/// A key in parentheses.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyPredicate {
+    /// `(1)` has one part without a name; `(A=1,B=2)` has named ones; `()` has none.
+    pub parts: Vec<KeyPart>,
+    /// Place in the path.
+    pub span: Span,
+}
+
+/// One value of a key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyPart {
+    /// The key property, if it is said.
+    pub name: Option<String>,
+    /// The value: a literal or a parameter alias.
+    pub value: Expr,
+    /// Place in the path.
+    pub span: Span,
+}
+
+/// The system query options of a request, or of one expanded relationship.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Options {
+    /// `$filter`.
+    pub filter: Option<Expr>,
+    /// `$select`.
+    pub select: Option<Vec<SelectItem>>,
+    /// `$orderby`.
+    pub order_by: Option<Vec<OrderItem>>,
+    /// `$expand`.
+    pub expand: Option<Vec<ExpandItem>>,
+    /// `$top`.
+    pub top: Option<u64>,
+    /// `$skip`.
+    pub skip: Option<u64>,
+    /// `$count`.
+    pub count: Option<bool>,
+    /// `$format`, as written; only at the top.
+    pub format: Option<String>,
+    /// `$skiptoken`, as written; only at the top.
+    pub skip_token: Option<String>,
+}
+
+/// A definition of a parameter alias.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alias {
+    /// The name, with its `@`.
+    pub name: String,
+    /// What it stands for; spans are in this option's value.
+    pub value: Expr,
+}
+
+/// One item of `$select`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SelectItem {
+    /// The path: one name, `*`, or several names with `/` between.
+    pub path: Vec<String>,
+    /// Whether options in parentheses follow.
+    pub has_options: bool,
+    /// Place in the option.
+    pub span: Span,
+}
+
+/// One item of `$orderby`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OrderItem {
+    /// What is sorted by.
+    pub expr: Expr,
+    /// `desc`.
+    pub descending: bool,
+}
+
+/// One item of `$expand`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExpandItem {
+    /// The path: one name, `*`, or several names with `/` between; `$ref`, `$count` and `$value` may end it.
+    pub path: Vec<String>,
+    /// The nested options.
+    pub options: Options,
+    /// Place in the option.
+    pub span: Span,
+}
+
+/// An expression and its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expr {
+    /// What it is.
+    pub kind: ExprKind,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// The forms of expressions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExprKind {
+    /// A literal.
+    Literal(Literal),
+    /// A path: a property, or steps with `/` between.
+    Path(Vec<PathStep>),
+    /// A function call that is not part of a path; the name may be qualified.
+    Call {
+        /// As written.
+        name: String,
+        /// Arguments in order.
+        arguments: Vec<Expr>,
+    },
+    /// A call with named arguments, as custom functions have.
+    NamedCall {
+        /// As written.
+        name: String,
+        /// Arguments in order.
+        arguments: Vec<(String, Expr)>,
+    },
+    /// `case(condition:value,…)`.
+    Case(Vec<(Expr, Expr)>),
+    /// `not` or `-`.
+    Unary {
+        /// Operator.
+        op: UnaryOperator,
+        /// Operand.
+        operand: Box<Expr>,
+    },
+    /// A binary operator other than `and` and `or`.
+    Binary {
+        /// Operator.
+        op: BinaryOperator,
+        /// Left.
+        left: Box<Expr>,
+        /// Right.
+        right: Box<Expr>,
+    },
+    /// A chain of one logical operator; at least two operands.
+    Logical {
+        /// Operator.
+        op: LogicalOperator,
+        /// Operands in order.
+        operands: Vec<Expr>,
+    },
+    /// A list in parentheses, as `in` takes it.
+    List(Vec<Expr>),
+    /// A parameter alias, with its `@`.
+    Alias(String),
+}
+
+/// One step of a path.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PathStep {
+    /// What it is.
+    pub kind: StepKind,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// The forms of path steps.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StepKind {
+    /// A name, perhaps qualified (`Ns.Type`), or a variable.
+    Name(String),
+    /// `$it`, `$root`, `$this`, `$these`, `$count`, `$value`, `$ref`, …
+    Special(String),
+    /// A key in parentheses after the step before.
+    Key(Vec<Expr>),
+    /// `any(x:…)` or `all(x:…)`.
+    Lambda {
+        /// Which.
+        quantifier: Quantifier,
+        /// The variable and the predicate; `any()` has none.
+        body: Option<(String, Box<Expr>)>,
+    },
+    /// A bound function.
+    Call {
+        /// As written.
+        name: String,
+        /// Arguments in order.
+        arguments: Vec<Expr>,
+    },
+}
+
+/// `any` or `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quantifier {
+    /// At least one.
+    Any,
+    /// Every one.
+    All,
+}
+
+/// Unary operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnaryOperator {
+    /// `not`
+    Not,
+    /// `-`
+    Negate,
+}
+
+/// Logical operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogicalOperator {
+    /// `and`
+    And,
+    /// `or`
+    Or,
+}
+
+/// Binary operators other than `and` and `or`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BinaryOperator {
+    /// `has`
+    Has,
+    /// `in`
+    In,
+    /// `mul`
+    Mul,
+    /// `div`
+    Div,
+    /// `divby`
+    DivBy,
+    /// `mod`
+    Mod,
+    /// `add`
+    Add,
+    /// `sub`
+    Sub,
+    /// `gt`
+    Gt,
+    /// `ge`
+    Ge,
+    /// `lt`
+    Lt,
+    /// `le`
+    Le,
+    /// `eq`
+    Eq,
+    /// `ne`
+    Ne,
+}
+
+impl fmt::Display for BinaryOperator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            BinaryOperator::Has => "has",
+            BinaryOperator::In => "in",
+            BinaryOperator::Mul => "mul",
+            BinaryOperator::Div => "div",
+            BinaryOperator::DivBy => "divby",
+            BinaryOperator::Mod => "mod",
+            BinaryOperator::Add => "add",
+            BinaryOperator::Sub => "sub",
+            BinaryOperator::Gt => "gt",
+            BinaryOperator::Ge => "ge",
+            BinaryOperator::Lt => "lt",
+            BinaryOperator::Le => "le",
+            BinaryOperator::Eq => "eq",
+            BinaryOperator::Ne => "ne",
+        })
+    }
+}
+
+/// A literal as it was written. Its type is settled by what it is compared with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Literal {
+    /// What it looks like.
+    pub kind: LiteralKind,
+    /// The lexeme without quotes, prefix and suffix: `O'Neil` for `'O''Neil'`, `123` for `123L`, `P1D` for `duration'P1D'`.
+    pub text: String,
+}
+
+/// What a literal looks like. One form can stand for several types: `11` is any number, quoted text also a date or GUID where one is
+/// expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LiteralKind {
+    /// `null`
+    Null,
+    /// `true`, `false`
+    Boolean,
+    /// Digits, perhaps with a sign.
+    Integer,
+    /// A number with a point or an exponent, or with the old suffixes `m`, `d`, `f`.
+    Decimal,
+    /// `NaN`, `INF`, `-INF`
+    NotFinite,
+    /// Quoted.
+    Text,
+    /// A GUID, unquoted.
+    Guid,
+    /// `2026-08-01`
+    Date,
+    /// `12:30:00.5`
+    TimeOfDay,
+    /// `2026-08-01T12:30:00Z`, with `Z`, an offset, or (tolerated) neither.
+    DateTimeOffset,
+    /// `binary'…'`
+    Binary,
+    /// `duration'…'`
+    Duration,
+    /// `Ns.Type'Member'`
+    Enumeration,
+    /// `geography'…'`, `geometry'…'`
+    Geo,
+}
