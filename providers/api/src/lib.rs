@@ -4,6 +4,7 @@
 //! This crate does no IO and knows neither DataFusion nor any protocol: everything here is plain data, plus the
 //! evaluator that defines what the data means.
 
+pub mod arrays;
 pub mod capabilities;
 pub mod change;
 pub mod check;
@@ -24,7 +25,7 @@ pub use change::{Change, ChangeOutcome, ChangeSet, ChangeValue, Precondition};
 pub use check::Unsupported;
 pub use context::{Limits, QueryContext, RequestInfo};
 pub use error::{ConstraintKind, Retry, SourceError, SourceErrorKind};
-pub use evaluate::{EvaluateError, evaluate};
+pub use evaluate::{EvaluateError, TableEvaluation, evaluate, evaluate_expr};
 pub use expr::{ArithmeticOp, CompareOp, Expr, Function, WindowFunction};
 pub use query::{
     AggregateCall, AggregateFunction, Aggregation, Join, JoinKind, KeySet, LimitPer, Output, Relation, SortKey, SourceQuery, TableColumn,

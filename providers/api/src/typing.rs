@@ -134,7 +134,7 @@ impl Expr {
 
 /// The type of an arithmetic result. Decimals follow DataFusion: addition and subtraction keep the greater scale and one more
 /// digit, multiplication adds scales, division has scale `max(s1 + 4, s2)`; at most 38 digits (76 when an operand has more).
-fn arithmetic_type(op: ArithmeticOp, left: ScalarType, right: ScalarType) -> Option<ScalarType> {
+pub(crate) fn arithmetic_type(op: ArithmeticOp, left: ScalarType, right: ScalarType) -> Option<ScalarType> {
     match (left, right) {
         (ScalarType::Decimal { precision: p1, scale: s1 }, ScalarType::Decimal { precision: p2, scale: s2 }) => {
             let most: u8 = if p1 > 38 || p2 > 38 { 76 } else { 38 };
@@ -160,7 +160,7 @@ fn arithmetic_type(op: ArithmeticOp, left: ScalarType, right: ScalarType) -> Opt
     }
 }
 
-fn function_type(function: Function, first: ScalarType) -> Option<ScalarType> {
+pub(crate) fn function_type(function: Function, first: ScalarType) -> Option<ScalarType> {
     match function {
         Function::Contains | Function::StartsWith | Function::EndsWith | Function::Like => Some(ScalarType::Boolean),
         Function::Length

@@ -1,0 +1,158 @@
+//! The value of an expression over one row, with SQL's three-valued logic. It asks for cells only as they are needed.
+
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use super::compare::compare_values;
+use super::{EvaluateError, cast, function, number};
+use crate::expr::{CompareOp, Expr};
+use crate::query::TableColumn;
+use crate::types::ScalarType;
+use crate::value::Value;
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+/// Evaluates an expression over a row of values, one for each of `columns`.
+///
+/// # Errors
+/// See [`EvaluateError`].
+pub fn evaluate_expr(expression: &Expr, row: &[Value], columns: &[TableColumn]) -> Result<Value, EvaluateError> {
+    let cell = |index: usize| row.get(index).cloned().ok_or_else(|| no_column(index));
+    Row { columns, cell: &cell }.value(expression).map(Cow::into_owned)
+}
+
+pub(super) fn no_column(index: usize) -> EvaluateError {
+    EvaluateError::Invalid(format!("there is no column {index}"))
+}
+
+const UNKNOWN: Value = Value::Null(ScalarType::Boolean);
+
+/// One row: its columns, and how to get a cell.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'a> {
+    pub(super) columns: &'a [TableColumn],
+    pub(super) cell: &'a dyn Fn(usize) -> Result<Value, EvaluateError>,
+}
+
+impl Row<'_> {
+    /// Whether a predicate is true (neither false nor unknown).
+    pub(super) fn holds(&self, predicate: &Expr) -> Result<bool, EvaluateError> {
+        Ok(self.truth(predicate)? == Some(true))
+    }
+
+    /// A predicate's truth; `None` is unknown.
+    fn truth(&self, predicate: &Expr) -> Result<Option<bool>, EvaluateError> {
+        match self.value(predicate)?.as_ref() {
+            Value::Boolean(truth) => Ok(Some(*truth)),
+            Value::Null(_) => Ok(None),
+            other => Err(EvaluateError::Invalid(format!("{} is no truth value", other.scalar_type()))),
+        }
+    }
+
+    pub(super) fn value<'e>(&self, expression: &'e Expr) -> Result<Cow<'e, Value>, EvaluateError> {
+        let owned = match expression {
+            Expr::Literal(value) => return Ok(Cow::Borrowed(value)),
+            Expr::Column(index) => (self.cell)(*index)?,
+            Expr::Compare { op, left, right } => compare(*op, &*self.value(left)?, &*self.value(right)?)?,
+            Expr::InList { expr, list, negated } => self.in_list(expr, list, *negated)?,
+            Expr::And(parts) => self.connect(parts, false)?,
+            Expr::Or(parts) => self.connect(parts, true)?,
+            Expr::Not(inner) => boolean(self.truth(inner)?.map(|truth| !truth)),
+            Expr::IsNull(inner) => Value::Boolean(self.value(inner)?.is_null()),
+            Expr::Arithmetic { op, left, right } => number::arithmetic(*op, &*self.value(left)?, &*self.value(right)?)?,
+            Expr::Negate(inner) => number::negate(&*self.value(inner)?)?,
+            Expr::Case { branches, otherwise } => self.case(expression, branches, otherwise.as_deref())?,
+            Expr::Cast { expr, to } => cast::cast_value(&*self.value(expr)?, *to)?,
+            Expr::Call { function, arguments } => {
+                let arguments = arguments.iter().map(|argument| self.value(argument)).collect::<Result<Vec<_>, _>>()?;
+                function::call(*function, &arguments)?
+            }
+            Expr::OuterColumn { .. } => return Err(unsupported("columns of an enclosing query")),
+            Expr::Parameter { index, .. } => return Err(unsupported(format!("the unbound parameter {index}"))),
+            Expr::ScalarSubquery(_) => return Err(unsupported("scalar sub-queries")),
+            Expr::Exists(_) => return Err(unsupported("EXISTS")),
+            Expr::Window { .. } => return Err(unsupported("window functions")),
+        };
+        Ok(Cow::Owned(owned))
+    }
+
+    /// `AND` (decided by a false part) or `OR` (decided by a true part). Parts after the deciding one are not evaluated.
+    fn connect(&self, parts: &[Expr], deciding: bool) -> Result<Value, EvaluateError> {
+        let mut unknown = false;
+        for part in parts {
+            match self.truth(part)? {
+                Some(truth) if truth == deciding => return Ok(Value::Boolean(deciding)),
+                Some(_) => {}
+                None => unknown = true,
+            }
+        }
+        Ok(if unknown { UNKNOWN } else { Value::Boolean(!deciding) })
+    }
+
+    fn in_list(&self, expression: &Expr, list: &[Expr], negated: bool) -> Result<Value, EvaluateError> {
+        let value = self.value(expression)?;
+        // Nothing is in the empty list, not even the unknown.
+        let mut unknown = value.is_null() && !list.is_empty();
+        for item in list {
+            let item = self.value(item)?;
+            unknown |= item.is_null();
+            if compare_values(&value, &item)? == Some(Ordering::Equal) {
+                return Ok(Value::Boolean(!negated));
+            }
+        }
+        Ok(if unknown { UNKNOWN } else { Value::Boolean(negated) })
+    }
+
+    fn case(&self, whole: &Expr, branches: &[(Expr, Expr)], otherwise: Option<&Expr>) -> Result<Value, EvaluateError> {
+        let scalar_type = whole.scalar_type(self.columns).ok_or_else(|| EvaluateError::Invalid("a CASE without a type".to_owned()))?;
+        for (when, then) in branches {
+            if self.holds(when)? {
+                return as_type(&*self.value(then)?, scalar_type);
+            }
+        }
+        match otherwise {
+            Some(otherwise) => as_type(&*self.value(otherwise)?, scalar_type),
+            None => Ok(Value::Null(scalar_type)),
+        }
+    }
+}
+
+/// A branch's value as the type of the whole `CASE`: the same type, or a decimal that fits exactly.
+fn as_type(value: &Value, scalar_type: ScalarType) -> Result<Value, EvaluateError> {
+    let own = value.scalar_type();
+    match (value, scalar_type) {
+        (Value::Null(_), _) => Ok(Value::Null(scalar_type)),
+        (Value::Decimal { unscaled, scale: from, .. }, ScalarType::Decimal { precision, scale }) => {
+            let unscaled = super::decimal::rescale_exactly(*unscaled, *from, precision, scale)?;
+            Ok(Value::Decimal { unscaled, precision, scale })
+        }
+        _ if own == scalar_type => Ok(value.clone()),
+        _ => Err(EvaluateError::Invalid(format!("a CASE of type {scalar_type} has a branch of type {own}"))),
+    }
+}
+
+fn unsupported(feature: impl Into<String>) -> EvaluateError {
+    EvaluateError::Unsupported(feature.into())
+}
+
+fn boolean(truth: Option<bool>) -> Value {
+    truth.map_or(UNKNOWN, Value::Boolean)
+}
+
+fn compare(op: CompareOp, left: &Value, right: &Value) -> Result<Value, EvaluateError> {
+    let (left_null, right_null) = (left.is_null(), right.is_null());
+    let ordering = compare_values(left, right)?;
+    let equal = ordering == Some(Ordering::Equal);
+    let same = if left_null || right_null { left_null && right_null } else { equal };
+    let truth = match op {
+        CompareOp::IsDistinctFrom => return Ok(Value::Boolean(!same)),
+        CompareOp::IsNotDistinctFrom => return Ok(Value::Boolean(same)),
+        _ if left_null || right_null => return Ok(UNKNOWN),
+        CompareOp::Eq => equal,
+        CompareOp::NotEq => !equal,
+        CompareOp::Lt => ordering == Some(Ordering::Less),
+        CompareOp::LtEq => matches!(ordering, Some(Ordering::Less | Ordering::Equal)),
+        CompareOp::Gt => ordering == Some(Ordering::Greater),
+        CompareOp::GtEq => matches!(ordering, Some(Ordering::Greater | Ordering::Equal)),
+    };
+    Ok(Value::Boolean(truth))
+}

@@ -1,0 +1,149 @@
+//! What a kind hands to the suite: a live source, the fixture tables as they were created there, what could not be created, and
+//! a few options. It must not know any kind.
+
+use crate::fixtures::FixtureTable;
+use futures::future::BoxFuture;
+use portico_provider_api::{RemoteTableName, ScalarType, Source, Value};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Counts the queries that run at the source right now, seen from the source itself (`pg_stat_activity`, a counter, …).
+pub type ActiveProbe = Box<dyn Fn() -> BoxFuture<'static, usize> + Send + Sync>;
+
+/// One fixture table as it exists at the source: created with exactly these columns, keys and rows.
+#[derive(Debug, Clone)]
+pub struct LoadedTable {
+    /// What was created, after [`crate::adapt`] took the limitations out.
+    pub fixture: FixtureTable,
+    /// Its name at the source.
+    pub remote: RemoteTableName,
+}
+
+/// Something of the fixtures that a kind cannot hold. Every limitation is printed in the summary, and one that touches
+/// nothing is a failure, so that they cannot outlive their reason.
+#[derive(Clone)]
+pub enum Limitation {
+    /// A whole table.
+    Table {
+        /// Name of the fixture.
+        table: String,
+        /// Why, for the summary.
+        reason: String,
+    },
+    /// One column.
+    Column {
+        /// Name of the fixture.
+        table: String,
+        /// Name of its column.
+        column: String,
+        /// Why, for the summary.
+        reason: String,
+    },
+    /// Single values (NaN in SQLite, U+0000 in PostgreSQL): rows that hold one are left out.
+    Values {
+        /// What they are, for the summary.
+        what: String,
+        /// Recognises them.
+        matches: fn(&Value) -> bool,
+        /// Why, for the summary.
+        reason: String,
+    },
+    /// A type that the source holds as another one; values are converted with the IR's cast.
+    Type {
+        /// The fixtures' type.
+        from: ScalarType,
+        /// What the source says instead.
+        to: ScalarType,
+        /// Why, for the summary.
+        reason: String,
+    },
+    /// Lengths of text that the source does not enforce or report.
+    MaxLengths {
+        /// Why, for the summary.
+        reason: String,
+    },
+    /// Foreign keys that the source does not have or report.
+    ForeignKeys {
+        /// Why, for the summary.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Limitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Limitation::Table { table, reason } => write!(f, "table '{table}': {reason}"),
+            Limitation::Column { table, column, reason } => write!(f, "column '{table}.{column}': {reason}"),
+            Limitation::Values { what, reason, .. } => write!(f, "values ({what}): {reason}"),
+            Limitation::Type { from, to, reason } => write!(f, "{from} is held as {to}: {reason}"),
+            Limitation::MaxLengths { reason } => write!(f, "greatest lengths: {reason}"),
+            Limitation::ForeignKeys { reason } => write!(f, "foreign keys: {reason}"),
+        }
+    }
+}
+
+impl fmt::Debug for Limitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// How much is checked, and what a kind promises beyond the contract.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Generated queries per group of checks.
+    pub queries: usize,
+    /// Queries at once in the concurrency check.
+    pub concurrency: usize,
+    /// Whether `describe` must hold no literal text because values travel as parameters (SQL sources).
+    pub values_are_bound: bool,
+    /// How long after a dropped stream the source may still be busy.
+    pub cancel_within: Duration,
+    /// Longest time for any single query; a source that takes longer fails the check.
+    pub query_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            queries: 300,
+            concurrency: 16,
+            values_are_bound: false,
+            cancel_within: Duration::from_secs(1),
+            query_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// What is put to the test.
+pub struct Subject {
+    /// The source, connected.
+    pub source: Arc<dyn Source>,
+    /// The fixture tables that exist at it: those of `adapt(fixtures(), &limitations)`.
+    pub tables: Vec<LoadedTable>,
+    /// What of the fixtures it cannot hold.
+    pub limitations: Vec<Limitation>,
+    /// Secrets of its configuration: none may occur in a message. Without any, the check for secrets fails.
+    pub secrets: Vec<String>,
+    /// Seed of the generated queries; `None` takes a fresh one, which the summary prints.
+    pub seed: Option<u64>,
+    /// Counts what runs at the source; without it cancellation is reported as not checked.
+    pub active: Option<ActiveProbe>,
+    /// Options.
+    pub options: Options,
+}
+
+impl Subject {
+    /// A subject whose tables have the fixtures' own names, with default options.
+    pub fn new(source: Arc<dyn Source>, tables: Vec<FixtureTable>) -> Subject {
+        let tables =
+            tables.into_iter().map(|fixture| LoadedTable { remote: RemoteTableName(vec![fixture.name.clone()]), fixture }).collect();
+        Subject { source, tables, limitations: Vec::new(), secrets: Vec::new(), seed: None, active: None, options: Options::default() }
+    }
+
+    /// The loaded table of that fixture name, unless a limitation took it out.
+    pub fn table(&self, fixture: &str) -> Option<&LoadedTable> {
+        self.tables.iter().find(|table| table.fixture.name == fixture)
+    }
+}
