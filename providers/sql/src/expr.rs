@@ -1,1 +1,342 @@
-//! Being written.
+//! Expressions in the dialect's own form of every type. It must not know statements around them.
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use crate::codec::stored_type;
+use crate::dialect::{Dialect, Family, Placeholder};
+use crate::statement::Parameter;
+use portico_provider_api::{ArithmeticOp, Codec, Expr, ScalarType, TableColumn, Unsupported, Value};
+
+pub(crate) fn unsupported(feature: impl Into<String>) -> Unsupported {
+    Unsupported { feature: feature.into() }
+}
+
+/// Renders expressions over one table and collects their parameters.
+pub(crate) struct Render<'a> {
+    pub(crate) dialect: &'a Dialect,
+    pub(crate) columns: &'a [TableColumn],
+    /// What stands before a column's name: `t0.`, or nothing in a change.
+    pub(crate) prefix: &'static str,
+    pub(crate) parameters: Vec<Parameter>,
+}
+
+impl<'a> Render<'a> {
+    pub(crate) fn new(dialect: &'a Dialect, columns: &'a [TableColumn], prefix: &'static str) -> Render<'a> {
+        Render { dialect, columns, prefix, parameters: Vec::new() }
+    }
+
+    pub(crate) fn column(&self, index: usize) -> Result<&'a TableColumn, Unsupported> {
+        self.columns.get(index).ok_or_else(|| unsupported("a column outside the relation"))
+    }
+
+    /// A column as it is stored.
+    pub(crate) fn stored(&self, column: &TableColumn) -> String {
+        format!("{}{}", self.prefix, self.dialect.identifier(&column.name))
+    }
+
+    fn placeholder(&mut self, scalar_type: ScalarType, suffix: &str, parameter: Parameter) -> String {
+        self.parameters.push(parameter);
+        let number = self.parameters.len();
+        match self.dialect.placeholder {
+            Placeholder::DollarTyped => format!("${number}::{}{suffix}", (self.dialect.type_name)(scalar_type)),
+            Placeholder::QuestionNumbered => format!("?{number}"),
+        }
+    }
+
+    /// A parameter that is sent just as it is: a stored form, or a value for a column to hold.
+    pub(crate) fn raw_parameter(&mut self, value: &Value) -> String {
+        let bound = (self.dialect.bind)(value);
+        self.placeholder(value.scalar_type(), "", Parameter::Value(bound))
+    }
+
+    /// A column of values as one array parameter.
+    pub(crate) fn array_parameter(&mut self, scalar_type: ScalarType, values: Vec<Value>) -> String {
+        self.placeholder(scalar_type, "[]", Parameter::Array { scalar_type, values })
+    }
+
+    /// A literal in the dialect's own form.
+    pub(crate) fn literal(&mut self, value: &Value) -> Result<String, Unsupported> {
+        if is_nan(value) && self.dialect.nan_equals_itself.is_none() {
+            return Err(unsupported("not-a-number as a value"));
+        }
+        let placeholder = self.raw_parameter(value);
+        Ok(match (self.dialect.family, value.scalar_type()) {
+            (Family::Sqlite, ScalarType::Decimal { .. }) => format!("portico_decimal({placeholder})"),
+            _ => placeholder,
+        })
+    }
+
+    pub(crate) fn scalar_type(&self, expr: &Expr) -> Result<ScalarType, Unsupported> {
+        expr.scalar_type(self.columns).ok_or_else(|| unsupported("an expression without a type"))
+    }
+
+    /// Whether values of a type are text to the dialect, and so have a collation.
+    pub(crate) fn is_text(&self, scalar_type: ScalarType) -> bool {
+        match scalar_type {
+            ScalarType::Text | ScalarType::Json => true,
+            ScalarType::Guid => self.dialect.family == Family::Sqlite,
+            ScalarType::Boolean
+            | ScalarType::Int16
+            | ScalarType::Int32
+            | ScalarType::Int64
+            | ScalarType::Float32
+            | ScalarType::Float64
+            | ScalarType::Decimal { .. }
+            | ScalarType::Binary
+            | ScalarType::Date
+            | ScalarType::Time
+            | ScalarType::Timestamp
+            | ScalarType::TimestampTz => false,
+        }
+    }
+
+    pub(crate) fn values(&mut self, expressions: &[Expr]) -> Result<Vec<String>, Unsupported> {
+        expressions.iter().map(|expression| self.value(expression)).collect()
+    }
+
+    /// An expression in the dialect's own form of its type. Booleans may stand as predicates.
+    pub(crate) fn value(&mut self, expr: &Expr) -> Result<String, Unsupported> {
+        match expr {
+            Expr::Column(index) => self.decoded(self.column(*index)?),
+            Expr::Literal(value) => self.literal(value),
+            Expr::Compare { op, left, right } => self.compare(*op, left, right),
+            Expr::InList { expr, list, negated } => self.in_list(expr, list, *negated),
+            Expr::And(parts) => self.connect(parts, " AND ", self.dialect.true_constant),
+            Expr::Or(parts) => self.connect(parts, " OR ", self.dialect.false_constant),
+            Expr::Not(inner) => Ok(format!("(NOT {})", self.value(inner)?)),
+            Expr::IsNull(inner) => Ok(format!("({} IS NULL)", self.null_tested(inner)?)),
+            Expr::Arithmetic { op, left, right } => self.arithmetic(*op, left, right),
+            Expr::Negate(inner) => self.negate(inner),
+            Expr::Case { branches, otherwise } => self.case(branches, otherwise.as_deref()),
+            Expr::Cast { expr, to } => self.cast(expr, *to),
+            Expr::Call { function, arguments } => self.call(*function, arguments),
+            Expr::OuterColumn { .. } => Err(unsupported("a column of an enclosing query")),
+            Expr::Parameter { .. } => Err(unsupported("an unbound parameter")),
+            Expr::ScalarSubquery(_) => Err(unsupported("a scalar sub-query")),
+            Expr::Exists(_) => Err(unsupported("EXISTS")),
+            Expr::Window { .. } => Err(unsupported("a window function")),
+        }
+    }
+
+    fn connect(&mut self, parts: &[Expr], operator: &str, empty: &str) -> Result<String, Unsupported> {
+        Ok(match parts {
+            [] => empty.to_owned(),
+            _ => format!("({})", self.values(parts)?.join(operator)),
+        })
+    }
+
+    /// What IS NULL is asked about: a plain column as it is stored, so that an index can serve.
+    pub(crate) fn null_tested(&mut self, inner: &Expr) -> Result<String, Unsupported> {
+        match inner {
+            Expr::Column(index) => {
+                let column = self.column(*index)?;
+                // SAP's dates hold null as text.
+                if column.codec == Some(Codec::SapDate) { self.decoded(column) } else { Ok(self.stored(column)) }
+            }
+            other => self.value(other),
+        }
+    }
+
+    fn case(&mut self, branches: &[(Expr, Expr)], otherwise: Option<&Expr>) -> Result<String, Unsupported> {
+        let mut text = "CASE".to_owned();
+        for (when, then) in branches {
+            text.push_str(&format!(" WHEN {} THEN {}", self.value(when)?, self.value(then)?));
+        }
+        if let Some(otherwise) = otherwise {
+            text.push_str(&format!(" ELSE {}", self.value(otherwise)?));
+        }
+        text.push_str(" END");
+        Ok(format!("({text})"))
+    }
+
+    fn arithmetic(&mut self, op: ArithmeticOp, left: &Expr, right: &Expr) -> Result<String, Unsupported> {
+        let scalar_type = self.scalar_type(left)?;
+        let integers = is_integer(scalar_type) && self.scalar_type(right)? == scalar_type;
+        let exact_decimal = matches!(scalar_type, ScalarType::Decimal { .. }) && matches!(op, ArithmeticOp::Add | ArithmeticOp::Subtract);
+        let (left, right) = (self.value(left)?, self.value(right)?);
+        match self.dialect.family {
+            Family::Sqlite if integers => Ok(format!("portico_integer('{}', '{scalar_type}', {left}, {right})", arithmetic_name(op))),
+            Family::Postgres if integers || exact_decimal => Ok(format!("({left} {} {right})", arithmetic_symbol(op))),
+            Family::Sqlite | Family::Postgres => Err(unsupported(format!("'{}' of {scalar_type}", arithmetic_symbol(op)))),
+        }
+    }
+
+    fn negate(&mut self, inner: &Expr) -> Result<String, Unsupported> {
+        let scalar_type = self.scalar_type(inner)?;
+        let value = self.value(inner)?;
+        match self.dialect.family {
+            Family::Sqlite if is_integer(scalar_type) => Ok(format!("portico_integer('subtract', '{scalar_type}', 0, {value})")),
+            Family::Postgres if scalar_type.is_numeric() => Ok(format!("(- {value})")),
+            Family::Sqlite | Family::Postgres => Err(unsupported(format!("negation of {scalar_type}"))),
+        }
+    }
+
+    fn cast(&mut self, expr: &Expr, to: ScalarType) -> Result<String, Unsupported> {
+        let from = self.scalar_type(expr)?;
+        let value = self.value(expr)?;
+        if from == to {
+            return Ok(value);
+        }
+        match (self.dialect.family, to) {
+            (Family::Sqlite, to) if is_integer(from) && is_integer(to) => Ok(format!("portico_integer('cast', '{to}', {value}, 0)")),
+            (Family::Postgres, to) if is_integer(from) && is_integer(to) => Ok(format!("{value}::{}", (self.dialect.type_name)(to))),
+            (Family::Postgres, ScalarType::Decimal { precision, scale }) if is_integer(from) => {
+                Ok(format!("{value}::numeric({precision},{scale})"))
+            }
+            (Family::Sqlite, ScalarType::Text | ScalarType::Float64) if is_integer(from) => {
+                Ok(format!("CAST({value} AS {})", (self.dialect.type_name)(to)))
+            }
+            (Family::Postgres, ScalarType::Text | ScalarType::Float64) if is_integer(from) => {
+                Ok(format!("{value}::{}", (self.dialect.type_name)(to)))
+            }
+            (Family::Postgres, ScalarType::Timestamp) if from == ScalarType::Date => Ok(format!("{value}::timestamp")),
+            (Family::Sqlite | Family::Postgres, to) => Err(unsupported(format!("the conversion from {from} to {to}"))),
+        }
+    }
+
+    /// A column in the dialect's own form of its declared type.
+    pub(crate) fn decoded(&self, column: &TableColumn) -> Result<String, Unsupported> {
+        let stored = self.stored(column);
+        match self.dialect.family {
+            Family::Postgres => Ok(postgres_decoded(column, stored)),
+            Family::Sqlite => sqlite_decoded(column, stored),
+        }
+    }
+}
+
+pub(crate) fn is_nan(value: &Value) -> bool {
+    matches!(value, Value::Float32(float) | Value::Float64(float) if float.0.is_nan())
+}
+
+pub(crate) fn is_integer(scalar_type: ScalarType) -> bool {
+    matches!(scalar_type, ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64)
+}
+
+fn arithmetic_symbol(op: ArithmeticOp) -> &'static str {
+    match op {
+        ArithmeticOp::Add => "+",
+        ArithmeticOp::Subtract => "-",
+        ArithmeticOp::Multiply => "*",
+        ArithmeticOp::Divide => "/",
+        ArithmeticOp::Modulo => "%",
+    }
+}
+
+fn arithmetic_name(op: ArithmeticOp) -> &'static str {
+    match op {
+        ArithmeticOp::Add => "add",
+        ArithmeticOp::Subtract => "subtract",
+        ArithmeticOp::Multiply => "multiply",
+        ArithmeticOp::Divide => "divide",
+        ArithmeticOp::Modulo => "modulo",
+    }
+}
+
+/// Whether a native type compares and returns as plain text does.
+pub(crate) fn is_plain_text(native_type: Option<&str>) -> bool {
+    matches!(native_type, None | Some("text" | "varchar" | "character varying"))
+}
+
+fn postgres_decoded(column: &TableColumn, stored: String) -> String {
+    let Some(codec) = column.codec else {
+        // Padded, case-insensitive and enumerated types have an order and equality of their own; as text they have the IR's.
+        let as_text = match column.scalar_type {
+            ScalarType::Text => !is_plain_text(column.native_type.as_deref()),
+            ScalarType::Json => true,
+            ScalarType::Boolean
+            | ScalarType::Int16
+            | ScalarType::Int32
+            | ScalarType::Int64
+            | ScalarType::Float32
+            | ScalarType::Float64
+            | ScalarType::Decimal { .. }
+            | ScalarType::Binary
+            | ScalarType::Date
+            | ScalarType::Time
+            | ScalarType::Timestamp
+            | ScalarType::TimestampTz
+            | ScalarType::Guid => false,
+        };
+        return if as_text { format!("{stored}::text") } else { stored };
+    };
+    match codec {
+        Codec::DecimalText => format!("{stored}::numeric"),
+        Codec::DecimalUnscaled => match column.scalar_type {
+            ScalarType::Decimal { scale, .. } if scale > 0 => {
+                format!("({stored}::numeric * 0.{}1)", "0".repeat(usize::from(scale.unsigned_abs()) - 1))
+            }
+            _ => format!("{stored}::numeric"),
+        },
+        Codec::DateText => format!("{stored}::date"),
+        Codec::SapDate => format!("NULLIF(NULLIF({stored}::text, ''), '00000000')::date"),
+        Codec::DateDays => format!("(DATE '1970-01-01' + {stored}::int4)"),
+        Codec::TimeText => format!("{stored}::time"),
+        Codec::TimeMicros => format!("(TIME '00:00' + {stored} * INTERVAL '1 microsecond')"),
+        Codec::TimestampText => match column.scalar_type {
+            ScalarType::TimestampTz => format!("{stored}::timestamptz"),
+            _ => format!("{stored}::timestamp"),
+        },
+        Codec::TimestampSeconds => postgres_instant(column, &stored, "86400", "second"),
+        Codec::TimestampMillis => postgres_instant(column, &stored, "86400000", "millisecond"),
+        Codec::TimestampMicros => postgres_instant(column, &stored, "86400000000", "microsecond"),
+        Codec::GuidText => format!("{stored}::uuid"),
+        Codec::GuidBytes => format!("encode({stored}, 'hex')::uuid"),
+        Codec::BoolInt => format!("({stored} = 1)"),
+        Codec::BoolText => format!(
+            "(CASE WHEN lower({stored}::text) IN ('y', 'x', 'true', 't', '1') THEN TRUE \
+             WHEN lower({stored}::text) IN ('n', '', 'false', 'f', '0') THEN FALSE END)"
+        ),
+    }
+}
+
+/// An interval times a number goes through a double, so days and the rest of the day are added apart: both are exact.
+fn postgres_instant(column: &TableColumn, stored: &str, per_day: &str, unit: &str) -> String {
+    let local =
+        format!("(TIMESTAMP '1970-01-01' + ({stored} / {per_day}) * INTERVAL '1 day' + ({stored} % {per_day}) * INTERVAL '1 {unit}')");
+    if column.scalar_type == ScalarType::TimestampTz { format!("({local} AT TIME ZONE 'UTC')") } else { local }
+}
+
+fn sqlite_decoded(column: &TableColumn, stored: String) -> Result<String, Unsupported> {
+    let Some(codec) = column.codec else {
+        return match column.scalar_type {
+            ScalarType::Decimal { .. } => Ok(format!("portico_decimal({stored})")),
+            ScalarType::Date | ScalarType::Time | ScalarType::Timestamp | ScalarType::TimestampTz => {
+                Err(unsupported(format!("column '{}' of type {} without a stored form", column.name, column.scalar_type)))
+            }
+            ScalarType::Boolean
+            | ScalarType::Int16
+            | ScalarType::Int32
+            | ScalarType::Int64
+            | ScalarType::Float32
+            | ScalarType::Float64
+            | ScalarType::Text
+            | ScalarType::Binary
+            | ScalarType::Guid
+            | ScalarType::Json => Ok(stored),
+        };
+    };
+    let name = match codec {
+        Codec::DecimalText => return Ok(format!("portico_decimal({stored})")),
+        Codec::DecimalUnscaled => match column.scalar_type {
+            ScalarType::Decimal { scale, .. } => return Ok(format!("portico_unscaled({stored}, {scale})")),
+            _ => return Err(unsupported(format!("column '{}' with a decimal's stored form", column.name))),
+        },
+        Codec::DateDays | Codec::TimeMicros | Codec::TimestampMicros => return Ok(stored),
+        Codec::TimestampText if column.scalar_type == ScalarType::TimestampTz => "timestamptz_text",
+        Codec::TimestampText => "timestamp_text",
+        Codec::DateText => "date_text",
+        Codec::SapDate => "sap_date",
+        Codec::TimeText => "time_text",
+        Codec::TimestampSeconds => "timestamp_seconds",
+        Codec::TimestampMillis => "timestamp_millis",
+        Codec::GuidText => "guid_text",
+        Codec::GuidBytes => "guid_bytes",
+        Codec::BoolInt => "bool_int",
+        Codec::BoolText => "bool_text",
+    };
+    Ok(format!("portico_stored('{name}', {stored})"))
+}
+
+/// The type in which a column is stored.
+pub(crate) fn column_stored_type(column: &TableColumn) -> ScalarType {
+    column.codec.map_or(column.scalar_type, stored_type)
+}
