@@ -231,6 +231,9 @@ fn arithmetic_name(op: ArithmeticOp) -> &'static str {
     }
 }
 
+/// What PostgreSQL's native type of a text column ends with when its collation finds different texts equal.
+pub(crate) const LOOSE_COLLATION: &str = " collate nondeterministic";
+
 /// Whether a native type compares and returns as plain text does.
 pub(crate) fn is_plain_text(native_type: Option<&str>) -> bool {
     matches!(native_type, None | Some("text" | "varchar" | "character varying"))
@@ -238,6 +241,16 @@ pub(crate) fn is_plain_text(native_type: Option<&str>) -> bool {
 
 fn postgres_decoded(column: &TableColumn, stored: String) -> String {
     let Some(codec) = column.codec else {
+        match (column.scalar_type, column.native_type.as_deref()) {
+            // A system type without an order or a conversion to numbers; its text is its digits.
+            (ScalarType::Int64, Some("xid")) => return format!("({stored}::text::int8)"),
+            // Compared with a number as it is, the number would have to fit an oid.
+            (ScalarType::Int64, Some("oid")) => return format!("({stored}::int8)"),
+            (ScalarType::Text, Some(native_type)) if native_type.ends_with(LOOSE_COLLATION) => {
+                return format!("({stored}::text COLLATE \"C\")");
+            }
+            _ => {}
+        }
         // Padded, case-insensitive and enumerated types have an order and equality of their own; as text they have the IR's.
         let as_text = match column.scalar_type {
             ScalarType::Text => !is_plain_text(column.native_type.as_deref()),

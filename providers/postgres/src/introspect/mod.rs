@@ -1,0 +1,142 @@
+//! The catalog's rows as a [`RemoteSchema`]. Pure but for [`remote_schema`], which reads the catalog first.
+//! It must not know queries or rows of tables.
+
+pub mod catalog;
+pub mod types;
+
+use crate::capabilities;
+use crate::client::Client;
+use catalog::{Catalog, Column, Key, Relation};
+use portico_provider_api::capabilities::TableCapabilities;
+use portico_provider_api::{Capabilities, ForeignKey, RemoteColumn, RemoteSchema, RemoteTable, RemoteTableName, Selection, SourceError};
+use std::collections::{BTreeMap, HashMap};
+use tokio::time::Instant;
+
+/// What the server has.
+///
+/// # Errors
+/// When it cannot be asked.
+pub async fn remote_schema(
+    client: &Client,
+    schemas: Option<&[String]>,
+    wanted: &Selection,
+    deadline: Instant,
+) -> Result<RemoteSchema, SourceError> {
+    let tables = match wanted {
+        Selection::All => None,
+        Selection::Tables(names) => Some(names.iter().filter_map(split).collect::<Vec<_>>()),
+    };
+    let catalog = catalog::read(client, schemas, tables.as_deref(), deadline).await?;
+    Ok(describe(&catalog, wanted))
+}
+
+/// Schema and table; a name of one part has no schema. A name of three or more parts names nothing here.
+fn split(name: &RemoteTableName) -> Option<(String, String)> {
+    match name.0.as_slice() {
+        [table] => Some((String::new(), table.clone())),
+        [schema, table] => Some((schema.clone(), table.clone())),
+        _ => None,
+    }
+}
+
+/// The catalog as a remote schema.
+pub fn describe(catalog: &Catalog, wanted: &Selection) -> RemoteSchema {
+    let mut columns: HashMap<u32, Vec<&Column>> = HashMap::new();
+    for column in &catalog.columns {
+        columns.entry(column.relation).or_default().push(column);
+    }
+    let mut keys: HashMap<u32, Vec<&Key>> = HashMap::new();
+    for key in &catalog.keys {
+        keys.entry(key.relation).or_default().push(key);
+    }
+    let mut tables = Vec::new();
+    let mut overrides = BTreeMap::new();
+    for relation in &catalog.relations {
+        let columns = columns.get(&relation.oid).map(Vec::as_slice).unwrap_or_default();
+        let keys = keys.get(&relation.oid).map(Vec::as_slice).unwrap_or_default();
+        for name in names(relation, wanted) {
+            let described = table(name, relation, columns, keys);
+            let restricted =
+                capabilities::column_overrides(described.columns.iter().map(|column| (column.name.as_str(), column.native_type.as_str())));
+            if !restricted.is_empty() {
+                overrides.insert(described.name.to_string(), TableCapabilities { columns: restricted, ..TableCapabilities::default() });
+            }
+            tables.push(described);
+        }
+    }
+    let capabilities = Capabilities { tables: overrides, ..capabilities::capabilities() };
+    RemoteSchema { version: version(&tables), tables, operations: Vec::new(), capabilities }
+}
+
+/// The names under which a relation is wanted: its full name, or as it was asked for.
+fn names(relation: &Relation, wanted: &Selection) -> Vec<RemoteTableName> {
+    let full = RemoteTableName(vec![relation.schema.clone(), relation.name.clone()]);
+    match wanted {
+        Selection::All => vec![full],
+        Selection::Tables(names) => {
+            let short = RemoteTableName(vec![relation.name.clone()]);
+            names.iter().filter(|name| **name == full || **name == short).cloned().collect()
+        }
+    }
+}
+
+fn table(name: RemoteTableName, relation: &Relation, columns: &[&Column], keys: &[&Key]) -> RemoteTable {
+    let visible = |names: &[String]| names.iter().all(|name| columns.iter().any(|column| &column.name == name));
+    let primary = keys.iter().find(|key| key.kind == "p" && visible(&key.columns));
+    RemoteTable {
+        name,
+        description: relation.comment.clone(),
+        columns: columns.iter().map(|column| remote_column(column)).collect(),
+        primary_key: primary.map(|key| key.columns.clone()).unwrap_or_default(),
+        unique_keys: keys.iter().filter(|key| key.kind == "u" && visible(&key.columns)).map(|key| key.columns.clone()).collect(),
+        foreign_keys: keys.iter().filter(|key| key.kind == "f" && visible(&key.columns)).filter_map(|key| foreign_key(key)).collect(),
+        row_estimate: row_estimate(relation),
+        writable: relation.writable,
+        // Views have no system columns, and partitioned tables do not return them from every statement.
+        row_version: (relation.kind == "r").then(|| "xmin".to_owned()),
+    }
+}
+
+fn row_estimate(relation: &Relation) -> Option<u64> {
+    let counted = matches!(relation.kind.as_str(), "r" | "p" | "m" | "f");
+    // Never analysed is negative; before PostgreSQL 14 it was zero, which says as little.
+    (counted && relation.estimate > 0.0).then_some(relation.estimate as u64)
+}
+
+fn remote_column(column: &Column) -> RemoteColumn {
+    let (scalar_type, max_length) = types::published(column);
+    RemoteColumn {
+        name: column.name.clone(),
+        description: column.comment.clone(),
+        native_type: types::native_type(column),
+        scalar_type,
+        codec: None,
+        nullable: !column.not_null,
+        max_length,
+        has_default: column.has_default,
+        generated: column.generated,
+    }
+}
+
+fn foreign_key(key: &Key) -> Option<ForeignKey> {
+    Some(ForeignKey {
+        name: key.name.clone(),
+        columns: key.columns.clone(),
+        references: RemoteTableName(vec![key.referenced_schema.clone()?, key.referenced_table.clone()?]),
+        referenced_columns: key.referenced_columns.clone(),
+    })
+}
+
+/// A hash over everything but the row estimates, which move without any change of the schema. FNV-1a in 128 bits: the version is
+/// kept in files, so it must not depend on a hasher that may change.
+fn version(tables: &[RemoteTable]) -> String {
+    let mut hash: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    for table in tables {
+        let still = RemoteTable { row_estimate: None, ..table.clone() };
+        // Plain data has one spelling in JSON.
+        for byte in serde_json::to_vec(&still).unwrap_or_default() {
+            hash = (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
+        }
+    }
+    format!("{hash:032x}")
+}
