@@ -156,7 +156,8 @@ pub mod duration_text {
         let text = text.trim();
         let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let (number, unit) = text.split_at(digits);
-        let number: u64 = number.parse().map_err(|_| format!("'{text}' is not a duration: write a whole number and a unit, such as 10s or 5m"))?;
+        let number: u64 =
+            number.parse().map_err(|_| format!("'{text}' is not a duration: write a whole number and a unit, such as 10s or 5m"))?;
         let seconds = match unit.trim() {
             "ms" => return Ok(Duration::from_millis(number)),
             "s" => 1,
