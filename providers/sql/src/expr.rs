@@ -150,11 +150,15 @@ impl<'a> Render<'a> {
 
     fn arithmetic(&mut self, op: ArithmeticOp, left: &Expr, right: &Expr) -> Result<String, Unsupported> {
         let scalar_type = self.scalar_type(left)?;
-        let integers = is_integer(scalar_type) && self.scalar_type(right)? == scalar_type;
-        let exact_decimal = matches!(scalar_type, ScalarType::Decimal { .. }) && matches!(op, ArithmeticOp::Add | ArithmeticOp::Subtract);
+        let right_type = self.scalar_type(right)?;
+        let integers = is_integer(scalar_type) && right_type == scalar_type;
+        let decimals = matches!((scalar_type, right_type), (ScalarType::Decimal { .. }, ScalarType::Decimal { .. }));
+        let exact_decimal = decimals && matches!(op, ArithmeticOp::Add | ArithmeticOp::Subtract);
         let (left, right) = (self.value(left)?, self.value(right)?);
         match self.dialect.family {
-            Family::Sqlite if integers => Ok(format!("portico_integer('{}', '{scalar_type}', {left}, {right})", arithmetic_name(op))),
+            Family::Sqlite if integers || decimals => {
+                Ok(format!("portico_arithmetic('{}', '{scalar_type}', {left}, '{right_type}', {right})", arithmetic_name(op)))
+            }
             Family::Postgres if integers || exact_decimal => Ok(format!("({left} {} {right})", arithmetic_symbol(op))),
             Family::Sqlite | Family::Postgres => Err(unsupported(format!("'{}' of {scalar_type}", arithmetic_symbol(op)))),
         }
@@ -164,7 +168,10 @@ impl<'a> Render<'a> {
         let scalar_type = self.scalar_type(inner)?;
         let value = self.value(inner)?;
         match self.dialect.family {
-            Family::Sqlite if is_integer(scalar_type) => Ok(format!("portico_integer('subtract', '{scalar_type}', 0, {value})")),
+            // A float would be exact too, but it is only declared together with the rest of its arithmetic.
+            Family::Sqlite if is_integer(scalar_type) || matches!(scalar_type, ScalarType::Decimal { .. }) => {
+                Ok(format!("portico_negate('{scalar_type}', {value})"))
+            }
             Family::Postgres if scalar_type.is_numeric() => Ok(format!("(- {value})")),
             Family::Sqlite | Family::Postgres => Err(unsupported(format!("negation of {scalar_type}"))),
         }
@@ -177,19 +184,18 @@ impl<'a> Render<'a> {
             return Ok(value);
         }
         match (self.dialect.family, to) {
-            (Family::Sqlite, to) if is_integer(from) && is_integer(to) => Ok(format!("portico_integer('cast', '{to}', {value}, 0)")),
+            // A cast to a float may yield not-a-number, which SQLite cannot hold.
+            (Family::Sqlite, ScalarType::Float32 | ScalarType::Float64) => Err(unsupported(format!("the conversion from {from} to {to}"))),
+            (Family::Sqlite, to) => Ok(format!("portico_cast('{from}', '{to}', {value})")),
             (Family::Postgres, to) if is_integer(from) && is_integer(to) => Ok(format!("{value}::{}", (self.dialect.type_name)(to))),
             (Family::Postgres, ScalarType::Decimal { precision, scale }) if is_integer(from) => {
                 Ok(format!("{value}::numeric({precision},{scale})"))
-            }
-            (Family::Sqlite, ScalarType::Text | ScalarType::Float64) if is_integer(from) => {
-                Ok(format!("CAST({value} AS {})", (self.dialect.type_name)(to)))
             }
             (Family::Postgres, ScalarType::Text | ScalarType::Float64) if is_integer(from) => {
                 Ok(format!("{value}::{}", (self.dialect.type_name)(to)))
             }
             (Family::Postgres, ScalarType::Timestamp) if from == ScalarType::Date => Ok(format!("{value}::timestamp")),
-            (Family::Sqlite | Family::Postgres, to) => Err(unsupported(format!("the conversion from {from} to {to}"))),
+            (Family::Postgres, to) => Err(unsupported(format!("the conversion from {from} to {to}"))),
         }
     }
 
@@ -312,6 +318,8 @@ fn sqlite_decoded(column: &TableColumn, stored: String) -> Result<String, Unsupp
     let Some(codec) = column.codec else {
         return match column.scalar_type {
             ScalarType::Decimal { .. } => Ok(format!("portico_decimal({stored})")),
+            // A column without text affinity may hold numbers: readers see their text, so their text is what compares.
+            ScalarType::Text if !has_text_affinity(column.native_type.as_deref()) => Ok(format!("CAST({stored} AS TEXT)")),
             ScalarType::Date | ScalarType::Time | ScalarType::Timestamp | ScalarType::TimestampTz => {
                 Err(unsupported(format!("column '{}' of type {} without a stored form", column.name, column.scalar_type)))
             }
@@ -347,6 +355,12 @@ fn sqlite_decoded(column: &TableColumn, stored: String) -> Result<String, Unsupp
         Codec::BoolText => "bool_text",
     };
     Ok(format!("portico_stored('{name}', {stored})"))
+}
+
+/// Whether SQLite turns numbers into text when they are stored in a column declared so.
+fn has_text_affinity(native_type: Option<&str>) -> bool {
+    let Some(declared) = native_type.map(str::to_ascii_uppercase) else { return true };
+    !declared.contains("INT") && ["CHAR", "CLOB", "TEXT"].iter().any(|part| declared.contains(part))
 }
 
 /// The type in which a column is stored.

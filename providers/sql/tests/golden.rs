@@ -391,10 +391,10 @@ fn logic_case_and_arithmetic() {
             1
             0
             (NOT (portico_stored('bool_int', t0."flag") OR ?1))  -- Int64(0)
-            (portico_integer('add', 'int32', t0."id", ?1) = ?2)  -- Int64(2)  -- Int64(3)
-            (portico_integer('modulo', 'int32', t0."id", ?1) = portico_integer('subtract', 'int32', 0, t0."id"))  -- Int64(2)
+            (portico_arithmetic('add', 'int32', t0."id", 'int32', ?1) = ?2)  -- Int64(2)  -- Int64(3)
+            (portico_arithmetic('modulo', 'int32', t0."id", 'int32', ?1) = portico_negate('int32', t0."id"))  -- Int64(2)
             ((CASE WHEN portico_stored('bool_int', t0."flag") THEN t0."name" ELSE ?1 END) COLLATE BINARY = ?2)  -- Text("none")  -- Text("x")
-            (portico_integer('cast', 'int16', t0."big", 0) = ?1)  -- Int64(1)
+            (portico_cast('int64', 'int16', t0."big") = ?1)  -- Int64(1)
             refused: '+' of float64 is not supported by this source
             refused: an unbound parameter is not supported by this source
             refused: EXISTS is not supported by this source
@@ -734,15 +734,15 @@ fn inserts() {
           Int32(0)
     "#]],
         &expect![[r#"
-        returning true requires true
-        INSERT INTO "main"."od""d" ("id", "price", "code", "doc", "mood") VALUES (?1, ?2, ?3, ?4, ?5) RETURNING "id", "price", "code", "doc", "mood", ("id" > ?6)
-          Int64(1)
-          Text("1.50")
-          Null(Text)
-          Text("{}")
-          Text("glad")
-          Int64(0)
-    "#]],
+            returning true requires true
+            INSERT INTO "main"."od""d" ("id", "price", "code", "doc", "mood") VALUES (?1, ?2, ?3, ?4, ?5) RETURNING "id", "price", "code", "doc", CAST("mood" AS TEXT), ("id" > ?6)
+              Int64(1)
+              Text("1.50")
+              Null(Text)
+              Text("{}")
+              Text("glad")
+              Int64(0)
+        "#]],
     );
     check_change(
         &Change::Insert { table: small(&[0]), values: vec![], require: None },
