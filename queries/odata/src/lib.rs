@@ -7,10 +7,13 @@
 pub mod bind;
 pub mod body;
 pub mod bound;
+mod calendar;
+mod edm;
 pub mod error;
 pub mod header;
 pub mod json;
 pub mod metadata;
+mod number;
 pub mod parse;
 pub mod rows;
 pub mod skiptoken;

@@ -162,17 +162,8 @@ pub enum ExprKind {
         /// As written.
         name: String,
         /// Arguments in order.
-        arguments: Vec<Expr>,
+        arguments: Vec<Argument>,
     },
-    /// A call with named arguments, as custom functions have.
-    NamedCall {
-        /// As written.
-        name: String,
-        /// Arguments in order.
-        arguments: Vec<(String, Expr)>,
-    },
-    /// `case(condition:value,…)`.
-    Case(Vec<(Expr, Expr)>),
     /// `not` or `-`.
     Unary {
         /// Operator.
@@ -202,6 +193,15 @@ pub enum ExprKind {
     Alias(String),
 }
 
+/// An argument of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Argument {
+    /// Its name, as custom functions and keys have.
+    pub name: Option<String>,
+    /// Its value.
+    pub value: Expr,
+}
+
 /// One step of a path.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PathStep {
@@ -218,8 +218,6 @@ pub enum StepKind {
     Name(String),
     /// `$it`, `$root`, `$this`, `$these`, `$count`, `$value`, `$ref`, …
     Special(String),
-    /// A key in parentheses after the step before.
-    Key(Vec<Expr>),
     /// `any(x:…)` or `all(x:…)`.
     Lambda {
         /// Which.
@@ -227,12 +225,12 @@ pub enum StepKind {
         /// The variable and the predicate; `any()` has none.
         body: Option<(String, Box<Expr>)>,
     },
-    /// A bound function.
+    /// A bound function, or a name with a key after it.
     Call {
         /// As written.
         name: String,
         /// Arguments in order.
-        arguments: Vec<Expr>,
+        arguments: Vec<Argument>,
     },
 }
 

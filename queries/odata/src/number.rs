@@ -1,0 +1,139 @@
+//! Exact numbers from text: nothing here goes through a binary float unless a float is asked for.
+
+use arrow::datatypes::i256;
+
+/// Most digits of a decimal.
+pub(crate) const MAX_DIGITS: i64 = 76;
+
+/// A finite number: `digits` × 10^`exponent`, without leading or trailing zero digits; zero has no digits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Number {
+    negative: bool,
+    digits: String,
+    exponent: i64,
+}
+
+impl Number {
+    /// Reads `[+-]digits[.digits][e[+-]digits]`; `None` for anything else.
+    pub(crate) fn parse(text: &str) -> Option<Number> {
+        let (negative, unsigned) = match text.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, text.strip_prefix('+').unwrap_or(text)),
+        };
+        let (mantissa, exponent) = match unsigned.find(['e', 'E']) {
+            Some(at) => (unsigned.get(..at)?, parse_exponent(unsigned.get(at + 1..)?)?),
+            None => (unsigned, 0),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        let dangling = whole.is_empty() || (mantissa.contains('.') && fraction.is_empty());
+        if dangling || !all_digits(whole) || !all_digits(fraction) {
+            return None;
+        }
+        let digits = format!("{whole}{fraction}");
+        let digits = digits.trim_start_matches('0');
+        let significant = digits.trim_end_matches('0');
+        let exponent = exponent - fraction.len() as i64 + (digits.len() - significant.len()) as i64;
+        let exponent = if significant.is_empty() { 0 } else { exponent };
+        Some(Number { negative: negative && !significant.is_empty(), digits: significant.to_owned(), exponent })
+    }
+
+    /// The fewest digits after the point, and before it.
+    fn extent(&self) -> (i64, i64) {
+        ((-self.exponent).max(0), (self.digits.len() as i64 + self.exponent).max(0))
+    }
+
+    /// Precision and scale of the narrowest decimal that holds it; `None` beyond 76 digits.
+    pub(crate) fn decimal_type(&self) -> Option<(u8, i8)> {
+        let (scale, whole) = self.extent();
+        let precision = (scale + whole).max(1);
+        (precision <= MAX_DIGITS).then_some((precision as u8, scale as i8))
+    }
+
+    /// The unscaled digits of it as a decimal of that type; `None` when it has more digits on either side.
+    pub(crate) fn to_decimal(&self, precision: u8, scale: i8) -> Option<i256> {
+        let (least_scale, whole) = self.extent();
+        if least_scale > i64::from(scale) || whole > i64::from(precision) - i64::from(scale) {
+            return None;
+        }
+        if self.digits.is_empty() {
+            return Some(i256::ZERO);
+        }
+        let zeros = usize::try_from(self.exponent + i64::from(scale)).ok()?;
+        let sign = if self.negative { "-" } else { "" };
+        i256::from_string(&format!("{sign}{}{}", self.digits, "0".repeat(zeros)))
+    }
+
+    /// It as an integer; `None` when it is none or does not fit.
+    pub(crate) fn to_i64(&self) -> Option<i64> {
+        self.to_decimal(19, 0).and_then(i256::to_i128).and_then(|value| i64::try_from(value).ok())
+    }
+
+    /// The nearest double; infinite when out of range.
+    pub(crate) fn to_f64(&self) -> f64 {
+        let sign = if self.negative { "-" } else { "" };
+        let digits = if self.digits.is_empty() { "0" } else { &self.digits };
+        format!("{sign}{digits}e{}", self.exponent).parse().unwrap_or(f64::NAN)
+    }
+
+    /// The nearest single; infinite when out of range.
+    pub(crate) fn to_f32(&self) -> f32 {
+        let sign = if self.negative { "-" } else { "" };
+        let digits = if self.digits.is_empty() { "0" } else { &self.digits };
+        format!("{sign}{digits}e{}", self.exponent).parse().unwrap_or(f32::NAN)
+    }
+}
+
+fn parse_exponent(text: &str) -> Option<i64> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if unsigned.is_empty() || !unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    // Beyond this every non-zero number is out of every type's range, so the exact exponent no longer matters.
+    let magnitude =
+        unsigned.trim_start_matches('0').parse::<i64>().or(if unsigned.trim_start_matches('0').is_empty() { Ok(0) } else { Err(()) });
+    let magnitude = magnitude.unwrap_or(1_000_000).min(1_000_000);
+    Some(if text.starts_with('-') { -magnitude } else { magnitude })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decimal(text: &str, precision: u8, scale: i8) -> Option<String> {
+        Number::parse(text).unwrap().to_decimal(precision, scale).map(|value| value.to_string())
+    }
+
+    #[test]
+    fn decimals_are_exact() {
+        assert_eq!(decimal("0.1", 5, 2).as_deref(), Some("10"));
+        assert_eq!(decimal("12345678901234567890.123456789", 38, 9).as_deref(), Some("12345678901234567890123456789"));
+        assert_eq!(decimal("-1.50", 3, 1).as_deref(), Some("-15"));
+        assert_eq!(decimal("1.005", 5, 2), None);
+        assert_eq!(decimal("1000", 5, 2), None);
+        assert_eq!(decimal("1e2", 5, 2).as_deref(), Some("10000"));
+        assert_eq!(decimal("-0.00", 5, 2).as_deref(), Some("0"));
+        assert_eq!(decimal("1e-999999999999999999999", 5, 2), None);
+        assert_eq!(decimal("0e999999999999999999999", 5, 2).as_deref(), Some("0"));
+        assert_eq!(decimal(&"9".repeat(76), 76, 0).as_deref(), Some("9".repeat(76).as_str()));
+        assert_eq!(decimal(&"9".repeat(77), 76, 0), None);
+    }
+
+    #[test]
+    fn integers_and_floats() {
+        let number = |text| Number::parse(text).unwrap();
+        assert_eq!(number("9223372036854775807").to_i64(), Some(i64::MAX));
+        assert_eq!(number("-9223372036854775808").to_i64(), Some(i64::MIN));
+        assert_eq!(number("9223372036854775808").to_i64(), None);
+        assert_eq!(number("1.0").to_i64(), Some(1));
+        assert_eq!(number("1.5").to_i64(), None);
+        assert_eq!(number("0.1").to_f64(), 0.1);
+        assert_eq!(number("1e400").to_f64(), f64::INFINITY);
+        assert_eq!(number("0.1").to_f32(), 0.1);
+        assert_eq!(number("123.45").decimal_type(), Some((5, 2)));
+        assert_eq!(number("1e400").decimal_type(), None);
+        for bad in ["", "-", ".5", "5.", "1e", "1e+", "0x1", "1_0", " 1", "1 ", "--1", "NaN"] {
+            assert_eq!(Number::parse(bad), None, "{bad}");
+        }
+    }
+}
