@@ -365,6 +365,12 @@ impl Capabilities {
             }
         }
         check.order_by(&query.order_by)?;
+        let per = query.limit_per.iter().flat_map(|per| &per.columns);
+        let mut observed = query.order_by.iter().map(|key| &key.expr).chain(per);
+        // Which of several equal rows would give the order? SQL refuses that too.
+        if query.distinct && observed.any(|expression| !query.output.iter().any(|output| &output.expr == expression)) {
+            return Err(unsupported("ordering or limiting distinct rows by something that is not an output"));
+        }
         self.check_limits(query, &check, table)
     }
 

@@ -13,6 +13,7 @@ pub mod error;
 pub mod evaluate;
 pub mod expr;
 pub mod query;
+pub mod readable;
 pub mod schema;
 pub mod source;
 pub mod stream;

@@ -172,6 +172,9 @@ pub(crate) fn function_type(function: Function, first: ScalarType) -> Option<Sca
         | Function::Minute
         | Function::Second => Some(ScalarType::Int32),
         Function::Substring | Function::Lower | Function::Upper | Function::Trim | Function::Concat => Some(ScalarType::Text),
-        Function::Round | Function::Floor | Function::Ceiling | Function::Abs => Some(first).filter(|first| first.is_numeric()),
+        Function::Round | Function::Floor | Function::Ceiling => {
+            Some(first).filter(|first| matches!(first, ScalarType::Float32 | ScalarType::Float64 | ScalarType::Decimal { .. }))
+        }
+        Function::Abs => Some(first).filter(|first| first.is_numeric()),
     }
 }

@@ -17,14 +17,14 @@ use std::collections::{HashMap, HashSet};
 /// A query made ready to be evaluated over batches of its table. A query for which [`TableEvaluation::is_streamable`] holds may
 /// be evaluated batch by batch with [`TableEvaluation::select`] and [`TableEvaluation::project`].
 pub struct TableEvaluation<'q> {
-    query: &'q SourceQuery,
-    table: &'q TableRelation,
-    keys: Option<Keys<'q>>,
+    query: Cow<'q, SourceQuery>,
+    table: TableRelation,
+    keys: Option<Keys>,
     schema: SchemaRef,
 }
 
-struct Keys<'q> {
-    columns: &'q [usize],
+struct Keys {
+    columns: Vec<usize>,
     tuples: HashSet<Vec<Value>>,
 }
 
@@ -65,8 +65,20 @@ impl<'q> TableEvaluation<'q> {
     /// # Errors
     /// `Unsupported` names the part it does not know, `Invalid` the part that makes no sense.
     pub fn new(query: &'q SourceQuery) -> Result<TableEvaluation<'q>, EvaluateError> {
+        TableEvaluation::prepare(Cow::Borrowed(query))
+    }
+
+    /// The same, keeping the query, for evaluations that outlive the place where they were made.
+    ///
+    /// # Errors
+    /// As [`TableEvaluation::new`].
+    pub fn owned(query: SourceQuery) -> Result<TableEvaluation<'static>, EvaluateError> {
+        TableEvaluation::prepare(Cow::Owned(query))
+    }
+
+    fn prepare(query: Cow<'q, SourceQuery>) -> Result<TableEvaluation<'q>, EvaluateError> {
         let table = match &query.from {
-            Relation::Table(table) => table,
+            Relation::Table(table) => table.clone(),
             Relation::Join(_) => return unsupported("joins"),
             Relation::Query(_) => return unsupported("nested queries"),
             Relation::Union(_) => return unsupported("unions"),
@@ -82,8 +94,9 @@ impl<'q> TableEvaluation<'q> {
         for expression in query.filter.iter().chain(query.output.iter().map(|output| &output.expr)).chain(observed) {
             check_expression(expression, &table.columns)?;
         }
-        let keys = query.keys.as_ref().map(|keys| prepare_keys(keys, table)).transpose()?;
-        Ok(TableEvaluation { query, table, keys, schema: query.result_schema() })
+        let keys = query.keys.as_ref().map(|keys| prepare_keys(keys, &table)).transpose()?;
+        let schema = query.result_schema();
+        Ok(TableEvaluation { query, table, keys, schema })
     }
 
     /// Whether rows can be judged one batch after the other: no order, no distinct, no limit per key.
@@ -223,7 +236,7 @@ fn check_expression(expression: &Expr, columns: &[TableColumn]) -> Result<(), Ev
     }
 }
 
-fn prepare_keys<'q>(keys: &'q KeySet, table: &TableRelation) -> Result<Keys<'q>, EvaluateError> {
+fn prepare_keys(keys: &KeySet, table: &TableRelation) -> Result<Keys, EvaluateError> {
     if let Some(index) = keys.columns.iter().find(|index| **index >= table.columns.len()) {
         return Err(no_column(*index));
     }
@@ -247,7 +260,7 @@ fn prepare_keys<'q>(keys: &'q KeySet, table: &TableRelation) -> Result<Keys<'q>,
         });
         tuples.insert(values.map(grouping_value).collect());
     }
-    Ok(Keys { columns: &keys.columns, tuples })
+    Ok(Keys { columns: keys.columns.clone(), tuples })
 }
 
 /// A key's integer or float as the width of its column, so that it hashes alike; one that does not fit matches nothing.

@@ -1,0 +1,63 @@
+//! A table in memory: what it is, and its rows.
+
+use arrow::array::RecordBatch;
+use portico_provider_api::{ForeignKey, RemoteColumn, RemoteTable, RemoteTableName, ScalarType};
+
+/// A table to be served.
+#[derive(Debug, Clone)]
+pub struct MemoryTable {
+    /// Name.
+    pub name: RemoteTableName,
+    /// Comment.
+    pub description: Option<String>,
+    /// Columns; `generated` integers are numbered by the source.
+    pub columns: Vec<RemoteColumn>,
+    /// Names of the key's columns.
+    pub primary_key: Vec<String>,
+    /// Foreign keys, enforced.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// Rows; every batch has the columns by name.
+    pub batches: Vec<RecordBatch>,
+}
+
+impl MemoryTable {
+    /// A column with nothing special about it.
+    pub fn column(name: impl Into<String>, scalar_type: ScalarType, nullable: bool) -> RemoteColumn {
+        RemoteColumn {
+            name: name.into(),
+            description: None,
+            native_type: scalar_type.to_string(),
+            scalar_type,
+            codec: None,
+            nullable,
+            max_length: None,
+            has_default: false,
+            generated: false,
+        }
+    }
+
+    /// Rows in all batches.
+    pub fn row_count(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+
+    /// The position of a column.
+    pub fn position(&self, column: &str) -> Option<usize> {
+        self.columns.iter().position(|candidate| candidate.name == column)
+    }
+
+    /// What introspection says about it.
+    pub fn remote_table(&self) -> RemoteTable {
+        RemoteTable {
+            name: self.name.clone(),
+            description: self.description.clone(),
+            columns: self.columns.clone(),
+            primary_key: self.primary_key.clone(),
+            unique_keys: Vec::new(),
+            foreign_keys: self.foreign_keys.clone(),
+            row_estimate: u64::try_from(self.row_count()).ok(),
+            writable: !self.primary_key.is_empty(),
+            row_version: None,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! From a source query to what the kind runs: here the query itself, once it has been found to lie within the capabilities and
+//! to match the table. Pure.
+
+use crate::capabilities::capabilities;
+use crate::table::MemoryTable;
+use portico_provider_api::readable::{Literals, readable};
+use portico_provider_api::{EvaluateError, NativeRequest, SourceErrorKind, SourceQuery, TableEvaluation, TableRelation};
+
+/// Why a query is refused: its kind and a message.
+pub type Refusal = (SourceErrorKind, String);
+
+/// Refuses what lies beyond the capabilities.
+///
+/// # Errors
+/// Names the part that does.
+pub fn check(query: &SourceQuery) -> Result<(), Refusal> {
+    capabilities().check(query).map_err(|refused| (SourceErrorKind::Unsupported, refused.to_string()))?;
+    TableEvaluation::new(query).map(|_| ()).map_err(refusal)
+}
+
+/// What an evaluation's failure is to the one who asked.
+pub fn refusal(error: EvaluateError) -> Refusal {
+    let kind = match &error {
+        EvaluateError::Data(_) => SourceErrorKind::Data,
+        // Operands that do not fit are nothing this kind can be asked.
+        EvaluateError::Unsupported(_) | EvaluateError::Invalid(_) => SourceErrorKind::Unsupported,
+    };
+    (kind, error.to_string())
+}
+
+/// Checks the columns in scope against the table.
+///
+/// # Errors
+/// Names the column that is missing, of another type, or held by a codec, which this kind does not have.
+pub fn check_columns(relation: &TableRelation, table: &MemoryTable) -> Result<(), Refusal> {
+    for column in &relation.columns {
+        let name = format!("column '{}' of table '{}'", column.name, table.name);
+        let Some(found) = table.columns.iter().find(|candidate| candidate.name == column.name) else {
+            return Err((SourceErrorKind::SchemaChanged, format!("{name} does not exist")));
+        };
+        if found.scalar_type != column.scalar_type {
+            let message = format!("{name} is {} instead of {}", found.scalar_type, column.scalar_type);
+            return Err((SourceErrorKind::SchemaChanged, message));
+        }
+        if found.nullable && !column.nullable {
+            return Err((SourceErrorKind::SchemaChanged, format!("{name} may be null")));
+        }
+        if column.codec.is_some() {
+            return Err((SourceErrorKind::Unsupported, format!("{name} has a codec, and this kind holds every type as it is")));
+        }
+    }
+    Ok(())
+}
+
+/// The query as text, its literals as placeholders.
+pub fn describe(query: &SourceQuery) -> NativeRequest {
+    let (text, parameters) = readable(query, Literals::Placeholders);
+    NativeRequest { language: "memory".to_owned(), text, parameters }
+}
