@@ -1,0 +1,218 @@
+//! The source itself: queries that stream from a blocking thread through a bounded channel. It must not know how values are decoded.
+
+use crate::capabilities::capabilities;
+use crate::config::Config;
+use crate::decode::ColumnBuilder;
+use crate::error::source_error;
+use crate::pool::{Pool, Stop};
+use crate::translate::{bound, translate};
+use crate::{introspect, write};
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use futures::StreamExt;
+use portico_provider_api::{
+    Capabilities, ChangeOutcome, ChangeSet, ConnectContext, Limits, NativeRequest, QueryContext, QueryReport, QueryStream, RemoteSchema,
+    ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceQuery, Unsupported, WritableSource,
+};
+use portico_provider_sql::Statement;
+use rusqlite::{CachedStatement, Connection};
+use std::sync::Arc;
+use std::time::SystemTime;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+
+/// Rows in one batch at most.
+const BATCH_ROWS: usize = 8_192;
+/// Bytes in one batch, after which it is sent.
+const BATCH_BYTES: usize = 1 << 20;
+/// Batches that wait for the reader at most.
+const BATCHES_AHEAD: usize = 2;
+
+type Batches = mpsc::Sender<Result<RecordBatch, SourceError>>;
+
+/// A live `sqlite` source.
+pub(crate) struct SqliteSource {
+    pool: Arc<Pool>,
+    capabilities: Capabilities,
+    read_only: bool,
+}
+
+impl SqliteSource {
+    pub(crate) fn new(config: &Config, context: &ConnectContext) -> SqliteSource {
+        let read_only = config.read_only;
+        SqliteSource { pool: Arc::new(Pool::new(config, context)), capabilities: capabilities(read_only), read_only }
+    }
+}
+
+pub(crate) fn refused(source_name: &str, unsupported: &Unsupported) -> SourceError {
+    SourceError::new(source_name, SourceErrorKind::Unsupported, unsupported.to_string())
+}
+
+/// Prepares a statement and binds its parameters.
+pub(crate) fn prepared<'a>(
+    connection: &'a Connection,
+    statement: &Statement,
+    source_name: &str,
+) -> Result<CachedStatement<'a>, SourceError> {
+    let fail = |error: rusqlite::Error| source_error(source_name, &error);
+    let mut prepared = connection.prepare_cached(&statement.text).map_err(fail)?;
+    for (at, parameter) in statement.parameters.iter().enumerate() {
+        let value = bound(parameter).map_err(|unsupported| refused(source_name, &unsupported))?;
+        prepared.raw_bind_parameter(at + 1, value).map_err(fail)?;
+    }
+    Ok(prepared)
+}
+
+#[async_trait]
+impl Source for SqliteSource {
+    async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
+        let (wanted, capabilities, read_only) = (wanted.clone(), self.capabilities.clone(), self.read_only);
+        let source_name = self.pool.source_name.clone();
+        let introspected = move |connection: &mut Connection, _: &Stop| {
+            introspect::schema(connection, &wanted, read_only)
+                .map(|(version, tables)| RemoteSchema { version, tables, operations: Vec::new(), capabilities })
+                .map_err(|error| source_error(&source_name, &error))
+        };
+        self.pool.run(context, introspected).await
+    }
+
+    async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
+        let statement = translate(&self.capabilities, &query).map_err(|unsupported| refused(&self.pool.source_name, &unsupported))?;
+        context.sending(&statement.native_request());
+        let (batches, received) = mpsc::channel(BATCHES_AHEAD);
+        let (started, has_started) = oneshot::channel();
+        let (schema, report) = (query.result_schema(), ReportHandle::default());
+        let mut producer = Producer {
+            source_name: self.pool.source_name.clone(),
+            schema: Arc::clone(&schema),
+            limits: context.request.limits,
+            batches,
+            report: report.clone(),
+            sent: (0, 0),
+        };
+        let work = move |connection: &mut Connection, stop: &Stop| producer.run(connection, &statement, stop, started);
+        let (running, thread) = self.pool.start(context, work).await?;
+        if has_started.await.is_err() {
+            // The thread ended before the statement began: it says why.
+            let ended = thread.await.unwrap_or_else(|_| Err(self.internal()));
+            return Err(ended.err().unwrap_or_else(|| self.internal()));
+        }
+        let source_name = self.pool.source_name.clone();
+        let ending = async move {
+            let failed = match thread.await {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error),
+                Err(_) => Some(SourceError::new(source_name, SourceErrorKind::Internal, "the source's thread ended unexpectedly")),
+            };
+            drop(running);
+            failed.map(Err)
+        };
+        let stream = ReceiverStream::new(received).chain(futures::stream::once(ending).filter_map(std::future::ready));
+        Ok(QueryStream::new(schema, Box::pin(stream), report))
+    }
+
+    fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
+        translate(&self.capabilities, query).map(|statement| vec![statement.native_request()]).unwrap_or_default()
+    }
+
+    fn writable(&self) -> Option<&dyn WritableSource> {
+        if self.read_only { None } else { Some(self) }
+    }
+}
+
+impl SqliteSource {
+    fn internal(&self) -> SourceError {
+        self.pool.error(SourceErrorKind::Internal, "the source's thread ended unexpectedly")
+    }
+}
+
+#[async_trait]
+impl WritableSource for SqliteSource {
+    async fn write(&self, changes: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError> {
+        let (source_name, context_there) = (self.pool.source_name.clone(), context.clone());
+        let work = move |connection: &mut Connection, _: &Stop| write::apply(connection, &changes, &source_name, &context_there);
+        self.pool.run(context, work).await
+    }
+}
+
+/// Runs a statement and sends its rows.
+struct Producer {
+    source_name: String,
+    schema: SchemaRef,
+    limits: Limits,
+    batches: Batches,
+    report: ReportHandle,
+    /// Rows and bytes so far.
+    sent: (u64, u64),
+}
+
+impl Producer {
+    fn run(
+        &mut self,
+        connection: &Connection,
+        statement: &Statement,
+        stop: &Stop,
+        started: oneshot::Sender<()>,
+    ) -> Result<(), SourceError> {
+        let mut prepared = prepared(connection, statement, &self.source_name)?;
+        let as_of = SystemTime::now();
+        if started.send(()).is_err() {
+            return Ok(());
+        }
+        let mut rows = prepared.raw_query();
+        let mut builders: Vec<_> = statement.columns.iter().map(|column| ColumnBuilder::new(column.scalar_type)).collect();
+        let (mut count, mut bytes) = (0, 0);
+        loop {
+            let row = rows.next().map_err(|error| source_error(&self.source_name, &error))?;
+            let Some(row) = row else { break };
+            for (at, (builder, column)) in builders.iter_mut().zip(&statement.columns).enumerate() {
+                let value = row.get_ref(at).map_err(|error| source_error(&self.source_name, &error))?;
+                bytes += builder.append(column, value).map_err(|reason| self.error(SourceErrorKind::Malformed, reason))?;
+            }
+            count += 1;
+            if count == BATCH_ROWS || bytes >= BATCH_BYTES {
+                if !self.send(&mut builders, count, stop)? {
+                    return Ok(());
+                }
+                (count, bytes) = (0, 0);
+            }
+        }
+        if count > 0 && !self.send(&mut builders, count, stop)? {
+            return Ok(());
+        }
+        let (rows, bytes) = self.sent;
+        self.report.set(QueryReport { as_of, requests: 1, rows, bytes, complete: true });
+        Ok(())
+    }
+
+    fn error(&self, kind: SourceErrorKind, message: impl Into<String>) -> SourceError {
+        SourceError::new(self.source_name.clone(), kind, message)
+    }
+
+    /// Sends what the builders hold; false when nobody reads any more.
+    fn send(&mut self, builders: &mut [ColumnBuilder], rows: usize, stop: &Stop) -> Result<bool, SourceError> {
+        let arrays = builders.iter_mut().map(ColumnBuilder::finish).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
+            .map_err(|error| self.error(SourceErrorKind::Internal, format!("a batch does not fit its schema: {error}")))?;
+        self.sent.0 += rows as u64;
+        self.sent.1 += batch.get_array_memory_size() as u64;
+        let over = |sent: u64, most: u64| most > 0 && sent > most;
+        let Limits { max_rows, max_bytes } = self.limits;
+        if over(self.sent.0, max_rows) {
+            return Err(self.error(SourceErrorKind::Unsupported, format!("the answer has more than the allowed {max_rows} rows")));
+        }
+        if over(self.sent.1, max_bytes) {
+            return Err(self.error(SourceErrorKind::Unsupported, format!("the answer has more than the allowed {max_bytes} bytes")));
+        }
+        if self.batches.blocking_send(Ok(batch)).is_err() {
+            return Ok(false);
+        }
+        // A reader that was slower than the deadline must hear of it, though no statement was running to be interrupted.
+        match stop.reason() {
+            Some(_) => Err(self.error(SourceErrorKind::Timeout, "the deadline passed")),
+            None => Ok(true),
+        }
+    }
+}
