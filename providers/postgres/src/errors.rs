@@ -88,6 +88,12 @@ pub fn from_driver(source_name: &str, error: &tokio_postgres::Error) -> SourceEr
         return SourceError::new(source_name, SourceErrorKind::Data, value.to_string());
     }
     let text = error.to_string();
+    let reason = cause.to_string();
+    if reason.starts_with("invalid peer certificate") {
+        let message =
+            format!("the server's certificate is not trusted ({reason}): name its authority in 'tls.ca', or set 'tls.mode' to disable");
+        return SourceError { retry: Retry::Never, ..SourceError::new(source_name, SourceErrorKind::Unavailable, message) };
+    }
     if cause.downcast_ref::<std::io::Error>().is_some() || text.starts_with("error connecting") || text.contains("TLS") {
         let message = if cause.to_string() == text { text } else { format!("the server cannot be reached: {cause}") };
         return SourceError::new(source_name, SourceErrorKind::Unavailable, message);

@@ -5,10 +5,7 @@
 use portico_provider_api::{CompareOp, Expr, Function, KeySet, SortKey, SourceQuery, Value};
 
 fn has_nul(expression: &Expr) -> Option<&str> {
-    match expression {
-        Expr::Literal(Value::Text(text)) if text.contains('\0') => Some(text),
-        _other => None,
-    }
+    if let Expr::Literal(Value::Text(text)) = expression { text.contains('\0').then_some(text) } else { None }
 }
 
 /// The query without literals that hold U+0000, wherever their comparison can be said without them.
@@ -20,12 +17,12 @@ pub fn rewrite(mut query: SourceQuery) -> SourceQuery {
     for key in &mut query.order_by {
         *key = SortKey { expr: expression(key.expr.clone()), ..*key };
     }
-    query.keys = query.keys.map(|keys| KeySet { tuples: keys.tuples.into_iter().filter(storable).collect(), ..keys });
+    query.keys = query.keys.map(|keys| KeySet { tuples: keys.tuples.into_iter().filter(|tuple| storable(tuple)).collect(), ..keys });
     query
 }
 
 /// A tuple with such a text equals no stored one.
-fn storable(tuple: &Vec<Value>) -> bool {
+fn storable(tuple: &[Value]) -> bool {
     !tuple.iter().any(|value| has_nul(&Expr::Literal(value.clone())).is_some())
 }
 
@@ -63,8 +60,8 @@ fn mirrored(op: CompareOp) -> CompareOp {
     }
 }
 
-fn boxed(inner: Box<Expr>) -> Box<Expr> {
-    Box::new(expression(*inner))
+fn boxed(inner: Expr) -> Box<Expr> {
+    Box::new(expression(inner))
 }
 
 fn all(parts: Vec<Expr>) -> Vec<Expr> {
@@ -77,11 +74,11 @@ pub fn expression(expr: Expr) -> Expr {
         Expr::Compare { op, left, right } => match (has_nul(&left), has_nul(&right)) {
             (None, Some(text)) => compare(op, expression((*left).clone()), text),
             (Some(text), None) => compare(mirrored(op), expression((*right).clone()), text),
-            (None, None) | (Some(_), Some(_)) => Expr::Compare { op, left: boxed(left), right: boxed(right) },
+            (None, None) | (Some(_), Some(_)) => Expr::Compare { op, left: boxed(*left), right: boxed(*right) },
         },
         Expr::InList { expr, list, negated } => {
             let list: Vec<Expr> = list.into_iter().filter(|item| has_nul(item).is_none()).collect();
-            let expr = boxed(expr);
+            let expr = boxed(*expr);
             match (list.is_empty(), negated) {
                 (true, false) => never(*expr),
                 (true, true) => always(*expr),
@@ -91,14 +88,14 @@ pub fn expression(expr: Expr) -> Expr {
         Expr::Call { function, arguments } => call(function, arguments),
         Expr::And(parts) => Expr::And(all(parts)),
         Expr::Or(parts) => Expr::Or(all(parts)),
-        Expr::Not(inner) => Expr::Not(boxed(inner)),
-        Expr::IsNull(inner) => Expr::IsNull(boxed(inner)),
-        Expr::Negate(inner) => Expr::Negate(boxed(inner)),
-        Expr::Cast { expr, to } => Expr::Cast { expr: boxed(expr), to },
-        Expr::Arithmetic { op, left, right } => Expr::Arithmetic { op, left: boxed(left), right: boxed(right) },
+        Expr::Not(inner) => Expr::Not(boxed(*inner)),
+        Expr::IsNull(inner) => Expr::IsNull(boxed(*inner)),
+        Expr::Negate(inner) => Expr::Negate(boxed(*inner)),
+        Expr::Cast { expr, to } => Expr::Cast { expr: boxed(*expr), to },
+        Expr::Arithmetic { op, left, right } => Expr::Arithmetic { op, left: boxed(*left), right: boxed(*right) },
         Expr::Case { branches, otherwise } => Expr::Case {
             branches: branches.into_iter().map(|(when, then)| (expression(when), expression(then))).collect(),
-            otherwise: otherwise.map(boxed),
+            otherwise: otherwise.map(|otherwise| boxed(*otherwise)),
         },
         Expr::Column(_)
         | Expr::OuterColumn { .. }

@@ -16,10 +16,9 @@ async fn postgres_keeps_the_contract() {
         load(&database, &table).await;
     }
     database.run("ANALYZE").await;
-    let tables = fixtures().into_iter().map(|fixture| LoadedTable {
-        remote: RemoteTableName(vec!["public".to_owned(), fixture.name.clone()]),
-        fixture,
-    });
+    let tables = fixtures()
+        .into_iter()
+        .map(|fixture| LoadedTable { remote: RemoteTableName(vec!["public".to_owned(), fixture.name.clone()]), fixture });
     let mut subject = Subject::new(database.source(8), Vec::new());
     subject.tables = tables.collect();
     subject.secrets = vec![secret(&database.url)];
@@ -72,8 +71,7 @@ async fn load(database: &Database, table: &FixtureTable) {
     }
     database.run(&format!("CREATE TABLE {} ({})", quoted(&table.name), columns.join(", "))).await;
     for chunk in table.rows.chunks(1_000) {
-        let rows: Vec<String> =
-            chunk.iter().map(|row| format!("({})", row.iter().map(literal).collect::<Vec<_>>().join(", "))).collect();
+        let rows: Vec<String> = chunk.iter().map(|row| format!("({})", row.iter().map(literal).collect::<Vec<_>>().join(", "))).collect();
         database.run(&format!("INSERT INTO {} VALUES {}", quoted(&table.name), rows.join(", "))).await;
     }
 }

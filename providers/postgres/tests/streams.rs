@@ -31,7 +31,8 @@ async fn a_dropped_stream_is_cancelled_and_its_connection_is_used_again() {
     }
     let limited = SourceQuery { limit: Some(5), ..endless };
     assert_eq!(rows(&source, limited, &within(Duration::from_secs(5))).await.unwrap().len(), 5);
-    let backends = database.text("SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'portico'");
+    let backends =
+        database.text("SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'portico'");
     assert_eq!(backends.await, "1", "one connection at most");
 }
 
@@ -91,7 +92,8 @@ async fn streams_interleave_and_connections_are_reused() {
         }
         assert_eq!(counts, [30_000, 30_000]);
     }
-    let backends = database.text("SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'portico'");
+    let backends =
+        database.text("SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'portico'");
     assert_eq!(backends.await, "2");
 }
 

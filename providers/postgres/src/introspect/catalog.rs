@@ -9,13 +9,13 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 /// Which relations are meant: `$1` schemas or null, `$2` and `$3` pairs of schema and table, or nulls. A table named without
-/// schema is the one that the search path finds.
+/// schema is the one that the search path finds. A partition is a part of its table: it is described only when it is named.
 const WANTED: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname !~ '^pg_(toast_)?temp_' \
     AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.relpersistence <> 't' \
     AND has_schema_privilege(n.oid, 'USAGE') \
     AND (has_table_privilege(c.oid, 'SELECT') OR has_any_column_privilege(c.oid, 'SELECT')) \
     AND ($1::text[] IS NULL OR n.nspname = ANY ($1)) \
-    AND ($2::text[] IS NULL OR (n.nspname::text, c.relname::text) IN (SELECT w.s, w.t FROM unnest($2::text[], $3::text[]) AS w(s, t)) \
+    AND ($2::text[] IS NULL AND NOT c.relispartition OR (n.nspname::text, c.relname::text) IN (SELECT w.s, w.t FROM unnest($2::text[], $3::text[]) AS w(s, t)) \
          OR (c.relname::text IN (SELECT w.t FROM unnest($2::text[], $3::text[]) AS w(s, t) WHERE w.s = '') AND pg_table_is_visible(c.oid)))";
 
 /// A relation.

@@ -89,7 +89,8 @@ impl Database {
 
 /// How many statements of the source run in the client's database right now.
 pub async fn active(client: &Client) -> usize {
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'portico' AND state = 'active'";
+    let sql =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'portico' AND state = 'active'";
     usize::try_from(client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0)).unwrap()
 }
 
