@@ -1,48 +1,78 @@
-//! Syntax tree + what the caller may see of the model → bound request. It must not look past the view: what is hidden is not there.
+//! Syntax tree + what the caller may see of the model → bound request. It must not look past the view: what is hidden is not there,
+//! neither in answers nor in suggestions.
 
-use crate::bound::{BoundRead, BoundWrite, MatchCondition};
-use crate::error::ODataError;
+mod expression;
+mod functions;
+mod options;
+mod path;
+mod promote;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use crate::bound::{BoundQuery, BoundRead, ReadKind};
+use crate::error::{ODataError, ODataErrorKind};
 use crate::syntax::Request;
-use portico_catalog::ModelView;
+use portico_catalog::names::nearest;
+use portico_catalog::{Column, ModelView, TableView};
+
+pub use write::{delete, insert, update};
+
+/// Deepest nesting of `$expand`.
+pub const MAX_EXPAND_DEPTH: usize = 8;
 
 /// Binds a read.
 ///
 /// # Errors
 /// `NotFound` when the path leads nowhere, `BadRequest` when something does not fit, `NotImplemented` for what is not built.
 pub fn read(request: &Request, view: &ModelView) -> Result<BoundRead, ODataError> {
-    let _ = (request, view);
-    Err(ODataError::not_implemented("binding"))
+    let target = path::resolve(request, view)?;
+    options::check(request, &target)?;
+    let mut query = options::query(
+        &options::Place { view, table: target.table, aliases: &request.aliases, nested_in: None, depth: 0 },
+        &request.options,
+    )?;
+    query.key = target.key;
+    query.via = target.via;
+    if target.kind == ReadKind::Count {
+        query.count = false;
+    }
+    Ok(BoundRead { query, kind: target.kind })
 }
 
-/// Binds a `POST` of a JSON entity to an entity set. With `representation`, the answer's columns are selected.
-///
-/// # Errors
-/// As [`read`]; `NotAllowed` when the caller may not insert.
-pub fn insert(request: &Request, view: &ModelView, body: &[u8], representation: bool) -> Result<BoundWrite, ODataError> {
-    let _ = (request, view, body, representation);
-    Err(ODataError::not_implemented("binding"))
+/// A query over a table that asks for nothing in particular.
+fn plain_query(table: &TableView) -> BoundQuery {
+    BoundQuery {
+        table: table.table.name.clone(),
+        via: None,
+        key: None,
+        filter: None,
+        select: table.columns.clone(),
+        selected: false,
+        order_by: Vec::new(),
+        top: None,
+        skip: 0,
+        count: false,
+        expand: Vec::new(),
+    }
 }
 
-/// Binds a `PATCH` of an entity.
-///
-/// # Errors
-/// As [`read`]; `NotAllowed` when the caller may not update.
-pub fn update(
-    request: &Request,
-    view: &ModelView,
-    body: &[u8],
-    condition: MatchCondition,
-    representation: bool,
-) -> Result<BoundWrite, ODataError> {
-    let _ = (request, view, body, condition, representation);
-    Err(ODataError::not_implemented("binding"))
+/// Names of the visible columns.
+fn table_columns(table: &TableView) -> impl Iterator<Item = &str> {
+    table.columns.iter().filter_map(|index| table.table.columns.get(*index)).map(|column| column.name.as_str())
 }
 
-/// Binds a `DELETE` of an entity.
-///
-/// # Errors
-/// As [`read`]; `NotAllowed` when the caller may not delete.
-pub fn delete(request: &Request, view: &ModelView, condition: MatchCondition) -> Result<BoundWrite, ODataError> {
-    let _ = (request, view, condition);
-    Err(ODataError::not_implemented("binding"))
+/// `; did you mean '…'?`, or nothing.
+fn suggestion<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
+    nearest(wrong, candidates).map(|name| format!("; did you mean '{name}'?")).unwrap_or_default()
+}
+
+/// A column that the view says is there.
+fn column(table: &TableView, index: usize) -> Result<&Column, ODataError> {
+    let missing = || ODataError::bad_request(format!("'{}' has no property at position {index}", table.name));
+    table.table.columns.get(index).ok_or_else(missing)
+}
+
+fn not_found(message: impl Into<String>, position: usize) -> ODataError {
+    ODataError::new(ODataErrorKind::NotFound, message).at("path", Some(position))
 }

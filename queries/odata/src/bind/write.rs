@@ -1,0 +1,88 @@
+//! Writes to one entity. Whether `If-Match` must be sent, and whether read-only values changed, is for later stages: they know the row.
+
+use super::options::{self, Place};
+use super::path::{self, Target};
+use crate::body::{self, Purpose};
+use crate::bound::{BoundWrite, MatchCondition, ReadKind, WriteAction};
+use crate::error::{ODataError, ODataErrorKind};
+use crate::syntax::Request;
+use portico_catalog::{ModelView, TableView};
+use portico_provider_api::Value;
+
+/// Binds a `POST` of a JSON entity to an entity set. With `representation`, the answer's columns are selected.
+///
+/// # Errors
+/// As [`super::read`]; `NotAllowed` when the caller may not insert.
+pub fn insert(request: &Request, view: &ModelView, body: &[u8], representation: bool) -> Result<BoundWrite, ODataError> {
+    let target = path::resolve(request, view)?;
+    if target.via.is_some() {
+        return Err(ODataError::not_implemented("inserting through a navigation property").at("path", None));
+    }
+    if target.kind != ReadKind::Collection {
+        return Err(not_allowed("POST goes to an entity set, not to one entity or a count"));
+    }
+    let table = target.table;
+    if !table.insertable {
+        return Err(not_allowed(format!("entities of '{}' may not be inserted", table.name)));
+    }
+    let select = returned(request, view, table, representation)?;
+    let values = body::entity(body, table, Purpose::Insert)?;
+    Ok(BoundWrite { table: table.table.name.clone(), action: WriteAction::Insert { values }, select })
+}
+
+/// Binds a `PATCH` of an entity.
+///
+/// # Errors
+/// As [`super::read`]; `NotAllowed` when the caller may not update.
+pub fn update(
+    request: &Request,
+    view: &ModelView,
+    body: &[u8],
+    condition: MatchCondition,
+    representation: bool,
+) -> Result<BoundWrite, ODataError> {
+    let (table, key) = one_entity(request, view, "PATCH")?;
+    if !table.updatable {
+        return Err(not_allowed(format!("entities of '{}' may not be updated", table.name)));
+    }
+    let select = returned(request, view, table, representation)?;
+    let values = body::entity(body, table, Purpose::Update)?;
+    Ok(BoundWrite { table: table.table.name.clone(), action: WriteAction::Update { key, values, condition }, select })
+}
+
+/// Binds a `DELETE` of an entity.
+///
+/// # Errors
+/// As [`super::read`]; `NotAllowed` when the caller may not delete.
+pub fn delete(request: &Request, view: &ModelView, condition: MatchCondition) -> Result<BoundWrite, ODataError> {
+    let (table, key) = one_entity(request, view, "DELETE")?;
+    if !table.deletable {
+        return Err(not_allowed(format!("entities of '{}' may not be deleted", table.name)));
+    }
+    options::only(&request.options, &["$format"], "to DELETE")?;
+    Ok(BoundWrite { table: table.table.name.clone(), action: WriteAction::Delete { key, condition }, select: Vec::new() })
+}
+
+fn one_entity<'a>(request: &Request, view: &'a ModelView, method: &str) -> Result<(&'a TableView, Vec<Value>), ODataError> {
+    let Target { table, key, via, .. } = path::resolve(request, view)?;
+    match (key, via) {
+        (Some(key), None) => Ok((table, key)),
+        (_, Some(_)) => Err(ODataError::not_implemented(format!("{method} through a navigation property")).at("path", None)),
+        (None, None) => Err(not_allowed(format!("{method} goes to one entity, not to the whole of '{}': give a key", table.name))),
+    }
+}
+
+fn not_allowed(message: impl Into<String>) -> ODataError {
+    ODataError::new(ODataErrorKind::NotAllowed, message).at("path", None)
+}
+
+/// The columns of the answer.
+fn returned(request: &Request, view: &ModelView, table: &TableView, representation: bool) -> Result<Vec<usize>, ODataError> {
+    if request.options.expand.is_some() {
+        return Err(ODataError::not_implemented("$expand on a write").at("$expand", None));
+    }
+    options::only(&request.options, &["$select", "$format"], "to a write")?;
+    let place = Place { view, table, aliases: &request.aliases, nested_in: None, depth: 0 };
+    let selected = request.options.select.as_ref().map(|items| options::select(&place, items)).transpose()?;
+    Ok(if representation { selected.unwrap_or_else(|| table.columns.clone()) } else { Vec::new() })
+}
