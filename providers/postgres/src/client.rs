@@ -2,7 +2,7 @@
 //! It must not know the IR: it is given text and bound values.
 
 use crate::encode::Bound;
-use crate::errors;
+use crate::errors::{self, Failure};
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Timeouts,
 };
@@ -86,15 +86,15 @@ impl Client {
         SourceError::new(&self.source_name, SourceErrorKind::Timeout, message)
     }
 
-    /// An error of the driver, mapped.
-    pub fn error(&self, error: &tokio_postgres::Error) -> SourceError {
-        errors::from_driver(&self.source_name, error)
+    /// A failure of work on a connection, for the caller.
+    pub fn error(&self, failure: &Failure) -> SourceError {
+        failure.describe(&self.source_name)
     }
 
     /// Whether the connection itself failed, so that asking again on a new one can help. After a restart of the server every idle
     /// connection is as broken as this one: they are all dropped.
-    pub fn drop_broken(&self, error: &tokio_postgres::Error) -> bool {
-        let broken = errors::is_connection_failure(error);
+    pub fn drop_broken(&self, failure: &Failure) -> bool {
+        let broken = failure.is_of_connection();
         if broken {
             self.pool.retain(|_, _| false);
         }
@@ -113,7 +113,9 @@ impl Client {
             PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => {
                 self.timeout_error("the server did not answer before the deadline")
             }
-            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => self.error(&error),
+            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+                errors::from_driver(&self.source_name, &error)
+            }
             PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
                 SourceError::new(&self.source_name, SourceErrorKind::Internal, "the pool is not usable")
             }
@@ -143,7 +145,7 @@ impl Client {
                 Ok(Err(error)) => error,
             };
             let broken = self.drop_broken(&error);
-            let stale = error.as_db_error().is_some_and(errors::is_stale_plan);
+            let stale = error.server().is_some_and(errors::is_stale_plan);
             if broken {
                 lease.discard();
             } else {
@@ -198,7 +200,7 @@ impl Reading {
 }
 
 impl Lease {
-    async fn start(&mut self, request: &Request, deadline: Instant) -> Result<(Statement, Option<Row>), tokio_postgres::Error> {
+    async fn start(&mut self, request: &Request, deadline: Instant) -> Result<(Statement, Option<Row>), Failure> {
         self.busy = true;
         let (statement, rows) = {
             let object = self.connection()?;
@@ -207,7 +209,7 @@ impl Lease {
             let run = async {
                 let statement = object.prepare_cached(&request.text).await?;
                 let rows = object.query_raw(&statement, &request.parameters).await?;
-                Ok((statement, rows))
+                Ok::<_, tokio_postgres::Error>((statement, rows))
             };
             let (limited, run) = futures::join!(object.batch_execute(&limit), run);
             limited?;
@@ -218,22 +220,22 @@ impl Lease {
         Ok((statement, first))
     }
 
-    async fn next(&mut self) -> Result<Option<Row>, tokio_postgres::Error> {
+    async fn next(&mut self) -> Result<Option<Row>, Failure> {
         let Some(rows) = &mut self.rows else { return Ok(None) };
         let row = rows.try_next().await;
         // An error ends the statement as well: the server waits for the next one.
         if !matches!(row, Ok(Some(_))) {
             self.release();
         }
-        row
+        Ok(row?)
     }
 
     /// The connection.
     ///
     /// # Errors
     /// When it was given back already.
-    pub fn connection(&self) -> Result<&Object, tokio_postgres::Error> {
-        self.object.as_ref().ok_or_else(tokio_postgres::Error::__private_api_timeout)
+    pub fn connection(&self) -> Result<&Object, Failure> {
+        self.object.as_ref().ok_or(Failure::GivenBack)
     }
 
     /// Marks the begin of work whose end is not known until [`Lease::release`].
@@ -289,6 +291,7 @@ impl Drop for Lease {
             // Only a statement that ended because of the cancellation has used it up: otherwise it may still arrive, and would hit
             // the connection's next statement.
             if !drained {
+                tracing::debug!("a dropped statement did not end by its cancellation: its connection is closed");
                 drop(Object::take(object));
             }
         });

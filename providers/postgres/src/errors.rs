@@ -55,6 +55,7 @@ pub fn from_server(source_name: &str, error: &DbError) -> SourceError {
         "3D000" => "the database that the url names does not exist".to_owned(),
         "57014" => "the statement was cancelled, because its time was up or an administrator stopped it".to_owned(),
         "0A000" if is_stale_plan(error) => "a table changed while it was read: ask again".to_owned(),
+        code if code.starts_with("22") => without_value(error.message()).to_owned(),
         _ => error.message().to_owned(),
     };
     let mut mapped = SourceError::new(source_name, kind, message).with_code(code);
@@ -66,9 +67,57 @@ pub fn from_server(source_name: &str, error: &DbError) -> SourceError {
     mapped
 }
 
+/// A message about data without the datum: `invalid input syntax for type date: "…"` ends with a value, maybe of a row.
+fn without_value(message: &str) -> &str {
+    message.split_once(": \"").or_else(|| message.split_once(" \"")).map_or(message, |(before, _)| before)
+}
+
 /// Whether a cached plan no longer fits its table: preparing the statement again helps.
 pub fn is_stale_plan(error: &DbError) -> bool {
     error.code().code() == "0A000" && error.routine() == Some("RevalidateCachedQuery")
+}
+
+/// Why work on a connection failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The server, the network or the driver.
+    Driver(tokio_postgres::Error),
+    /// The connection was used after it had been given back, which is a bug here.
+    GivenBack,
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    fn from(error: tokio_postgres::Error) -> Failure {
+        Failure::Driver(error)
+    }
+}
+
+impl Failure {
+    /// What the server said, if it was the server.
+    pub fn server(&self) -> Option<&DbError> {
+        match self {
+            Failure::Driver(error) => error.as_db_error(),
+            Failure::GivenBack => None,
+        }
+    }
+
+    /// For the caller.
+    pub fn describe(&self, source_name: &str) -> SourceError {
+        match self {
+            Failure::Driver(error) => from_driver(source_name, error),
+            Failure::GivenBack => {
+                SourceError::new(source_name, SourceErrorKind::Internal, "a connection was used after it had been given back")
+            }
+        }
+    }
+
+    /// Whether the connection itself failed, so that a new one can succeed.
+    pub fn is_of_connection(&self) -> bool {
+        match self {
+            Failure::Driver(error) => is_connection_failure(error),
+            Failure::GivenBack => false,
+        }
+    }
 }
 
 /// What the driver reports, cleaned.
@@ -109,7 +158,7 @@ pub fn from_driver(source_name: &str, error: &tokio_postgres::Error) -> SourceEr
 }
 
 /// Whether the connection itself failed, so that a new one can succeed.
-pub fn is_connection_failure(error: &tokio_postgres::Error) -> bool {
+fn is_connection_failure(error: &tokio_postgres::Error) -> bool {
     match error.as_db_error() {
         Some(server) => matches!(server.code().code(), "57P01" | "57P02" | "57P03" | "08006" | "08003" | "08000"),
         None => {
@@ -120,8 +169,7 @@ pub fn is_connection_failure(error: &tokio_postgres::Error) -> bool {
 }
 
 /// The constraint that a write broke, when the server names one.
-pub fn broken_constraint(error: &tokio_postgres::Error) -> Option<BrokenConstraint> {
-    let server = error.as_db_error()?;
+pub fn broken_constraint(server: &DbError) -> Option<BrokenConstraint> {
     Some(BrokenConstraint {
         schema: server.schema()?.to_owned(),
         table: server.table()?.to_owned(),
@@ -143,6 +191,9 @@ mod tests {
         assert_eq!(kind("40P01", None), SourceErrorKind::Conflict);
         assert_eq!(kind("22012", None), SourceErrorKind::Data);
         assert_eq!(kind("53300", None), SourceErrorKind::Throttled);
+        assert_eq!(without_value("invalid input syntax for type date: \"secret\""), "invalid input syntax for type date");
+        assert_eq!(without_value("invalid value \"secret\" for \"YYYY\""), "invalid value");
+        assert_eq!(without_value("division by zero"), "division by zero");
         assert_eq!(kind("42703", None), SourceErrorKind::SchemaChanged);
         assert_eq!(
             kind("23502", Some("name")),

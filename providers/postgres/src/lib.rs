@@ -21,6 +21,7 @@ use portico_provider_api::{
     ChangeOutcome, ChangeSet, ConnectContext, NativeRequest, QueryContext, QueryStream, RemoteSchema, ReportHandle, Selection, Source,
     SourceError, SourceKind, SourceQuery, WritableSource,
 };
+use rows::Promise;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -64,7 +65,8 @@ impl Source for PostgresSource {
         let as_of = SystemTime::now();
         let reading = self.client.read(&translated.request, deadline).await?;
         let (schema, report) = (query.result_schema(), ReportHandle::default());
-        let batches = rows::stream(self.client.clone(), reading, translated.columns, Arc::clone(&schema), as_of, report.clone())?;
+        let promise = Promise { columns: translated.columns, schema: Arc::clone(&schema), as_of, limits: context.request.limits };
+        let batches = rows::stream(self.client.clone(), reading, promise, report.clone())?;
         Ok(QueryStream::new(schema, batches, report))
     }
 

@@ -6,7 +6,7 @@ use crate::decode::{ColumnDecoder, RawCell};
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::SchemaRef;
 use portico_provider_api::stream::BatchStream;
-use portico_provider_api::{QueryReport, ReportHandle, SourceError, SourceErrorKind};
+use portico_provider_api::{Limits, QueryReport, ReportHandle, SourceError, SourceErrorKind};
 use portico_provider_sql::ResultColumn;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -83,11 +83,24 @@ fn label(column: &ResultColumn) -> String {
     }
 }
 
+/// What an answer must be.
+pub struct Promise {
+    /// Its columns as the statement returns them.
+    pub columns: Vec<ResultColumn>,
+    /// The schema of every batch.
+    pub schema: SchemaRef,
+    /// When the server was asked.
+    pub as_of: SystemTime,
+    /// Caps; zero means none.
+    pub limits: Limits,
+}
+
 struct State {
     client: Client,
     reading: Reading,
     decoder: RowDecoder,
     schema: SchemaRef,
+    limits: Limits,
     report: ReportHandle,
     totals: QueryReport,
     ended: bool,
@@ -97,19 +110,28 @@ struct State {
 ///
 /// # Errors
 /// `SchemaChanged` when the server's columns do not fit the promised ones.
-pub fn stream(
-    client: Client,
-    reading: Reading,
-    columns: Vec<ResultColumn>,
-    schema: SchemaRef,
-    as_of: SystemTime,
-    report: ReportHandle,
-) -> Result<BatchStream, SourceError> {
+pub fn stream(client: Client, reading: Reading, promise: Promise, report: ReportHandle) -> Result<BatchStream, SourceError> {
     let types: Vec<Type> = reading.statement.columns().iter().map(|column| column.type_().clone()).collect();
-    let decoder = RowDecoder::new(client.source_name(), columns, &types)?;
-    let totals = QueryReport { as_of, requests: 1, rows: 0, bytes: 0, complete: true };
-    let state = State { client, reading, decoder, schema, report, totals, ended: false };
+    let decoder = RowDecoder::new(client.source_name(), promise.columns, &types)?;
+    let totals = QueryReport { as_of: promise.as_of, requests: 1, rows: 0, bytes: 0, complete: true };
+    let state = State { client, reading, decoder, schema: promise.schema, limits: promise.limits, report, totals, ended: false };
     Ok(Box::pin(futures::stream::try_unfold(state, next_batch)))
+}
+
+impl State {
+    /// An answer beyond a cap is an error: cut off, it would look complete.
+    fn check_limits(&self) -> Result<(), SourceError> {
+        let over = |sent: u64, most: u64, what: &str| match most > 0 && sent > most {
+            true => Err(SourceError::new(
+                self.client.source_name(),
+                SourceErrorKind::Unsupported,
+                format!("the answer has more than the allowed {most} {what}"),
+            )),
+            false => Ok(()),
+        };
+        over(self.totals.rows, self.limits.max_rows, "rows")?;
+        over(self.totals.bytes, self.limits.max_bytes, "bytes")
+    }
 }
 
 async fn next_batch(mut state: State) -> Result<Option<(RecordBatch, State)>, SourceError> {
@@ -134,5 +156,6 @@ async fn next_batch(mut state: State) -> Result<Option<(RecordBatch, State)>, So
         .map_err(|error| SourceError::new(state.client.source_name(), SourceErrorKind::Internal, error.to_string()))?;
     state.totals.rows += rows as u64;
     state.totals.bytes += batch.get_array_memory_size() as u64;
+    state.check_limits()?;
     Ok(Some((batch, state)))
 }

@@ -2,7 +2,7 @@
 //! It must not spell SQL beyond opening and closing the transaction.
 
 use crate::client::{Client, Lease, milliseconds_until};
-use crate::errors;
+use crate::errors::{self, Failure};
 use crate::introspect::catalog::constraint_columns;
 use crate::rows::RowDecoder;
 use crate::translate::{Translated, bind};
@@ -16,15 +16,21 @@ use tokio_postgres::types::Type;
 
 /// Why a set was not written.
 enum Stop {
-    /// The server or the driver failed.
-    Driver(tokio_postgres::Error),
+    /// Work on the connection failed.
+    Connection(Failure),
     /// Something else failed; the transaction may still be usable.
     Failed(SourceError),
 }
 
 impl From<tokio_postgres::Error> for Stop {
     fn from(error: tokio_postgres::Error) -> Stop {
-        Stop::Driver(error)
+        Stop::Connection(Failure::Driver(error))
+    }
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Stop {
+        Stop::Connection(failure)
     }
 }
 
@@ -37,9 +43,8 @@ pub async fn write(client: &Client, changes: ChangeSet, context: &QueryContext) 
     if changes.changes.is_empty() {
         return Ok(Vec::new());
     }
-    let mut lease = client.lease(deadline).await?;
-    lease.begin();
-    let outcome = tokio::time::timeout_at(deadline, run(client, &lease, &changes, context, deadline)).await;
+    let mut lease = begin(client, deadline).await?;
+    let outcome = tokio::time::timeout_at(deadline, run(client, &lease, &changes, context)).await;
     match outcome {
         // Dropping the lease cancels the statement and closes the connection: the server rolls back.
         Err(_) => Err(client.timeout_error("the deadline passed while changes were written")),
@@ -51,13 +56,13 @@ pub async fn write(client: &Client, changes: ChangeSet, context: &QueryContext) 
             roll_back(&mut lease, deadline).await;
             Err(error)
         }
-        Ok(Err(Stop::Driver(error))) => {
+        Ok(Err(Stop::Connection(error))) => {
             let mut mapped = client.error(&error);
-            if client.drop_broken(&error) || error.as_db_error().is_none() {
+            let Some(server) = error.server().filter(|_| !client.drop_broken(&error)) else {
                 lease.discard();
                 return Err(mapped);
-            }
-            let broken = errors::broken_constraint(&error);
+            };
+            let broken = errors::broken_constraint(server);
             if roll_back(&mut lease, deadline).await
                 && let Some(broken) = broken
             {
@@ -66,6 +71,31 @@ pub async fn write(client: &Client, changes: ChangeSet, context: &QueryContext) 
             Err(mapped)
         }
     }
+}
+
+/// Opens a transaction. Until then nothing is written, so a pooled connection that turns out to be broken is replaced, once.
+async fn begin(client: &Client, deadline: Instant) -> Result<Lease, SourceError> {
+    for last in [false, true] {
+        let mut lease = client.lease(deadline).await?;
+        lease.begin();
+        let begin = format!("BEGIN READ WRITE; SET LOCAL statement_timeout = {}", milliseconds_until(deadline));
+        let begun = match lease.connection() {
+            Ok(object) => tokio::time::timeout_at(deadline, object.batch_execute(&begin)).await,
+            Err(failure) => return Err(client.error(&failure)),
+        };
+        match begun {
+            Err(_) => break,
+            Ok(Ok(())) => return Ok(lease),
+            Ok(Err(error)) => {
+                lease.discard();
+                let failure = Failure::from(error);
+                if last || !client.drop_broken(&failure) {
+                    return Err(client.error(&failure));
+                }
+            }
+        }
+    }
+    Err(client.timeout_error("the server did not answer before the deadline"))
 }
 
 /// Rolls back and gives the connection back; closes it when that fails.
@@ -100,16 +130,8 @@ async fn name_columns(client: &Client, error: &mut SourceError, broken: &errors:
     }
 }
 
-async fn run(
-    client: &Client,
-    lease: &Lease,
-    changes: &ChangeSet,
-    context: &QueryContext,
-    deadline: Instant,
-) -> Result<Vec<ChangeOutcome>, Stop> {
+async fn run(client: &Client, lease: &Lease, changes: &ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, Stop> {
     let transaction = Transaction { client, lease, context };
-    let limit = milliseconds_until(deadline);
-    lease.connection()?.batch_execute(&format!("BEGIN READ WRITE; SET LOCAL statement_timeout = {limit}")).await?;
     let mut outcomes = Vec::with_capacity(changes.changes.len());
     let mut rows: Vec<Option<Vec<Value>>> = Vec::with_capacity(changes.changes.len());
     for item in &changes.changes {
@@ -182,14 +204,16 @@ impl Transaction<'_> {
         object.batch_execute("SAVEPOINT portico_upsert").await?;
         let refused = match self.execute(plan, insert).await {
             Ok(found) => return Ok((found, true)),
-            Err(Stop::Driver(error)) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => error,
+            Err(Stop::Connection(failure)) if failure.server().is_some_and(|server| *server.code() == SqlState::UNIQUE_VIOLATION) => {
+                failure
+            }
             Err(other) => return Err(other),
         };
         object.batch_execute("ROLLBACK TO SAVEPOINT portico_upsert").await?;
         match self.execute(plan, &plan.statement).await? {
             Some(found) => Ok((Some(found), false)),
             // Another unique key than the one that was asked for is taken.
-            None => Err(Stop::Driver(refused)),
+            None => Err(Stop::Connection(refused)),
         }
     }
 

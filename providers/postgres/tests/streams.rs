@@ -192,6 +192,22 @@ async fn ten_thousand_keys_are_one_request() {
 }
 
 #[tokio::test]
+async fn an_answer_beyond_the_caps_is_an_error() {
+    let database = Database::create().await;
+    database.run("CREATE TABLE t AS SELECT g AS id FROM generate_series(1, 100) g").await;
+    let source = database.source(1);
+    let query = SourceQuery::scan(relation(&source, "t").await);
+    let mut context = QueryContext::default();
+    context.request.limits.max_rows = 100;
+    assert_eq!(rows(&source, query.clone(), &context).await.unwrap().len(), 100);
+    context.request.limits.max_rows = 99;
+    let error = rows(&source, query.clone(), &context).await.unwrap_err();
+    assert!(error.message.contains("99 rows"), "{error}");
+    context.request.limits = portico_provider_api::Limits { max_rows: 0, max_bytes: 50 };
+    assert!(rows(&source, query, &context).await.unwrap_err().message.contains("50 bytes"));
+}
+
+#[tokio::test]
 async fn no_message_holds_a_secret() {
     let database = Database::create().await;
     let (scheme, rest) = database.url.split_once("://").unwrap();

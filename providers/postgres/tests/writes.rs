@@ -223,6 +223,22 @@ async fn a_write_that_waits_for_a_lock_ends_at_its_deadline_and_leaves_nothing()
 }
 
 #[tokio::test]
+async fn a_write_after_a_restart_finds_a_new_connection() {
+    let database = Database::create().await;
+    database.run(SCHEMA).await;
+    let source = database.source(1);
+    let table = relation(&source, "parent").await;
+    for name in ["a", "b", "c"] {
+        let killed = "SELECT count(pg_terminate_backend(pid))::text FROM pg_stat_activity \
+                      WHERE datname = current_database() AND application_name = 'portico'";
+        assert_eq!(database.text(killed).await, "1");
+        let outcomes = write(&source, vec![update(&table, 1, vec![(1, text(name))], Precondition::None)]).await.unwrap();
+        assert!(matches!(outcomes[0], ChangeOutcome::Done { .. }));
+        assert_eq!(database.text("SELECT name FROM parent WHERE id = 1").await, name);
+    }
+}
+
+#[tokio::test]
 async fn a_key_that_names_several_rows_writes_none() {
     let database = Database::create().await;
     database.run("CREATE TABLE loose (id int, name text); INSERT INTO loose VALUES (1, 'a'), (1, 'b')").await;

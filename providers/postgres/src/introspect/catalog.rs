@@ -2,7 +2,7 @@
 //! plain rows. Three queries, whatever the number of tables. It must not know what the rows mean for readers.
 
 use crate::client::{Client, milliseconds_until};
-use crate::errors::BrokenConstraint;
+use crate::errors::{BrokenConstraint, Failure};
 use portico_provider_api::SourceError;
 use tokio::time::Instant;
 use tokio_postgres::Row;
@@ -179,7 +179,7 @@ pub async fn read(
                 columns: columns.iter().map(column).collect::<Result<_, _>>()?,
                 keys: keys.iter().map(key).collect::<Result<_, _>>()?,
             };
-            Ok(catalog)
+            Ok::<_, Failure>(catalog)
         };
         match tokio::time::timeout_at(deadline, run).await {
             Err(_) => return Err(client.timeout_error("the server did not describe its tables before the deadline")),
