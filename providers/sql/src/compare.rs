@@ -207,7 +207,7 @@ impl Render<'_> {
         let plain = format!("{left_text}{collation} {} {right_text}", self.operator(op));
         let float = matches!(left_type, ScalarType::Float32 | ScalarType::Float64);
         match self.dialect.nan_equals_itself {
-            Some(nan) if float => Ok(guard_nan(op, &plain, &left_text, &right_text, matches!(right, Expr::Literal(_)), nan)),
+            Some(nan) if float => Ok(guard_nan(op, &plain, &left_text, &right_text, matches!(right, Expr::Literal(value) if !value.is_null()), nan)),
             Some(_) | None => Ok(format!("({plain})")),
         }
     }
@@ -276,16 +276,17 @@ impl Render<'_> {
 }
 
 /// Restores IEEE 754 where the database holds that NaN equals itself and is greater than every number. Only NaN operands differ; a
-/// literal is never NaN here.
+/// literal is never NaN here. A comparison with null stays null, also for NaN.
 fn guard_nan(op: CompareOp, plain: &str, left: &str, right: &str, right_is_number: bool, nan: &str) -> String {
     match op {
         CompareOp::Eq | CompareOp::NotEq | CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom if right_is_number => {
             format!("({plain})")
         }
         CompareOp::Lt | CompareOp::LtEq if right_is_number => format!("({plain})"),
-        CompareOp::Eq | CompareOp::Gt | CompareOp::GtEq => format!("({plain} AND {left} <> {nan})"),
-        CompareOp::NotEq => format!("({plain} OR {left} = {nan})"),
-        CompareOp::Lt | CompareOp::LtEq => format!("({plain} AND {right} <> {nan})"),
+        CompareOp::Gt | CompareOp::GtEq if right_is_number => format!("({plain} AND {left} <> {nan})"),
+        CompareOp::Eq | CompareOp::Gt | CompareOp::GtEq => format!("({plain} AND ({left} <> {nan} OR {right} IS NULL))"),
+        CompareOp::NotEq => format!("({plain} OR ({left} = {nan} AND {right} IS NOT NULL))"),
+        CompareOp::Lt | CompareOp::LtEq => format!("({plain} AND ({right} <> {nan} OR {left} IS NULL))"),
         CompareOp::IsDistinctFrom => format!("({plain} OR ({left} = {nan}) IS TRUE)"),
         CompareOp::IsNotDistinctFrom => format!("({plain} AND ({left} <> {nan}) IS NOT FALSE)"),
     }

@@ -189,31 +189,31 @@ fn floats_compare_by_ieee() {
     check_conditions(
         &filters,
         &expect![[r#"
-        (t0."ratio" = $1::float8)  -- Float64(Float(1.5))
-        (t0."ratio" <> $1::float8)  -- Float64(Float(1.5))
-        (t0."ratio" < $1::float8)  -- Float64(Float(1.5))
-        (t0."ratio" <= $1::float8)  -- Float64(Float(1.5))
-        (t0."ratio" > $1::float8 AND t0."ratio" <> 'NaN'::float8)  -- Float64(Float(1.5))
-        (t0."ratio" >= $1::float8 AND t0."ratio" <> 'NaN'::float8)  -- Float64(Float(1.5))
-        (t0."ratio" IS DISTINCT FROM $1::float8)  -- Float64(Float(1.5))
-        (t0."ratio" IS NOT DISTINCT FROM $1::float8)  -- Float64(Float(1.5))
-        (t0."ratio" = t0."ratio" AND t0."ratio" <> 'NaN'::float8)
-        (t0."ratio" <> t0."ratio" OR t0."ratio" = 'NaN'::float8)
-        (t0."ratio" < t0."ratio" AND t0."ratio" <> 'NaN'::float8)
-        (t0."ratio" <= t0."ratio" AND t0."ratio" <> 'NaN'::float8)
-        (t0."ratio" > t0."ratio" AND t0."ratio" <> 'NaN'::float8)
-        (t0."ratio" >= t0."ratio" AND t0."ratio" <> 'NaN'::float8)
-        (t0."ratio" IS DISTINCT FROM t0."ratio" OR (t0."ratio" = 'NaN'::float8) IS TRUE)
-        (t0."ratio" IS NOT DISTINCT FROM t0."ratio" AND (t0."ratio" <> 'NaN'::float8) IS NOT FALSE)
-        (t0."ratio" IS NULL AND NULL)
-        (t0."ratio" IS NOT NULL OR NULL)
-        (t0."ratio" IS NULL AND NULL)
-        (t0."ratio" IS NULL AND NULL)
-        (t0."ratio" IS NULL AND NULL)
-        (t0."ratio" IS NULL AND NULL)
-        TRUE
-        FALSE
-    "#]],
+            (t0."ratio" = $1::float8)  -- Float64(Float(1.5))
+            (t0."ratio" <> $1::float8)  -- Float64(Float(1.5))
+            (t0."ratio" < $1::float8)  -- Float64(Float(1.5))
+            (t0."ratio" <= $1::float8)  -- Float64(Float(1.5))
+            (t0."ratio" > $1::float8 AND t0."ratio" <> 'NaN'::float8)  -- Float64(Float(1.5))
+            (t0."ratio" >= $1::float8 AND t0."ratio" <> 'NaN'::float8)  -- Float64(Float(1.5))
+            (t0."ratio" IS DISTINCT FROM $1::float8)  -- Float64(Float(1.5))
+            (t0."ratio" IS NOT DISTINCT FROM $1::float8)  -- Float64(Float(1.5))
+            (t0."ratio" = t0."ratio" AND (t0."ratio" <> 'NaN'::float8 OR t0."ratio" IS NULL))
+            (t0."ratio" <> t0."ratio" OR (t0."ratio" = 'NaN'::float8 AND t0."ratio" IS NOT NULL))
+            (t0."ratio" < t0."ratio" AND (t0."ratio" <> 'NaN'::float8 OR t0."ratio" IS NULL))
+            (t0."ratio" <= t0."ratio" AND (t0."ratio" <> 'NaN'::float8 OR t0."ratio" IS NULL))
+            (t0."ratio" > t0."ratio" AND (t0."ratio" <> 'NaN'::float8 OR t0."ratio" IS NULL))
+            (t0."ratio" >= t0."ratio" AND (t0."ratio" <> 'NaN'::float8 OR t0."ratio" IS NULL))
+            (t0."ratio" IS DISTINCT FROM t0."ratio" OR (t0."ratio" = 'NaN'::float8) IS TRUE)
+            (t0."ratio" IS NOT DISTINCT FROM t0."ratio" AND (t0."ratio" <> 'NaN'::float8) IS NOT FALSE)
+            (t0."ratio" IS NULL AND NULL)
+            (t0."ratio" IS NOT NULL OR NULL)
+            (t0."ratio" IS NULL AND NULL)
+            (t0."ratio" IS NULL AND NULL)
+            (t0."ratio" IS NULL AND NULL)
+            (t0."ratio" IS NULL AND NULL)
+            TRUE
+            FALSE
+        "#]],
         &expect![[r#"
         (t0."ratio" = ?1)  -- Float64(Float(1.5))
         (t0."ratio" <> ?1)  -- Float64(Float(1.5))
