@@ -1,0 +1,8 @@
+//! Tests of what only this kind can be asked.
+
+pub mod database;
+mod introspection;
+mod oracle;
+mod streams;
+mod values;
+mod writes;
