@@ -88,7 +88,6 @@ impl Source for SqliteSource {
             schema: Arc::clone(&schema),
             limits: context.request.limits,
             batches,
-            report: report.clone(),
             sent: (0, 0),
         };
         let work = move |connection: &mut Connection, stop: &Stop| producer.run(connection, &statement, stop, started);
@@ -99,9 +98,15 @@ impl Source for SqliteSource {
             return Err(ended.err().unwrap_or_else(|| self.internal()));
         }
         let source_name = self.pool.source_name.clone();
+        let reports = report.clone();
         let ending = async move {
             let failed = match thread.await {
-                Ok(Ok(())) => None,
+                // Only now has the reader taken every batch.
+                Ok(Ok(Some(ended))) => {
+                    reports.set(ended);
+                    None
+                }
+                Ok(Ok(None)) => None,
                 Ok(Err(error)) => Some(error),
                 Err(_) => Some(SourceError::new(source_name, SourceErrorKind::Internal, "the source's thread ended unexpectedly")),
             };
@@ -136,13 +141,12 @@ impl WritableSource for SqliteSource {
     }
 }
 
-/// Runs a statement and sends its rows.
+/// Runs a statement, sends its rows, and reports when all were sent; nothing when nobody reads any more.
 struct Producer {
     source_name: String,
     schema: SchemaRef,
     limits: Limits,
     batches: Batches,
-    report: ReportHandle,
     /// Rows and bytes so far.
     sent: (u64, u64),
 }
@@ -154,11 +158,11 @@ impl Producer {
         statement: &Statement,
         stop: &Stop,
         started: oneshot::Sender<()>,
-    ) -> Result<(), SourceError> {
+    ) -> Result<Option<QueryReport>, SourceError> {
         let mut prepared = prepared(connection, statement, &self.source_name)?;
         let as_of = SystemTime::now();
         if started.send(()).is_err() {
-            return Ok(());
+            return Ok(None);
         }
         let mut rows = prepared.raw_query();
         let mut builders: Vec<_> = statement.columns.iter().map(|column| ColumnBuilder::new(column.scalar_type)).collect();
@@ -173,17 +177,16 @@ impl Producer {
             count += 1;
             if count == BATCH_ROWS || bytes >= BATCH_BYTES {
                 if !self.send(&mut builders, count, stop)? {
-                    return Ok(());
+                    return Ok(None);
                 }
                 (count, bytes) = (0, 0);
             }
         }
         if count > 0 && !self.send(&mut builders, count, stop)? {
-            return Ok(());
+            return Ok(None);
         }
         let (rows, bytes) = self.sent;
-        self.report.set(QueryReport { as_of, requests: 1, rows, bytes, complete: true });
-        Ok(())
+        Ok(Some(QueryReport { as_of, requests: 1, rows, bytes, complete: true }))
     }
 
     fn error(&self, kind: SourceErrorKind, message: impl Into<String>) -> SourceError {

@@ -60,6 +60,9 @@ impl Pool {
         context: &QueryContext,
         work: impl FnOnce(&mut Connection, &Stop) -> Result<T, SourceError> + Send + 'static,
     ) -> Result<(Running, tokio::task::JoinHandle<Result<T, SourceError>>), SourceError> {
+        if context.remaining().is_some_and(|left| left.is_zero()) {
+            return Err(self.stopped(Reason::Deadline));
+        }
         let deadline = self.deadline(context);
         let waiting = tokio::time::timeout_at(deadline, Arc::clone(&self.permits).acquire_owned());
         let permit = match waiting.await {

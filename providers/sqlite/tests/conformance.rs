@@ -14,17 +14,34 @@ fn limitations() -> Vec<Limitation> {
     }]
 }
 
+/// Whether anybody reads the database: without a write-ahead log, an exclusive lock is refused as long as a statement runs.
+fn readers(file: &std::path::Path) -> usize {
+    let connection = rusqlite::Connection::open(file).unwrap();
+    connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+    match connection.execute_batch("BEGIN EXCLUSIVE; ROLLBACK") {
+        Ok(()) => 0,
+        Err(rusqlite::Error::SqliteFailure(failure, _)) if failure.code == rusqlite::ErrorCode::DatabaseBusy => 1,
+        Err(error) => panic!("{error}"),
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn conforms() {
     let limitations = limitations();
     let tables = adapt(fixtures(), &limitations).unwrap();
     let database = Database::new();
+    database.connection().execute_batch("PRAGMA journal_mode = DELETE").unwrap();
     create_fixtures(&database.connection(), &tables);
     let source = database.source();
+    let file = std::path::Path::new(database.directory()).join("data.db");
     let subject = Subject {
         limitations,
         // The kind has no secrets; the directory of its file must not be told either.
         secrets: vec![database.directory().to_owned()],
+        active: Some(Box::new(move || {
+            let file = file.clone();
+            Box::pin(async move { readers(&file) })
+        })),
         options: Options { values_are_bound: true, ..Options::default() },
         ..Subject::new(source, tables)
     };
