@@ -121,17 +121,26 @@ pub(crate) fn push_date(days: i64, out: &mut Vec<u8>) {
     push_two(day, out);
 }
 
-/// Writes a time of day from microseconds since midnight; a fraction only where there is one, in three or six digits.
+/// Writes a time of day from microseconds since midnight.
 pub(crate) fn push_time(micros: i64, out: &mut Vec<u8>) {
-    let seconds = (micros / MICROS_PER_SECOND) as u32;
-    let fraction = (micros % MICROS_PER_SECOND) as u32;
+    push_time_nanos(micros * 1_000, out);
+}
+
+/// Writes a time of day from nanoseconds since midnight; a fraction only where there is one, in three, six or nine digits.
+pub(crate) fn push_time_nanos(nanos: i64, out: &mut Vec<u8>) {
+    let seconds = (nanos / 1_000_000_000) as u32;
+    let fraction = (nanos % 1_000_000_000) as u32;
     push_two(seconds / 3_600, out);
     out.push(b':');
     push_two(seconds / 60 % 60, out);
     out.push(b':');
     push_two(seconds % 60, out);
     if fraction != 0 {
-        let (value, width) = if fraction % 1_000 == 0 { (fraction / 1_000, 3) } else { (fraction, 6) };
+        let (value, width) = match fraction {
+            whole if whole % 1_000_000 == 0 => (whole / 1_000_000, 3),
+            whole if whole % 1_000 == 0 => (whole / 1_000, 6),
+            whole => (whole, 9),
+        };
         let mut digits = itoa::Buffer::new();
         let text = digits.format(value);
         out.push(b'.');

@@ -1,8 +1,16 @@
-//! JSON request bodies → typed values by column. It must not know what becomes of them.
+//! JSON request bodies → typed values by column. Values are exact or refused, never rounded or cut. It must not know what becomes of
+//! them.
+
+mod reader;
+#[cfg(test)]
+mod tests;
+mod value;
 
 use crate::error::ODataError;
-use portico_catalog::TableView;
+use portico_catalog::names::nearest;
+use portico_catalog::{Column, TableView};
 use portico_provider_api::Value;
+use reader::Json;
 
 /// What a body is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,9 +23,102 @@ pub enum Purpose {
 
 /// Reads an entity: `(position in the virtual table, value)` in the order of the body.
 ///
+/// Control information (`@odata.…`, `Name@odata.…`) is left out, as the protocol says, except what would change meaning: that is
+/// refused. For an update, key properties and read-only ones are returned like others, because clients send whole entities: whether they differ
+/// from the stored row is for who knows that row. For an insert, a null for a property that takes no value is left out.
+///
 /// # Errors
-/// Names the property.
+/// Names the property: unknown, given twice, of another type, null, too long, out of range, read-only, or missing.
 pub fn entity(bytes: &[u8], view: &TableView, purpose: Purpose) -> Result<Vec<(usize, Value)>, ODataError> {
-    let _ = (bytes, view, purpose);
-    Err(ODataError::not_implemented("bodies"))
+    let document = reader::read(bytes).map_err(|error| malformed(bytes, &error))?;
+    let Json::Object(members) = document else {
+        return Err(ODataError::bad_request("the body must be a JSON object, one entity").at("body", Some(0)));
+    };
+    let mut values: Vec<(usize, Value)> = Vec::with_capacity(members.len());
+    let mut seen = std::collections::HashSet::with_capacity(members.len());
+    for (name, json) in &members {
+        if !seen.insert(name.as_str()) {
+            return Err(wrong(name, format!("the property '{name}' is given twice")));
+        }
+        if let Some((property, term)) = name.split_once('@') {
+            control_information(name, property, term, json)?;
+            continue;
+        }
+        let index = property(name, json, view)?;
+        let Some(column) = view.table.columns.get(index) else { continue };
+        let value = value::read(name, json, column)?;
+        if purpose == Purpose::Insert && (column.generated || column.read_only) {
+            if !value.is_null() {
+                let why = if column.generated { "is made by the source" } else { "is read-only" };
+                return Err(wrong(name, format!("the property '{name}' {why} and takes no value: leave it out")));
+            }
+            continue;
+        }
+        if value.is_null() && !column.nullable {
+            return Err(wrong(name, format!("the property '{name}' cannot be null")));
+        }
+        values.push((index, value));
+    }
+    if purpose == Purpose::Insert {
+        required(view, &values)?;
+    }
+    Ok(values)
+}
+
+fn wrong(property: &str, message: String) -> ODataError {
+    ODataError::bad_request(message).at(property, None)
+}
+
+fn malformed(bytes: &[u8], error: &reader::JsonError) -> ODataError {
+    let before = String::from_utf8_lossy(bytes.get(..error.at).unwrap_or(bytes));
+    let (line, column) = (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
+    let message = format!("the body is not well-formed JSON at line {line}, column {column}: {}", error.message);
+    ODataError::bad_request(message).at("body", Some(before.chars().count()))
+}
+
+/// Position of a property's column.
+fn property(name: &str, json: &Json, view: &TableView) -> Result<usize, ODataError> {
+    if let Some(index) = view.column(name) {
+        return Ok(index);
+    }
+    if view.relationship(name).is_some() {
+        let what = if matches!(json, Json::Object(_) | Json::Array(_)) {
+            "writing related entities inline"
+        } else {
+            "writing a navigation property"
+        };
+        return Err(ODataError::not_implemented(format!("{what} ('{name}')")).at(name, None));
+    }
+    let columns = view.columns.iter().filter_map(|index| view.table.columns.get(*index)).map(|column| column.name.as_str());
+    let candidates = columns.chain(view.relationships.iter().map(|relationship| relationship.name.as_str()));
+    let hint = nearest(name, candidates).map(|name| format!("; did you mean '{name}'?")).unwrap_or_default();
+    Err(wrong(name, format!("'{}' has no property '{name}'{hint}", view.name)))
+}
+
+/// Control information and annotations: without effect on what is written, except links, deltas and removals.
+fn control_information(name: &str, property: &str, term: &str, json: &Json) -> Result<(), ODataError> {
+    let bare = term.strip_prefix("odata.").unwrap_or(term);
+    match (property.is_empty(), bare) {
+        (false, "bind") => Err(ODataError::not_implemented(format!("linking entities ('{name}')")).at(property, None)),
+        (false, "delta") => Err(ODataError::not_implemented(format!("changes of related entities ('{name}')")).at(property, None)),
+        (true, "removed") if *json != Json::Null => {
+            Err(ODataError::not_implemented("a removed entity ('@removed') in a body").at(name, None))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether everything is there that a new entity needs.
+fn required(view: &TableView, values: &[(usize, Value)]) -> Result<(), ODataError> {
+    let needed = |column: &Column| !column.nullable && !column.has_default && !column.generated && !column.read_only;
+    for index in &view.columns {
+        if let Some(column) = view.table.columns.get(*index)
+            && needed(column)
+            && !values.iter().any(|(given, _)| given == index)
+        {
+            let name = &column.name;
+            return Err(wrong(name, format!("the property '{name}' is required: it cannot be null and has no default")));
+        }
+    }
+    Ok(())
 }
