@@ -1,0 +1,88 @@
+//! Introspection: what the source says it has, compared with what was created.
+
+use super::SCHEMA;
+use crate::run::Run;
+use crate::subject::LoadedTable;
+use portico_provider_api::{QueryContext, RemoteTable, RemoteTableName, Selection};
+use std::collections::BTreeSet;
+
+/// Compares every loaded table.
+pub(crate) async fn schema(run: &mut Run) {
+    for loaded in run.subject.tables.clone() {
+        match run.schema.table(&loaded.remote).cloned() {
+            None => run.summary.expect(SCHEMA, false, || format!("table '{}' is not in the remote schema", loaded.remote)),
+            Some(remote) => compare(run, &loaded, &remote),
+        }
+    }
+    selection(run).await;
+}
+
+fn compare(run: &mut Run, loaded: &LoadedTable, remote: &RemoteTable) {
+    let table = &loaded.fixture;
+    let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    let found: Vec<&str> = remote.columns.iter().map(|column| column.name.as_str()).collect();
+    run.summary.expect(SCHEMA, names == found, || format!("table '{}' has columns {found:?} instead of {names:?}", loaded.remote));
+    for column in &table.columns {
+        let Some(found) = remote.column(&column.name) else { continue };
+        let place = format!("column '{}' of table '{}'", column.name, loaded.remote);
+        run.summary.expect(SCHEMA, found.scalar_type == column.scalar_type, || {
+            format!("{place} has type {} instead of {}", found.scalar_type, column.scalar_type)
+        });
+        run.summary.expect(SCHEMA, found.nullable == column.nullable, || {
+            format!("{place}: nullable is {} instead of {}", found.nullable, column.nullable)
+        });
+        run.summary.expect(SCHEMA, column.max_length.is_none() || found.max_length == column.max_length, || {
+            format!("{place} has greatest length {:?} instead of {:?}", found.max_length, column.max_length)
+        });
+        run.summary.expect(SCHEMA, !found.generated, || format!("{place} is not generated, yet said to be"));
+    }
+    run.summary.expect(SCHEMA, remote.primary_key == table.primary_key, || {
+        format!("table '{}' has key {:?} instead of {:?}", loaded.remote, remote.primary_key, table.primary_key)
+    });
+    let wanted = wanted_references(run, loaded);
+    let found: BTreeSet<_> =
+        remote.foreign_keys.iter().map(|key| (key.columns.clone(), key.references.clone(), key.referenced_columns.clone())).collect();
+    run.summary.expect(SCHEMA, wanted == found, || format!("table '{}' has foreign keys {found:?} instead of {wanted:?}", loaded.remote));
+    let write = run.capabilities().write;
+    let declared = write.insert || write.update || write.delete || write.upsert;
+    run.summary.expect(SCHEMA, !declared || remote.writable, || format!("table '{}' is not writable", loaded.remote));
+}
+
+type Reference = (Vec<String>, RemoteTableName, Vec<String>);
+
+fn wanted_references(run: &Run, loaded: &LoadedTable) -> BTreeSet<Reference> {
+    let keys = loaded.fixture.foreign_keys.iter();
+    let wanted = keys.filter_map(|key| {
+        let target = run.subject.table(&key.references)?;
+        Some((key.columns.clone(), target.remote.clone(), key.referenced_columns.clone()))
+    });
+    wanted.collect()
+}
+
+/// A selection gives those tables alone, leaves out what is missing, and equal schemas have equal versions.
+async fn selection(run: &mut Run) {
+    let context = QueryContext::default();
+    let source = std::sync::Arc::clone(&run.subject.source);
+    match source.remote_schema(&Selection::All, &context).await {
+        Ok(again) => {
+            let before = run.schema.version.clone();
+            run.summary.expect(SCHEMA, again.version == before, || "an unchanged schema has changed its version".to_owned());
+        }
+        Err(error) => {
+            run.saw(&error);
+            run.summary.expect(SCHEMA, false, || format!("the schema could not be read again: {error}"));
+        }
+    }
+    let Some(first) = run.subject.tables.first().map(|table| table.remote.clone()) else { return };
+    let wanted = Selection::Tables(vec![first.clone(), RemoteTableName(vec!["no_such_table_anywhere".to_owned()])]);
+    match source.remote_schema(&wanted, &context).await {
+        Ok(schema) => {
+            let names: Vec<String> = schema.tables.iter().map(|table| table.name.to_string()).collect();
+            run.summary.expect(SCHEMA, names == [first.to_string()], || format!("a selection of '{first}' gave {names:?}"));
+        }
+        Err(error) => {
+            run.saw(&error);
+            run.summary.expect(SCHEMA, false, || format!("a selection with a missing table failed: {error}"));
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What keeps a change from happening: stale versions, missing and invisible rows, rules for the new image, constraints.
+
+use super::{Target, judge, outcome, send, stored, target};
+use crate::checks::{WRITE_CONSTRAINT, WRITE_NOT_FOUND, WRITE_PRECONDITION, WRITE_REQUIRE};
+use crate::run::Run;
+use portico_provider_api::{
+    Change, ChangeOutcome, ChangeValue, CompareOp, ConstraintKind, Expr, Precondition, SourceError, SourceErrorKind, Value,
+};
+
+fn rename(table: &Target, number: i32, precondition: Precondition, visible: Option<Expr>, require: Option<Expr>) -> Change {
+    let values = vec![(table.column("name"), ChangeValue::Given(Value::text("renamed")))];
+    Change::Update { table: table.relation.clone(), key: table.key(number), values, precondition, visible, require }
+}
+
+fn remove(table: &Target, number: i32, precondition: Precondition, visible: Option<Expr>) -> Change {
+    Change::Delete { table: table.relation.clone(), key: table.key(number), precondition, visible }
+}
+
+/// A condition on the name.
+fn named(table: &Target, name: &str) -> Expr {
+    Expr::compare(CompareOp::Eq, Expr::Column(table.column("name")), Expr::Literal(Value::text(name)))
+}
+
+/// Sends one change that must end as `expected` and leave the table as it is.
+async fn refused(run: &mut Run, check: &'static str, what: &str, table: &Target, change: Change, expected: &ChangeOutcome) {
+    let outcomes = send(run, vec![change]).await;
+    judge(run, check, what, outcome(&outcomes, 0, expected));
+    let verdict = stored(run, table).await;
+    judge(run, check, what, verdict);
+}
+
+/// Stale versions are told as changed and change nothing; current ones let the change through.
+pub(super) async fn precondition(run: &mut Run, table: &mut Target) {
+    let (version, note, name) = (table.column("version"), table.column("note"), table.column("name"));
+    let stale = Precondition::Version { column: version, value: table.number(version, 99) };
+    let change = rename(table, 4, stale.clone(), None, None);
+    refused(run, WRITE_PRECONDITION, "update with a stale version", table, change, &ChangeOutcome::Changed).await;
+    let old_image = Precondition::Unchanged(vec![(note, Value::text("not what is stored"))]);
+    let change = rename(table, 4, old_image, None, None);
+    refused(run, WRITE_PRECONDITION, "update with a stale image", table, change, &ChangeOutcome::Changed).await;
+    if run.capabilities().write.delete {
+        let change = remove(table, 4, stale, None);
+        refused(run, WRITE_PRECONDITION, "delete with a stale version", table, change, &ChangeOutcome::Changed).await;
+    }
+    let change = rename(table, 999, Precondition::Version { column: version, value: table.number(version, 1) }, None, None);
+    refused(run, WRITE_PRECONDITION, "update of a missing row with a version", table, change, &ChangeOutcome::NotFound).await;
+
+    // The whole stored image, nulls included, is current.
+    let image: Vec<(usize, Value)> = table.row(3).cloned().unwrap_or_default().into_iter().enumerate().collect();
+    for (what, number, current) in [
+        ("update with the current version", 4, Precondition::Version { column: version, value: table.number(version, 1) }),
+        ("update with the current image", 3, Precondition::Unchanged(image)),
+    ] {
+        let outcomes = send(run, vec![rename(table, number, current, None, None)]).await;
+        table.set(number, name, Value::text("renamed"));
+        let verdict = super::done(run, &outcomes, None, false);
+        judge(run, WRITE_PRECONDITION, what, verdict);
+        let verdict = stored(run, table).await;
+        judge(run, WRITE_PRECONDITION, what, verdict);
+    }
+}
+
+/// Missing rows and rows outside what is visible.
+pub(super) async fn not_found(run: &mut Run, table: &mut Target) {
+    let change = rename(table, 999, Precondition::None, None, None);
+    refused(run, WRITE_NOT_FOUND, "update of a missing row", table, change, &ChangeOutcome::NotFound).await;
+    let hidden = Some(named(table, "nobody has this name"));
+    let change = rename(table, 5, Precondition::None, hidden.clone(), None);
+    refused(run, WRITE_NOT_FOUND, "update of an invisible row", table, change, &ChangeOutcome::NotFound).await;
+    if run.capabilities().write.delete {
+        let change = remove(table, 999, Precondition::None, None);
+        refused(run, WRITE_NOT_FOUND, "delete of a missing row", table, change, &ChangeOutcome::NotFound).await;
+        let change = remove(table, 5, Precondition::None, hidden);
+        refused(run, WRITE_NOT_FOUND, "delete of an invisible row", table, change, &ChangeOutcome::NotFound).await;
+    }
+}
+
+/// A new image that breaks its rule is refused; one that keeps it is stored.
+pub(super) async fn require(run: &mut Run, table: &mut Target) {
+    let broken = Some(named(table, "another name"));
+    let change = rename(table, 5, Precondition::None, None, broken.clone());
+    refused(run, WRITE_REQUIRE, "update against its rule", table, change, &ChangeOutcome::Refused).await;
+    // A rule that is unknown is not kept.
+    let unknown =
+        Expr::compare(CompareOp::Eq, Expr::Literal(Value::Null(portico_provider_api::ScalarType::Text)), Expr::Literal(Value::text("")));
+    let change = rename(table, 5, Precondition::None, None, Some(unknown));
+    refused(run, WRITE_REQUIRE, "update against an unknown rule", table, change, &ChangeOutcome::Refused).await;
+    if run.capabilities().write.insert
+        && let Change::Insert { table: relation, values, .. } = table.insert(120, "refused")
+    {
+        let change = Change::Insert { table: relation, values, require: broken };
+        refused(run, WRITE_REQUIRE, "insert against its rule", table, change, &ChangeOutcome::Refused).await;
+    }
+    let kept = Some(named(table, "renamed"));
+    let outcomes = send(run, vec![rename(table, 5, Precondition::None, None, kept)]).await;
+    table.set(5, table.column("name"), Value::text("renamed"));
+    let verdict = super::done(run, &outcomes, None, false);
+    judge(run, WRITE_REQUIRE, "update that keeps its rule", verdict);
+    let verdict = stored(run, table).await;
+    judge(run, WRITE_REQUIRE, "update that keeps its rule", verdict);
+}
+
+/// Sends one change that must fail for a constraint and leave the table as it is.
+async fn broken(run: &mut Run, what: &str, table: &Target, change: Change, kind: ConstraintKind) {
+    let outcomes = send(run, vec![change]).await;
+    let verdict = match &outcomes {
+        Err(SourceError { kind: SourceErrorKind::Constraint { kind: found, .. }, .. }) if *found == kind => Ok(()),
+        other => Err(format!("expected the constraint {kind:?}, got {other:?}")),
+    };
+    judge(run, WRITE_CONSTRAINT, what, verdict);
+    let verdict = stored(run, table).await;
+    judge(run, WRITE_CONSTRAINT, what, verdict);
+}
+
+/// Duplicate keys, missing values, lengths, references.
+pub(super) async fn constraints(run: &mut Run, table: &mut Target) {
+    let name = table.column("name");
+    let change_name = |table: &Target, value: ChangeValue| Change::Update {
+        table: table.relation.clone(),
+        key: table.key(5),
+        values: vec![(name, value)],
+        precondition: Precondition::None,
+        visible: None,
+        require: None,
+    };
+    broken(run, "null in a mandatory column", table, change_name(table, ChangeValue::Null), ConstraintKind::NotNull).await;
+    let limited = run.subject.table("write_parent").and_then(|table| table.fixture.columns.get(name)?.max_length);
+    if let Some(most) = limited {
+        let long = "x".repeat(usize::try_from(most).unwrap_or_default() + 1);
+        broken(run, "too long a text", table, change_name(table, ChangeValue::Given(Value::Text(long))), ConstraintKind::Check).await;
+    }
+    if run.capabilities().write.insert {
+        broken(run, "a duplicate key", table, table.insert(5, "duplicate"), ConstraintKind::Unique).await;
+    }
+    references(run, table).await;
+}
+
+async fn references(run: &mut Run, parent: &Target) {
+    let enforced = run.subject.table("write_child").is_some_and(|child| !child.fixture.foreign_keys.is_empty());
+    let Some(child) = target(run, "write_child").filter(|_| enforced) else { return };
+    let (id, reference) = (child.column("child_id"), child.column("parent_id"));
+    if run.capabilities().write.insert {
+        let values = vec![(id, ChangeValue::Given(child.number(id, 50))), (reference, ChangeValue::Given(child.number(reference, 999)))];
+        let orphan = Change::Insert { table: child.relation.clone(), values, require: None };
+        broken(run, "a reference to a missing row", &child, orphan, ConstraintKind::ForeignKey).await;
+    }
+    if run.capabilities().write.delete {
+        let change = remove(parent, 1, Precondition::None, None);
+        broken(run, "removal of a row that is referred to", parent, change, ConstraintKind::ForeignKey).await;
+    }
+}

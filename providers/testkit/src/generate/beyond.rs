@@ -1,0 +1,104 @@
+//! Queries of shapes that a source may not have declared: joins, aggregation, sub-queries, windows, and numbers beyond the
+//! declared ones. Only those that the declared capabilities refuse are kept.
+
+use crate::run::Table;
+use portico_provider_api::{
+    AggregateCall, AggregateFunction, Aggregation, Capabilities, CompareOp, Expr, Join, JoinKind, KeySet, LimitPer, Output, Relation,
+    ScalarType, SortKey, SourceQuery, Value, WindowFunction,
+};
+
+/// Key tuples and list items beyond which no test is made: only their number would be tested.
+const LARGEST: usize = 50_000;
+
+/// Refused queries over a table, each with the feature that is beyond.
+pub(crate) fn beyond(table: &Table, capabilities: &Capabilities) -> Vec<(String, SourceQuery)> {
+    let mut queries = shapes(table);
+    queries.extend(expressions(table));
+    queries.extend(limits(table));
+    queries.extend(numbers(table, capabilities));
+    queries.retain(|(_, query)| capabilities.check(query).is_err());
+    queries
+}
+
+fn scan(table: &Table) -> SourceQuery {
+    SourceQuery::scan(table.relation.clone())
+}
+
+fn shapes(table: &Table) -> Vec<(String, SourceQuery)> {
+    let relation = || Relation::Table(table.relation.clone());
+    let mut queries = Vec::new();
+    for kind in [JoinKind::Inner, JoinKind::Left, JoinKind::Semi, JoinKind::Anti, JoinKind::Cross] {
+        let on = if kind == JoinKind::Cross { Vec::new() } else { vec![(Expr::Column(0), Expr::Column(0))] };
+        let join = Join { left: relation(), right: relation(), kind, on, residual: None, null_aware: false, null_equal: false };
+        queries.push((format!("join {kind:?}"), SourceQuery { from: Relation::Join(Box::new(join)), ..scan(table) }));
+    }
+    queries.push(("nested".to_owned(), SourceQuery { from: Relation::Query(Box::new(scan(table))), ..scan(table) }));
+    queries.push(("union".to_owned(), SourceQuery { from: Relation::Union(vec![scan(table), scan(table)]), ..scan(table) }));
+    let count = AggregateCall {
+        function: AggregateFunction::CountRows,
+        argument: None,
+        distinct: false,
+        filter: None,
+        scalar_type: ScalarType::Int64,
+    };
+    let aggregate = Some(Aggregation { group_by: Vec::new(), calls: vec![count], having: None });
+    let output = vec![Output { name: "rows".to_owned(), expr: Expr::Column(0) }];
+    queries.push(("aggregation".to_owned(), SourceQuery { aggregate, output, ..scan(table) }));
+    queries
+}
+
+fn expressions(table: &Table) -> Vec<(String, SourceQuery)> {
+    let filtered = |filter: Expr| SourceQuery { filter: Some(filter), ..scan(table) };
+    let mut one_column = scan(table);
+    one_column.output.truncate(1);
+    let scalar_type = table.relation.columns.first().map_or(ScalarType::Int32, |column| column.scalar_type);
+    let equals = |right: Expr| filtered(Expr::compare(CompareOp::Eq, Expr::Column(0), right));
+    let window = Expr::Window {
+        function: WindowFunction::RowNumber,
+        arguments: Vec::new(),
+        partition_by: Vec::new(),
+        order_by: vec![SortKey { expr: Expr::Column(0), descending: false, nulls_first: false }],
+    };
+    let windowed = SourceQuery { output: vec![Output { name: "n".to_owned(), expr: window }], ..scan(table) };
+    vec![
+        ("exists".to_owned(), filtered(Expr::Exists(Box::new(one_column.clone())))),
+        ("scalar sub-query".to_owned(), equals(Expr::ScalarSubquery(Box::new(one_column)))),
+        ("parameter".to_owned(), equals(Expr::Parameter { index: 0, scalar_type })),
+        ("outer column".to_owned(), equals(Expr::OuterColumn { depth: 1, index: 0 })),
+        ("column outside the relation".to_owned(), equals(Expr::Column(table.relation.columns.len()))),
+        ("window".to_owned(), windowed),
+    ]
+}
+
+fn limits(table: &Table) -> Vec<(String, SourceQuery)> {
+    let per = LimitPer { columns: vec![Expr::Column(0)], offset: 0, limit: 1 };
+    vec![
+        ("limit".to_owned(), SourceQuery { limit: Some(1), ..scan(table) }),
+        ("offset".to_owned(), SourceQuery { offset: 1, ..scan(table) }),
+        ("limit per key".to_owned(), SourceQuery { limit_per: Some(per), ..scan(table) }),
+        ("distinct".to_owned(), SourceQuery { distinct: true, ..scan(table) }),
+    ]
+}
+
+/// One more than the declared numbers.
+fn numbers(table: &Table, capabilities: &Capabilities) -> Vec<(String, SourceQuery)> {
+    let mut queries = Vec::new();
+    let integer = table.relation.columns.iter().position(|column| column.scalar_type == ScalarType::Int32);
+    let Some(column) = integer else { return queries };
+    let values = |count: usize| (0..count).map(|number| Value::Int32(i32::try_from(number).unwrap_or_default()));
+    let items = capabilities.filter.max_in_list + 1;
+    if items <= LARGEST {
+        let list = values(items).map(Expr::Literal).collect();
+        let filter = Some(Expr::InList { expr: Box::new(Expr::Column(column)), list, negated: false });
+        queries.push(("too long a list".to_owned(), SourceQuery { filter, ..scan(table) }));
+    }
+    let tuples = capabilities.keys.max_tuples + 1;
+    if tuples <= LARGEST {
+        let keys = Some(KeySet { columns: vec![column], tuples: values(tuples).map(|value| vec![value]).collect() });
+        queries.push(("too many keys".to_owned(), SourceQuery { keys, ..scan(table) }));
+    }
+    let width = capabilities.keys.max_columns + 1;
+    let keys = Some(KeySet { columns: vec![column; width], tuples: vec![vec![Value::Int32(1); width]] });
+    queries.push(("too wide a key".to_owned(), SourceQuery { keys, ..scan(table) }));
+    queries
+}
