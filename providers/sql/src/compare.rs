@@ -207,7 +207,9 @@ impl Render<'_> {
         let plain = format!("{left_text}{collation} {} {right_text}", self.operator(op));
         let float = matches!(left_type, ScalarType::Float32 | ScalarType::Float64);
         match self.dialect.nan_equals_itself {
-            Some(nan) if float => Ok(guard_nan(op, &plain, &left_text, &right_text, matches!(right, Expr::Literal(value) if !value.is_null()), nan)),
+            Some(nan) if float => {
+                Ok(guard_nan(op, &plain, &left_text, &right_text, matches!(right, Expr::Literal(value) if !value.is_null()), nan))
+            }
             Some(_) | None => Ok(format!("({plain})")),
         }
     }
@@ -229,10 +231,7 @@ impl Render<'_> {
 
     pub(crate) fn in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> Result<String, Unsupported> {
         let scalar_type = self.scalar_type(expr)?;
-        let column = match expr {
-            Expr::Column(index) => Some(self.column(*index)?),
-            _ => None,
-        };
+        let column = if let Expr::Column(index) = expr { Some(self.column(*index)?) } else { None };
         let stored_codec = column.and_then(|column| column.codec).filter(|codec| orders_as_stored(*codec));
         // The operand comes first, so that parameters are numbered as they appear.
         let (operand, operand_type) = match (column, stored_codec) {

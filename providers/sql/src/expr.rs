@@ -126,14 +126,10 @@ impl<'a> Render<'a> {
 
     /// What IS NULL is asked about: a plain column as it is stored, so that an index can serve.
     pub(crate) fn null_tested(&mut self, inner: &Expr) -> Result<String, Unsupported> {
-        match inner {
-            Expr::Column(index) => {
-                let column = self.column(*index)?;
-                // SAP's dates hold null as text.
-                if column.codec == Some(Codec::SapDate) { self.decoded(column) } else { Ok(self.stored(column)) }
-            }
-            other => self.value(other),
-        }
+        let Expr::Column(index) = inner else { return self.value(inner) };
+        let column = self.column(*index)?;
+        // SAP's dates hold null as text.
+        if column.codec == Some(Codec::SapDate) { self.decoded(column) } else { Ok(self.stored(column)) }
     }
 
     fn case(&mut self, branches: &[(Expr, Expr)], otherwise: Option<&Expr>) -> Result<String, Unsupported> {
@@ -279,21 +275,20 @@ fn postgres_decoded(column: &TableColumn, stored: String) -> String {
     };
     match codec {
         Codec::DecimalText => format!("{stored}::numeric"),
-        Codec::DecimalUnscaled => match column.scalar_type {
-            ScalarType::Decimal { scale, .. } if scale > 0 => {
+        Codec::DecimalUnscaled => {
+            if let ScalarType::Decimal { scale: scale @ 1.., .. } = column.scalar_type {
                 format!("({stored}::numeric * 0.{}1)", "0".repeat(usize::from(scale.unsigned_abs()) - 1))
+            } else {
+                format!("{stored}::numeric")
             }
-            _ => format!("{stored}::numeric"),
-        },
+        }
         Codec::DateText => format!("{stored}::date"),
         Codec::SapDate => format!("NULLIF(NULLIF({stored}::text, ''), '00000000')::date"),
         Codec::DateDays => format!("(DATE '1970-01-01' + {stored}::int4)"),
         Codec::TimeText => format!("{stored}::time"),
         Codec::TimeMicros => format!("(TIME '00:00' + {stored} * INTERVAL '1 microsecond')"),
-        Codec::TimestampText => match column.scalar_type {
-            ScalarType::TimestampTz => format!("{stored}::timestamptz"),
-            _ => format!("{stored}::timestamp"),
-        },
+        Codec::TimestampText if column.scalar_type == ScalarType::TimestampTz => format!("{stored}::timestamptz"),
+        Codec::TimestampText => format!("{stored}::timestamp"),
         Codec::TimestampSeconds => postgres_instant(column, &stored, "86400", "second"),
         Codec::TimestampMillis => postgres_instant(column, &stored, "86400000", "millisecond"),
         Codec::TimestampMicros => postgres_instant(column, &stored, "86400000000", "microsecond"),
@@ -337,10 +332,12 @@ fn sqlite_decoded(column: &TableColumn, stored: String) -> Result<String, Unsupp
     };
     let name = match codec {
         Codec::DecimalText => return Ok(format!("portico_decimal({stored})")),
-        Codec::DecimalUnscaled => match column.scalar_type {
-            ScalarType::Decimal { scale, .. } => return Ok(format!("portico_unscaled({stored}, {scale})")),
-            _ => return Err(unsupported(format!("column '{}' with a decimal's stored form", column.name))),
-        },
+        Codec::DecimalUnscaled => {
+            let ScalarType::Decimal { scale, .. } = column.scalar_type else {
+                return Err(unsupported(format!("column '{}' with a decimal's stored form", column.name)));
+            };
+            return Ok(format!("portico_unscaled({stored}, {scale})"));
+        }
         Codec::DateDays | Codec::TimeMicros | Codec::TimestampMicros => return Ok(stored),
         Codec::TimestampText if column.scalar_type == ScalarType::TimestampTz => "timestamptz_text",
         Codec::TimestampText => "timestamp_text",

@@ -169,10 +169,13 @@ fn clamp_to_int32(value: i128) -> Value {
 }
 
 fn whole_literal(expr: &Expr) -> Option<i64> {
-    match expr {
-        Expr::Literal(Value::Int64(value)) => Some(*value),
-        Expr::Literal(Value::Int32(value)) => Some(i64::from(*value)),
-        Expr::Literal(Value::Int16(value)) => Some(i64::from(*value)),
-        _ => None,
+    if let Expr::Literal(Value::Int64(value)) = expr {
+        Some(*value)
+    } else if let Expr::Literal(Value::Int32(value)) = expr {
+        Some(i64::from(*value))
+    } else if let Expr::Literal(Value::Int16(value)) = expr {
+        Some(i64::from(*value))
+    } else {
+        None
     }
 }

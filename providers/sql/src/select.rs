@@ -52,30 +52,27 @@ fn outputs(query: &SourceQuery, table: &TableRelation, render: &mut Render<'_>) 
         let scalar_type = render.scalar_type(&output.expr)?;
         let nullable = output.expr.nullable(&table.columns);
         let mut column = ResultColumn { name: output.name.clone(), scalar_type, nullable, codec: None, origin: None, native_type: None };
-        let text = match &output.expr {
-            Expr::Column(index) => {
-                let held = render.column(*index)?;
-                column.origin = Some(format!("{}.{}", table.table, held.name));
-                column.native_type.clone_from(&held.native_type);
-                column.codec = stored_codec(render.dialect, held.codec, held.scalar_type);
-                match column.codec {
-                    // One value may have several stored forms: they are the same row to DISTINCT only as values.
-                    Some(codec) if query.distinct && !orders_as_stored(codec) => {
-                        column.codec = None;
-                        column.native_type = None;
-                        render.decoded(held)?
-                    }
-                    Some(_) => render.stored(held),
-                    None => render.decoded(held)?,
+        let text = if let Expr::Column(index) = &output.expr {
+            let held = render.column(*index)?;
+            column.origin = Some(format!("{}.{}", table.table, held.name));
+            column.native_type.clone_from(&held.native_type);
+            column.codec = stored_codec(render.dialect, held.codec, held.scalar_type);
+            match column.codec {
+                // One value may have several stored forms: they are the same row to DISTINCT only as values.
+                Some(codec) if query.distinct && !orders_as_stored(codec) => {
+                    column.codec = None;
+                    column.native_type = None;
+                    render.decoded(held)?
                 }
+                Some(_) => render.stored(held),
+                None => render.decoded(held)?,
             }
-            computed => {
-                let text = render.value(computed)?;
-                match render.dialect.family {
-                    // Fixes the type, whatever the operands' own types were.
-                    Family::Postgres => format!("({text})::{}", (render.dialect.type_name)(scalar_type)),
-                    Family::Sqlite => text,
-                }
+        } else {
+            let text = render.value(&output.expr)?;
+            match render.dialect.family {
+                // Fixes the type, whatever the operands' own types were.
+                Family::Postgres => format!("({text})::{}", (render.dialect.type_name)(scalar_type)),
+                Family::Sqlite => text,
             }
         };
         texts.push(text);

@@ -10,7 +10,7 @@ use rusqlite::{Connection, TransactionBehavior};
 /// What came back from one statement.
 enum Written {
     Row { row: Vec<Value>, allowed: bool },
-    Count(usize),
+    Counted,
 }
 
 struct Writer<'a> {
@@ -84,7 +84,7 @@ impl Writer<'_> {
 
     fn done(&self, change: &Change, written: Written, created: bool) -> Result<ChangeOutcome, SourceError> {
         match written {
-            Written::Count(_) => Ok(ChangeOutcome::Done { row: None, created: false }),
+            Written::Counted => Ok(ChangeOutcome::Done { row: None, created: false }),
             Written::Row { allowed: false, .. } => Ok(ChangeOutcome::Refused),
             Written::Row { row, allowed: true } => {
                 self.check_image(change, &row)?;
@@ -122,7 +122,7 @@ impl Writer<'_> {
         if !plan.returning {
             return match prepared.raw_execute().map_err(fail)? {
                 0 => Ok(None),
-                1 => Ok(Some(Written::Count(1))),
+                1 => Ok(Some(Written::Counted)),
                 _ => Err(self.several()),
             };
         }
