@@ -1,8 +1,11 @@
 //! The conformance suite on a real database file, and what only this kind can be asked.
 
+// Functions that tests share are not tests to the linter, though they may fail like them.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 mod own;
 
-use own::database::{Database, create_fixtures};
+use own::database::{Database, create_fixtures, readers};
 use portico_provider_api::Value;
 use portico_provider_testkit::{Limitation, Options, Subject, adapt, conformance, fixtures};
 
@@ -14,17 +17,6 @@ fn limitations() -> Vec<Limitation> {
     }]
 }
 
-/// Whether anybody reads the database: without a write-ahead log, an exclusive lock is refused as long as a statement runs.
-fn readers(file: &std::path::Path) -> usize {
-    let connection = rusqlite::Connection::open(file).unwrap();
-    connection.busy_timeout(std::time::Duration::ZERO).unwrap();
-    match connection.execute_batch("BEGIN EXCLUSIVE; ROLLBACK") {
-        Ok(()) => 0,
-        Err(rusqlite::Error::SqliteFailure(failure, _)) if failure.code == rusqlite::ErrorCode::DatabaseBusy => 1,
-        Err(error) => panic!("{error}"),
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn conforms() {
     let limitations = limitations();
@@ -33,7 +25,7 @@ async fn conforms() {
     database.connection().execute_batch("PRAGMA journal_mode = DELETE").unwrap();
     create_fixtures(&database.connection(), &tables);
     let source = database.source();
-    let file = std::path::Path::new(database.directory()).join("data.db");
+    let file = database.file();
     let subject = Subject {
         limitations,
         // The kind has no secrets; the directory of its file must not be told either.

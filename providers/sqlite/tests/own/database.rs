@@ -35,8 +35,12 @@ impl Database {
         self.directory.path().to_str().unwrap()
     }
 
+    pub fn file(&self) -> std::path::PathBuf {
+        self.directory.path().join("data.db")
+    }
+
     pub fn connection(&self) -> Connection {
-        Connection::open(self.directory.path().join("data.db")).unwrap()
+        Connection::open(self.file()).unwrap()
     }
 
     pub fn context(&self, max_connections: usize) -> ConnectContext {
@@ -190,4 +194,15 @@ fn insert_rows(connection: &Connection, table: &FixtureTable) {
         connection.prepare_cached(&text).unwrap().execute(rusqlite::params_from_iter(parameters)).unwrap();
     }
     connection.execute_batch("COMMIT").unwrap();
+}
+
+/// Whether anybody reads the database: without a write-ahead log, an exclusive lock is refused as long as a statement runs.
+pub fn readers(file: &std::path::Path) -> usize {
+    let connection = Connection::open(file).unwrap();
+    connection.busy_timeout(std::time::Duration::ZERO).unwrap();
+    match connection.execute_batch("BEGIN EXCLUSIVE; ROLLBACK") {
+        Ok(()) => 0,
+        Err(rusqlite::Error::SqliteFailure(failure, _)) if failure.code == rusqlite::ErrorCode::DatabaseBusy => 1,
+        Err(error) => panic!("{error}"),
+    }
 }

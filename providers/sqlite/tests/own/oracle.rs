@@ -4,7 +4,7 @@
 use super::database::{Database, create_fixtures, relation, rows};
 use portico_provider_api::arrays::{batch_from_rows, row_at};
 use portico_provider_api::{
-    ArithmeticOp, CompareOp, Expr, Function, KeySet, LimitPer, Output, Relation, ScalarType, SortKey, Source, SourceErrorKind, SourceQuery,
+    ArithmeticOp, CompareOp, Expr, Function, KeySet, LimitPer, Output, ScalarType, SortKey, Source, SourceErrorKind, SourceQuery,
     TableRelation, Value, evaluate,
 };
 use portico_provider_testkit::{FixtureTable, Purpose, edge_values, fixtures};
