@@ -2,7 +2,7 @@
 
 use crate::error::EngineError;
 use crate::execute::entities::EntityStream;
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch, StringArray};
 use arrow::datatypes::SchemaRef;
 use futures::Stream;
 use portico_odata::{EntityBatch, EntityShape};
@@ -61,8 +61,18 @@ pub struct WriteAnswer {
     pub key: Vec<Value>,
     /// Its new ETag; absent for a deletion.
     pub etag: Option<String>,
-    /// How it looks.
-    pub shape: EntityShape,
-    /// The entity as stored (one row), where it was asked for.
-    pub entity: Option<EntityBatch>,
+    /// The entity as stored (one row) and how it looks, where it was asked for and the caller may see it.
+    pub entity: Option<(EntityShape, EntityBatch)>,
+}
+
+impl WriteAnswer {
+    pub(crate) fn deleted(key: Vec<Value>) -> WriteAnswer {
+        WriteAnswer { key, etag: None, entity: None }
+    }
+
+    pub(crate) fn stored(key: Vec<Value>, shape: EntityShape, entity: EntityBatch, wanted: bool) -> WriteAnswer {
+        let tags = shape.etag.and_then(|position| entity.rows.columns().get(position));
+        let etag = tags.and_then(|tags| tags.as_any().downcast_ref::<StringArray>()).map(|tags| tags.value(0).to_owned());
+        WriteAnswer { key, etag, entity: wanted.then_some((shape, entity)) }
+    }
 }

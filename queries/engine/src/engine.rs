@@ -1,51 +1,76 @@
 //! The engine's face: one method per stage of the request path. It holds what outlives a request: the model, the rights of each
 //! set of roles, the cache and the table epochs. How a stage works is in the module of its name.
 
-use crate::answer::{Answer, WriteAnswer};
-use crate::context::RequestContext;
+use crate::answer::{Answer, EntityAnswer, EntityRows, WriteAnswer};
+use crate::cache::ResultCache;
+use crate::context::{RequestContext, RequestedFreshness};
 use crate::error::EngineError;
-use crate::explain::Explanation;
-use crate::plan::Plan;
-use crate::policy::{AccessDefinition, PermittedPlan, PermittedWrite, Principal, VisibleTable};
-use crate::pushdown::PushedPlan;
+use crate::execute::answer;
+use crate::execute::run::Run;
+use crate::explain::{self, Explanation};
+use crate::plan::names::Names;
+use crate::plan::session::session;
+use crate::plan::{Plan, PlanNode, entities::EntityPlanner, sql};
+use crate::policy::{AccessDefinition, PermittedPlan, PermittedWrite, Policy, Principal, Rights, VisibleTable, permit, permit_write};
+use crate::pushdown::{self, PushedPlan};
 use crate::settings::EngineSettings;
-use crate::statement::Statement;
+use crate::snapshot::Snapshot;
+use crate::statement::{EntityRead, Paging, Statement};
+use datafusion::execution::session_state::SessionState;
 use portico_catalog::{Model, ModelError, ModelView};
-use portico_odata::BoundWrite;
-use portico_provider_api::{Source, TableColumn};
+use portico_odata::{BoundQuery, BoundRead, BoundWrite, ReadKind};
+use portico_provider_api::{Source, TableColumn, Value};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime};
 
 /// The engine.
 pub struct Engine {
     settings: EngineSettings,
+    sources: Arc<BTreeMap<String, Arc<dyn Source>>>,
+    access: AccessDefinition,
+    session: Arc<SessionState>,
+    cache: Arc<ResultCache>,
+    snapshot: RwLock<Option<Arc<Snapshot>>>,
 }
 
 impl Engine {
     /// An engine over connected sources, by configured name. It answers nothing until a model is published.
-    pub fn new(settings: EngineSettings, sources: BTreeMap<String, Arc<dyn Source>>, access: AccessDefinition) -> Engine {
-        let _ = (sources, access);
-        Engine { settings }
+    ///
+    /// # Errors
+    /// When the spill directory cannot be used.
+    pub fn new(
+        settings: EngineSettings,
+        sources: BTreeMap<String, Arc<dyn Source>>,
+        access: AccessDefinition,
+    ) -> Result<Engine, EngineError> {
+        let session = Arc::new(session(&settings)?);
+        let cache = Arc::new(ResultCache::new(settings.cache_bytes));
+        Ok(Engine { settings, sources: Arc::new(sources), access, session, cache, snapshot: RwLock::new(None) })
     }
 
     /// The columns of a view's SQL, for [`portico_catalog::build()`].
     ///
     /// # Errors
     /// Why the SQL is not a SELECT over the model's tables.
-    pub fn describe_view(model: &Model, sql: &str) -> Result<Vec<TableColumn>, String> {
-        let _ = (model, sql);
-        Err("not wired".to_owned())
+    pub fn describe_view(&self, model: &Model, sql: &str) -> Result<Vec<TableColumn>, String> {
+        crate::policy::check::describe_view(&self.session, model, sql)
     }
 
     /// Checks every window, row rule, mask and view against a model, without publishing it. Paths start at `tables` or `access`.
     pub fn check(&self, model: &Model) -> Vec<ModelError> {
-        let _ = model;
-        Vec::new()
+        crate::policy::check::check(&self.session, model, &self.access)
     }
 
     /// Makes a model the current one. Requests that have begun go on with the one they began with.
     pub fn publish(&self, model: Arc<Model>) {
-        let _ = model;
+        let snapshot = Arc::new(Snapshot::new(model));
+        *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
+    }
+
+    fn snapshot(&self) -> Result<Arc<Snapshot>, EngineError> {
+        let snapshot = self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone();
+        snapshot.ok_or_else(|| EngineError::NotReady("no source has been reached yet; nothing is published".to_owned()))
     }
 
     /// The current model.
@@ -53,7 +78,7 @@ impl Engine {
     /// # Errors
     /// When none has been published yet.
     pub fn model(&self) -> Result<Arc<Model>, EngineError> {
-        Err(EngineError::Internal("not wired".to_owned()))
+        Ok(Arc::clone(&self.snapshot()?.model))
     }
 
     /// What a caller sees of a service. Cached by model version and rights.
@@ -61,8 +86,7 @@ impl Engine {
     /// # Errors
     /// `NotFound` when there is no such service.
     pub fn view(&self, principal: &Principal, service: &str) -> Result<Arc<ModelView>, EngineError> {
-        let _ = (principal, service);
-        Err(EngineError::Internal("not wired".to_owned()))
+        self.snapshot()?.view(principal, service, &self.access)
     }
 
     /// The tables that a caller sees in SQL, for catalogue listings.
@@ -70,8 +94,9 @@ impl Engine {
     /// # Errors
     /// When no model has been published yet.
     pub fn visible_tables(&self, principal: &Principal) -> Result<Vec<VisibleTable>, EngineError> {
-        let _ = principal;
-        Err(EngineError::Internal("not wired".to_owned()))
+        let snapshot = self.snapshot()?;
+        let rights = snapshot.rights(principal, &self.access);
+        Ok(crate::policy::rights::visible_tables(&snapshot.model, &rights))
     }
 
     /// Plans a statement with the names that the caller may use.
@@ -79,8 +104,21 @@ impl Engine {
     /// # Errors
     /// `Syntax`, `UnknownName`, `Invalid`, `ReadOnly`, `Unsupported`.
     pub fn plan(&self, statement: &Statement, principal: &Principal) -> Result<Plan, EngineError> {
-        let _ = (statement, principal);
-        Err(EngineError::Internal("not wired".to_owned()))
+        let snapshot = self.snapshot()?;
+        let rights = snapshot.rights(principal, &self.access);
+        let node = match statement {
+            Statement::Sql(statement) => {
+                let names = Names::new(&self.session, &snapshot.model, &rights);
+                let (plan, explain) = sql::plan(&self.session, &names, statement)?;
+                PlanNode::Table { plan, explain }
+            }
+            Statement::Entities(read) => {
+                let service = snapshot.service(&read.service)?;
+                let planner = EntityPlanner { session: &self.session, rights: &rights, service, now: SystemTime::now() };
+                PlanNode::Entities(Box::new(planner.plan(read)?))
+            }
+        };
+        Ok(Plan { model: Arc::clone(&snapshot.model), rights, node })
     }
 
     /// Applies the caller's row rules and masks to every node of a plan.
@@ -88,8 +126,14 @@ impl Engine {
     /// # Errors
     /// `Forbidden`.
     pub fn permit(&self, plan: Plan, principal: &Principal) -> Result<PermittedPlan, EngineError> {
-        let _ = (plan, principal);
-        Err(EngineError::Internal("not wired".to_owned()))
+        let (model, rights) = (Arc::clone(&plan.model), Arc::clone(&plan.rights));
+        // Row rules are shown to operators only; the plan of an explanation is never run.
+        let conceal_rules = matches!(plan.node, PlanNode::Table { explain: true, .. }) && !principal.operator;
+        permit::permit(plan, &self.policy(&model, &rights, principal, conceal_rules))
+    }
+
+    fn policy<'a>(&'a self, model: &'a Model, rights: &'a Rights, principal: &'a Principal, conceal_rules: bool) -> Policy<'a> {
+        Policy { session: &self.session, model, rights, principal: Some(principal), conceal_rules }
     }
 
     /// Optimises a plan and cuts it into source queries and what stays local.
@@ -97,8 +141,7 @@ impl Engine {
     /// # Errors
     /// `Invalid`, `Unsupported`, `ReadOnly`.
     pub fn push_down(&self, plan: PermittedPlan) -> Result<PushedPlan, EngineError> {
-        let _ = plan;
-        Err(EngineError::Internal("not wired".to_owned()))
+        pushdown::push_down(plan, &self.session)
     }
 
     /// Runs a plan as far as its first rows, so that most failures are known before an answer begins.
@@ -106,14 +149,30 @@ impl Engine {
     /// # Errors
     /// Any.
     pub async fn execute(&self, plan: PushedPlan, context: &RequestContext) -> Result<Answer, EngineError> {
-        let _ = (plan, context);
-        Err(EngineError::Internal("not wired".to_owned()))
+        let run = self.run(context);
+        if plan.is_explanation() {
+            let note = (!context.principal.operator).then_some("row rules and masks of your roles apply too; they are not shown");
+            return Ok(Answer::Table(explain::explain(&plan, &self.sources).into_table(note)?));
+        }
+        match plan.into_node() {
+            PlanNode::Table { plan, .. } => Ok(Answer::Table(answer::table(&plan, &self.session, &run).await?)),
+            PlanNode::Entities(entities) => answer::entities(*entities, &self.session, &run).await,
+        }
     }
 
-    /// Shows a plan and what each source would be asked. An `EXPLAIN` in SQL does the same through the ordinary stages.
-    pub fn explain(&self, plan: &PushedPlan, principal: &Principal) -> Explanation {
-        let _ = (plan, principal);
-        Explanation::default()
+    fn run(&self, context: &RequestContext) -> Arc<Run> {
+        Arc::new(Run {
+            sources: Arc::clone(&self.sources),
+            cache: Arc::clone(&self.cache),
+            settings: self.settings.clone(),
+            request: context.clone(),
+        })
+    }
+
+    /// Shows a plan and what each source would be asked, row rules included: for operators. An `EXPLAIN` in SQL does the same through
+    /// the ordinary stages, for everybody.
+    pub fn explain(&self, plan: &PushedPlan) -> Explanation {
+        explain::explain(plan, &self.sources)
     }
 
     /// Applies policy to a write: rights, columns, row rules.
@@ -121,21 +180,74 @@ impl Engine {
     /// # Errors
     /// `Forbidden`, `Invalid`, `Unsupported`, `PreconditionRequired`.
     pub fn permit_write(&self, write: &BoundWrite, service: &str, principal: &Principal) -> Result<PermittedWrite, EngineError> {
-        let _ = (write, service, principal);
-        Err(EngineError::Internal("not wired".to_owned()))
+        let snapshot = self.snapshot()?;
+        let rights = snapshot.rights(principal, &self.access);
+        let view = snapshot.view(principal, service, &self.access)?;
+        let if_match = view.by_virtual_table(&write.table).map(|table| table.if_match);
+        let if_match = if_match.unwrap_or(portico_catalog::IfMatch::Required);
+        permit_write::permit_write(write, service, if_match, &self.policy(&snapshot.model, &rights, principal, false))
     }
 
-    /// Runs a write at its source, in one transaction, and invalidates what the cache holds of the table.
+    /// Runs a write at its source, in one transaction, and invalidates what the cache holds of the table. The entity is then read
+    /// again as its caller sees it.
     ///
     /// # Errors
     /// `NotFound`, `PreconditionFailed`, `Source`, …
     pub async fn write(&self, write: PermittedWrite, context: &RequestContext) -> Result<WriteAnswer, EngineError> {
-        let _ = (write, context);
-        Err(EngineError::Internal("not wired".to_owned()))
+        let run = self.run(context);
+        let key = crate::write::write(&write, &run).await?;
+        if matches!(write.action, portico_odata::WriteAction::Delete { .. }) {
+            return Ok(WriteAnswer::deleted(key));
+        }
+        let fresh = RequestContext { freshness: RequestedFreshness::AtMost(Duration::ZERO), ..context.clone() };
+        match self.read_back(&write, key.clone(), &fresh).await? {
+            Some((shape, entity)) => Ok(WriteAnswer::stored(key, shape, entity, !write.select.is_empty())),
+            None => Ok(WriteAnswer::deleted(key)),
+        }
+    }
+
+    async fn read_back(
+        &self,
+        write: &PermittedWrite,
+        key: Vec<Value>,
+        context: &RequestContext,
+    ) -> Result<Option<(portico_odata::EntityShape, portico_odata::EntityBatch)>, EngineError> {
+        let select = if write.select.is_empty() { write.table.key.clone() } else { write.select.clone() };
+        let query = BoundQuery {
+            table: write.table.name.clone(),
+            via: None,
+            key: Some(key),
+            filter: None,
+            select,
+            selected: false,
+            order_by: Vec::new(),
+            top: None,
+            skip: 0,
+            count: false,
+            expand: Vec::new(),
+        };
+        let read = BoundRead { query, kind: ReadKind::Entity };
+        let statement = Statement::Entities(EntityRead { service: write.service.clone(), read, paging: Paging::default() });
+        let plan = self.plan(&statement, &context.principal)?;
+        let permitted = self.permit(plan, &context.principal)?;
+        let pushed = self.push_down(permitted)?;
+        match self.execute(pushed, context).await {
+            Ok(Answer::Entities(EntityAnswer { shape, mut rows, .. })) => Ok(rows.next().await.transpose()?.map(|entity| (shape, entity))),
+            // The caller may write what it may not see.
+            Err(EngineError::NotFound(_)) => Ok(None),
+            Ok(_) => Err(EngineError::Internal("an entity was not answered with an entity".to_owned())),
+            Err(error) => Err(error),
+        }
     }
 
     /// The settings.
     pub fn settings(&self) -> &EngineSettings {
         &self.settings
+    }
+}
+
+impl EntityAnswer {
+    pub(crate) fn new(shape: portico_odata::EntityShape, count: Option<u64>, rows: EntityRows) -> EntityAnswer {
+        EntityAnswer { shape, count, rows }
     }
 }

@@ -1,6 +1,8 @@
 //! How the engine fails. Messages are for a person; no protocol words, no debug prints, no secrets.
 
+use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
+use portico_catalog::names::nearest;
 use portico_provider_api::SourceError;
 use thiserror::Error;
 
@@ -45,6 +47,9 @@ pub enum EngineError {
     /// A limit would be exceeded; it is named.
     #[error("{0}")]
     Limit(String),
+    /// Nothing is published yet.
+    #[error("{0}")]
+    NotReady(String),
     /// Not done by the deadline.
     #[error("the request was not done before its deadline")]
     Timeout,
@@ -67,7 +72,7 @@ impl EngineError {
         }
         match root {
             DataFusionError::SQL(parser, _) => EngineError::Syntax(parser.to_string()),
-            DataFusionError::SchemaError(schema, _) => EngineError::UnknownName { message: schema.to_string(), suggestion: None },
+            DataFusionError::SchemaError(schema, _) => unknown_column(schema),
             DataFusionError::Plan(message) => EngineError::Invalid(first_line(message)),
             DataFusionError::NotImplemented(message) => EngineError::Unsupported(first_line(message)),
             DataFusionError::ResourcesExhausted(message) => {
@@ -78,6 +83,17 @@ impl EngineError {
             DataFusionError::Configuration(message) => EngineError::Invalid(first_line(message)),
             other => EngineError::Internal(first_line(&other.strip_backtrace())),
         }
+    }
+}
+
+/// A column that does not resolve; the candidates are those that the caller sees.
+fn unknown_column(error: &SchemaError) -> EngineError {
+    match error {
+        SchemaError::FieldNotFound { field, valid_fields } => EngineError::UnknownName {
+            message: format!("there is no column '{}'", field.flat_name()),
+            suggestion: nearest(field.name(), valid_fields.iter().map(|valid| valid.name())).map(str::to_owned),
+        },
+        other => EngineError::Invalid(first_line(&other.to_string())),
     }
 }
 

@@ -4,19 +4,21 @@
 //! The stages are types, and each is made only from the one before it:
 //! [`Statement`] → [`Plan`] → [`PermittedPlan`] → [`PushedPlan`] → [`Answer`].
 
-pub mod answer;
-pub mod cache;
-pub mod context;
-pub mod engine;
-pub mod error;
-pub mod execute;
-pub mod explain;
-pub mod plan;
-pub mod policy;
-pub mod pushdown;
-pub mod settings;
-pub mod statement;
-pub mod write;
+mod answer;
+mod cache;
+mod context;
+mod engine;
+mod error;
+mod execute;
+mod explain;
+mod plan;
+mod policy;
+mod pushdown;
+mod settings;
+mod snapshot;
+mod statement;
+mod values;
+mod write;
 
 pub use answer::{Answer, EntityAnswer, EntityRows, TableAnswer, WriteAnswer};
 pub use context::{Journal, RequestContext, RequestedFreshness, SourceCall};
@@ -24,7 +26,9 @@ pub use engine::Engine;
 pub use error::EngineError;
 pub use explain::Explanation;
 pub use plan::Plan;
-pub use policy::{AccessDefinition, Attribute, GrantDefinition, PermittedPlan, PermittedWrite, Principal, RoleDefinition, VisibleTable, WriteRight};
+pub use policy::{
+    AccessDefinition, Attribute, GrantDefinition, PermittedPlan, PermittedWrite, Principal, RoleDefinition, VisibleTable, WriteRight,
+};
 pub use pushdown::PushedPlan;
 pub use settings::EngineSettings;
 pub use statement::{EntityRead, Paging, SqlStatement, Statement};

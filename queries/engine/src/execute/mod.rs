@@ -1,2 +1,10 @@
-//! Execution.
+//! Execution: plans become streams. A plan that is one source query is streamed as it is; any other runs through DataFusion, whose
+//! leaves are remote scans. Nothing here knows a source kind or a protocol.
+
+pub mod answer;
+pub mod bind;
 pub mod entities;
+pub mod expand;
+pub mod remote;
+pub mod run;
+pub mod scan;

@@ -1,6 +1,16 @@
-//! EXPLAIN: what every source is asked, and what stays local.
+//! EXPLAIN: what every source is asked, in its own language, and what stays local. Native requests show placeholders, not values.
 
-use portico_provider_api::NativeRequest;
+use crate::answer::TableAnswer;
+use crate::error::EngineError;
+use crate::plan::PlanNode;
+use crate::plan::entities::EntityNode;
+use crate::pushdown::{PushedPlan, fragments};
+use arrow::array::{RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::logical_expr::LogicalPlan;
+use portico_provider_api::{KeySet, NativeRequest, Source, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a plan does.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -9,4 +19,98 @@ pub struct Explanation {
     pub plan: String,
     /// What each source is asked, in order: source name and native request.
     pub requests: Vec<(String, NativeRequest)>,
+}
+
+/// Explains a plan.
+pub fn explain(plan: &PushedPlan, sources: &BTreeMap<String, Arc<dyn Source>>) -> Explanation {
+    let mut explanation = Explanation::default();
+    match plan.node() {
+        PlanNode::Table { plan, .. } => add(&mut explanation, "", plan, sources),
+        PlanNode::Entities(entities) => {
+            if let Some(via) = &entities.via {
+                add(&mut explanation, &format!("from {}", via.table), &via.plan, sources);
+            }
+            if let Some(count) = &entities.count {
+                add(&mut explanation, "count", count, sources);
+            }
+            add_node(&mut explanation, "entities", &entities.root, sources);
+        }
+    }
+    explanation
+}
+
+fn add_node(explanation: &mut Explanation, title: &str, node: &EntityNode, sources: &BTreeMap<String, Arc<dyn Source>>) {
+    add(explanation, title, &node.plan, sources);
+    for child in &node.children {
+        add_node(explanation, &format!("{title}/{}, once per chunk of parents", child.name), &child.node, sources);
+    }
+}
+
+fn add(explanation: &mut Explanation, title: &str, plan: &LogicalPlan, sources: &BTreeMap<String, Arc<dyn Source>>) {
+    if !title.is_empty() {
+        explanation.plan.push_str(&format!("[{title}]\n"));
+    }
+    explanation.plan.push_str(&plan.display_indent().to_string());
+    explanation.plan.push('\n');
+    for fragment in fragments(plan) {
+        let mut query = fragment.query.clone();
+        if let Some((columns, _)) = &fragment.key_slot {
+            // One tuple stands for the keys of a chunk; requests show placeholders only.
+            let relation = query.from.columns();
+            let tuple = columns.iter().filter_map(|index| relation.get(*index)).map(|column| sample(column.scalar_type)).collect();
+            query.keys = Some(KeySet { columns: columns.clone(), tuples: vec![tuple] });
+        }
+        let requests = sources.get(&fragment.source).map(|source| source.describe(&query)).unwrap_or_default();
+        explanation.requests.extend(requests.into_iter().map(|request| (fragment.source.clone(), request)));
+    }
+}
+
+/// Any value of a type.
+fn sample(scalar_type: portico_provider_api::ScalarType) -> Value {
+    use portico_provider_api::ScalarType;
+    match scalar_type {
+        ScalarType::Boolean => Value::Boolean(true),
+        ScalarType::Int16 => Value::Int16(0),
+        ScalarType::Int32 => Value::Int32(0),
+        ScalarType::Int64 => Value::Int64(0),
+        ScalarType::Float32 => Value::Float32(portico_provider_api::value::Float(0.0)),
+        ScalarType::Float64 => Value::float64(0.0),
+        ScalarType::Decimal { precision, scale } => Value::Decimal { unscaled: arrow::datatypes::i256::ZERO, precision, scale },
+        ScalarType::Text => Value::text(""),
+        ScalarType::Binary => Value::Binary(Vec::new()),
+        ScalarType::Date => Value::Date(0),
+        ScalarType::Time => Value::Time(0),
+        ScalarType::Timestamp => Value::Timestamp(0),
+        ScalarType::TimestampTz => Value::TimestampTz(0),
+        ScalarType::Guid => Value::Guid("00000000-0000-0000-0000-000000000000".to_owned()),
+        ScalarType::Json => Value::Json("null".to_owned()),
+    }
+}
+
+impl Explanation {
+    /// The schema of an explanation as a table.
+    pub fn schema() -> Arc<Schema> {
+        Arc::new(Schema::new(vec![Field::new("part", DataType::Utf8, false), Field::new("text", DataType::Utf8, false)]))
+    }
+
+    /// The explanation as a table: the plan, then one row per native request.
+    ///
+    /// # Errors
+    /// `Internal`, never in practice.
+    pub fn into_table(self, note: Option<&str>) -> Result<TableAnswer, EngineError> {
+        let mut parts = vec!["plan".to_owned()];
+        let mut texts = vec![self.plan.trim_end().to_owned()];
+        for (source, request) in self.requests {
+            parts.push(format!("source {source} ({})", request.language));
+            texts.push(request.text);
+        }
+        if let Some(note) = note {
+            parts.push("note".to_owned());
+            texts.push(note.to_owned());
+        }
+        let schema = Explanation::schema();
+        let columns: Vec<arrow::array::ArrayRef> = vec![Arc::new(StringArray::from(parts)), Arc::new(StringArray::from(texts))];
+        let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(|error| EngineError::Internal(error.to_string()))?;
+        Ok(TableAnswer { schema, batches: Box::pin(futures::stream::iter([Ok(batch)])) })
+    }
 }

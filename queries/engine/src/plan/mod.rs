@@ -1,4 +1,36 @@
-//! Plans: statements with names resolved.
+//! Plans: statements with names resolved against what the caller may see. Policy has not been applied yet, so nothing here can be
+//! executed.
+
+pub mod entities;
+pub mod key_set;
+pub mod lower;
+pub mod names;
+pub mod seek;
+pub mod session;
+pub mod sql;
+pub mod tables;
+
+use crate::policy::Rights;
+use datafusion::logical_expr::LogicalPlan;
+use portico_catalog::Model;
+use std::sync::Arc;
 
 /// A plan.
-pub struct Plan {}
+pub struct Plan {
+    pub(crate) model: Arc<Model>,
+    pub(crate) rights: Arc<Rights>,
+    pub(crate) node: PlanNode,
+}
+
+/// What a plan yields.
+pub(crate) enum PlanNode {
+    /// A table, for SQL; or the explanation of how it would be made.
+    Table {
+        /// The query.
+        plan: LogicalPlan,
+        /// Whether only the explanation is wanted.
+        explain: bool,
+    },
+    /// Entities, for OData.
+    Entities(Box<entities::EntityPlan>),
+}

@@ -2,10 +2,14 @@
 //! [`PermittedPlan`] or a [`PermittedWrite`].
 
 pub mod access;
+pub mod check;
 pub mod expression;
 pub mod permit;
+pub mod permit_write;
 pub mod rights;
+pub mod view;
 
 pub use access::{AccessDefinition, Attribute, GrantDefinition, Principal, RoleDefinition, WriteRight};
-pub use permit::{PermittedPlan, PermittedWrite};
+pub use permit::{PermittedPlan, Policy};
+pub use permit_write::PermittedWrite;
 pub use rights::{Rights, TableRights, VisibleTable};

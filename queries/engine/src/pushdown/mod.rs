@@ -1,4 +1,109 @@
-//! Push-down.
+//! Push-down: optimises a permitted plan and cuts it into source queries and what stays local.
 
-/// A plan cut into source queries and residual.
-pub struct PushedPlan {}
+pub mod cut;
+pub mod fragment;
+pub mod query_planner;
+pub mod translate;
+
+use crate::error::EngineError;
+use crate::plan::PlanNode;
+use crate::plan::entities::{EntityNode, EntityPlan};
+use crate::policy::PermittedPlan;
+use arrow::datatypes::SchemaRef;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::LogicalPlan;
+use fragment::RemoteFragment;
+use portico_catalog::Model;
+use portico_provider_api::{Expr, LimitPer, Support};
+use std::sync::Arc;
+
+/// A plan cut into source queries and residual. Only push-down makes one, and only of a permitted plan.
+pub struct PushedPlan {
+    node: PlanNode,
+}
+
+impl PushedPlan {
+    /// The schema of the table that the plan yields; `None` for entities, whose shape comes with the answer.
+    pub fn schema(&self) -> Option<SchemaRef> {
+        match &self.node {
+            PlanNode::Table { explain: true, .. } => Some(crate::explain::Explanation::schema()),
+            PlanNode::Table { plan, explain: false } => Some(Arc::new(plan.schema().as_arrow().clone())),
+            PlanNode::Entities(_) => None,
+        }
+    }
+
+    /// Whether only the explanation of the plan is wanted. Such a plan may lack row rules and must never run.
+    pub(crate) fn is_explanation(&self) -> bool {
+        matches!(self.node, PlanNode::Table { explain: true, .. })
+    }
+
+    pub(crate) fn node(&self) -> &PlanNode {
+        &self.node
+    }
+
+    pub(crate) fn into_node(self) -> PlanNode {
+        self.node
+    }
+}
+
+/// Optimises and cuts.
+///
+/// # Errors
+/// `Invalid` when types do not fit; `Unsupported`.
+pub fn push_down(plan: PermittedPlan, session: &SessionState) -> Result<PushedPlan, EngineError> {
+    let plan = plan.into_plan();
+    let model = Arc::clone(&plan.model);
+    let mut optimise_and_cut = |plan: LogicalPlan| cut::cut(session.optimize(&plan)?, &model);
+    let node = match plan.node {
+        PlanNode::Table { plan, explain } => PlanNode::Table { plan: optimise_and_cut(plan)?, explain },
+        PlanNode::Entities(entities) => {
+            let mut entities = EntityPlan::try_map(*entities, &mut optimise_and_cut)?;
+            push_limits_per_parent(&mut entities.root, &model);
+            PlanNode::Entities(Box::new(entities))
+        }
+    };
+    Ok(PushedPlan { node })
+}
+
+/// The fragment, when the whole plan is one.
+pub fn sole_fragment(plan: &LogicalPlan) -> Option<&RemoteFragment> {
+    match plan {
+        LogicalPlan::Extension(extension) => extension.node.as_any().downcast_ref::<RemoteFragment>(),
+        _ => None,
+    }
+}
+
+/// All fragments of a plan, those in sub-queries included, in order.
+pub fn fragments(plan: &LogicalPlan) -> Vec<RemoteFragment> {
+    let mut found = Vec::new();
+    // Visiting cannot fail: the closure never does.
+    let _ = plan.apply_with_subqueries(|node| {
+        found.extend(sole_fragment(node).cloned());
+        Ok(datafusion::common::tree_node::TreeNodeRecursion::Continue)
+    });
+    found
+}
+
+/// `$top` and `$skip` of an expanded relationship count per parent: a source that can number rows per key cuts them itself.
+fn push_limits_per_parent(node: &mut EntityNode, model: &Model) {
+    for child in &mut node.children {
+        push_limits_per_parent(&mut child.node, model);
+        let Some(top) = child.top.filter(|_| !child.count) else { continue };
+        let Some(fragment) = sole_fragment(&child.node.plan) else { continue };
+        let able = model.sources.get(&fragment.source).is_some_and(|source| source.capabilities.limit_per == Support::Exact);
+        let Some((columns, _)) = fragment.key_slot.clone().filter(|_| able) else { continue };
+        let mut limited = fragment.clone();
+        let columns = columns.into_iter().map(Expr::Column).collect();
+        limited.query.limit_per = Some(LimitPer { columns, offset: child.skip, limit: top });
+        // Asked again, now with the limit: a source may not number rows of every table.
+        let accepted = model.sources.get(&fragment.source).is_some_and(|source| {
+            let mut probe = limited.query.clone();
+            probe.keys = None;
+            source.capabilities.check(&probe).is_ok()
+        });
+        if accepted {
+            child.skip = 0;
+            child.node.plan = LogicalPlan::Extension(datafusion::logical_expr::Extension { node: Arc::new(limited) });
+        }
+    }
+}

@@ -1,1 +1,234 @@
-//! Writes.
+//! Writes: one entity, one source, one transaction. The current row is read first, to compare ETags and to let unchanged read-only
+//! values pass; what was compared is compared again in the statement that writes, so that nothing can come in between.
+
+use crate::error::EngineError;
+use crate::execute::expand::etag;
+use crate::execute::remote;
+use crate::execute::run::Run;
+use crate::plan::key_set::row_hashes;
+use crate::policy::PermittedWrite;
+use crate::pushdown::fragment::RemoteFragment;
+use arrow::array::{Array, RecordBatch, StringArray};
+use arrow::compute::{cast, concat_batches};
+use arrow::datatypes::DataType;
+use datafusion::common::{DFSchema, ScalarValue};
+use futures::StreamExt;
+use portico_odata::{MatchCondition, WriteAction};
+use portico_provider_api::{
+    Change, ChangeOutcome, ChangeSet, ChangeValue, CompareOp, Expr, Output, Precondition, Relation, SourceQuery, Value,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Runs a write and gives the key of the entity that was written.
+///
+/// # Errors
+/// `NotFound`, `PreconditionFailed`, `Forbidden`, `Invalid`, `Source`.
+pub async fn write(write: &PermittedWrite, run: &Arc<Run>) -> Result<Vec<Value>, EngineError> {
+    let change = match &write.action {
+        WriteAction::Insert { values } => {
+            Change::Insert { table: write.relation.clone(), values: change_values(write, values), require: write.require.clone() }
+        }
+        WriteAction::Update { key, values, condition } => {
+            let current = current_row(write, key, run).await?;
+            check_tags(write, &current, condition)?;
+            let values = writable_values(write, &current, values)?;
+            if values.is_empty() {
+                return Ok(key.clone());
+            }
+            Change::Update {
+                table: write.relation.clone(),
+                key: key_values(write, key),
+                values: change_values(write, &values),
+                precondition: precondition(write, &current, condition)?,
+                visible: write.visible.clone(),
+                require: write.require.clone(),
+            }
+        }
+        WriteAction::Delete { key, condition } => {
+            let current = current_row(write, key, run).await?;
+            check_tags(write, &current, condition)?;
+            Change::Delete {
+                table: write.relation.clone(),
+                key: key_values(write, key),
+                precondition: precondition(write, &current, condition)?,
+                visible: write.visible.clone(),
+            }
+        }
+    };
+    let outcome = send(write, change, run).await?;
+    match outcome {
+        ChangeOutcome::Done { row, .. } => key_after(write, row),
+        ChangeOutcome::NotFound => Err(not_found(write)),
+        ChangeOutcome::Changed => Err(changed(write)),
+        ChangeOutcome::Refused => Err(EngineError::Forbidden(format!("you may not bring '{}' into that state", write.table.name))),
+        ChangeOutcome::NotAttempted => Err(EngineError::Internal("a write was not attempted".to_owned())),
+    }
+}
+
+async fn send(write: &PermittedWrite, change: Change, run: &Arc<Run>) -> Result<ChangeOutcome, EngineError> {
+    let source =
+        run.sources.get(&write.source).ok_or_else(|| EngineError::Internal(format!("the source '{}' is not connected", write.source)))?;
+    let writable = source.writable();
+    let writable = writable.ok_or_else(|| EngineError::Unsupported(format!("the source '{}' cannot be written to", write.source)))?;
+    let context = run.request.query_context();
+    let changes = ChangeSet { changes: vec![change], idempotency_key: None };
+    let written = tokio::time::timeout(run.request.remaining(), writable.write(changes, &context)).await;
+    // Also when the outcome is unknown: what the cache holds may be wrong now.
+    run.cache.invalidate(&write.source, &write.relation.table.to_string());
+    let mut outcomes = written.map_err(|_| EngineError::Timeout)??;
+    outcomes.pop().ok_or_else(|| EngineError::Internal("the source told nothing about the write".to_owned()))
+}
+
+fn not_found(write: &PermittedWrite) -> EngineError {
+    EngineError::NotFound(format!("there is no such entity in '{}'", write.table.name))
+}
+
+fn changed(write: &PermittedWrite) -> EngineError {
+    EngineError::PreconditionFailed(format!("the entity of '{}' was changed meanwhile; read it again", write.table.name))
+}
+
+/// Key columns of the relation with their values.
+fn key_values(write: &PermittedWrite, key: &[Value]) -> Vec<(usize, Value)> {
+    let remote = write.table.key.iter().filter_map(|index| write.table.columns.get(*index)).map(|column| column.remote);
+    remote.zip(key.iter().cloned()).collect()
+}
+
+fn change_values(write: &PermittedWrite, values: &[(usize, Value)]) -> Vec<(usize, ChangeValue)> {
+    let remote = values.iter().filter_map(|(index, value)| Some((write.table.columns.get(*index)?.remote, value)));
+    remote.map(|(remote, value)| (remote, if value.is_null() { ChangeValue::Null } else { ChangeValue::Given(value.clone()) })).collect()
+}
+
+/// The key of the row that came back.
+fn key_after(write: &PermittedWrite, row: Option<Vec<Value>>) -> Result<Vec<Value>, EngineError> {
+    let given = match &write.action {
+        WriteAction::Update { key, .. } | WriteAction::Delete { key, .. } => return Ok(key.clone()),
+        WriteAction::Insert { values } => values,
+    };
+    let part = |index: &usize| {
+        let remote = write.table.columns.get(*index)?.remote;
+        let stored = row.as_ref().and_then(|row| row.get(remote).cloned());
+        stored.or_else(|| given.iter().find(|(given, _)| given == index).map(|(_, value)| value.clone()))
+    };
+    let key: Option<Vec<Value>> = write.table.key.iter().map(part).collect();
+    key.ok_or_else(|| EngineError::Internal("the key of the new entity is not known".to_owned()))
+}
+
+/// The row as it is stored now, one value per column of the relation.
+async fn current_row(write: &PermittedWrite, key: &[Value], run: &Arc<Run>) -> Result<RecordBatch, EngineError> {
+    let equalities =
+        key_values(write, key).into_iter().map(|(column, value)| Expr::compare(CompareOp::Eq, Expr::Column(column), Expr::Literal(value)));
+    let output = (0..write.relation.columns.len()).map(|index| Output { name: format!("c{index}"), expr: Expr::Column(index) }).collect();
+    let mut query = SourceQuery::select(Relation::Table(write.relation.clone()), output);
+    query.filter = Expr::all(equalities.chain(write.visible.clone()));
+    query.limit = None;
+    let schema = DFSchema::try_from(query.result_schema().as_ref().clone())?;
+    let fragment = RemoteFragment {
+        source: write.source.clone(),
+        schema: Arc::new(schema),
+        query,
+        key_slot: None,
+        freshness: Duration::ZERO,
+        schema_version: String::new(),
+        estimate: 1,
+        table: write.relation.table.to_string(),
+        max_key_tuples: 1,
+        max_key_columns: 0,
+        key_columns: Vec::new(),
+    };
+    let arrow_schema = Arc::clone(fragment.schema.inner());
+    let mut rows = remote::stream(fragment, None, Arc::clone(run));
+    let mut batches = Vec::new();
+    while let Some(batch) = rows.next().await {
+        batches.push(batch?);
+    }
+    let all = concat_batches(&arrow_schema, &batches).map_err(|error| EngineError::Internal(error.to_string()))?;
+    match all.num_rows() {
+        0 => Err(not_found(write)),
+        1 => Ok(all),
+        _ => Err(EngineError::Invalid(format!("the key of '{}' is not unique at its source; nothing was written", write.table.name))),
+    }
+}
+
+fn check_tags(write: &PermittedWrite, current: &RecordBatch, condition: &MatchCondition) -> Result<(), EngineError> {
+    let MatchCondition::Tags(tags) = condition else { return Ok(()) };
+    let own = current_tag(write, current)?;
+    // Weak comparison (RFC 9110, 8.8.3.2): the prefix does not count.
+    let bare = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+    if tags.iter().any(|tag| bare(tag) == bare(&own)) { Ok(()) } else { Err(changed(write)) }
+}
+
+/// The ETag of the row, made as reads make it.
+fn current_tag(write: &PermittedWrite, current: &RecordBatch) -> Result<String, EngineError> {
+    match write.version {
+        Some(version) => {
+            let text = cast(current.column(version), &DataType::Utf8).map_err(|error| EngineError::Internal(error.to_string()))?;
+            let text = text.as_any().downcast_ref::<StringArray>().filter(|text| text.is_valid(0)).map(|text| text.value(0).to_owned());
+            Ok(etag(text.as_deref()))
+        }
+        None => {
+            let hashes = row_hashes(current.columns(), 1)?;
+            Ok(etag(Some(hashes.value(0))))
+        }
+    }
+}
+
+/// What must still hold when the statement runs: nothing without ETags, else the version, else every column.
+fn precondition(write: &PermittedWrite, current: &RecordBatch, condition: &MatchCondition) -> Result<Precondition, EngineError> {
+    if !matches!(condition, MatchCondition::Tags(_)) {
+        return Ok(Precondition::None);
+    }
+    match write.version {
+        Some(column) => Ok(Precondition::Version { column, value: stored(write, current, column)? }),
+        None => {
+            let all = (0..write.relation.columns.len()).map(|column| Ok((column, stored(write, current, column)?)));
+            Ok(Precondition::Unchanged(all.collect::<Result<_, EngineError>>()?))
+        }
+    }
+}
+
+/// The stored value of a column of the relation.
+fn stored(write: &PermittedWrite, current: &RecordBatch, column: usize) -> Result<Value, EngineError> {
+    let scalar_type = write.relation.columns[column].scalar_type;
+    let cell = ScalarValue::try_from_array(current.column(column), 0)?;
+    if cell.is_null() {
+        return Ok(Value::Null(scalar_type));
+    }
+    crate::values::value_from_scalar(&cell)
+        .ok()
+        .and_then(|value| crate::values::typed_as(value, scalar_type))
+        .ok_or_else(|| EngineError::Internal("a stored value is not of its column's type".to_owned()))
+}
+
+/// The values that are to be written. Clients that send every field must not be refused for those that they did not change.
+fn writable_values(write: &PermittedWrite, current: &RecordBatch, values: &[(usize, Value)]) -> Result<Vec<(usize, Value)>, EngineError> {
+    let mut kept = Vec::with_capacity(values.len());
+    for (index, value) in values {
+        let column = &write.table.columns[*index];
+        let fixed = column.read_only || column.generated || write.table.key.contains(index);
+        if !fixed {
+            kept.push((*index, value.clone()));
+            continue;
+        }
+        if same(&stored(write, current, column.remote)?, value) {
+            continue;
+        }
+        let why = if write.table.key.contains(index) { "is part of the key" } else { "is read-only" };
+        return Err(EngineError::Invalid(format!("'{}' {why} and cannot be changed", column.name)));
+    }
+    Ok(kept)
+}
+
+/// Equality of values; decimals of different scale are compared by value.
+fn same(stored: &Value, given: &Value) -> bool {
+    if stored.is_null() || given.is_null() {
+        return stored.is_null() && given.is_null();
+    }
+    match (stored, given) {
+        (Value::Decimal { .. }, Value::Decimal { .. }) => {
+            let (a, b) = (crate::values::scalar_from_value(stored), crate::values::scalar_from_value(given));
+            a.cast_to(&b.data_type()).is_ok_and(|a| a == b)
+        }
+        _ => stored == given,
+    }
+}

@@ -1,0 +1,172 @@
+//! Expansion: fetches the children of a batch of parents along each expanded relationship, one query per chunk of their distinct
+//! keys, and gives each parent its own.
+
+use crate::error::EngineError;
+use crate::execute::run::{Run, start};
+use crate::plan::entities::{EntityChild, EntityNode};
+use crate::pushdown::fragments;
+use crate::values::value_as;
+use arrow::array::{Array, ArrayRef, RecordBatch, StringArray, UInt64Array};
+use arrow::compute::{cast, concat_batches, take_record_batch};
+use arrow::datatypes::{DataType, Field, Schema};
+use datafusion::common::ScalarValue;
+use datafusion::execution::session_state::SessionState;
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use portico_odata::{EntityBatch, ExpandedRows};
+use portico_provider_api::{ScalarType, Value};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// A batch of entities with everything that is expanded below them.
+pub(crate) fn expand<'a>(
+    node: &'a EntityNode,
+    rows: RecordBatch,
+    session: &'a SessionState,
+    run: &'a Arc<Run>,
+) -> BoxFuture<'a, Result<EntityBatch, EngineError>> {
+    Box::pin(async move {
+        let mut expanded = Vec::with_capacity(node.children.len());
+        for child in &node.children {
+            expanded.push(children(child, &rows, session, run).await?);
+        }
+        let rows = match node.etag {
+            Some(position) => with_etags(&rows, position)?,
+            None => rows,
+        };
+        Ok(EntityBatch { rows, expanded })
+    })
+}
+
+async fn children(child: &EntityChild, parents: &RecordBatch, session: &SessionState, run: &Arc<Run>) -> Result<ExpandedRows, EngineError> {
+    let parent_keys = key_tuples(parents, &child.parent_keys, &child.key_types)?;
+    let mut wanted: Vec<Vec<Value>> = Vec::new();
+    let mut number: HashMap<&[Value], usize> = HashMap::new();
+    for key in parent_keys.iter().flatten() {
+        number.entry(key).or_insert_with(|| {
+            wanted.push(key.clone());
+            wanted.len() - 1
+        });
+    }
+    let fetched = fetch(child, &wanted, session, run).await?;
+    let mut groups: Vec<Vec<u64>> = vec![Vec::new(); wanted.len()];
+    for (row, key) in key_tuples(&fetched, &child.child_keys, &child.key_types)?.into_iter().enumerate() {
+        // A source whose equality is wider than ours may return rows that belong to nobody here.
+        if let Some(group) = key.and_then(|key| number.get(key.as_slice()).copied()) {
+            groups[group].push(row as u64);
+        }
+    }
+    let counts: Vec<u64> = groups.iter().map(|group| group.len() as u64).collect();
+    let (ranges, order) = kept(child, groups)?;
+    let rows = take_record_batch(&fetched, &UInt64Array::from(order)).map_err(arrow_error)?;
+    let entities = expand(&child.node, rows, session, run).await?;
+    let group_of = |key: &Option<Vec<Value>>| key.as_ref().and_then(|key| number.get(key.as_slice()).copied());
+    let parent_groups: Vec<Option<usize>> = parent_keys.iter().map(group_of).collect();
+    Ok(ExpandedRows {
+        ranges: parent_groups.iter().map(|group| group.map_or(0..0, |group| ranges[group].clone())).collect(),
+        counts: child.count.then(|| parent_groups.iter().map(|group| group.map_or(0, |group| counts[group])).collect()),
+        entities,
+    })
+}
+
+/// The rows that each key keeps after `$skip` and `$top`, side by side, and where each key's are.
+fn kept(child: &EntityChild, groups: Vec<Vec<u64>>) -> Result<(Vec<Range<usize>>, Vec<u64>), EngineError> {
+    let (mut ranges, mut order) = (Vec::with_capacity(groups.len()), Vec::new());
+    for group in groups {
+        if !child.many && group.len() > 1 {
+            return Err(EngineError::Invalid(format!(
+                "'{}' should lead to at most one entity, but leads to several: the relationship is to-many",
+                child.name
+            )));
+        }
+        let begin = order.len();
+        let skip = usize::try_from(child.skip).unwrap_or(usize::MAX);
+        let top = child.top.map_or(usize::MAX, |top| usize::try_from(top).unwrap_or(usize::MAX));
+        order.extend(group.into_iter().skip(skip).take(top));
+        ranges.push(begin..order.len());
+    }
+    Ok((ranges, order))
+}
+
+/// All children of these keys, one query per chunk that the source takes at once.
+async fn fetch(child: &EntityChild, keys: &[Vec<Value>], session: &SessionState, run: &Arc<Run>) -> Result<RecordBatch, EngineError> {
+    let with_slot =
+        fragments(&child.node.plan).into_iter().filter(|fragment| fragment.key_slot.as_ref().is_some_and(|(_, slot)| *slot == child.slot));
+    let chunk = with_slot.map(|fragment| fragment.max_key_tuples).min().unwrap_or(usize::MAX).min(run.settings.expand_chunk).max(1);
+    let schema = Arc::new(child.node.plan.schema().as_arrow().clone());
+    let (mut batches, mut bytes) = (Vec::new(), 0_usize);
+    for keys in keys.chunks(chunk) {
+        child.slot.fill(keys.to_vec());
+        let (_, mut rows) = start(&child.node.plan, session, run).await?;
+        while let Some(batch) = rows.next().await {
+            let batch = batch?;
+            bytes = bytes.saturating_add(batch.get_array_memory_size());
+            if bytes > run.settings.query_memory {
+                return Err(EngineError::Limit(format!(
+                    "the entities expanded by '{}' need more than {} bytes for one chunk of parents; ask for fewer, or use $top",
+                    child.name, run.settings.query_memory
+                )));
+            }
+            batches.push(batch);
+        }
+    }
+    let schema = batches.first().map_or(schema, RecordBatch::schema);
+    concat_batches(&schema, &batches).map_err(arrow_error)
+}
+
+/// The key of each row, as values of the given types; `None` where a part is null or cannot occur on the other side.
+pub fn key_tuples(rows: &RecordBatch, columns: &[usize], types: &[ScalarType]) -> Result<Vec<Option<Vec<Value>>>, EngineError> {
+    (0..rows.num_rows())
+        .map(|row| {
+            let mut tuple = Vec::with_capacity(columns.len());
+            for (column, scalar_type) in columns.iter().zip(types) {
+                let cell = ScalarValue::try_from_array(rows.column(*column), row)?;
+                if cell.is_null() {
+                    return Ok(None);
+                }
+                let value = value_as(&cell, *scalar_type).ok_or_else(|| {
+                    EngineError::Invalid(format!(
+                        "the two sides of a relationship have types that cannot be compared: {} and {scalar_type}",
+                        cell.data_type()
+                    ))
+                })?;
+                match value {
+                    Some(value) => tuple.push(value),
+                    None => return Ok(None),
+                }
+            }
+            Ok(Some(tuple))
+        })
+        .collect()
+}
+
+/// Replaces what an ETag is made of by the ETag.
+fn with_etags(rows: &RecordBatch, position: usize) -> Result<RecordBatch, EngineError> {
+    let texts = cast(rows.column(position), &DataType::Utf8).map_err(arrow_error)?;
+    let texts = texts.as_any().downcast_ref::<StringArray>().ok_or_else(|| EngineError::Internal("an ETag is not text".to_owned()))?;
+    let tags: StringArray = texts.iter().map(|text| Some(etag(text))).collect();
+    let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
+    columns[position] = Arc::new(tags);
+    let schema = rows.schema();
+    let fields = schema.fields().iter().enumerate().map(|(index, field)| {
+        if index == position { Arc::new(Field::new(field.name(), DataType::Utf8, false)) } else { Arc::clone(field) }
+    });
+    RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns).map_err(arrow_error)
+}
+
+/// The weak ETag of a row version or row hash. A version with characters that do not belong in a header is hashed.
+pub fn etag(version: Option<&str>) -> String {
+    let Some(version) = version else { return "W/\"null\"".to_owned() };
+    let plain = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:+".contains(&byte));
+    if plain {
+        return format!("W/\"{version}\"");
+    }
+    let digest = Sha256::digest(version.as_bytes());
+    format!("W/\"~{}\"", digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
+fn arrow_error(error: arrow::error::ArrowError) -> EngineError {
+    EngineError::Internal(error.to_string())
+}

@@ -1,0 +1,254 @@
+//! Asks one source one question: through the cache where the table allows it, in chunks of keys where there are more than one
+//! request takes, with every call noted in the request's journal. An answer without a report that it is complete is an error.
+
+use crate::cache::{Key, batch_bytes};
+use crate::context::{CallOutcome, RequestedFreshness, SourceCall};
+use crate::error::EngineError;
+use crate::execute::run::{Run, RunStream};
+use crate::pushdown::fragment::RemoteFragment;
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::SchemaRef;
+use futures::stream::{self, StreamExt};
+use portico_provider_api::{KeySet, QueryStream, SourceError, SourceErrorKind, SourceQuery};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+/// The rows of a fragment. `keys` are those of a bind join; a fragment with a slot takes its own. Lazy: nothing is asked before the
+/// first poll.
+pub fn stream(fragment: RemoteFragment, keys: Option<KeySet>, run: Arc<Run>) -> RunStream {
+    let keys = match (&fragment.key_slot, keys) {
+        (Some((columns, slot)), _) => Some(KeySet { columns: columns.clone(), tuples: slot.keys().as_ref().clone() }),
+        (None, keys) => keys,
+    };
+    let queries = questions(&fragment, keys);
+    let fragment = Arc::new(fragment);
+    let rows = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    Box::pin(stream::iter(queries).flat_map(move |query| {
+        let (fragment, run, rows) = (Arc::clone(&fragment), Arc::clone(&run), Arc::clone(&rows));
+        let schema = Arc::clone(fragment.schema.inner());
+        let cap = run.settings.max_source_rows;
+        let batches = stream::once(ask(query, Arc::clone(&fragment), run)).flat_map(|outcome| match outcome {
+            Ok(batches) => batches,
+            Err(error) => Box::pin(stream::iter([Err(error)])) as RunStream,
+        });
+        batches.map(move |batch| {
+            let batch = fitted(&batch?, &schema, &fragment)?;
+            let count = u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
+            let total = rows.fetch_add(count, std::sync::atomic::Ordering::Relaxed).saturating_add(count);
+            if total > cap {
+                return Err(EngineError::Limit(format!("more than {cap} rows would have to be fetched from source '{}'", fragment.source)));
+            }
+            Ok(batch)
+        })
+    }))
+}
+
+/// One query per chunk of keys that the source takes at once; none at all when there are no keys.
+fn questions(fragment: &RemoteFragment, keys: Option<KeySet>) -> Vec<SourceQuery> {
+    match keys {
+        None => vec![fragment.query.clone()],
+        Some(keys) => keys
+            .tuples
+            .chunks(fragment.max_key_tuples)
+            .map(|tuples| SourceQuery {
+                keys: Some(KeySet { columns: keys.columns.clone(), tuples: tuples.to_vec() }),
+                ..fragment.query.clone()
+            })
+            .collect(),
+    }
+}
+
+/// The batch under the schema that the plan expects: names and nullability are the plan's, types must be the same.
+fn fitted(batch: &RecordBatch, schema: &SchemaRef, fragment: &RemoteFragment) -> Result<RecordBatch, EngineError> {
+    let columns = batch.columns().iter().take(schema.fields().len()).cloned().collect();
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(|error| {
+        EngineError::Source(SourceError::new(
+            &fragment.source,
+            SourceErrorKind::Malformed,
+            format!("the rows of '{}' are not of the promised types: {error}", fragment.table),
+        ))
+    })
+}
+
+/// How old an answer may be, for this table and this request.
+fn freshness(fragment: &RemoteFragment, run: &Run) -> Duration {
+    match run.request.freshness {
+        RequestedFreshness::AsDeclared => fragment.freshness,
+        RequestedFreshness::AtMost(age) => age.min(fragment.freshness),
+    }
+}
+
+async fn ask(query: SourceQuery, fragment: Arc<RemoteFragment>, run: Arc<Run>) -> Result<RunStream, EngineError> {
+    if fragment.freshness.is_zero() {
+        return Ok(Box::pin(Call::begin(&query, &fragment, &run).open(query, run).await?));
+    }
+    let Some(key) = run.cache.key(&fragment.source, &fragment.schema_version, &query) else {
+        return Ok(Box::pin(Call::begin(&query, &fragment, &run).open(query, run).await?));
+    };
+    let allowed = freshness(&fragment, &run);
+    if let Some(found) = cached(&key, allowed, &query, &fragment, &run).await {
+        return Ok(found);
+    }
+    let flight = run.cache.flight(&key);
+    let waiting = tokio::time::timeout(run.request.remaining(), flight.uncacheable.lock()).await;
+    let mut uncacheable = waiting.map_err(|_| EngineError::Timeout)?;
+    // Somebody else may have fetched it while this request waited.
+    if let Some(found) = cached(&key, allowed, &query, &fragment, &run).await {
+        return Ok(found);
+    }
+    if *uncacheable {
+        drop(uncacheable);
+        return Ok(Box::pin(Call::begin(&query, &fragment, &run).open(query, run).await?));
+    }
+    let outcome = fetch(query, &key, &fragment, &run).await;
+    *uncacheable = !matches!(outcome, Ok((_, true)));
+    outcome.map(|(batches, _)| batches)
+}
+
+async fn cached(key: &Key, allowed: Duration, query: &SourceQuery, fragment: &RemoteFragment, run: &Run) -> Option<RunStream> {
+    let entry = run.cache.get(key, allowed).await?;
+    let mut call = describe(query, fragment, run);
+    call.cached = Some(entry.age());
+    call.rows = entry.batches.iter().map(|batch| batch.num_rows() as u64).sum();
+    call.outcome = CallOutcome::Complete;
+    run.request.journal.begin(call);
+    let batches: Vec<_> = entry.batches.iter().cloned().map(Ok).collect();
+    Some(Box::pin(stream::iter(batches)))
+}
+
+/// Fetches an answer to keep. It is read ahead of the client, so that a slow client does not hold up those who wait for the same
+/// answer; one that grows beyond what is kept is streamed on from there. The second value says whether it was kept.
+async fn fetch(query: SourceQuery, key: &Key, fragment: &RemoteFragment, run: &Arc<Run>) -> Result<(RunStream, bool), EngineError> {
+    let mut answer = Call::begin(&query, fragment, run).open(query, Arc::clone(run)).await?;
+    let (mut batches, mut bytes) = (Vec::new(), 0_u64);
+    while let Some(batch) = answer.next().await {
+        let batch = batch?;
+        bytes = bytes.saturating_add(batch_bytes(&batch));
+        batches.push(batch);
+        if bytes > run.cache.max_entry() {
+            let begun = stream::iter(batches.into_iter().map(Ok));
+            return Ok((Box::pin(begun.chain(answer)), false));
+        }
+    }
+    run.cache.put(Arc::clone(key), batches.clone(), answer.as_of(), fragment.freshness).await;
+    Ok((Box::pin(stream::iter(batches.into_iter().map(Ok))), true))
+}
+
+fn describe(query: &SourceQuery, fragment: &RemoteFragment, run: &Run) -> SourceCall {
+    let native = run.sources.get(&fragment.source).map(|source| source.describe(query)).unwrap_or_default();
+    SourceCall {
+        source: fragment.source.clone(),
+        tables: query.tables().iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        native: native.into_iter().map(|request| request.text).collect(),
+        rows: 0,
+        bytes: 0,
+        keys: query.keys.as_ref().map_or(0, |keys| keys.tuples.len() as u64),
+        elapsed: Duration::ZERO,
+        cached: None,
+        outcome: CallOutcome::Running,
+    }
+}
+
+/// A call in the journal; when it is dropped unfinished, it was cancelled.
+struct Call {
+    run: Arc<Run>,
+    source: String,
+    number: usize,
+    started: Instant,
+    ended: bool,
+}
+
+impl Call {
+    fn begin(query: &SourceQuery, fragment: &RemoteFragment, run: &Arc<Run>) -> Call {
+        let number = run.request.journal.begin(describe(query, fragment, run));
+        Call { run: Arc::clone(run), source: fragment.source.clone(), number, started: Instant::now(), ended: false }
+    }
+
+    fn end(&mut self, outcome: CallOutcome) {
+        if !std::mem::replace(&mut self.ended, true) {
+            let elapsed = self.started.elapsed();
+            self.run.request.journal.update(self.number, |call| {
+                call.outcome = outcome;
+                call.elapsed = elapsed;
+            });
+        }
+    }
+
+    async fn open(mut self, query: SourceQuery, run: Arc<Run>) -> Result<Answered, EngineError> {
+        let Some(source) = run.sources.get(&self.source) else {
+            return Err(EngineError::Internal(format!("the source '{}' is not connected", self.source)));
+        };
+        let context = run.request.query_context();
+        let asked = tokio::time::timeout(run.request.remaining(), source.query(query, &context)).await;
+        let answer = match asked {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                self.end(CallOutcome::Failed(format!("{:?}", error.kind)));
+                return Err(error.into());
+            }
+            Err(_) => {
+                self.end(CallOutcome::Failed("Timeout".to_owned()));
+                return Err(EngineError::Timeout);
+            }
+        };
+        Ok(Answered { answer, call: self, as_of: SystemTime::now() })
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.end(CallOutcome::Cancelled);
+    }
+}
+
+/// The answer of a source, watched: rows and bytes are noted, and an end without a complete report is an error.
+struct Answered {
+    answer: QueryStream,
+    call: Call,
+    as_of: SystemTime,
+}
+
+impl Answered {
+    fn as_of(&self) -> SystemTime {
+        self.answer.report().map_or(self.as_of, |report| report.as_of)
+    }
+}
+
+impl futures::Stream for Answered {
+    type Item = Result<RecordBatch, EngineError>;
+
+    fn poll_next(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<Self::Item>> {
+        use std::task::Poll;
+        if self.call.ended {
+            return Poll::Ready(None);
+        }
+        match self.answer.poll_next_unpin(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Some(Ok(batch))) => {
+                let (rows, bytes) = (batch.num_rows() as u64, batch_bytes(&batch));
+                let elapsed = self.call.started.elapsed();
+                self.call.run.request.journal.update(self.call.number, |call| {
+                    call.rows += rows;
+                    call.bytes += bytes;
+                    call.elapsed = elapsed;
+                });
+                Poll::Ready(Some(Ok(batch)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.call.end(CallOutcome::Failed(format!("{:?}", error.kind)));
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Ready(None) if self.answer.report().is_some_and(|report| report.complete) => {
+                self.call.end(CallOutcome::Complete);
+                Poll::Ready(None)
+            }
+            Poll::Ready(None) => {
+                self.call.end(CallOutcome::Failed("Malformed".to_owned()));
+                let message = "the answer ended without saying that it is complete";
+                let error = SourceError::new(&self.call.source, SourceErrorKind::Malformed, message);
+                Poll::Ready(Some(Err(error.into())))
+            }
+        }
+    }
+}

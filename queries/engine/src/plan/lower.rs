@@ -1,0 +1,326 @@
+//! Lowers bound OData expressions to DataFusion's. OData's null logic is not SQL's (OData 4.01 Protocol, 11.2.6.1): comparisons are
+//! two-valued (`null eq null` is true, `null gt 5` is false), while `and`, `or`, `not`, arithmetic and functions are three-valued.
+//! Where only truth matters — a filter — each comparison becomes the plain SQL one with the nulls put right, so that a source can
+//! still evaluate it; where the value is observed, it is made two-valued.
+
+use crate::error::EngineError;
+use crate::values::scalar_from_value;
+use arrow::datatypes::{DataType, TimeUnit};
+use datafusion::common::{Column, DFSchemaRef, ScalarValue};
+use datafusion::execution::FunctionRegistry;
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit};
+use portico_catalog::VirtualTable;
+use portico_odata::{ArithmeticOperator, BoundExpr, ComparisonOperator, ODataFunction};
+use portico_provider_api::Value;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// White space that `trim` removes: every character with the Unicode property White_Space.
+const WHITE_SPACE: &str = "\t\n\u{b}\u{c}\r \u{85}\u{a0}\u{1680}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\u{2007}\u{2008}\u{2009}\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}";
+
+/// Lowers expressions over one table of a plan.
+pub struct Lowering<'a> {
+    /// Where functions come from.
+    pub session: &'a SessionState,
+    /// The table whose columns the expressions mean.
+    pub table: &'a VirtualTable,
+    /// The schema in which they are found, by name.
+    pub schema: DFSchemaRef,
+    /// The one instant that `now()` stands for.
+    pub now: SystemTime,
+}
+
+impl Lowering<'_> {
+    /// An expression that is true exactly when the OData expression is.
+    ///
+    /// # Errors
+    /// `Invalid` when an operand has no meaning here.
+    pub fn truth(&self, expression: &BoundExpr) -> Result<Expr, EngineError> {
+        self.polar(expression, false)
+    }
+
+    /// An expression with the very value of the OData expression.
+    ///
+    /// # Errors
+    /// As [`Lowering::truth`].
+    pub fn value(&self, expression: &BoundExpr) -> Result<Expr, EngineError> {
+        Ok(match expression {
+            BoundExpr::Column(index) => self.column(*index)?,
+            BoundExpr::Literal(value) => lit(scalar_from_value(value)),
+            BoundExpr::Compare { .. } | BoundExpr::In { .. } => {
+                let coalesce = self.function("coalesce")?;
+                coalesce.call(vec![self.truth(expression)?, lit(false)])
+            }
+            BoundExpr::And(left, right) => self.value(left)?.and(self.value(right)?),
+            BoundExpr::Or(left, right) => self.value(left)?.or(self.value(right)?),
+            BoundExpr::Not(inner) => Expr::Not(Box::new(self.value(inner)?)),
+            BoundExpr::Arithmetic { op, left, right, scalar_type } => {
+                self.arithmetic(*op, self.value(left)?, self.value(right)?, &scalar_type.arrow())?
+            }
+            BoundExpr::Negate(inner) => Expr::Negative(Box::new(self.value(inner)?)),
+            BoundExpr::Cast { expr, to } => cast(self.value(expr)?, to.arrow()),
+            BoundExpr::Call { function, arguments, scalar_type } => {
+                let arguments = arguments.iter().map(|argument| self.value(argument)).collect::<Result<Vec<_>, _>>()?;
+                let call = self.call(*function, arguments)?;
+                self.as_type(call, &scalar_type.arrow())?
+            }
+        })
+    }
+
+    fn column(&self, index: usize) -> Result<Expr, EngineError> {
+        let column = self.table.columns.get(index).ok_or_else(|| EngineError::Internal("a bound column is not in its table".to_owned()))?;
+        Ok(Expr::Column(Column::from(self.schema.qualified_field_with_unqualified_name(&column.name)?)))
+    }
+
+    fn function(&self, name: &str) -> Result<std::sync::Arc<datafusion::logical_expr::ScalarUDF>, EngineError> {
+        Ok(self.session.udf(name)?)
+    }
+
+    fn as_type(&self, expression: Expr, data_type: &DataType) -> Result<Expr, EngineError> {
+        Ok(if expression.get_type(&self.schema)? == *data_type { expression } else { cast(expression, data_type.clone()) })
+    }
+
+    /// True exactly when the expression is true, or, negated, when it is false.
+    fn polar(&self, expression: &BoundExpr, negated: bool) -> Result<Expr, EngineError> {
+        Ok(match expression {
+            BoundExpr::Not(inner) => self.polar(inner, !negated)?,
+            BoundExpr::And(left, right) | BoundExpr::Or(left, right) => {
+                let (left_truth, right_truth) = (self.polar(left, negated)?, self.polar(right, negated)?);
+                // De Morgan holds in three-valued logic.
+                if matches!(expression, BoundExpr::And(..)) != negated { left_truth.and(right_truth) } else { left_truth.or(right_truth) }
+            }
+            BoundExpr::Compare { op, left, right } => self.compare(*op, left, right, negated)?,
+            BoundExpr::In { expr, list } => self.in_list(expr, list, negated)?,
+            BoundExpr::Literal(Value::Boolean(value)) => lit(*value != negated),
+            BoundExpr::Literal(_)
+            | BoundExpr::Column(_)
+            | BoundExpr::Arithmetic { .. }
+            | BoundExpr::Negate(_)
+            | BoundExpr::Cast { .. }
+            | BoundExpr::Call { .. } => {
+                let value = self.value(expression)?;
+                if negated { Expr::Not(Box::new(value)) } else { value }
+            }
+        })
+    }
+
+    fn nullable(&self, expression: &Expr) -> Result<bool, EngineError> {
+        Ok(expression.nullable(&self.schema)?)
+    }
+
+    fn compare(&self, op: ComparisonOperator, left: &BoundExpr, right: &BoundExpr, negated: bool) -> Result<Expr, EngineError> {
+        use ComparisonOperator::{Eq, Ge, Gt, Le, Lt, Ne};
+        match (op, negated) {
+            (Eq, false) | (Ne, true) => self.equal(left, right),
+            (Ne, false) | (Eq, true) => self.not_equal(left, right),
+            (Lt | Le | Gt | Ge, false) => self.ordered(op, left, right),
+            (Lt | Le | Gt | Ge, true) => self.not_ordered(op, left, right),
+        }
+    }
+
+    fn equal(&self, left: &BoundExpr, right: &BoundExpr) -> Result<Expr, EngineError> {
+        if let Some(other) = beside_null(left, right) {
+            return Ok(Expr::IsNull(Box::new(self.value(other)?)));
+        }
+        let (a, b) = (self.value(left)?, self.value(right)?);
+        let equal = self.float_guarded(binary(a.clone(), Operator::Eq, b.clone()), &[&a, &b])?;
+        if self.nullable(&a)? && self.nullable(&b)? { Ok(equal.or(a.is_null().and(b.is_null()))) } else { Ok(equal) }
+    }
+
+    fn not_equal(&self, left: &BoundExpr, right: &BoundExpr) -> Result<Expr, EngineError> {
+        if let Some(other) = beside_null(left, right) {
+            return Ok(Expr::IsNotNull(Box::new(self.value(other)?)));
+        }
+        let (a, b) = (self.value(left)?, self.value(right)?);
+        let mut differ = binary(a.clone(), Operator::NotEq, b.clone());
+        for nan in self.nan_tests(&[&a, &b])? {
+            // NaN differs from everything, itself included; DataFusion's total order would call two of them equal.
+            differ = differ.or(nan);
+        }
+        Ok(match (self.nullable(&a)?, self.nullable(&b)?) {
+            (false, false) => differ,
+            (true, false) => differ.or(a.is_null()),
+            (false, true) => differ.or(b.is_null()),
+            (true, true) => differ.or(a.clone().is_null().and(b.clone().is_not_null())).or(a.is_not_null().and(b.is_null())),
+        })
+    }
+
+    fn ordered(&self, op: ComparisonOperator, left: &BoundExpr, right: &BoundExpr) -> Result<Expr, EngineError> {
+        if beside_null(left, right).is_some() {
+            return Ok(lit(false));
+        }
+        let (a, b) = (self.value(left)?, self.value(right)?);
+        self.float_guarded(binary(a.clone(), sql_operator(op), b.clone()), &[&a, &b])
+    }
+
+    fn not_ordered(&self, op: ComparisonOperator, left: &BoundExpr, right: &BoundExpr) -> Result<Expr, EngineError> {
+        if beside_null(left, right).is_some() {
+            return Ok(lit(true));
+        }
+        let (a, b) = (self.value(left)?, self.value(right)?);
+        let inverse = match sql_operator(op) {
+            Operator::Lt => Operator::GtEq,
+            Operator::LtEq => Operator::Gt,
+            Operator::Gt => Operator::LtEq,
+            _ => Operator::Lt,
+        };
+        let mut holds = binary(a.clone(), inverse, b.clone());
+        for side in [&a, &b] {
+            if self.nullable(side)? {
+                holds = holds.or(side.clone().is_null());
+            }
+        }
+        for nan in self.nan_tests(&[&a, &b])? {
+            holds = holds.or(nan);
+        }
+        Ok(holds)
+    }
+
+    fn in_list(&self, expression: &BoundExpr, list: &[Value], negated: bool) -> Result<Expr, EngineError> {
+        let value = self.value(expression)?;
+        let values: Vec<Expr> = list.iter().filter(|item| !item.is_null()).map(|item| lit(scalar_from_value(item))).collect();
+        let holds_null = values.len() < list.len();
+        let nullable = self.nullable(&value)?;
+        let found = (!values.is_empty()).then(|| Expr::InList(InList::new(Box::new(value.clone()), values, negated)));
+        Ok(match (negated, holds_null) {
+            (false, false) => found.unwrap_or_else(|| lit(false)),
+            (false, true) => found.map_or_else(|| value.clone().is_null(), |found| found.or(value.clone().is_null())),
+            (true, false) => {
+                let absent = found.unwrap_or_else(|| lit(true));
+                if nullable { absent.or(value.is_null()) } else { absent }
+            }
+            (true, true) => found.unwrap_or_else(|| value.is_not_null()),
+        })
+    }
+
+    /// NaN tests for those operands that are floats and not literals.
+    fn nan_tests(&self, operands: &[&Expr]) -> Result<Vec<Expr>, EngineError> {
+        let mut tests = Vec::new();
+        for operand in operands {
+            let float = matches!(operand.get_type(&self.schema)?, DataType::Float32 | DataType::Float64);
+            if float && !matches!(operand, Expr::Literal(..)) {
+                tests.push(self.function("isnan")?.call(vec![(*operand).clone()]));
+            }
+        }
+        Ok(tests)
+    }
+
+    /// A comparison that no NaN satisfies (IEEE 754): DataFusion's kernels order NaN above everything and call it equal to itself.
+    fn float_guarded(&self, comparison: Expr, operands: &[&Expr]) -> Result<Expr, EngineError> {
+        let literal_nan = operands.iter().any(|operand| match operand {
+            Expr::Literal(ScalarValue::Float64(Some(value)), _) => value.is_nan(),
+            Expr::Literal(ScalarValue::Float32(Some(value)), _) => value.is_nan(),
+            _ => false,
+        });
+        if literal_nan {
+            return Ok(lit(false));
+        }
+        Ok(self.nan_tests(operands)?.into_iter().fold(comparison, |all, nan| all.and(Expr::Not(Box::new(nan)))))
+    }
+
+    fn arithmetic(&self, op: ArithmeticOperator, left: Expr, right: Expr, to: &DataType) -> Result<Expr, EngineError> {
+        let (operator, divide) = match op {
+            ArithmeticOperator::Add => (Operator::Plus, false),
+            ArithmeticOperator::Sub => (Operator::Minus, false),
+            ArithmeticOperator::Mul => (Operator::Multiply, false),
+            ArithmeticOperator::Div => (Operator::Divide, false),
+            ArithmeticOperator::DivBy => (Operator::Divide, true),
+            ArithmeticOperator::Mod => (Operator::Modulo, false),
+        };
+        // `divby` never truncates: both sides take the result's type first.
+        let (left, right) = if divide { (cast(left, to.clone()), cast(right, to.clone())) } else { (left, right) };
+        self.as_type(binary(left, operator, right), to)
+    }
+
+    fn call(&self, function: ODataFunction, mut arguments: Vec<Expr>) -> Result<Expr, EngineError> {
+        let part = |name: &str, arguments: Vec<Expr>| -> Result<Expr, EngineError> {
+            let mut all = vec![lit(name)];
+            all.extend(arguments);
+            Ok(self.function("date_part")?.call(all))
+        };
+        Ok(match function {
+            ODataFunction::Contains => self.function("contains")?.call(arguments),
+            ODataFunction::StartsWith => self.function("starts_with")?.call(arguments),
+            ODataFunction::EndsWith => self.function("ends_with")?.call(arguments),
+            ODataFunction::Length => self.function("character_length")?.call(arguments),
+            // SQL counts from 1 and answers 0 for absent; OData counts from 0 and answers -1.
+            ODataFunction::IndexOf => cast(self.function("strpos")?.call(arguments), DataType::Int32) - lit(1_i32),
+            ODataFunction::Substring => {
+                if let Some(start) = arguments.get_mut(1) {
+                    *start = cast(start.clone(), DataType::Int64) + lit(1_i64);
+                }
+                if let Some(length) = arguments.get_mut(2) {
+                    *length = cast(length.clone(), DataType::Int64);
+                }
+                self.function("substr")?.call(arguments)
+            }
+            ODataFunction::ToLower => self.function("lower")?.call(arguments),
+            ODataFunction::ToUpper => self.function("upper")?.call(arguments),
+            ODataFunction::Trim => {
+                arguments.push(lit(WHITE_SPACE));
+                self.function("btrim")?.call(arguments)
+            }
+            // DataFusion's concat() skips nulls; the operator passes them on.
+            ODataFunction::Concat => {
+                let right = arguments.pop();
+                match (arguments.pop(), right) {
+                    (Some(left), Some(right)) => binary(left, Operator::StringConcat, right),
+                    _ => return Err(EngineError::Internal("concat without two arguments".to_owned())),
+                }
+            }
+            ODataFunction::Year => part("year", arguments)?,
+            ODataFunction::Month => part("month", arguments)?,
+            ODataFunction::Day => part("day", arguments)?,
+            ODataFunction::Hour => part("hour", arguments)?,
+            ODataFunction::Minute => part("minute", arguments)?,
+            ODataFunction::Second => part("second", arguments)?,
+            ODataFunction::FractionalSeconds => {
+                let micros = cast(part("microsecond", arguments)?, DataType::Int64);
+                let within = binary(micros, Operator::Modulo, lit(1_000_000_i64));
+                binary(cast(within, DataType::Float64), Operator::Divide, lit(1_000_000.0_f64))
+            }
+            ODataFunction::Date => cast(only(arguments)?, DataType::Date32),
+            ODataFunction::Time => cast(only(arguments)?, DataType::Time64(TimeUnit::Microsecond)),
+            ODataFunction::Now => lit(scalar_from_value(&Value::TimestampTz(micros(self.now)))),
+            ODataFunction::Round => self.function("round")?.call(arguments),
+            ODataFunction::Floor => self.function("floor")?.call(arguments),
+            ODataFunction::Ceiling => self.function("ceil")?.call(arguments),
+        })
+    }
+}
+
+fn micros(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH).ok().and_then(|since| i64::try_from(since.as_micros()).ok()).unwrap_or_default()
+}
+
+fn only(mut arguments: Vec<Expr>) -> Result<Expr, EngineError> {
+    arguments.pop().ok_or_else(|| EngineError::Internal("a function without its argument".to_owned()))
+}
+
+fn binary(left: Expr, operator: Operator, right: Expr) -> Expr {
+    Expr::BinaryExpr(BinaryExpr::new(Box::new(left), operator, Box::new(right)))
+}
+
+fn sql_operator(op: ComparisonOperator) -> Operator {
+    match op {
+        ComparisonOperator::Eq => Operator::Eq,
+        ComparisonOperator::Ne => Operator::NotEq,
+        ComparisonOperator::Lt => Operator::Lt,
+        ComparisonOperator::Le => Operator::LtEq,
+        ComparisonOperator::Gt => Operator::Gt,
+        ComparisonOperator::Ge => Operator::GtEq,
+    }
+}
+
+/// When one side is the null literal: the other side.
+fn beside_null<'a>(left: &'a BoundExpr, right: &'a BoundExpr) -> Option<&'a BoundExpr> {
+    let is_null = |side: &BoundExpr| matches!(side, BoundExpr::Literal(value) if value.is_null());
+    if is_null(right) {
+        Some(left)
+    } else if is_null(left) {
+        Some(right)
+    } else {
+        None
+    }
+}

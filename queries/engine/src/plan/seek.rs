@@ -1,0 +1,56 @@
+//! Continues a page where the last one ended, by the values of the sort keys and never by counting rows: rows that come or go
+//! in between cannot shift what follows.
+
+use crate::error::EngineError;
+use crate::values::scalar_from_value;
+use datafusion::common::DFSchema;
+use datafusion::logical_expr::{Expr, ExprSchemable, lit};
+use portico_provider_api::Value;
+
+/// One key of a total order; nulls are the lowest values.
+pub struct OrderKey {
+    /// What is sorted by.
+    pub expr: Expr,
+    /// Descending.
+    pub descending: bool,
+}
+
+/// The condition that a row comes after the position, in the order of the keys: for some key it is after, and all keys before
+/// that are equal.
+///
+/// # Errors
+/// `Invalid` when the position is not one of this order.
+pub fn after(keys: &[OrderKey], position: &[Value], schema: &DFSchema) -> Result<Expr, EngineError> {
+    if keys.len() != position.len() {
+        return Err(EngineError::Invalid("the continuation does not belong to this query".to_owned()));
+    }
+    let mut any: Option<Expr> = None;
+    let mut equal_so_far: Option<Expr> = None;
+    for (key, value) in keys.iter().zip(position) {
+        let nullable = key.expr.nullable(schema)?;
+        if let Some(beyond) = beyond(key, value, nullable) {
+            let term = match &equal_so_far {
+                Some(equal) => equal.clone().and(beyond),
+                None => beyond,
+            };
+            any = Some(any.map_or(term.clone(), |all| all.or(term)));
+        }
+        let equal = if value.is_null() { key.expr.clone().is_null() } else { key.expr.clone().eq(lit(scalar_from_value(value))) };
+        equal_so_far = Some(equal_so_far.map_or(equal.clone(), |all| all.and(equal)));
+    }
+    Ok(any.unwrap_or_else(|| lit(false)))
+}
+
+/// After a value in one key; `None` when nothing can be.
+fn beyond(key: &OrderKey, value: &Value, nullable: bool) -> Option<Expr> {
+    let expr = || key.expr.clone();
+    match (value.is_null(), key.descending) {
+        (true, false) => Some(expr().is_not_null()),
+        (true, true) => None,
+        (false, false) => Some(expr().gt(lit(scalar_from_value(value)))),
+        (false, true) => {
+            let lower = expr().lt(lit(scalar_from_value(value)));
+            Some(if nullable { lower.or(expr().is_null()) } else { lower })
+        }
+    }
+}

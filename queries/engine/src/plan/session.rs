@@ -1,0 +1,58 @@
+//! The DataFusion session that plans and runs everything: functions, options, rules. One for the whole process; nothing in it
+//! belongs to a caller.
+
+use crate::execute::bind::GrantBindFilters;
+use crate::plan::key_set;
+use crate::pushdown::query_planner::FragmentQueryPlanner;
+use crate::settings::EngineSettings;
+use datafusion::error::Result as DataFusionResult;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionState;
+use datafusion::logical_expr::ScalarUDF;
+use datafusion::prelude::SessionConfig;
+use std::sync::Arc;
+
+/// Makes the session.
+///
+/// # Errors
+/// When the spill directory cannot be used.
+pub fn session(settings: &EngineSettings) -> DataFusionResult<SessionState> {
+    let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
+    let options = config.options_mut();
+    options.sql_parser.enable_ident_normalization = false;
+    options.sql_parser.parse_float_as_decimal = true;
+    options.sql_parser.map_string_types_to_utf8view = false;
+    // One partition per remote scan, and the build side collected whole: then a bind join's keys come as one plain IN list.
+    options.optimizer.repartition_joins = false;
+    options.optimizer.prefer_hash_join = true;
+    options.optimizer.hash_join_inlist_pushdown_max_distinct_values = settings.bind_max_keys;
+    options.optimizer.hash_join_inlist_pushdown_max_size = 64 << 20;
+    let state = SessionStateBuilder::new()
+        .with_config(config)
+        .with_runtime_env(runtime(settings)?)
+        .with_default_features()
+        .with_query_planner(Arc::new(FragmentQueryPlanner))
+        .with_physical_optimizer_rule(Arc::new(GrantBindFilters))
+        .build();
+    let mut state = state;
+    use datafusion::execution::FunctionRegistry;
+    state.register_udf(Arc::new(ScalarUDF::from(key_set::RowHash::new())))?;
+    // Files and streams of DataFusion's own are no sources of this gateway.
+    for factory in ["CSV", "JSON", "NDJSON", "PARQUET", "AVRO", "ARROW", "STREAM"] {
+        state.table_factories_mut().remove(factory);
+    }
+    Ok(state)
+}
+
+/// The runtime of one query: a memory quota of its own, spilling to disk.
+///
+/// # Errors
+/// When the spill directory cannot be used.
+pub fn runtime(settings: &EngineSettings) -> DataFusionResult<Arc<RuntimeEnv>> {
+    let mut builder = RuntimeEnvBuilder::new().with_memory_limit(settings.query_memory, 1.0);
+    if let Some(directory) = &settings.spill_directory {
+        builder = builder.with_temp_file_path(directory);
+    }
+    builder.build_arc()
+}

@@ -1,0 +1,177 @@
+//! Applies policy to writes: the right to write at all, the columns that may be given, the rows that may be touched and the rows that
+//! may come out of it. A [`PermittedWrite`] can be made nowhere else.
+
+use crate::error::EngineError;
+use crate::policy::access::WriteRight;
+use crate::policy::permit::Policy;
+use crate::policy::rights::TableRights;
+use crate::pushdown::translate::Translation;
+use datafusion::common::{DFSchema, TableReference};
+use datafusion::logical_expr::Expr as PlanExpr;
+use datafusion::logical_expr::simplify::SimplifyContext;
+use datafusion::optimizer::simplify_expressions::ExprSimplifier;
+use portico_catalog::{Column, IfMatch, Origin, VirtualTable};
+use portico_odata::{BoundWrite, MatchCondition, WriteAction};
+use portico_provider_api::{Expr, TableColumn, TableRelation, Value};
+use std::sync::Arc;
+
+/// A write to which policy has been applied.
+pub struct PermittedWrite {
+    pub(crate) table: Arc<VirtualTable>,
+    pub(crate) source: String,
+    pub(crate) relation: TableRelation,
+    pub(crate) version: Option<usize>,
+    pub(crate) action: WriteAction,
+    /// Which rows may be touched, over the relation's columns.
+    pub(crate) visible: Option<Expr>,
+    /// What a row must satisfy after the write.
+    pub(crate) require: Option<Expr>,
+    /// What is returned of the entity.
+    pub(crate) select: Vec<usize>,
+    pub(crate) service: String,
+}
+
+/// Applies the caller's rights to a write.
+///
+/// # Errors
+/// `Forbidden`, `Invalid`, `Unsupported`, `PreconditionRequired`.
+pub fn permit_write(write: &BoundWrite, service: &str, if_match: IfMatch, policy: &Policy<'_>) -> Result<PermittedWrite, EngineError> {
+    let unknown = || EngineError::UnknownName { message: format!("there is no table '{}'", write.table), suggestion: None };
+    let rights = policy.rights.tables.get(&write.table).ok_or_else(unknown)?;
+    let table = &rights.table;
+    let Origin::Single { source, relation, window, version, writable } = &table.origin else {
+        return Err(EngineError::Unsupported(format!("'{}' is a view and cannot be written to", table.name)));
+    };
+    if !writable {
+        return Err(EngineError::Unsupported(format!("'{}' cannot be written to: its source does not allow it", table.name)));
+    }
+    let (right, verb) = match &write.action {
+        WriteAction::Insert { .. } => (WriteRight::Insert, "insert into"),
+        WriteAction::Update { .. } => (WriteRight::Update, "update"),
+        WriteAction::Delete { .. } => (WriteRight::Delete, "delete from"),
+    };
+    if !rights.may(right) {
+        return Err(EngineError::Forbidden(format!("you may not {verb} '{}'", table.name)));
+    }
+    match &write.action {
+        WriteAction::Insert { values } => check_insert(table, rights, values)?,
+        WriteAction::Update { values, condition, .. } => {
+            check_columns(table, rights, values)?;
+            check_condition(table, if_match, condition)?;
+        }
+        WriteAction::Delete { condition, .. } => check_condition(table, if_match, condition)?,
+    }
+    let rows = Expr::all(
+        window_condition(policy, table, relation, window.as_deref())?.into_iter().chain(row_condition(policy, rights, relation, right)?),
+    );
+    let deletes = right == WriteRight::Delete;
+    Ok(PermittedWrite {
+        table: Arc::clone(table),
+        source: source.clone(),
+        relation: relation.clone(),
+        version: *version,
+        action: write.action.clone(),
+        visible: rows.clone(),
+        require: if deletes { None } else { rows },
+        select: write.select.clone(),
+        service: service.to_owned(),
+    })
+}
+
+fn check_condition(table: &VirtualTable, if_match: IfMatch, condition: &MatchCondition) -> Result<(), EngineError> {
+    match (if_match, condition) {
+        (IfMatch::Required, MatchCondition::Absent) => Err(EngineError::PreconditionRequired(format!(
+            "a change of '{}' must say which state it means: send If-Match with the entity's ETag, or * for any",
+            table.name
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn column_of(table: &VirtualTable, index: usize) -> Result<&Column, EngineError> {
+    table.columns.get(index).ok_or_else(|| EngineError::Internal("a bound column is not in its table".to_owned()))
+}
+
+fn check_columns(table: &VirtualTable, rights: &TableRights, values: &[(usize, Value)]) -> Result<(), EngineError> {
+    for (index, _) in values {
+        let column = column_of(table, *index)?;
+        if !rights.columns.contains(index) {
+            return Err(EngineError::UnknownName { message: format!("there is no property '{}'", column.name), suggestion: None });
+        }
+        if rights.is_treated(*index) {
+            // What a caller sees masked it would write back masked.
+            return Err(EngineError::Forbidden(format!("you may not write '{}'", column.name)));
+        }
+    }
+    Ok(())
+}
+
+fn check_insert(table: &VirtualTable, rights: &TableRights, values: &[(usize, Value)]) -> Result<(), EngineError> {
+    check_columns(table, rights, values)?;
+    for (index, _) in values {
+        let column = column_of(table, *index)?;
+        if column.generated || column.read_only {
+            let who = if column.generated { "made by the source" } else { "read-only" };
+            return Err(EngineError::Invalid(format!("'{}' is {who} and cannot be given", column.name)));
+        }
+    }
+    let given = |index: usize| values.iter().any(|(given, _)| *given == index);
+    let missing = table
+        .columns
+        .iter()
+        .enumerate()
+        .find(|(index, column)| !column.nullable && !column.has_default && !column.generated && !column.read_only && !given(*index));
+    match missing {
+        Some((_, column)) => Err(EngineError::Invalid(format!("'{}' is mandatory and is not given", column.name))),
+        None => Ok(()),
+    }
+}
+
+fn window_condition(
+    policy: &Policy<'_>,
+    table: &VirtualTable,
+    relation: &TableRelation,
+    window: Option<&str>,
+) -> Result<Option<Expr>, EngineError> {
+    let Some(window) = window else { return Ok(None) };
+    let fields = (0..relation.columns.len()).map(Expr::Column).collect::<Vec<_>>();
+    let schema = schema_of(&table.name, &relation.columns)?;
+    let planned = policy.plan_expression(window, &schema)?;
+    translated(&planned, &schema, &fields, relation, &table.name).map(Some)
+}
+
+/// The rows that some role lets the caller write; `None` when one of them restricts nothing.
+fn row_condition(
+    policy: &Policy<'_>,
+    rights: &TableRights,
+    relation: &TableRelation,
+    right: WriteRight,
+) -> Result<Option<Expr>, EngineError> {
+    let table = &rights.table;
+    let schema = schema_of(&table.name, &table.published())?;
+    let fields: Vec<Expr> = table.columns.iter().map(|column| Expr::Column(column.remote)).collect();
+    let mut any: Option<PlanExpr> = None;
+    for grant in rights.grants_for(right) {
+        let Some(rule) = policy.row_rule(grant, &schema)? else { return Ok(None) };
+        any = Some(any.map_or(rule.clone(), |all| all.or(rule)));
+    }
+    any.map(|rule| translated(&rule, &schema, &fields, relation, &table.name)).transpose()
+}
+
+fn schema_of(name: &str, columns: &[TableColumn]) -> Result<DFSchema, EngineError> {
+    let fields: Vec<_> = columns.iter().map(|column| column.scalar_type.field(&column.name, column.nullable)).collect();
+    Ok(DFSchema::try_from_qualified_schema(TableReference::bare(name), &arrow::datatypes::Schema::new(fields))?)
+}
+
+fn translated(rule: &PlanExpr, schema: &DFSchema, fields: &[Expr], relation: &TableRelation, table: &str) -> Result<Expr, EngineError> {
+    let context = SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build();
+    let simplifier = ExprSimplifier::new(context);
+    let simple = simplifier.simplify(simplifier.coerce(rule.clone(), schema)?)?;
+    let translation = Translation { schema, fields, columns: &relation.columns };
+    // A rule that cannot be checked in the write's own transaction cannot be kept.
+    translation.expression(&simple).ok_or_else(|| {
+        EngineError::Unsupported(format!(
+            "'{table}' cannot be written to with your rights: a row rule on it cannot be checked by its source"
+        ))
+    })
+}

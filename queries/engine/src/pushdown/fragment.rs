@@ -1,0 +1,91 @@
+//! The remote fragment: the leaf of a plan after the cut. It is one source query and the schema that the plan around it expects.
+
+use crate::plan::key_set::KeySlot;
+use datafusion::common::{DFSchemaRef, Result as DataFusionResult};
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
+use portico_provider_api::SourceQuery;
+use std::cmp::Ordering;
+use std::fmt;
+use std::time::Duration;
+
+/// What one source is asked, in place of a piece of the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct RemoteFragment {
+    /// The source.
+    pub source: String,
+    /// The question. Its outputs correspond to the fields of `schema` by position; there may be one more, when `schema` is empty.
+    pub query: SourceQuery,
+    /// Where the keys of each run come from, for an expanded relationship: columns of the relation, and the slot.
+    pub key_slot: Option<(Vec<usize>, KeySlot)>,
+    /// The schema that the plan expects.
+    pub schema: DFSchemaRef,
+    /// How old the rows may be.
+    pub freshness: Duration,
+    /// Version of the source's schema.
+    pub schema_version: String,
+    /// Roughly how many rows will come.
+    pub estimate: u64,
+    /// The remote table, for people.
+    pub table: String,
+    /// Keys that the source takes in one request.
+    pub max_key_tuples: usize,
+    /// Columns that a key may have at most.
+    pub max_key_columns: usize,
+    /// Columns of the relation over which the source takes keys.
+    pub key_columns: Vec<usize>,
+}
+
+impl PartialOrd for RemoteFragment {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        (self.source.as_str(), self.estimate).partial_cmp(&(other.source.as_str(), other.estimate))
+    }
+}
+
+impl UserDefinedLogicalNodeCore for RemoteFragment {
+    fn name(&self) -> &str {
+        "RemoteScan"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        Vec::new()
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        Vec::new()
+    }
+
+    fn fmt_for_explain(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RemoteScan: source={}, table={}", self.source, self.table)?;
+        let columns: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
+        write!(f, ", columns=[{}]", columns.join(", "))?;
+        if self.query.filter.is_some() {
+            f.write_str(", filter=pushed")?;
+        }
+        if self.key_slot.is_some() {
+            f.write_str(", keys=per chunk of parents")?;
+        }
+        if !self.query.order_by.is_empty() {
+            write!(f, ", order_by={} keys", self.query.order_by.len())?;
+        }
+        if let Some(limit) = self.query.limit {
+            write!(f, ", limit={limit}")?;
+        }
+        if self.query.offset > 0 {
+            write!(f, ", offset={}", self.query.offset)?;
+        }
+        Ok(())
+    }
+
+    fn with_exprs_and_inputs(&self, expressions: Vec<Expr>, inputs: Vec<LogicalPlan>) -> DataFusionResult<Self> {
+        if expressions.is_empty() && inputs.is_empty() {
+            Ok(self.clone())
+        } else {
+            Err(DataFusionError::Internal("a remote scan has neither expressions nor inputs".to_owned()))
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! Turns cut plans into physical ones: remote fragments become remote scans, and every plan that is not a SELECT is refused, whoever
+//! made it.
+
+use crate::execute::scan::RemoteScanExec;
+use crate::plan::sql::ensure_read_only;
+use crate::pushdown::fragment::RemoteFragment;
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::Result as DataFusionResult;
+use datafusion::error::DataFusionError;
+use datafusion::execution::context::QueryPlanner;
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{LogicalPlan, UserDefinedLogicalNode};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use std::sync::Arc;
+
+/// The query planner of the session.
+#[derive(Debug)]
+pub struct FragmentQueryPlanner;
+
+#[async_trait]
+impl QueryPlanner for FragmentQueryPlanner {
+    async fn create_physical_plan(&self, plan: &LogicalPlan, session: &dyn Session) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        ensure_read_only(plan).map_err(|error| DataFusionError::External(Box::new(error)))?;
+        let planner = DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(FragmentPlanner)]);
+        planner.create_physical_plan(plan, session).await
+    }
+}
+
+/// Plans remote fragments.
+struct FragmentPlanner;
+
+#[async_trait]
+impl ExtensionPlanner for FragmentPlanner {
+    async fn plan_extension(
+        &self,
+        _planner: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        _logical_inputs: &[&LogicalPlan],
+        _physical_inputs: &[Arc<dyn ExecutionPlan>],
+        _session: &dyn Session,
+        _context: &PhysicalPlanningContext,
+    ) -> DataFusionResult<Option<Arc<dyn ExecutionPlan>>> {
+        let fragment = node.as_any().downcast_ref::<RemoteFragment>();
+        Ok(fragment.map(|fragment| Arc::new(RemoteScanExec::new(fragment.clone())) as Arc<dyn ExecutionPlan>))
+    }
+}

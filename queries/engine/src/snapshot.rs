@@ -1,0 +1,58 @@
+//! One published model with what is derived from it for each set of roles. Replaced whole when a new model is published.
+
+use crate::error::EngineError;
+use crate::policy::{AccessDefinition, Principal, Rights, view};
+use portico_catalog::{Model, ModelView, Service};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Sets of roles for which something is remembered; beyond, all is forgotten and made again.
+const MOST_REMEMBERED: usize = 4_096;
+
+/// A published model.
+pub struct Snapshot {
+    /// The model.
+    pub model: Arc<Model>,
+    rights: Mutex<HashMap<Vec<String>, Arc<Rights>>>,
+    views: Mutex<HashMap<(Vec<String>, String), Arc<ModelView>>>,
+}
+
+impl Snapshot {
+    /// A snapshot of a model.
+    pub fn new(model: Arc<Model>) -> Snapshot {
+        Snapshot { model, rights: Mutex::default(), views: Mutex::default() }
+    }
+
+    /// The rights of a caller.
+    pub fn rights(&self, principal: &Principal, access: &AccessDefinition) -> Arc<Rights> {
+        let mut remembered = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= MOST_REMEMBERED {
+            remembered.clear();
+        }
+        let roles = principal.roles.clone();
+        Arc::clone(remembered.entry(roles).or_insert_with(|| Arc::new(Rights::of(&principal.roles, access, &self.model))))
+    }
+
+    /// The service of that name.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn service(&self, name: &str) -> Result<&Service, EngineError> {
+        self.model.services.get(name).ok_or_else(|| EngineError::NotFound(format!("there is no service '{name}'")))
+    }
+
+    /// What a caller sees of a service.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn view(&self, principal: &Principal, service: &str, access: &AccessDefinition) -> Result<Arc<ModelView>, EngineError> {
+        let rights = self.rights(principal, access);
+        let definition = self.service(service)?;
+        let mut remembered = self.views.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered.len() >= MOST_REMEMBERED {
+            remembered.clear();
+        }
+        let key = (principal.roles.clone(), service.to_owned());
+        Ok(Arc::clone(remembered.entry(key).or_insert_with(|| Arc::new(view::view(&self.model, definition, &rights)))))
+    }
+}
