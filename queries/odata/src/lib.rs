@@ -10,6 +10,8 @@ pub mod bound;
 mod calendar;
 mod edm;
 pub mod error;
+#[cfg(test)]
+mod fixtures;
 pub mod header;
 pub mod json;
 pub mod metadata;

@@ -76,3 +76,8 @@ fn column(table: &TableView, index: usize) -> Result<&Column, ODataError> {
 fn not_found(message: impl Into<String>, position: usize) -> ODataError {
     ODataError::new(ODataErrorKind::NotFound, message).at("path", Some(position))
 }
+
+/// Names of the functions that expressions may use.
+pub(crate) fn function_names() -> impl Iterator<Item = &'static str> {
+    functions::FUNCTIONS.iter().map(|(name, ..)| *name)
+}

@@ -12,6 +12,7 @@ mod url;
 mod writer;
 
 pub use error::{ErrorDetail, error_object, odata_error};
+pub(crate) use escape::push_string;
 pub use rows::RowsWriter;
 use std::collections::BTreeMap;
 use thiserror::Error;

@@ -74,6 +74,11 @@ impl<'a> Cursor<'a> {
         self.at += rest.len() - rest.trim_start_matches([' ', '\t']).len();
     }
 
+    /// Whether what ends at a mark ends with a parenthesis or quote, after which no space is needed.
+    pub(super) fn after_delimiter(&self, mark: usize) -> bool {
+        self.text.get(..mark).is_some_and(|before| before.ends_with([')', '\'']))
+    }
+
     /// Takes this text if it is next.
     pub(super) fn eat(&mut self, text: &str) -> bool {
         let found = self.rest().starts_with(text);

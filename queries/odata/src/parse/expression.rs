@@ -63,8 +63,14 @@ pub(super) fn key_value(cursor: &mut Cursor<'_>) -> Result<Expr, ODataError> {
     }
     match cursor.take(lexical::literal) {
         Some(literal) => Ok(Expr { kind: ExprKind::Literal(literal), span: cursor.span(start) }),
+        None if cursor.peek() == Some('\'') => Err(unclosed(cursor)),
         None => Err(cursor.unexpected("a key value (text in single quotes, a number, a GUID, a date, …)")),
     }
+}
+
+fn unclosed(cursor: &Cursor<'_>) -> ODataError {
+    let at = cursor.mark();
+    cursor.error_at(at, format!("{}: the text that begins at character {} has no closing quote", cursor.target, cursor.span(at).start))
 }
 
 fn node(cursor: &mut Cursor<'_>, kind: ExprKind, span: Span, below: usize) -> Result<Tall, ODataError> {
@@ -87,7 +93,7 @@ fn climb(cursor: &mut Cursor<'_>, least: u8) -> Result<Tall, ODataError> {
             cursor.back_to(mark);
             break;
         };
-        if !spaced && !closed(&left.expr) {
+        if !spaced && !cursor.after_delimiter(mark) {
             cursor.back_to(mark);
             return Err(cursor.unexpected("a space before the operator"));
         }
@@ -99,11 +105,6 @@ fn climb(cursor: &mut Cursor<'_>, least: u8) -> Result<Tall, ODataError> {
     }
     cursor.leave();
     Ok(left)
-}
-
-/// Whether an operator may follow without a space: after a parenthesis or quote it cannot be misread.
-fn closed(left: &Expr) -> bool {
-    !matches!(left.kind, ExprKind::Path(_) | ExprKind::Alias(_))
 }
 
 fn logical(cursor: &mut Cursor<'_>, left: Tall, op: LogicalOperator, binding: u8) -> Result<Tall, ODataError> {
@@ -184,10 +185,7 @@ fn prefix(cursor: &mut Cursor<'_>) -> Result<Tall, ODataError> {
     }
     match cursor.peek() {
         Some('[' | '{') => Err(cursor.not_implemented_at(start, "a JSON array or object in an expression")),
-        Some('\'') => Err(cursor.error_at(
-            start,
-            format!("{}: the text that begins at character {} has no closing quote", cursor.target, cursor.span(start).start),
-        )),
+        Some('\'') => Err(unclosed(cursor)),
         _ => path(cursor),
     }
 }

@@ -40,21 +40,23 @@ fn query_option(raw: &str, request: &mut Request) -> Result<(), ODataError> {
     }
     let Some(name) = options::canonical(written, "")? else { return Ok(()) };
     let value = decode::option(raw_value, name)?;
-    let given = |there: bool| if there { Err(options::duplicate(name)) } else { Ok(()) };
+    options::refuse_duplicate(&request.options, name)?;
     match name {
         "$format" => {
-            given(request.options.format.is_some())?;
             request.options.format = Some(format(value.trim(), &request.resource)?);
         }
         "$skiptoken" => {
-            given(request.options.skip_token.is_some())?;
             request.options.skip_token = Some(value.trim().to_owned());
         }
         name => {
             let mut cursor = Cursor::new(name, &value, 0);
             options::option(&mut cursor, name, &mut request.options)?;
             if !cursor.at_end() {
-                return Err(cursor.unexpected("the end or an operator"));
+                return Err(cursor.unexpected(match name {
+                    "$filter" | "$orderby" => "the end or an operator",
+                    "$select" | "$expand" => "',' or the end",
+                    _ => "the end",
+                }));
             }
         }
     }

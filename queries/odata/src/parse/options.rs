@@ -35,21 +35,38 @@ pub(super) fn canonical(written: &str, place: &str) -> Result<Option<&'static st
 /// Parses the value of an option from the cursor on and stores it. `name` is canonical. What follows the value is the caller's.
 pub(super) fn option(cursor: &mut Cursor<'_>, name: &'static str, options: &mut Options) -> Result<(), ODataError> {
     cursor.skip_space();
-    let given_before = match name {
-        "$filter" => options.filter.replace(expression(cursor)?).is_some(),
-        "$select" => options.select.replace(select(cursor)?).is_some(),
-        "$orderby" => options.order_by.replace(order_by(cursor)?).is_some(),
-        "$expand" => options.expand.replace(expand(cursor)?).is_some(),
-        "$top" => options.top.replace(number(cursor, name)?).is_some(),
-        "$skip" => options.skip.replace(number(cursor, name)?).is_some(),
-        "$count" => options.count.replace(boolean(cursor)?).is_some(),
+    match name {
+        "$filter" => options.filter = Some(expression(cursor)?),
+        "$select" => options.select = Some(select(cursor)?),
+        "$orderby" => options.order_by = Some(order_by(cursor)?),
+        "$expand" => options.expand = Some(expand(cursor)?),
+        "$top" => options.top = Some(number(cursor, name)?),
+        "$skip" => options.skip = Some(number(cursor, name)?),
+        "$count" => options.count = Some(boolean(cursor)?),
         _ => return Err(cursor.error_at(cursor.mark(), format!("the query option {name} cannot stand here"))),
-    };
+    }
     cursor.skip_space();
-    if given_before { Err(duplicate(name)) } else { Ok(()) }
+    Ok(())
 }
 
-pub(super) fn duplicate(name: &str) -> ODataError {
+/// Whether an option is given for the first time.
+pub(super) fn refuse_duplicate(options: &Options, name: &str) -> Result<(), ODataError> {
+    let given = match name {
+        "$filter" => options.filter.is_some(),
+        "$select" => options.select.is_some(),
+        "$orderby" => options.order_by.is_some(),
+        "$expand" => options.expand.is_some(),
+        "$top" => options.top.is_some(),
+        "$skip" => options.skip.is_some(),
+        "$count" => options.count.is_some(),
+        "$format" => options.format.is_some(),
+        "$skiptoken" => options.skip_token.is_some(),
+        _ => false,
+    };
+    if given { Err(duplicate(name)) } else { Ok(()) }
+}
+
+fn duplicate(name: &str) -> ODataError {
     ODataError::bad_request(format!("the query option {name} is given twice")).at(name, None)
 }
 
@@ -193,5 +210,6 @@ fn nested_option(cursor: &mut Cursor<'_>, options: &mut Options) -> Result<(), O
     if cursor.take(lexical::equals).is_none() {
         return Err(cursor.unexpected(&format!("'=' after {name}")));
     }
+    refuse_duplicate(options, name).map_err(|error| error.at(cursor.target, position))?;
     option(cursor, name, options)
 }
