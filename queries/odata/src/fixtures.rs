@@ -81,7 +81,10 @@ pub(crate) fn model() -> ModelView {
             Column { has_default: true, ..required("Active", ScalarType::Boolean) },
             Column { description: Some("Since \"when\"".into()), ..column("Since", ScalarType::Date) },
         ],
-        vec![relationship("SecretOrders", "OrdersTable", (0, 1), true, None), relationship("Orders", "OrdersTable", (0, 1), true, Some("Customer"))],
+        vec![
+            relationship("SecretOrders", "OrdersTable", (0, 1), true, None),
+            relationship("Orders", "OrdersTable", (0, 1), true, Some("Customer")),
+        ],
     );
     let orders = table(
         "Orders",
@@ -93,12 +96,20 @@ pub(crate) fn model() -> ModelView {
             column("PlacedAt", ScalarType::TimestampTz),
             column("Note", ScalarType::Text),
         ],
-        vec![relationship("Customer", "CustomersTable", (1, 0), false, Some("Orders")), relationship("Lines", "LinesTable", (0, 0), true, None)],
+        vec![
+            relationship("Customer", "CustomersTable", (1, 0), false, Some("Orders")),
+            relationship("Lines", "LinesTable", (0, 0), true, None),
+        ],
     );
     let lines = table(
         "Lines",
         vec![0, 1],
-        vec![required("OrderId", ScalarType::Int64), required("LineNo", ScalarType::Int16), column("Product", ScalarType::Text), column("Quantity", ScalarType::Int32)],
+        vec![
+            required("OrderId", ScalarType::Int64),
+            required("LineNo", ScalarType::Int16),
+            column("Product", ScalarType::Text),
+            column("Quantity", ScalarType::Int32),
+        ],
         vec![relationship("Order", "OrdersTable", (0, 0), false, None)],
     );
     let types = table(

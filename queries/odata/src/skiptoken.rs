@@ -133,3 +133,88 @@ pub fn next_link(original_url: &str, token: &str) -> String {
     link.push_str(token);
     link
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse;
+    use portico_provider_api::ScalarType;
+    use proptest::prelude::*;
+
+    fn hash(url: &str) -> QueryHash {
+        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        query_hash(&parse::request(path, Some(query)).unwrap())
+    }
+
+    fn token(url: &str) -> SkipToken {
+        SkipToken {
+            query_hash: hash(url),
+            position: vec![Value::Null(ScalarType::Text), Value::text("a'ö"), Value::float64(f64::NAN), Value::Int64(i64::MIN)],
+            remaining_top: Some(7),
+            returned: 93,
+            skip: 0,
+            model_version: "m1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn tokens_come_back_whole_and_only_whole() {
+        let token = token("Orders?$filter=a eq 1");
+        let text = token.encode(b"key").unwrap();
+        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')));
+        assert_eq!(SkipToken::decode(&text, b"key", token.query_hash, "m1").unwrap(), token);
+        let refused = |text: &str, key: &[u8], hash, version| SkipToken::decode(text, key, hash, version).unwrap_err();
+        let kind = |text: &str, key: &[u8], hash, version| refused(text, key, hash, version).kind;
+        assert_eq!(kind(&text, b"other", token.query_hash, "m1"), ODataErrorKind::BadRequest);
+        assert_eq!(kind(&text, b"key", hash("Orders?$filter=a eq 2"), "m1"), ODataErrorKind::Gone);
+        assert_eq!(kind(&text, b"key", token.query_hash, "m2"), ODataErrorKind::Gone);
+        for bad in ["", "x", "AQ", "****", &text[..text.len() - 3], &format!("{text}AAAA")] {
+            let error = refused(bad, b"key", token.query_hash, "m1");
+            assert_eq!((error.kind, error.target.as_deref()), (ODataErrorKind::BadRequest, Some("$skiptoken")), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_changed_token_is_refused(index in any::<prop::sample::Index>(), bit in 0..8_u32) {
+            let token = token("Orders");
+            let mut bytes = URL_SAFE_NO_PAD.decode(token.encode(b"key").unwrap()).unwrap();
+            let at = index.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            let error = SkipToken::decode(&URL_SAFE_NO_PAD.encode(bytes), b"key", token.query_hash, "m1").unwrap_err();
+            prop_assert_eq!(error.kind, ODataErrorKind::BadRequest);
+        }
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_question() {
+        let same = [
+            "Orders?$filter=a eq 1&$count=true",
+            "Orders?count=true&%24filter=a+eq+1",
+            "/Orders?$filter=a%20eq%201&$count=true&$top=5&$skip=2&$skiptoken=x&custom=1&$format=json",
+        ];
+        let other = [
+            "Orders?$filter=a eq 1",
+            "Orders(1)?$filter=a eq 1&$count=true",
+            "Orders?$filter=a eq 1&$count=false",
+            "Orders?$filter=a eq 1&$count=true&$select=a",
+            "Orders?$filter=a eq 1&$count=true&@p=1",
+        ];
+        for url in same {
+            assert_eq!(hash(url), hash(same[0]), "{url}");
+        }
+        for url in other {
+            assert_ne!(hash(url), hash(same[0]), "{url}");
+        }
+    }
+
+    #[test]
+    fn next_links_keep_everything_but_paging() {
+        let link = next_link("https://x/odata/Orders?$filter=a%20eq%20'%26'&$top=5&SKIP=3&api-key=k&%24skiptoken=old&$select=a", "TOKEN");
+        assert_eq!(link, "https://x/odata/Orders?$filter=a%20eq%20'%26'&api-key=k&$select=a&$skiptoken=TOKEN");
+        assert_eq!(next_link("https://x/Orders", "T"), "https://x/Orders?$skiptoken=T");
+        let (path, query) = link.split_once('?').map(|(base, query)| (base.rsplit('/').next().unwrap(), query)).unwrap();
+        let original = parse::request("Orders", Some("$filter=a%20eq%20'%26'&$top=5&SKIP=3&$select=a")).unwrap();
+        assert_eq!(query_hash(&parse::request(path, Some(query)).unwrap()), query_hash(&original));
+    }
+}

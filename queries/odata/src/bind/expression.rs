@@ -311,7 +311,12 @@ fn arithmetic_operands(op: ArithmeticOperator, left: Operand, right: Operand) ->
     };
     let fallback = right.scalar_type.or(left.scalar_type).unwrap_or(ScalarType::Int32);
     let (l, r) = (left.scalar_type.unwrap_or(fallback), right.scalar_type.unwrap_or(fallback));
-    let meeting = common(l, r).unwrap_or(ScalarType::Float64);
+    // Two small integers would overflow soon; the specification allows to compute in a wider type.
+    let meeting = match common(l, r) {
+        Some(ScalarType::Int16) => ScalarType::Int32,
+        Some(meeting) => meeting,
+        None => ScalarType::Float64,
+    };
     if !matches!(meeting, ScalarType::Decimal { .. }) {
         return Ok((coerce(left, meeting)?, coerce(right, meeting)?, meeting));
     }

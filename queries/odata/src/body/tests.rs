@@ -1,1 +1,165 @@
-//! tests
+//! Bodies: exact values, and what is refused.
+
+use super::{Purpose, entity};
+use crate::ODataErrorKind::{self, BadRequest, NotImplemented};
+use crate::fixtures::model;
+use portico_provider_api::{ScalarType, Value};
+use proptest::prelude::*;
+
+fn read(table: &str, purpose: Purpose, body: &str) -> Result<Vec<(usize, Value)>, crate::ODataError> {
+    entity(body.as_bytes(), model().table(table).unwrap(), purpose)
+}
+
+fn one(property: &str, json: &str) -> Result<Value, crate::ODataError> {
+    read("Types", Purpose::Update, &format!("{{\"{property}\":{json}}}")).map(|mut values| values.remove(0).1)
+}
+
+fn decimal(unscaled: &str, precision: u8, scale: i8) -> Value {
+    Value::Decimal { unscaled: arrow::datatypes::i256::from_string(unscaled).unwrap(), precision, scale }
+}
+
+#[test]
+fn values_are_exact() {
+    let uid = Value::Guid("3f2504e0-4f89-11d3-9a0c-0305e82c3301".into());
+    for (property, json, expected) in [
+        ("Flag", "true", Value::Boolean(true)),
+        ("Flag", "null", Value::Null(ScalarType::Boolean)),
+        ("Small", "-32768", Value::Int16(i16::MIN)),
+        ("Medium", "1.0", Value::Int32(1)),
+        ("Medium", "1e3", Value::Int32(1000)),
+        ("Large", "9223372036854775807", Value::Int64(i64::MAX)),
+        ("Large", "\"9223372036854775807\"", Value::Int64(i64::MAX)),
+        ("Double", "0.1", Value::float64(0.1)),
+        ("Double", "\"-INF\"", Value::float64(f64::NEG_INFINITY)),
+        ("Single", "0.1", Value::Float32(portico_provider_api::value::Float(0.1_f32.into()))),
+        ("Amount", "0.1", decimal("100000000", 38, 9)),
+        ("Amount", "12345678901234567890.123456789", decimal("12345678901234567890123456789", 38, 9)),
+        ("Amount", "\"12345678901234567890.123456789\"", decimal("12345678901234567890123456789", 38, 9)),
+        ("Amount", "-1.5E-2", decimal("-15000000", 38, 9)),
+        (
+            "Huge",
+            "12345678901234567890123456789012345678901234567890.0123456789",
+            decimal("123456789012345678901234567890123456789012345678900123456789", 60, 10),
+        ),
+        ("Label", "\"a\\u0000\\ud83d\\ude00\"", Value::text("a\u{0}😀")),
+        ("Bytes", "\"AQID-_8=\"", Value::Binary(vec![1, 2, 3, 0xFB, 0xFF])),
+        ("Bytes", "\"AQID+/8\"", Value::Binary(vec![1, 2, 3, 0xFB, 0xFF])),
+        ("Day", "\"2026-08-01\"", Value::Date(20_666)),
+        ("Clock", "\"12:30:00.000001\"", Value::Time(45_000_000_001)),
+        ("Local", "\"1970-01-01T00:00:01Z\"", Value::Timestamp(1_000_000)),
+        ("Instant", "\"1970-01-01T01:00:00+01:00\"", Value::TimestampTz(0)),
+        ("Uid", "\"3F2504E0-4F89-11D3-9A0C-0305E82C3301\"", uid),
+        ("Document", "\"{\\\"a\\\": [1]}\"", Value::Json("{\"a\": [1]}".into())),
+    ] {
+        assert_eq!(one(property, json).unwrap(), expected, "{property}: {json}");
+    }
+}
+
+#[test]
+fn misfits_name_the_property_and_its_type() {
+    for (property, json, culprit) in [
+        ("Flag", "1", "Edm.Boolean, not a number"),
+        ("Flag", "\"true\"", "Edm.Boolean, not this string"),
+        ("Small", "32768", "whole number in the range"),
+        ("Small", "1.5", "Edm.Int16"),
+        ("Medium", "\"1\"", "Edm.Int32, not this string"),
+        ("Medium", "true", "Edm.Int32, not a boolean"),
+        ("Large", "9223372036854775808", "Edm.Int64"),
+        ("Large", "\"x\"", "Edm.Int64, not this string"),
+        ("Single", "1e39", "Edm.Single"),
+        ("Double", "1e400", "Edm.Double"),
+        ("Double", "\"1\"", "Edm.Double, not this string"),
+        ("Amount", "0.1234567891", "29 digits before the point and 9 after it"),
+        ("Amount", "1e29", "29 digits before"),
+        ("Amount", "\"1,5\"", "Edm.Decimal, not this string"),
+        ("Label", "5", "Edm.String, not a number"),
+        ("Label", "{}", "Edm.String, not an object"),
+        ("Label", "[\"a\"]", "Edm.String, not an array"),
+        ("Bytes", "\"***\"", "base64url"),
+        ("Bytes", "\"AQIDBAUGBwgJ\"", "at most 8 bytes, not 9"),
+        ("Day", "\"2026-02-30\"", "Edm.Date"),
+        ("Day", "\"2026-08-01T00:00:00Z\"", "Edm.Date"),
+        ("Clock", "\"24:00:00\"", "Edm.TimeOfDay"),
+        ("Instant", "\"2026-08-01\"", "Edm.DateTimeOffset"),
+        ("Instant", "1785542400", "Edm.DateTimeOffset"),
+        ("Uid", "\"x\"", "Edm.Guid"),
+        ("Uid", "null", "cannot be null"),
+        ("Document", "\"{\"", "JSON document"),
+    ] {
+        let error = one(property, json).unwrap_err();
+        assert_eq!((error.kind, error.target.as_deref()), (BadRequest, Some(property)), "{property}: {json}");
+        assert!(
+            error.message.contains(culprit) && error.message.contains(&format!("'{property}'")),
+            "{property}: {json}: {}",
+            error.message
+        );
+    }
+}
+
+#[test]
+fn entities_are_checked() {
+    let bad: &[(&str, Purpose, &str, ODataErrorKind, &str)] = &[
+        ("Customers", Purpose::Insert, "[]", BadRequest, "JSON object"),
+        ("Customers", Purpose::Insert, "{\"Id\":1,", BadRequest, "line 1, column 9"),
+        ("Customers", Purpose::Insert, "{\n\"Id\":x}", BadRequest, "line 2, column 6"),
+        ("Customers", Purpose::Insert, "{\"Id\":1}", BadRequest, "'Name' is required"),
+        ("Customers", Purpose::Insert, "{\"Id\":1,\"Name\":null}", BadRequest, "'Name' cannot be null"),
+        ("Customers", Purpose::Update, "{\"Nme\":\"x\"}", BadRequest, "did you mean 'Name'"),
+        ("Customers", Purpose::Update, "{\"SecretLimit\":1}", BadRequest, "no property 'SecretLimit'"),
+        ("Customers", Purpose::Update, "{\"SecretLimi\":1}", BadRequest, "no property 'SecretLimi'"),
+        ("Customers", Purpose::Update, "{\"Name\":\"a\",\"Name\":\"b\"}", BadRequest, "'Name' is given twice"),
+        ("Customers", Purpose::Update, "{\"Name\":\"aaaaaaaaaaaaaaaaaaaaa\"}", BadRequest, "at most 20 characters, not 21"),
+        ("Customers", Purpose::Insert, "{\"Id\":1,\"Name\":\"a\",\"Credit\":5}", BadRequest, "'Credit' is read-only"),
+        ("Orders", Purpose::Insert, "{\"Id\":1,\"CustomerId\":1}", BadRequest, "'Id' is made by the source"),
+        ("Customers", Purpose::Insert, "{\"Orders\":[]}", NotImplemented, "'Orders'"),
+        ("Orders", Purpose::Update, "{\"Customer\":{\"Id\":1}}", NotImplemented, "'Customer'"),
+        ("Orders", Purpose::Update, "{\"Customer@odata.bind\":\"Customers(1)\"}", NotImplemented, "'Customer@odata.bind'"),
+        ("Orders", Purpose::Update, "{\"Customer@bind\":\"Customers(1)\"}", NotImplemented, "'Customer@bind'"),
+        ("Customers", Purpose::Update, "{\"Orders@delta\":[]}", NotImplemented, "'Orders@delta'"),
+        ("Customers", Purpose::Update, "{\"@removed\":{}}", NotImplemented, "removed"),
+    ];
+    for (table, purpose, body, kind, culprit) in bad {
+        let error = read(table, *purpose, body).expect_err(body);
+        assert_eq!(error.kind, *kind, "{body}: {error:?}");
+        assert!(error.message.contains(culprit), "{body}: {error:?}");
+        assert!(!error.message.contains("did you mean 'Secret"), "{body}: {error:?}");
+    }
+}
+
+#[test]
+fn control_information_is_left_out_and_whole_entities_are_taken() {
+    let body = r##"{"@odata.context":"x","@odata.etag":"W/\"1\"","@id":"y","Id":1,"Name@odata.type":"#String","Name":"äöüäöüäöüäöüäöüäöüäö","@Ns.Term":5,"Active":true,"Credit":5.25}"##;
+    let values = read("Customers", Purpose::Update, body).unwrap();
+    assert_eq!(
+        values.iter().map(|(index, _)| *index).collect::<Vec<_>>(),
+        [0, 1, 5, 4],
+        "keys and read-only values are for the engine to compare"
+    );
+    let inserted = read("Customers", Purpose::Insert, r#"{"Id":1,"Name":"a","Credit":null}"#).unwrap();
+    assert_eq!(
+        inserted,
+        [(0, Value::Int32(1)), (1, Value::text("a"))],
+        "what has a default may be absent, nulls for read-only properties go"
+    );
+    assert_eq!(read("Customers", Purpose::Update, "{}").unwrap(), []);
+}
+
+proptest! {
+    #[test]
+    fn decimals_keep_every_digit(digits in "-?[1-9][0-9]{0,28}\\.[0-9]{1,9}", quoted in any::<bool>()) {
+        let json = if quoted { format!("\"{digits}\"") } else { digits.clone() };
+        let Value::Decimal { unscaled, scale: 9, .. } = one("Amount", &json).unwrap() else { panic!() };
+        let mut written = Vec::new();
+        let text = unscaled.to_string();
+        let (sign, text) = text.strip_prefix('-').map_or(("", text.as_str()), |rest| ("-", rest));
+        let (whole, fraction) = text.split_at(text.len() - 9);
+        written.extend_from_slice(format!("{sign}{whole}.{fraction}").as_bytes());
+        let padded = format!("{digits}{}", "0".repeat(9 - digits.split_once('.').unwrap().1.len()));
+        prop_assert_eq!(String::from_utf8(written).unwrap(), padded);
+    }
+
+    #[test]
+    fn random_bodies_never_panic(body in "\\PC{0,60}") {
+        let _ = read("Types", Purpose::Insert, &body);
+    }
+}

@@ -9,6 +9,7 @@ use arrow::array::{
     StringViewArray, Time64MicrosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray, UInt8Array, UInt16Array, UInt32Array,
     UInt64Array,
 };
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{self as types, DataType, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use base64::Engine;
@@ -58,10 +59,10 @@ enum Cells<'a> {
 
 /// A column of a batch.
 pub(super) struct Encoder<'a> {
-    array: &'a dyn Array,
     cells: Cells<'a>,
+    /// Logical nulls: a dictionary's value may be null too.
+    nulls: Option<NullBuffer>,
     quoted: bool,
-    nullable: bool,
 }
 
 impl<'a> Encoder<'a> {
@@ -122,11 +123,11 @@ impl<'a> Encoder<'a> {
             | Cells::TimestampNanos(..)
             | Cells::Printed(_) => true,
         };
-        Ok(Encoder { array, nullable: array.null_count() > 0 || matches!(cells, Cells::Null), cells, quoted })
+        Ok(Encoder { cells, nulls: array.logical_nulls().filter(|nulls| nulls.null_count() > 0), quoted })
     }
 
     pub(super) fn is_null(&self, row: usize) -> bool {
-        self.nullable && (matches!(self.cells, Cells::Null) || self.array.is_null(row))
+        self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
     }
 
     /// Appends a cell as JSON.

@@ -14,7 +14,11 @@ const EDM: &str = "http://docs.oasis-open.org/odata/ns/edm";
 /// Vocabularies: where they are published, namespace, alias.
 const VOCABULARIES: [(&str, &str, &str); 2] = [
     ("https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.Core.V1.xml", "Org.OData.Core.V1", "Core"),
-    ("https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.Capabilities.V1.xml", "Org.OData.Capabilities.V1", "Capabilities"),
+    (
+        "https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.Capabilities.V1.xml",
+        "Org.OData.Capabilities.V1",
+        "Capabilities",
+    ),
 ];
 
 pub(super) fn document(view: &ModelView) -> io::Result<Vec<u8>> {
@@ -24,7 +28,10 @@ pub(super) fn document(view: &ModelView) -> io::Result<Vec<u8>> {
     root.write_inner_content(|xml| {
         for (uri, namespace, alias) in VOCABULARIES {
             xml.create_element("edmx:Reference").with_attribute(("Uri", uri)).write_inner_content(|xml| {
-                xml.create_element("edmx:Include").with_attribute(("Namespace", namespace)).with_attribute(("Alias", alias)).write_empty()?;
+                xml.create_element("edmx:Include")
+                    .with_attribute(("Namespace", namespace))
+                    .with_attribute(("Alias", alias))
+                    .write_empty()?;
                 Ok(())
             })?;
         }
@@ -122,8 +129,10 @@ fn property(xml: &mut Xml, column: &Column, is_key: bool) -> io::Result<()> {
 fn navigation(xml: &mut Xml, view: &ModelView, table: &TableView, relationship: &RelationshipView, namespace: &str) -> io::Result<()> {
     let single = format!("{namespace}.{}", relationship.to);
     let type_name = if relationship.many { format!("Collection({single})") } else { single };
-    let mut element =
-        xml.create_element("NavigationProperty").with_attribute(("Name", relationship.name.as_str())).with_attribute(("Type", type_name.as_str()));
+    let mut element = xml
+        .create_element("NavigationProperty")
+        .with_attribute(("Name", relationship.name.as_str()))
+        .with_attribute(("Type", type_name.as_str()));
     let pairs = constraint(view, table, relationship);
     if !relationship.many {
         // Even where the foreign key is never null, the row it names may be hidden from the caller, or be missing in another source.

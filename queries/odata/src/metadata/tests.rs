@@ -40,7 +40,9 @@ fn csdl_refers_only_to_what_it_defines() {
                 sets.push(attribute("Name").unwrap());
                 used.push(attribute("EntityType").unwrap());
             }
-            "NavigationProperty" => used.push(attribute("Type").unwrap().trim_start_matches("Collection(").trim_end_matches(')').to_owned()),
+            "NavigationProperty" => {
+                used.push(attribute("Type").unwrap().trim_start_matches("Collection(").trim_end_matches(')').to_owned())
+            }
             "NavigationPropertyBinding" => used.push(format!("Portico.crm.{}", attribute("Target").unwrap())),
             _ => {}
         }
