@@ -277,14 +277,13 @@ impl Scope<'_> {
         let subject = coerce(subject, meeting).map_err(|why| self.wrong(left.span, why))?;
         let (mut list, mut equalities) = (Vec::new(), Vec::new());
         for (candidate, item) in candidates.into_iter().zip(items) {
-            match coerce(candidate, meeting).map_err(|why| self.wrong(item.span, why))? {
-                BoundExpr::Literal(value) => list.push(value),
+            let candidate = coerce(candidate, meeting).map_err(|why| self.wrong(item.span, why))?;
+            if let BoundExpr::Literal(value) = candidate {
+                list.push(value);
+            } else {
                 // What is not a constant cannot be in the list; `a in (b)` is `a eq b`, nulls included.
-                other => equalities.push(BoundExpr::Compare {
-                    op: ComparisonOperator::Eq,
-                    left: Box::new(subject.clone()),
-                    right: Box::new(other),
-                }),
+                let (left, right) = (Box::new(subject.clone()), Box::new(candidate));
+                equalities.push(BoundExpr::Compare { op: ComparisonOperator::Eq, left, right });
             }
         }
         if !list.is_empty() {

@@ -206,7 +206,7 @@ fn one_entity() {
     let (shape, rows) = customers();
     let one = EntityBatch {
         rows: rows.rows.slice(0, 1),
-        expanded: vec![ExpandedRows { ranges: vec![0..0], counts: None, entities: rows.expanded[0].entities.clone() }],
+        expanded: vec![ExpandedRows { ranges: std::iter::once(0..0).collect(), counts: None, entities: rows.expanded[0].entities.clone() }],
     };
     let options = JsonOptions { context_url: Some("c".into()), ..JsonOptions::default() };
     let text = JsonWriter::new(&shape, options).entity(&one).unwrap();

@@ -15,7 +15,8 @@ pub(super) fn option(raw: &str, target: &str) -> Result<String, ODataError> {
 
 fn decode(raw: &str, plus_is_space: bool, target: &str, base: usize) -> Result<String, ODataError> {
     let bytes = raw.as_bytes();
-    if !bytes.contains(&b'%') && !(plus_is_space && bytes.contains(&b'+')) {
+    let plain = |byte: &u8| *byte != b'%' && !(plus_is_space && *byte == b'+');
+    if bytes.iter().all(plain) {
         return Ok(raw.to_owned());
     }
     let mut decoded = Vec::with_capacity(bytes.len());
