@@ -173,7 +173,7 @@ pub mod duration_text {
     pub fn print(duration: Duration) -> String {
         let millis = duration.as_millis();
         for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
-            if millis % size == 0 && millis > 0 {
+            if millis.is_multiple_of(size) && millis > 0 {
                 return format!("{}{unit}", millis / size);
             }
         }

@@ -1,4 +1,5 @@
 //! The model built from definitions and remote schemas: what is inferred, what is overridden, and every mistake that is refused.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what the tests share is a part of them")]
 
 use expect_test::expect;
 use portico_catalog::{Model, ModelDefinition, ModelError, Origin, Report, build};
@@ -199,7 +200,8 @@ fn without_definitions_everything_is_published_as_it_is() {
         service odata /odata [customers, profiles, orders, lines, people, flags]
         note: column 'tax no' of customers is published as 'tax_no', because OData cannot carry its name
         note: flags has no key: it is served in SQL only; name one with `key`
-    "#]].assert_eq(&print(&model(json!({}))));
+    "#]]
+    .assert_eq(&print(&model(json!({}))));
 }
 
 #[test]
@@ -261,7 +263,8 @@ fn definitions_override_what_is_inferred() {
         service all /all [Revenue, Customers, OrderFacts, Orders, people, flags]
         note: flags has no key: it is served in SQL only; name one with `key`
         note: OrderFacts has no key: it is served in SQL only; name one with `key`
-    "#]].assert_eq(&print(&built));
+    "#]]
+    .assert_eq(&print(&built));
     let customers = built.0.table("Customers").unwrap();
     assert_eq!(customers.freshness.as_secs(), 300);
     assert!(customers.columns[0].read_only);
@@ -295,7 +298,8 @@ fn a_source_that_is_down_takes_only_what_needs_it() {
         Short is left out: it needs PartNames, which is left out
         the relationship orders.Part is left out: Parts is left out
         Parts is left out of a service, because it is left out of the model
-        flags has no key: it is served in SQL only; name one with `key`"#]].assert_eq(&report.notes.join("\n"));
+        flags has no key: it is served in SQL only; name one with `key`"#]]
+    .assert_eq(&report.notes.join("\n"));
 }
 
 #[test]

@@ -181,10 +181,13 @@ mod tests {
         }
     }
 
+    /// What the source says, what the definition overrides, and what comes of it.
+    type Override = (ScalarType, Option<Codec>, Option<&'static str>, Option<Codec>, Result<(ScalarType, Option<Codec>), &'static str>);
+
     #[test]
     fn overrides_are_decided_or_refused() {
         let decimal = |precision, scale| ScalarType::Decimal { precision, scale };
-        let cases: &[(ScalarType, Option<Codec>, Option<&str>, Option<Codec>, Result<(ScalarType, Option<Codec>), &str>)] = &[
+        let cases: &[Override] = &[
             (ScalarType::Int64, None, None, None, Ok((ScalarType::Int64, None))),
             (ScalarType::Int64, None, Some("int32"), None, Ok((ScalarType::Int32, None))),
             (decimal(38, 18), None, Some("decimal(13,2)"), None, Ok((decimal(13, 2), None))),

@@ -1,0 +1,19 @@
+//! End-to-end tests. Each module starts the real program on free ports, over SQLite files and a PostgreSQL database of its own, and
+//! asks it as clients do. What a test needs and does not find is a failure, never a skip.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::type_complexity, reason = "every line of this crate is a test")]
+
+mod bad_config;
+mod bad_input;
+mod dependencies;
+mod dml;
+mod explain;
+mod fixture;
+mod flight;
+mod gateway;
+mod odata;
+mod outage;
+mod policy;
+mod source_files;
+mod streaming;
+mod writes;
