@@ -181,6 +181,9 @@ fn prefix(cursor: &mut Cursor<'_>) -> Result<Tall, ODataError> {
     }
     if let Some(name) = cursor.take(lexical::alias) {
         let span = cursor.span(start);
+        if matches!(cursor.peek(), Some('/' | '.')) {
+            return Err(cursor.not_implemented_at(start, "an annotation, or a path that begins with an alias,"));
+        }
         return node(cursor, ExprKind::Alias(name.to_owned()), span, 0);
     }
     match cursor.peek() {
@@ -246,6 +249,9 @@ fn step(cursor: &mut Cursor<'_>, first: bool) -> Result<(StepKind, usize), OData
         }
         return Ok((StepKind::Special(name.to_owned()), 0));
     }
+    if cursor.peek() == Some('@') {
+        return Err(cursor.not_implemented_at(start, "an annotation in an expression"));
+    }
     let Some(name) = cursor.take(lexical::qualified_name) else {
         let expected = if first { "a property, literal or function" } else { "a name after '/'" };
         return Err(cursor.unexpected(expected));
@@ -256,6 +262,7 @@ fn step(cursor: &mut Cursor<'_>, first: bool) -> Result<(StepKind, usize), OData
     let quantifier = match name.to_ascii_lowercase().as_str() {
         "any" if !first => Some(Quantifier::Any),
         "all" if !first => Some(Quantifier::All),
+        "aggregate" if !first => return Err(cursor.not_implemented_at(start, "aggregate in an expression")),
         "case" if first => return Err(cursor.not_implemented_at(start, "the function case")),
         _ => None,
     };

@@ -11,6 +11,9 @@ use portico_catalog::names::nearest;
 const SUPPORTED: [&str; 9] = ["$filter", "$select", "$orderby", "$expand", "$top", "$skip", "$count", "$format", "$skiptoken"];
 const RECOGNISED: [&str; 8] = ["$search", "$apply", "$compute", "$levels", "$deltatoken", "$schemaversion", "$index", "$id"];
 
+/// Options of the temporal extension; only with `$`, because without it they are likely names of custom options.
+const TEMPORAL: [&str; 4] = ["$at", "$from", "$to", "$toinclusive"];
+
 /// The canonical name (`$filter`) of a system query option as written: with or without `$`, in any letter case. `None` when it is not
 /// one, which without a `$` makes it a custom option.
 ///
@@ -27,6 +30,9 @@ pub(super) fn canonical(written: &str, place: &str) -> Result<Option<&'static st
     }
     if !written.starts_with('$') {
         return Ok(None);
+    }
+    if let Some(name) = TEMPORAL.into_iter().find(|name| *name == wanted) {
+        return Err(ODataError::not_implemented(format!("the query option {name}{place}")).at(name, None));
     }
     let hint = nearest(&wanted, SUPPORTED).map(|name| format!("; did you mean '{name}'?")).unwrap_or_default();
     Err(ODataError::bad_request(format!("there is no query option '{written}'{hint}")).at(written, None))
@@ -136,6 +142,8 @@ fn item_path(cursor: &mut Cursor<'_>) -> Result<Vec<String>, ODataError> {
         } else if let Some(name) = cursor.take(lexical::qualified_name) {
             let wildcard = cursor.eat(".*");
             if wildcard { format!("{name}.*") } else { name.to_owned() }
+        } else if cursor.peek() == Some('@') {
+            return Err(cursor.not_implemented_at(cursor.mark(), "an annotation in $select or $expand"));
         } else {
             return Err(cursor.unexpected("a property name or '*'"));
         };
@@ -153,6 +161,12 @@ fn select(cursor: &mut Cursor<'_>) -> Result<Vec<SelectItem>, ODataError> {
         let span = cursor.span(start);
         let has_options = cursor.eat("(");
         if has_options {
+            // Parameter names in parentheses choose an overload of an operation.
+            let inside = cursor.mark();
+            if cursor.take(lexical::identifier).is_some() && matches!(cursor.peek(), Some(',' | ')')) {
+                return Err(cursor.not_implemented_at(start, "an operation in $select"));
+            }
+            cursor.back_to(inside);
             nested(cursor)?;
         }
         Ok(SelectItem { path, has_options, span })

@@ -79,6 +79,9 @@ fn segment(text: &str, index: usize, base: usize) -> Result<Segment, ODataError>
             }
         });
     };
+    if matches!(name, "$filter" | "$each") {
+        return Err(ODataError::not_implemented(format!("the path segment {name}")).at(PATH, Some(base)));
+    }
     let key = if cursor.at_end() || name == "$crossjoin" { None } else { Some(key(&mut cursor)?) };
     if !cursor.at_end() && name != "$crossjoin" {
         return Err(cursor.unexpected("'/' or the end after the key"));

@@ -66,6 +66,12 @@ fn malformed_options_name_the_culprit_and_its_place() {
         "$schemaversion=1",
         "$index=1",
         "$id=x",
+        "$filter=Price/@Core.Unit eq 'x'",
+        "$filter=@a/any(x:x)",
+        "$filter=Sales/aggregate(Amount with sum) gt 1",
+        "$select=@Core.Unit",
+        "$select=Fn(a,b)",
+        "$at=2026-08-01",
         "$format=atom",
         "$format=xml",
         "@p=1&@p=2",
@@ -200,6 +206,18 @@ fn malformed_options_name_the_culprit_and_its_place() {
           NotImplemented $index None: the query option $index is not supported yet
         $id=x
           NotImplemented $id None: the query option $id is not supported yet
+        $filter=Price/@Core.Unit eq 'x'
+          NotImplemented $filter Some(6): an annotation in an expression is not supported yet
+        $filter=@a/any(x:x)
+          NotImplemented $filter Some(0): an annotation, or a path that begins with an alias, is not supported yet
+        $filter=Sales/aggregate(Amount with sum) gt 1
+          NotImplemented $filter Some(6): aggregate in an expression is not supported yet
+        $select=@Core.Unit
+          NotImplemented $select Some(0): an annotation in $select or $expand is not supported yet
+        $select=Fn(a,b)
+          NotImplemented $select Some(0): an operation in $select is not supported yet
+        $at=2026-08-01
+          NotImplemented $at None: the query option $at is not supported yet
         $format=atom
           NotImplemented $format Some(0): the format 'atom' is not supported yet
         $format=xml
