@@ -27,6 +27,11 @@ pub fn request(path: &str, query: Option<&str>) -> Result<Request, ODataError> {
     for raw in query.unwrap_or_default().split('&').filter(|raw| !raw.is_empty()) {
         query_option(raw, &mut request)?;
     }
+    let data = matches!(request.resource, Resource::EntitySet(_));
+    if let Some((name, _)) = request.canonical.iter().find(|(name, _)| !data && name.starts_with('$') && name != "$format") {
+        let message = format!("the query option {name} does not apply to what the path addresses");
+        return Err(crate::ODataError::bad_request(message).at(name, None));
+    }
     request.canonical.sort();
     Ok(request)
 }

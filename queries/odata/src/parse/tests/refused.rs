@@ -238,6 +238,17 @@ fn malformed_options_name_the_culprit_and_its_place() {
 }
 
 #[test]
+fn options_apply_to_data_only() {
+    for path in ["", "$metadata", "$batch"] {
+        let error = request(path, Some("sap-language=EN&$filter=a")).unwrap_err();
+        assert_eq!((error.kind, error.target.as_deref()), (ODataErrorKind::BadRequest, Some("$filter")), "{path}");
+        assert!(request(path, Some("sap-language=EN")).is_ok());
+    }
+    assert!(request("$metadata", Some("$format=application/xml")).is_ok());
+    assert!(request("", Some("$format=application/json;odata.metadata=minimal")).is_ok());
+}
+
+#[test]
 fn limits_hold() {
     let deep =
         |open: &str, middle: &str, close: &str, count: usize| format!("$filter={}{middle}{}", open.repeat(count), close.repeat(count));
