@@ -9,7 +9,7 @@ use crate::write;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
-use futures::stream;
+use futures::{StreamExt, stream};
 use portico_provider_api::{
     ChangeOutcome, ChangeSet, EvaluateError, Limits, NativeRequest, QueryContext, QueryReport, QueryStream, Relation, RemoteSchema,
     RemoteTableName, ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceQuery, TableEvaluation, WritableSource,
@@ -208,6 +208,7 @@ impl Source for MemorySource {
             report: report.clone(),
             _active: active,
         };
+        // Fused, so that a reader who asks once more after the end gets the end again.
         let batches = stream::unfold(Some(running), |running| async move {
             let mut running = running?;
             match running.next_batch().await {
@@ -220,7 +221,7 @@ impl Source for MemorySource {
                 Err(error) => Some((Err(error), None)),
             }
         });
-        Ok(QueryStream::new(schema, Box::pin(batches), report))
+        Ok(QueryStream::new(schema, Box::pin(batches.fuse()), report))
     }
 
     fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {

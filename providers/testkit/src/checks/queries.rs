@@ -2,7 +2,9 @@
 
 use super::{COMBINED, DISTINCT, FILTER, INEXACT_FILTER, KEYS, LIMIT, LIMIT_PER, ORDER, OUTPUT};
 use crate::compare::{exact, superset};
-use crate::generate::{Candidate, Literals, key_set, leaves, nested, never_fails, orders as order_candidates, sample, total_order, values};
+use crate::generate::{
+    Candidate, Literals, key_set, leaves, nested, never_fails, orders as order_candidates, sample, total_order, twin_key_sets, values,
+};
 use crate::run::{Run, Table, shown};
 use fastrand::Rng;
 use portico_provider_api::check::ExprCheck;
@@ -169,6 +171,9 @@ pub(crate) async fn keys(run: &mut Run) {
         let mut rng = run.rng.fork();
         let Some(table) = run.tables.get(index) else { continue };
         let mut literals = Literals::new(run, rng.fork());
+        for (feature, keys) in twin_key_sets(table) {
+            queries.push((format!("{feature}, table {index}"), index, SourceQuery { keys: Some(keys), ..scan(table) }));
+        }
         let count = table.relation.columns.len();
         let mut columns: Vec<Vec<usize>> = (0..count).map(|column| vec![column]).collect();
         columns.extend((1..count).map(|column| vec![column, column - 1]));

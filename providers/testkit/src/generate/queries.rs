@@ -1,11 +1,12 @@
 //! The other parts of queries: orders and key sets.
 
 use super::expressions::values;
+use super::predicates::TWINS;
 use super::{Candidate, Literals};
 use crate::run::Table;
 use fastrand::Rng;
 use portico_provider_api::evaluate::grouping_value;
-use portico_provider_api::{Expr, KeySet, SortKey, TypeClass, Value};
+use portico_provider_api::{Expr, KeySet, ScalarType, SortKey, TypeClass, Value};
 use std::collections::HashSet;
 
 /// One sort key for every column and for values computed from it, in both directions, with nulls at both ends.
@@ -49,4 +50,17 @@ pub(crate) fn key_set(rng: &mut Rng, table: &Table, columns: &[usize], literals:
         }
     }
     (!tuples.is_empty()).then(|| KeySet { columns: columns.to_vec(), tuples })
+}
+
+/// Key sets of one text each that a lax collation takes for another text of the edge table.
+pub(crate) fn twin_key_sets(table: &Table) -> Vec<(String, KeySet)> {
+    let mut found = Vec::new();
+    for (column, described) in table.relation.columns.iter().enumerate() {
+        if described.scalar_type == ScalarType::Text {
+            let sets =
+                TWINS.map(|(kind, twin)| (format!("by {kind}"), KeySet { columns: vec![column], tuples: vec![vec![Value::text(twin)]] }));
+            found.extend(sets);
+        }
+    }
+    found
 }

@@ -22,7 +22,7 @@ fn named(table: &Target, name: &str) -> Expr {
 }
 
 /// Sends one change that must end as `expected` and leave the table as it is.
-async fn refused(run: &mut Run, check: &'static str, what: &str, table: &Target, change: Change, expected: &ChangeOutcome) {
+async fn refused(run: &mut Run, check: &'static str, what: &str, table: &mut Target, change: Change, expected: &ChangeOutcome) {
     let outcomes = send(run, vec![change]).await;
     judge(run, check, what, outcome(&outcomes, 0, expected));
     let verdict = stored(run, table).await;
@@ -36,10 +36,10 @@ pub(super) async fn precondition(run: &mut Run, table: &mut Target) {
     let change = rename(table, 4, stale.clone(), None, None);
     refused(run, WRITE_PRECONDITION, "update with a stale version", table, change, &ChangeOutcome::Changed).await;
     let old_image = Precondition::Unchanged(vec![(note, Value::text("not what is stored"))]);
-    let change = rename(table, 4, old_image, None, None);
+    let change = rename(table, 9, old_image, None, None);
     refused(run, WRITE_PRECONDITION, "update with a stale image", table, change, &ChangeOutcome::Changed).await;
     if run.capabilities().write.delete {
-        let change = remove(table, 4, stale, None);
+        let change = remove(table, 10, stale, None);
         refused(run, WRITE_PRECONDITION, "delete with a stale version", table, change, &ChangeOutcome::Changed).await;
     }
     let change = rename(table, 999, Precondition::Version { column: version, value: table.number(version, 1) }, None, None);
@@ -65,12 +65,12 @@ pub(super) async fn not_found(run: &mut Run, table: &mut Target) {
     let change = rename(table, 999, Precondition::None, None, None);
     refused(run, WRITE_NOT_FOUND, "update of a missing row", table, change, &ChangeOutcome::NotFound).await;
     let hidden = Some(named(table, "nobody has this name"));
-    let change = rename(table, 5, Precondition::None, hidden.clone(), None);
+    let change = rename(table, 7, Precondition::None, hidden.clone(), None);
     refused(run, WRITE_NOT_FOUND, "update of an invisible row", table, change, &ChangeOutcome::NotFound).await;
     if run.capabilities().write.delete {
         let change = remove(table, 999, Precondition::None, None);
         refused(run, WRITE_NOT_FOUND, "delete of a missing row", table, change, &ChangeOutcome::NotFound).await;
-        let change = remove(table, 5, Precondition::None, hidden);
+        let change = remove(table, 8, Precondition::None, hidden);
         refused(run, WRITE_NOT_FOUND, "delete of an invisible row", table, change, &ChangeOutcome::NotFound).await;
     }
 }
@@ -101,7 +101,7 @@ pub(super) async fn require(run: &mut Run, table: &mut Target) {
 }
 
 /// Sends one change that must fail for a constraint and leave the table as it is.
-async fn broken(run: &mut Run, what: &str, table: &Target, change: Change, kind: ConstraintKind) {
+async fn broken(run: &mut Run, what: &str, table: &mut Target, change: Change, kind: ConstraintKind) {
     let outcomes = send(run, vec![change]).await;
     let verdict = match &outcomes {
         Err(SourceError { kind: SourceErrorKind::Constraint { kind: found, .. }, .. }) if *found == kind => Ok(()),
@@ -117,32 +117,35 @@ pub(super) async fn constraints(run: &mut Run, table: &mut Target) {
     let name = table.column("name");
     let change_name = |table: &Target, value: ChangeValue| Change::Update {
         table: table.relation.clone(),
-        key: table.key(5),
+        key: table.key(11),
         values: vec![(name, value)],
         precondition: Precondition::None,
         visible: None,
         require: None,
     };
-    broken(run, "null in a mandatory column", table, change_name(table, ChangeValue::Null), ConstraintKind::NotNull).await;
+    let change = change_name(table, ChangeValue::Null);
+    broken(run, "null in a mandatory column", table, change, ConstraintKind::NotNull).await;
     let limited = run.subject.table("write_parent").and_then(|table| table.fixture.columns.get(name)?.max_length);
     if let Some(most) = limited {
         let long = "x".repeat(usize::try_from(most).unwrap_or_default() + 1);
-        broken(run, "too long a text", table, change_name(table, ChangeValue::Given(Value::Text(long))), ConstraintKind::Check).await;
+        let change = change_name(table, ChangeValue::Given(Value::Text(long)));
+        broken(run, "too long a text", table, change, ConstraintKind::Check).await;
     }
     if run.capabilities().write.insert {
-        broken(run, "a duplicate key", table, table.insert(5, "duplicate"), ConstraintKind::Unique).await;
+        let change = table.insert(11, "duplicate");
+        broken(run, "a duplicate key", table, change, ConstraintKind::Unique).await;
     }
     references(run, table).await;
 }
 
-async fn references(run: &mut Run, parent: &Target) {
+async fn references(run: &mut Run, parent: &mut Target) {
     let enforced = run.subject.table("write_child").is_some_and(|child| !child.fixture.foreign_keys.is_empty());
-    let Some(child) = target(run, "write_child").filter(|_| enforced) else { return };
+    let Some(mut child) = target(run, "write_child").filter(|_| enforced) else { return };
     let (id, reference) = (child.column("child_id"), child.column("parent_id"));
     if run.capabilities().write.insert {
         let values = vec![(id, ChangeValue::Given(child.number(id, 50))), (reference, ChangeValue::Given(child.number(reference, 999)))];
         let orphan = Change::Insert { table: child.relation.clone(), values, require: None };
-        broken(run, "a reference to a missing row", &child, orphan, ConstraintKind::ForeignKey).await;
+        broken(run, "a reference to a missing row", &mut child, orphan, ConstraintKind::ForeignKey).await;
     }
     if run.capabilities().write.delete {
         let change = remove(parent, 1, Precondition::None, None);

@@ -177,10 +177,16 @@ pub(super) fn judge(run: &mut Run, check: &'static str, what: &str, verdict: Res
     }
 }
 
-/// Whether the table holds just the rows it must hold.
-pub(super) async fn stored(run: &Run, target: &Target) -> Result<(), String> {
+/// Whether the table holds just the rows it must hold. When it does not, what it holds becomes what is expected, so that later
+/// checks are not blamed for it.
+pub(super) async fn stored(run: &Run, target: &mut Target) -> Result<(), String> {
     let answer = run.ask(&SourceQuery::scan(target.relation.clone())).await.map_err(|no_answer| no_answer.to_string())?;
-    same_rows(&target.rows, &answer.rows).map_err(|difference| format!("the table does not hold what it should: {difference}"))
+    let verdict =
+        same_rows(&target.rows, &answer.rows).map_err(|difference| format!("the table does not hold what it should: {difference}"));
+    if verdict.is_err() {
+        target.rows = answer.rows;
+    }
+    verdict
 }
 
 /// Whether the outcome is `Done` with that row (where rows are returned).

@@ -82,7 +82,7 @@ async fn composite(run: &mut Run) {
     }
     let verdict = done(run, &outcomes, None, false);
     judge(run, WRITE_UPDATE, "update by a composite key", verdict);
-    let verdict = stored(run, &pair).await;
+    let verdict = stored(run, &mut pair).await;
     judge(run, WRITE_UPDATE, "update by a composite key", verdict);
 }
 

@@ -87,7 +87,7 @@ pub(super) async fn from_change(run: &mut Run, table: &mut Target) {
         }
     }
     child.rows.push(row);
-    for target in [&*table, &child] {
+    for target in [table, &mut child] {
         let verdict = stored(run, target).await;
         judge(run, WRITE_FROM_CHANGE, "parent and child", verdict);
     }
