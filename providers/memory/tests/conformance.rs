@@ -1,5 +1,7 @@
 //! The memory kind against the suite that every kind runs.
 
+#![allow(clippy::unwrap_used)] // A test may fail by panicking, in its helping functions too.
+
 use portico_provider_api::{ForeignKey, RemoteTableName, Source};
 use portico_provider_memory::{MemorySource, MemoryTable};
 use portico_provider_testkit::{FixtureTable, Subject, adapt, conformance, fixtures};

@@ -92,7 +92,7 @@ impl fmt::Debug for Limitation {
 /// How much is checked, and what a kind promises beyond the contract.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Generated queries per group of checks.
+    /// Generated queries per group of checks; every feature is asked for at least once, however many there are.
     pub queries: usize,
     /// Queries at once in the concurrency check.
     pub concurrency: usize,
@@ -124,7 +124,7 @@ pub struct Subject {
     pub tables: Vec<LoadedTable>,
     /// What of the fixtures it cannot hold.
     pub limitations: Vec<Limitation>,
-    /// Secrets of its configuration: none may occur in a message. Without any, the check for secrets fails.
+    /// Secrets of its configuration: none may occur in a message. Without any, the summary says that the check does not apply.
     pub secrets: Vec<String>,
     /// Seed of the generated queries; `None` takes a fresh one, which the summary prints.
     pub seed: Option<u64>,

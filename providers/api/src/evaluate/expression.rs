@@ -41,11 +41,14 @@ impl Row<'_> {
 
     /// A predicate's truth; `None` is unknown.
     fn truth(&self, predicate: &Expr) -> Result<Option<bool>, EvaluateError> {
-        match self.value(predicate)?.as_ref() {
-            Value::Boolean(truth) => Ok(Some(*truth)),
-            Value::Null(_) => Ok(None),
-            other => Err(EvaluateError::Invalid(format!("{} is no truth value", other.scalar_type()))),
+        let value = self.value(predicate)?;
+        if value.is_null() {
+            return Ok(None);
         }
+        if let Value::Boolean(truth) = value.as_ref() {
+            return Ok(Some(*truth));
+        }
+        Err(EvaluateError::Invalid(format!("{} is no truth value", value.scalar_type())))
     }
 
     pub(super) fn value<'e>(&self, expression: &'e Expr) -> Result<Cow<'e, Value>, EvaluateError> {
@@ -143,10 +146,13 @@ fn compare(op: CompareOp, left: &Value, right: &Value) -> Result<Value, Evaluate
     let ordering = compare_values(left, right)?;
     let equal = ordering == Some(Ordering::Equal);
     let same = if left_null || right_null { left_null && right_null } else { equal };
+    let two_valued = matches!(op, CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom);
+    if !two_valued && (left_null || right_null) {
+        return Ok(UNKNOWN);
+    }
     let truth = match op {
-        CompareOp::IsDistinctFrom => return Ok(Value::Boolean(!same)),
-        CompareOp::IsNotDistinctFrom => return Ok(Value::Boolean(same)),
-        _ if left_null || right_null => return Ok(UNKNOWN),
+        CompareOp::IsDistinctFrom => !same,
+        CompareOp::IsNotDistinctFrom => same,
         CompareOp::Eq => equal,
         CompareOp::NotEq => !equal,
         CompareOp::Lt => ordering == Some(Ordering::Less),

@@ -1,6 +1,8 @@
 //! The suite must catch dishonest sources: each test wraps an honest one, cheats in one way, and expects exactly the checks that
 //! this breaks to fail. The honest wrapper is the control.
 
+#![allow(clippy::unwrap_used)] // A test may fail by panicking, in its helping functions too.
+
 mod wrapper;
 
 use portico_provider_api::{ForeignKey, RemoteTableName, Source};

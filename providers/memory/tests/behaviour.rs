@@ -1,0 +1,185 @@
+//! What other crates' tests rely on: configuration, streaming, the log, faults, running queries, remembered change sets.
+
+#![allow(clippy::unwrap_used)] // A test may fail by panicking, in its helping functions too.
+
+use futures::StreamExt;
+use portico_provider_api::{
+    Change, ChangeOutcome, ChangeSet, ChangeValue, ConnectContext, QueryContext, RemoteTableName, ScalarType, Selection, Source,
+    SourceError, SourceErrorKind, SourceQuery, TableColumn, TableRelation, Value,
+};
+use portico_provider_memory::{Fault, MemorySource, MemoryTable, kind};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const ROWS: i32 = 20_000;
+
+fn relation() -> TableRelation {
+    TableRelation { table: RemoteTableName(vec!["n".to_owned()]), columns: vec![TableColumn::computed("id", ScalarType::Int32, false)] }
+}
+
+fn source() -> MemorySource {
+    let rows: Vec<Vec<Value>> = (0..ROWS).map(|id| vec![Value::Int32(id)]).collect();
+    let batch = portico_provider_api::arrays::batch_from_rows(&[("id".to_owned(), ScalarType::Int32, false)], &rows).unwrap();
+    let table = MemoryTable {
+        name: relation().table,
+        description: None,
+        columns: vec![MemoryTable::column("id", ScalarType::Int32, false)],
+        primary_key: vec!["id".to_owned()],
+        foreign_keys: Vec::new(),
+        batches: vec![batch],
+    };
+    MemorySource::new("numbers", vec![table]).unwrap()
+}
+
+fn scan() -> SourceQuery {
+    SourceQuery::scan(relation())
+}
+
+async fn read(source: &MemorySource, query: SourceQuery, context: &QueryContext) -> Result<Vec<usize>, SourceError> {
+    let mut stream = source.query(query, context).await?;
+    let mut sizes = Vec::new();
+    while let Some(batch) = stream.next().await {
+        sizes.push(batch?.num_rows());
+    }
+    Ok(sizes)
+}
+
+fn until(milliseconds: u64) -> QueryContext {
+    let mut context = QueryContext::default();
+    let deadline = SystemTime::now() + Duration::from_millis(milliseconds);
+    context.request.deadline_unix_ms = u64::try_from(deadline.duration_since(UNIX_EPOCH).unwrap().as_millis()).ok();
+    context
+}
+
+fn connect(config: serde_json::Value) -> Result<Arc<dyn Source>, SourceError> {
+    let context = ConnectContext {
+        source_name: "lists".to_owned(),
+        base_directory: std::path::PathBuf::new(),
+        max_connections: 1,
+        timeout: Duration::from_secs(1),
+    };
+    (kind().connect)(config, context)
+}
+
+#[tokio::test]
+async fn answers_come_in_batches_and_are_logged() {
+    let source = source();
+    assert_eq!(read(&source, scan(), &QueryContext::default()).await.unwrap(), [8192, 8192, 3616]);
+    let cut = SourceQuery { limit: Some(10_000), offset: 5, ..scan() };
+    assert_eq!(read(&source, cut.clone(), &QueryContext::default()).await.unwrap().iter().sum::<usize>(), 10_000);
+    assert_eq!(source.log(), [scan(), cut]);
+    source.clear_log();
+    assert!(source.log().is_empty());
+}
+
+#[tokio::test]
+async fn a_dropped_stream_is_no_longer_active() {
+    let source = source();
+    let mut stream = source.query(scan(), &QueryContext::default()).await.unwrap();
+    stream.next().await.unwrap().unwrap();
+    assert_eq!(source.active_queries(), 1);
+    drop(stream);
+    assert_eq!(source.active_queries(), 0);
+    read(&source, scan(), &QueryContext::default()).await.unwrap();
+    assert_eq!(source.active_queries(), 0);
+}
+
+#[tokio::test]
+async fn faults() {
+    let source = source();
+    let fault = |fault: Fault| source.set_fault(fault);
+    fault(Fault { unavailable: true, ..Fault::default() });
+    assert_eq!(read(&source, scan(), &QueryContext::default()).await.unwrap_err().kind, SourceErrorKind::Unavailable);
+    fault(Fault { fail_after: Some(1), ..Fault::default() });
+    let mut stream = source.query(scan(), &QueryContext::default()).await.unwrap();
+    assert!(stream.next().await.unwrap().is_ok());
+    assert_eq!(stream.next().await.unwrap().unwrap_err().kind, SourceErrorKind::Unavailable);
+    assert!(stream.next().await.is_none() && stream.report().is_none());
+    fault(Fault { hang: true, ..Fault::default() });
+    assert_eq!(read(&source, scan(), &until(50)).await.unwrap_err().kind, SourceErrorKind::Timeout);
+    fault(Fault { delay: Some(Duration::from_millis(80)), ..Fault::default() });
+    assert_eq!(read(&source, scan(), &until(120)).await.unwrap_err().kind, SourceErrorKind::Timeout);
+    fault(Fault::default());
+    assert!(read(&source, scan(), &until(10_000)).await.is_ok());
+    assert_eq!(source.active_queries(), 0);
+}
+
+#[tokio::test]
+async fn caps_are_kept() {
+    let source = source();
+    let mut context = QueryContext::default();
+    context.request.limits.max_rows = 10_000;
+    assert!(read(&source, scan(), &context).await.unwrap_err().message.contains("10000 rows"));
+    context.request.limits.max_rows = ROWS as u64;
+    assert!(read(&source, scan(), &context).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_repeated_change_set_is_applied_once() {
+    let source = source();
+    let insert = |id: i32| ChangeSet {
+        changes: vec![Change::Insert { table: relation(), values: vec![(0, ChangeValue::Given(Value::Int32(id)))], require: None }],
+        idempotency_key: Some("once".to_owned()),
+    };
+    let write = |set: ChangeSet| source.writable().unwrap().write(set, Box::leak(Box::default()));
+    let first = write(insert(ROWS)).await.unwrap();
+    assert!(matches!(&first[..], [ChangeOutcome::Done { created: true, .. }]));
+    assert_eq!(write(insert(ROWS)).await.unwrap(), first);
+    assert_eq!(write(insert(ROWS + 1)).await.unwrap_err().kind, SourceErrorKind::Conflict);
+    assert_eq!(read(&source, scan(), &QueryContext::default()).await.unwrap().iter().sum::<usize>(), ROWS as usize + 1);
+}
+
+#[tokio::test]
+async fn tables_come_from_the_configuration() {
+    let source = connect(json!({ "tables": [ {
+        "name": "t",
+        "columns": [
+            { "name": "id", "type": "int32", "nullable": false, "generated": true },
+            { "name": "price", "type": "decimal(9,2)" },
+            { "name": "day", "type": "date" },
+            { "name": "bytes", "type": "binary" },
+            { "name": "doc", "type": "json" }
+        ],
+        "primary_key": ["id"],
+        "rows": [ { "id": 1, "price": 12.5, "day": "2024-02-29", "bytes": "00ff", "doc": { "a": [1] } }, { "id": 2 } ]
+    } ] }))
+    .unwrap();
+    let schema = source.remote_schema(&Selection::All, &QueryContext::default()).await.unwrap();
+    let columns = schema.tables[0].columns.iter().map(|column| TableColumn::computed(&column.name, column.scalar_type, column.nullable));
+    let relation = TableRelation { table: schema.tables[0].name.clone(), columns: columns.collect() };
+    let query = SourceQuery::scan(relation.clone());
+    let batch = source.query(query, &QueryContext::default()).await.unwrap().next().await.unwrap().unwrap();
+    let types: Vec<_> = relation.columns.iter().map(|column| column.scalar_type).collect();
+    let row = portico_provider_api::arrays::row_at(&batch, 0, &types).unwrap();
+    let expected = [
+        Value::Int32(1),
+        Value::Decimal { unscaled: 1250_i128.into(), precision: 9, scale: 2 },
+        Value::Date(19_782),
+        Value::Binary(vec![0, 255]),
+        Value::Json("{\"a\":[1]}".to_owned()),
+    ];
+    assert_eq!(row, expected);
+    let set = ChangeSet { changes: vec![Change::Insert { table: relation, values: Vec::new(), require: None }], idempotency_key: None };
+    let outcomes = source.writable().unwrap().write(set, &QueryContext::default()).await.unwrap();
+    let [ChangeOutcome::Done { row: Some(row), .. }] = &outcomes[..] else { panic!("{outcomes:?}") };
+    assert_eq!(row[0], Value::Int32(3));
+}
+
+#[test]
+fn wrong_configurations_name_the_culprit() {
+    let table = |columns: serde_json::Value, rows: serde_json::Value| json!({ "tables": [ { "name": "t", "columns": columns, "primary_key": ["id"], "rows": rows } ] });
+    let id = || json!([{ "name": "id", "type": "int32", "nullable": false }]);
+    for (config, culprit) in [
+        (json!({ "tabels": [] }), "tabels"),
+        (table(json!([{ "name": "id", "type": "int33" }]), json!([])), "int33"),
+        (table(json!([{ "name": "other", "type": "int32" }]), json!([])), "id"),
+        (table(id(), json!([{ "id": 1, "nmae": 2 }])), "nmae"),
+        (table(id(), json!([{ "id": "one" }])), "row 1"),
+        (table(id(), json!([{ "id": 1 }, { "id": 1 }])), "row 2"),
+    ] {
+        let Err(error) = connect(config.clone()) else { panic!("{config} was accepted") };
+        assert!(error.message.contains(culprit), "{}", error.message);
+    }
+    assert!((kind().config_schema)().to_string().contains("primary_key"));
+}
