@@ -1,2 +1,93 @@
-//! Placeholder.
-fn main() {}
+//! `portico`: the command line. It reads the configuration and runs one command; everything else is elsewhere.
+
+mod admin;
+mod config;
+mod demo;
+mod error;
+mod flight;
+mod http;
+mod identity;
+mod pipeline;
+mod startup;
+mod telemetry;
+
+use clap::{Parser, Subcommand};
+use startup::StartError;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A virtual-table federation gateway: one door to the systems that a company already runs.
+#[derive(Parser)]
+#[command(name = "portico", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve.
+    Serve {
+        /// The configuration file.
+        #[arg(long, short)]
+        config: PathBuf,
+    },
+    /// Check a configuration: connect, build, compare with portico.lock.
+    Check {
+        /// The configuration file.
+        #[arg(long, short)]
+        config: PathBuf,
+        /// Accept what the sources have now, and write it to portico.lock.
+        #[arg(long)]
+        write_lock: bool,
+    },
+    /// Print the JSON Schema of the configuration file.
+    Schema,
+    /// Show what every source would be asked, without asking.
+    Explain {
+        /// The configuration file.
+        #[arg(long, short)]
+        config: PathBuf,
+        /// SQL, or the path and query of an OData URL.
+        statement: String,
+        /// The name of a key or user whose rights apply; all roles when absent.
+        #[arg(long = "as")]
+        caller: Option<String>,
+    },
+    /// Serve a demonstration: two embedded sources full of data.
+    Demo(demo::DemoOptions),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing can be done where even this cannot be written.
+            let _ = writeln!(std::io::stderr(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| StartError::System(format!("no threads can be started: {error}")))?;
+    match command {
+        Command::Serve { config } => runtime.block_on(startup::serve::run(config::load(&config)?)),
+        Command::Check { config, write_lock } => runtime.block_on(startup::check::run(config::load(&config)?, write_lock)),
+        Command::Explain { config, statement, caller } => {
+            runtime.block_on(startup::explain::run(config::load(&config)?, &statement, caller.as_deref()))
+        }
+        Command::Schema => {
+            let schema = serde_json::to_string_pretty(&config::schema::file_schema());
+            let schema = schema.map_err(|error| StartError::System(format!("the schema cannot be written: {error}")))?;
+            startup::check::print(&format!("{schema}\n"))
+        }
+        Command::Demo(options) => {
+            let path = demo::prepare(&options).map_err(|error| StartError::System(error.to_string()))?;
+            runtime.block_on(startup::serve::run(config::load(&path)?))
+        }
+    }
+}

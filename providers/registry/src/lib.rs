@@ -1,1 +1,81 @@
-//! Placeholder.
+//! The one list of source kinds. A new kind is added here and nowhere else. It must not know what a kind's settings mean.
+
+use portico_provider_api::SourceKind;
+
+/// Every kind that this build knows, in the order in which they are listed to people.
+pub fn kinds() -> [SourceKind; 3] {
+    [portico_provider_memory::kind(), portico_provider_sqlite::kind(), portico_provider_postgres::kind()]
+}
+
+/// The kind of that name.
+///
+/// # Errors
+/// When there is none: what is wrong, the kinds there are, and the nearest of them if one is near.
+pub fn find(name: &str) -> Result<SourceKind, UnknownKind> {
+    let known: Vec<&'static str> = kinds().iter().map(|kind| kind.name).collect();
+    match kinds().into_iter().find(|kind| kind.name == name) {
+        Some(kind) => Ok(kind),
+        None => Err(UnknownKind { name: name.to_owned(), suggestion: nearest(name, &known), known }),
+    }
+}
+
+/// A kind that this build does not know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownKind {
+    /// What was asked for.
+    pub name: String,
+    /// The kinds there are.
+    pub known: Vec<&'static str>,
+    /// The one that was probably meant.
+    pub suggestion: Option<&'static str>,
+}
+
+impl std::fmt::Display for UnknownKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "there is no source kind '{}': the kinds are {}", self.name, self.known.join(", "))
+    }
+}
+
+impl std::error::Error for UnknownKind {}
+
+/// The usual other names of a kind, and the nearest name by edits.
+fn nearest(wrong: &str, known: &[&'static str]) -> Option<&'static str> {
+    let folded = wrong.to_lowercase();
+    let by_alias = match folded.as_str() {
+        "postgresql" | "pg" | "psql" => Some("postgres"),
+        "sqlite3" => Some("sqlite"),
+        "mem" | "inline" => Some("memory"),
+        _ => None,
+    };
+    by_alias.filter(|alias| known.contains(alias)).or_else(|| {
+        let distance = |kind: &&'static str| strsim::damerau_levenshtein(&folded, kind);
+        known.iter().copied().min_by_key(distance).filter(|kind| distance(kind) <= (kind.len() / 3).max(1))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_have_distinct_names_and_closed_settings() {
+        let names: std::collections::BTreeSet<_> = kinds().iter().map(|kind| kind.name).collect();
+        assert_eq!(names.len(), kinds().len());
+        for kind in kinds() {
+            let schema = (kind.config_schema)();
+            assert_eq!(schema.get("additionalProperties"), Some(&serde_json::Value::Bool(false)), "{} accepts unknown keys", kind.name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_gets_a_suggestion() {
+        assert!(find("postgres").is_ok());
+        for (wrong, meant) in
+            [("postgresql", Some("postgres")), ("Postgres", Some("postgres")), ("sqllite", Some("sqlite")), ("oracle", None)]
+        {
+            let error = find(wrong).err().unwrap();
+            assert_eq!(error.suggestion, meant, "{wrong}");
+            assert!(error.to_string().contains("memory, sqlite, postgres"));
+        }
+    }
+}

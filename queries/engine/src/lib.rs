@@ -20,8 +20,8 @@ mod statement;
 mod values;
 mod write;
 
-pub use answer::{Answer, EntityAnswer, EntityRows, TableAnswer, WriteAnswer};
-pub use context::{Journal, RequestContext, RequestedFreshness, SourceCall};
+pub use answer::{Answer, EntityAnswer, EntityRows, TableAnswer, TableStream, WriteAnswer};
+pub use context::{CallOutcome, Journal, RequestContext, RequestedFreshness, SourceCall};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use explain::Explanation;

@@ -1,0 +1,111 @@
+//! One HTTP request on its way: who asks what, and where it is noted. Made once, read by every handler.
+
+use crate::error::{Code, RequestError};
+use crate::http::parts::Target;
+use crate::startup::Gateway;
+use crate::telemetry::Trace;
+use axum::http::HeaderMap;
+use portico_catalog::{Model, ModelView};
+use portico_engine::RequestContext;
+use std::sync::Arc;
+
+/// One HTTP request.
+pub struct Call {
+    /// What all doors share.
+    pub gateway: Arc<Gateway>,
+    /// Who asks, until when.
+    pub context: RequestContext,
+    /// Where it is noted.
+    pub trace: Arc<Trace>,
+    /// What clients call this gateway.
+    pub root: String,
+    /// The URL without credentials.
+    pub target: Target,
+    /// The headers.
+    pub headers: HeaderMap,
+}
+
+impl Call {
+    /// A header as text; `None` when it is absent or not ASCII. Several of one name are joined.
+    pub fn header(&self, name: &str) -> Option<String> {
+        Some(self.headers_joined(name)).filter(|_| self.headers.contains_key(name))
+    }
+
+    /// All headers of a name, joined with commas; empty when there is none.
+    pub fn headers_joined(&self, name: &str) -> String {
+        self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// The OData service that a request is for, as the caller sees it.
+pub struct Service {
+    /// Its name.
+    pub name: String,
+    /// What the caller sees of it.
+    pub view: Arc<ModelView>,
+    /// Its absolute root.
+    pub root: String,
+    /// The path below its root, percent-encoded, without a leading slash.
+    pub resource: String,
+}
+
+/// The service whose path a request's path begins with, and the rest; of several the one with the longest path.
+pub fn find_service<'a>(model: &'a Model, path: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
+    let below = |service_path: &str| {
+        let rest = path.strip_prefix(service_path)?;
+        if rest.is_empty() { Some("") } else { rest.strip_prefix('/') }
+    };
+    let found = model.services.values().filter_map(|service| below(&service.path).map(|rest| (service, rest)));
+    found.max_by_key(|(service, _)| service.path.len()).map(|(service, rest)| (service.name.as_str(), service.path.as_str(), rest))
+}
+
+impl Service {
+    /// Finds the service of a call.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotReady`.
+    pub fn find(call: &Call) -> Result<Service, RequestError> {
+        let model = current_model(&call.gateway)?;
+        let none = || RequestError::new(Code::NotFound, "there is nothing at this path");
+        let (name, path, rest) = find_service(&model, &call.target.path).ok_or_else(none)?;
+        let view = call.gateway.engine.view(&call.context.principal, name)?;
+        Ok(Service { name: name.to_owned(), view, root: format!("{}{path}", call.root), resource: rest.to_owned() })
+    }
+}
+
+/// The published model.
+///
+/// # Errors
+/// `NotReady` before the first one.
+pub fn current_model(gateway: &Gateway) -> Result<Arc<Model>, RequestError> {
+    if !gateway.keeper.published() {
+        return Err(RequestError::new(Code::NotReady, "the gateway is starting: no tables are published yet"));
+    }
+    Ok(gateway.engine.model()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portico_catalog::{Profile, model::Service as ModelService};
+
+    #[test]
+    fn the_service_with_the_longest_path_is_found() {
+        let service = |name: &str, path: &str| {
+            let service = ModelService { name: name.into(), path: path.into(), profile: Profile::Standard, tables: Default::default() };
+            (name.to_owned(), service)
+        };
+        let model = Model {
+            version: "v".into(),
+            tables: Default::default(),
+            services: [service("all", "/odata"), service("crm", "/odata/crm")].into_iter().collect(),
+            sources: Default::default(),
+        };
+        assert_eq!(find_service(&model, "/odata"), Some(("all", "/odata", "")));
+        assert_eq!(find_service(&model, "/odata/"), Some(("all", "/odata", "")));
+        assert_eq!(find_service(&model, "/odata/Customers(1)"), Some(("all", "/odata", "Customers(1)")));
+        assert_eq!(find_service(&model, "/odata/crm/Customers"), Some(("crm", "/odata/crm", "Customers")));
+        assert_eq!(find_service(&model, "/odata/crmx"), Some(("all", "/odata", "crmx")));
+        assert_eq!(find_service(&model, "/odatax"), None);
+    }
+}

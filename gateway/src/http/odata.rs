@@ -1,0 +1,295 @@
+//! OData reads: the service document, `$metadata`, collections, entities, counts. It must not know how statements are executed.
+
+use crate::error::{Code, RequestError};
+use crate::http::call::{Call, Service};
+use crate::http::negotiate::{JsonFormat, accepted, accepts};
+use crate::http::respond::{self, PREFERENCE_APPLIED};
+use crate::http::stream::{self, Chunk, Producer, Streaming};
+use crate::pipeline;
+use crate::telemetry::Trace;
+use arrow::array::{Array, StringArray};
+use axum::body::Body;
+use axum::http::{Response, StatusCode, header};
+use bytes::{Bytes, BytesMut};
+use portico_engine::{Answer, EntityAnswer, EntityRead, EntityRows, Paging, Statement};
+use portico_odata::header::{Preferences, match_condition, matches, preferences};
+use portico_odata::json::{JsonOptions, JsonWriter, context_url, entity_links};
+use portico_odata::skiptoken::{QueryHash, SkipToken, next_link, query_hash};
+use portico_odata::syntax::{Request, Resource};
+use portico_odata::{BoundRead, EntityBatch, EntityShape, ReadKind, bind, metadata};
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// Answers a GET or HEAD.
+///
+/// # Errors
+/// Any.
+pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, RequestError> {
+    let request = portico_odata::parse::request(&service.resource, call.target.query.as_deref())?;
+    match &request.resource {
+        Resource::ServiceDocument => service_document(call, service, &request),
+        Resource::Metadata => metadata_document(call, service),
+        Resource::Batch => Err(RequestError::new(Code::MethodNotAllowed, "$batch is asked with POST").allowing("POST")),
+        Resource::EntitySet(_) => entities(call, service, &request).await,
+    }
+}
+
+fn service_document(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
+    call.trace.set_statement("service document");
+    let format = JsonFormat::negotiate(request.options.format.as_deref(), call.header("accept").as_deref())?;
+    let body = metadata::service_document(&service.view, &service.root);
+    let mut response = respond::complete(StatusCode::OK, &format.content_type().replace("odata.streaming=true;", ""), body);
+    respond::set(response.headers_mut(), header::CACHE_CONTROL, "private, no-cache");
+    Ok(response)
+}
+
+fn metadata_document(call: &Call, service: &Service) -> Result<Response<Body>, RequestError> {
+    call.trace.set_statement("metadata");
+    let ranges = accepted(call.header("accept").as_deref());
+    let explicit = portico_odata::parse::request(&service.resource, call.target.query.as_deref())?.options.format.is_some();
+    // Some clients ask for `text/xml`, and proxies put JSON in front: XML is refused only where nothing like it is accepted.
+    if !explicit && !accepts(&ranges, "application", "xml") && !accepts(&ranges, "text", "xml") {
+        let message = "none of the accepted formats can be written: $metadata is application/xml";
+        return Err(RequestError::new(Code::NotAcceptable, message).about("Accept"));
+    }
+    let xml = metadata::xml(&service.view)?;
+    let etag = format!("\"{}\"", Sha256::digest(xml.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>());
+    let condition = match_condition("If-None-Match", call.header("if-none-match").as_deref())?;
+    let mut response = if matches(&condition, &etag) {
+        respond::empty(StatusCode::NOT_MODIFIED)
+    } else {
+        respond::complete(StatusCode::OK, "application/xml;charset=utf-8", xml)
+    };
+    respond::set(response.headers_mut(), header::ETAG, &etag);
+    respond::set(response.headers_mut(), header::CACHE_CONTROL, "private, no-cache");
+    Ok(response)
+}
+
+/// How a read is to be answered, known once it is parsed.
+struct Wanted {
+    bound: BoundRead,
+    format: JsonFormat,
+    preferences: Preferences,
+    query_hash: QueryHash,
+    returned: u64,
+    page_size: u64,
+}
+
+async fn entities(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
+    let mut wanted = None;
+    let parse = || {
+        let (statement, how) = statement(call, service, request)?;
+        wanted = Some(how);
+        Ok(statement)
+    };
+    let answer = pipeline::read(&call.gateway.engine, &call.context, &call.trace, parse, Ok).await?;
+    let Some(wanted) = wanted else { return Err(RequestError::new(Code::Internal, "the request was not parsed")) };
+    let mut response = match answer {
+        Answer::Count(count) => respond::complete(StatusCode::OK, "text/plain;charset=utf-8", count.to_string()),
+        Answer::Entities(answer) if wanted.bound.kind == ReadKind::Entity => entity(call, service, &wanted, answer).await?,
+        Answer::Entities(answer) => collection(call, service, &wanted, answer).await?,
+        Answer::Table(_) => return Err(RequestError::new(Code::Internal, "a table was answered where entities were asked")),
+    };
+    let headers = response.headers_mut();
+    respond::set(headers, header::AGE, &call.context.journal.age().as_secs().to_string());
+    respond::set(headers, header::CACHE_CONTROL, "private, no-cache");
+    if wanted.preferences.max_page_size.is_some() && wanted.bound.kind == ReadKind::Collection {
+        respond::set(headers, PREFERENCE_APPLIED, &format!("odata.maxpagesize={}", wanted.page_size));
+    }
+    Ok(response)
+}
+
+/// Request → statement, and how it is to be answered.
+fn statement(call: &Call, service: &Service, request: &Request) -> Result<(Statement, Wanted), RequestError> {
+    let mut bound = bind::read(request, &service.view)?;
+    call.trace.set_statement(match bound.kind {
+        ReadKind::Collection => "collection",
+        ReadKind::Entity => "entity",
+        ReadKind::Count => "count",
+    });
+    let accept = call.header("accept");
+    let format = match bound.kind {
+        // A number is plain text whatever is accepted: clients that accept only JSON everywhere read it all the same.
+        ReadKind::Count => JsonFormat::default(),
+        ReadKind::Collection | ReadKind::Entity => JsonFormat::negotiate(request.options.format.as_deref(), accept.as_deref())?,
+    };
+    let preferences = preferences(&call.headers_joined("prefer"))?;
+    let configured = call.gateway.config.gateway.http.page_size;
+    let page_size = match (configured, preferences.max_page_size) {
+        (0, asked) => asked.unwrap_or(0),
+        (configured, asked) => asked.map_or(configured, |asked| asked.min(configured)),
+    };
+    let page_size = if bound.kind == ReadKind::Collection { page_size } else { 0 };
+    let query_hash = query_hash(request);
+    let mut paging = Paging { size: page_size, position: None };
+    let mut returned = 0;
+    if let Some(text) = &request.options.skip_token {
+        let token = continuation(call, service, request, text, query_hash)?;
+        paging.position = Some(token.position);
+        bound.query.top = token.remaining_top;
+        bound.query.skip = token.skip;
+        returned = token.returned;
+    }
+    let read = EntityRead { service: service.name.clone(), read: bound.clone(), paging };
+    Ok((Statement::Entities(read), Wanted { bound, format, preferences, query_hash, returned, page_size }))
+}
+
+fn continuation(call: &Call, service: &Service, request: &Request, text: &str, hash: QueryHash) -> Result<SkipToken, RequestError> {
+    if request.options.top.is_some() || request.options.skip.is_some() {
+        let message = "$skiptoken continues a page whose $top and $skip it holds already: follow the link as it was given";
+        return Err(RequestError::new(Code::InvalidRequest, message).about("$skiptoken"));
+    }
+    Ok(SkipToken::decode(text, call.gateway.config.gateway.token_key.reveal().as_bytes(), hash, &service.view.version)?)
+}
+
+/// How JSON is written for this request.
+pub fn json_options(service: &Service, format: JsonFormat, bound: &BoundRead) -> JsonOptions {
+    let full = format.metadata == portico_odata::json::MetadataLevel::Full;
+    JsonOptions {
+        ieee754_compatible: format.ieee754_compatible,
+        metadata: format.metadata,
+        context_url: Some(context_url(&service.root, &service.view, bound)),
+        root_url: service.root.clone(),
+        links: if full { entity_links(&service.view) } else { std::collections::BTreeMap::new() },
+    }
+}
+
+/// One entity: 404 when a key leads nowhere, 204 when a relationship does.
+async fn entity(call: &Call, service: &Service, wanted: &Wanted, mut answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
+    let batch = first_rows(&mut answer.rows).await?;
+    let Some(batch) = batch else {
+        let by_key = wanted.bound.query.key.is_some();
+        return if by_key {
+            Err(RequestError::new(Code::NotFound, "there is no such entity"))
+        } else {
+            Ok(respond::empty(StatusCode::NO_CONTENT))
+        };
+    };
+    let etag = etag_of(&answer.shape, &batch);
+    let condition = match_condition("If-None-Match", call.header("if-none-match").as_deref())?;
+    let unchanged = etag.as_ref().is_some_and(|etag| matches(&condition, etag));
+    let mut response = if unchanged {
+        respond::empty(StatusCode::NOT_MODIFIED)
+    } else {
+        let options = json_options(service, wanted.format, &wanted.bound);
+        let body = stream::encode(&call.trace, || JsonWriter::new(&answer.shape, options).entity(&batch))?;
+        call.trace.sent(1, body.len() as u64);
+        respond::complete(StatusCode::OK, &wanted.format.content_type(), body)
+    };
+    if let Some(etag) = etag {
+        respond::set(response.headers_mut(), header::ETAG, &etag);
+    }
+    Ok(response)
+}
+
+/// The first batch that has rows.
+async fn first_rows(rows: &mut EntityRows) -> Result<Option<EntityBatch>, RequestError> {
+    while let Some(batch) = rows.next().await {
+        let batch = batch?;
+        if batch.rows.num_rows() > 0 {
+            return Ok(Some(batch));
+        }
+    }
+    Ok(None)
+}
+
+/// The ETag of a batch's first entity.
+pub fn etag_of(shape: &EntityShape, batch: &EntityBatch) -> Option<String> {
+    let column = batch.rows.columns().get(shape.etag?)?;
+    let texts = column.as_any().downcast_ref::<StringArray>()?;
+    (!texts.is_empty() && !texts.is_null(0)).then(|| texts.value(0).to_owned())
+}
+
+async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
+    let options = json_options(service, wanted.format, &wanted.bound);
+    let query = call.target.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+    let url = format!("{}{}{query}", call.root, call.target.path);
+    let continued = Continued {
+        url,
+        key: call.gateway.config.gateway.token_key.clone(),
+        query_hash: wanted.query_hash,
+        model_version: service.view.version.clone(),
+        top: wanted.bound.query.top,
+        returned_before: wanted.returned,
+    };
+    let producer = Collection {
+        writer: JsonWriter::new(&answer.shape, options),
+        rows: answer.rows,
+        trace: Arc::clone(&call.trace),
+        continued,
+        state: CollectionState::Start(answer.count),
+        returned: 0,
+    };
+    let body = stream::body(Streaming { deadline: call.context.deadline, trace: Arc::clone(&call.trace) }, producer).await?;
+    let mut response = Response::new(body);
+    respond::set(response.headers_mut(), header::CONTENT_TYPE, &wanted.format.content_type());
+    Ok(response)
+}
+
+/// What a link to the next page is made of.
+struct Continued {
+    url: String,
+    key: crate::config::SecretText,
+    query_hash: QueryHash,
+    model_version: String,
+    top: Option<u64>,
+    returned_before: u64,
+}
+
+impl Continued {
+    /// The link to what follows a page of this many entities; none after a satisfied `$top`.
+    fn link(&self, position: Option<&[portico_provider_api::Value]>, returned: u64) -> Result<Option<String>, RequestError> {
+        let remaining = self.top.map(|top| top.saturating_sub(returned));
+        let Some(position) = position.filter(|_| remaining != Some(0)) else { return Ok(None) };
+        let token = SkipToken {
+            query_hash: self.query_hash,
+            position: position.to_vec(),
+            remaining_top: remaining,
+            returned: self.returned_before + returned,
+            skip: 0,
+            model_version: self.model_version.clone(),
+        };
+        Ok(Some(next_link(&self.url, &token.encode(self.key.reveal().as_bytes())?)))
+    }
+}
+
+enum CollectionState {
+    Start(Option<u64>),
+    Rows,
+    Ended,
+}
+
+/// A collection as chunks of JSON.
+struct Collection {
+    writer: JsonWriter,
+    rows: EntityRows,
+    trace: Arc<Trace>,
+    continued: Continued,
+    state: CollectionState,
+    returned: u64,
+}
+
+impl Producer for Collection {
+    async fn next(&mut self) -> Result<Option<Chunk>, RequestError> {
+        let mut out = match std::mem::replace(&mut self.state, CollectionState::Rows) {
+            CollectionState::Start(count) => BytesMut::from(self.writer.start_collection(count).as_ref()),
+            CollectionState::Rows => BytesMut::new(),
+            CollectionState::Ended => {
+                self.state = CollectionState::Ended;
+                return Ok(None);
+            }
+        };
+        let Some(batch) = self.rows.next().await else {
+            self.state = CollectionState::Ended;
+            let link = self.continued.link(self.rows.next_position(), self.returned)?;
+            out.extend_from_slice(&self.writer.finish_collection(link.as_deref()));
+            return Ok(Some(Chunk { bytes: out.freeze(), rows: 0 }));
+        };
+        let batch = batch?;
+        let rows = batch.rows.num_rows() as u64;
+        stream::encode(&self.trace, || self.writer.write_batch(&batch, &mut out))?;
+        self.returned += rows;
+        let bytes: Bytes = out.freeze();
+        Ok(Some(Chunk { bytes, rows }))
+    }
+}

@@ -1,0 +1,178 @@
+//! OData writes: POST, PATCH and DELETE of one entity. It must not know how a source is written.
+
+use crate::error::{Code, RequestError};
+use crate::http::call::{Call, Service};
+use crate::http::negotiate::{JsonFormat, require_json};
+use crate::http::odata::json_options;
+use crate::http::respond::{self, ODATA_ENTITY_ID, PREFERENCE_APPLIED};
+use crate::pipeline;
+use axum::body::Body;
+use axum::http::{Method, Response, StatusCode, header};
+use bytes::Bytes;
+use portico_engine::WriteAnswer;
+use portico_odata::header::{Preferences, Returning, match_condition, preferences};
+use portico_odata::json::{JsonWriter, entity_url};
+use portico_odata::syntax::{Request, Resource, Segment};
+use portico_odata::{BoundQuery, BoundRead, BoundWrite, ReadKind, bind};
+
+/// Answers a POST, PATCH, DELETE, or refuses PUT.
+///
+/// # Errors
+/// Any.
+pub async fn write(call: &Call, service: &Service, method: &Method, body: Bytes) -> Result<Response<Body>, RequestError> {
+    let request = portico_odata::parse::request(&service.resource, call.target.query.as_deref())?;
+    let segments = match &request.resource {
+        Resource::Batch => return Err(RequestError::new(Code::NotImplemented, "$batch is not supported yet: send requests one by one")),
+        Resource::ServiceDocument | Resource::Metadata => return Err(only("GET, HEAD", method)),
+        Resource::EntitySet(segments) => segments,
+    };
+    check_method(method, segments)?;
+    call.trace.set_statement(method.as_str());
+    if call.header("if-none-match").is_some() {
+        return Err(RequestError::new(Code::NotImplemented, "If-None-Match on a write is not supported yet").about("If-None-Match"));
+    }
+    let preferences = preferences(&call.headers_joined("prefer"))?;
+    // Without a preference the entity is returned, as the protocol recommends.
+    let representation = method != Method::DELETE && preferences.returning != Some(Returning::Minimal);
+    let format = if representation {
+        JsonFormat::negotiate(request.options.format.as_deref(), call.header("accept").as_deref())?
+    } else {
+        JsonFormat::default()
+    };
+    if method != Method::DELETE {
+        require_json(call.header("content-type").as_deref())?;
+    }
+    let mut table = None;
+    let parse = || {
+        let write = bound(call, service, &request, method, &body, representation)?;
+        table = Some((write.table.clone(), write.select.clone()));
+        Ok(write)
+    };
+    let answer = pipeline::write(&call.gateway.engine, &call.context, &call.trace, &service.name, parse, Ok).await?;
+    let (table, select) = table.unwrap_or_default();
+    answered(call, service, method, &Written { request: &request, table, select, format, preferences }, &answer)
+}
+
+fn bound(
+    call: &Call,
+    service: &Service,
+    request: &Request,
+    method: &Method,
+    body: &[u8],
+    representation: bool,
+) -> Result<BoundWrite, RequestError> {
+    let condition = match_condition("If-Match", call.header("if-match").as_deref())?;
+    let write = match *method {
+        Method::POST => bind::insert(request, &service.view, body, representation),
+        Method::PATCH => bind::update(request, &service.view, body, condition, representation),
+        _ => bind::delete(request, &service.view, condition),
+    };
+    write.map_err(|error| allowing(error.into(), &request.resource))
+}
+
+/// Which methods a path has.
+fn methods(segments: &[Segment]) -> &'static str {
+    let last_is_count = segments.last().is_some_and(|segment| segment.name == "$count");
+    match segments {
+        [only] if only.key.is_none() => "GET, HEAD, POST",
+        [only] if only.key.is_some() => "GET, HEAD, PATCH, DELETE",
+        _ if last_is_count => "GET, HEAD",
+        _ => "GET, HEAD",
+    }
+}
+
+fn allowing(error: RequestError, resource: &Resource) -> RequestError {
+    match resource {
+        Resource::EntitySet(segments) if error.code == Code::MethodNotAllowed => {
+            // What the caller may not do is not offered again.
+            let allow = if segments.len() == 1 { "GET, HEAD" } else { methods(segments) };
+            error.allowing(allow)
+        }
+        _ => error,
+    }
+}
+
+fn only(allow: &'static str, method: &Method) -> RequestError {
+    RequestError::new(Code::MethodNotAllowed, format!("{method} does not exist here")).allowing(allow)
+}
+
+fn check_method(method: &Method, segments: &[Segment]) -> Result<(), RequestError> {
+    if *method == Method::PUT {
+        let message = "PUT is not supported: change an entity with PATCH, which leaves alone what is not sent";
+        return Err(RequestError::new(Code::NotImplemented, message));
+    }
+    let allow = methods(segments);
+    if !allow.split(", ").any(|allowed| allowed == method.as_str()) && segments.len() == 1 {
+        return Err(only(allow, method));
+    }
+    Ok(())
+}
+
+/// What was written and how it is to be answered.
+struct Written<'a> {
+    request: &'a Request,
+    table: String,
+    select: Vec<usize>,
+    format: JsonFormat,
+    preferences: Preferences,
+}
+
+fn answered(
+    call: &Call,
+    service: &Service,
+    method: &Method,
+    written: &Written<'_>,
+    answer: &WriteAnswer,
+) -> Result<Response<Body>, RequestError> {
+    if *method == Method::DELETE {
+        return Ok(respond::empty(StatusCode::NO_CONTENT));
+    }
+    let mut response = match &answer.entity {
+        Some((shape, batch)) => {
+            let options = json_options(service, written.format, &as_read(written));
+            let body = crate::http::stream::encode(&call.trace, || JsonWriter::new(shape, options).entity(batch))?;
+            let status = if *method == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
+            call.trace.sent(1, body.len() as u64);
+            respond::complete(status, &written.format.content_type(), body)
+        }
+        None => respond::empty(StatusCode::NO_CONTENT),
+    };
+    let headers = response.headers_mut();
+    if let Some(table) = service.view.by_virtual_table(&written.table) {
+        let url = entity_url(&service.root, table, &answer.key);
+        if *method == Method::POST {
+            respond::set(headers, header::LOCATION, &url);
+        }
+        if answer.entity.is_none() {
+            respond::set(headers, ODATA_ENTITY_ID, &url);
+        }
+    }
+    if let Some(etag) = &answer.etag {
+        respond::set(headers, header::ETAG, etag);
+    }
+    match written.preferences.returning {
+        Some(Returning::Minimal) => respond::set(headers, PREFERENCE_APPLIED, "return=minimal"),
+        Some(Returning::Representation) => respond::set(headers, PREFERENCE_APPLIED, "return=representation"),
+        None => {}
+    }
+    respond::set(headers, header::CACHE_CONTROL, "no-store");
+    Ok(response)
+}
+
+/// The written entity as if it had been read: what its context URL says.
+fn as_read(written: &Written<'_>) -> BoundRead {
+    let query = BoundQuery {
+        table: written.table.clone(),
+        via: None,
+        key: Some(Vec::new()),
+        filter: None,
+        select: written.select.clone(),
+        selected: written.request.options.select.is_some(),
+        order_by: Vec::new(),
+        top: None,
+        skip: 0,
+        count: false,
+        expand: Vec::new(),
+    };
+    BoundRead { query, kind: ReadKind::Entity }
+}

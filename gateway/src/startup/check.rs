@@ -1,0 +1,102 @@
+//! `portico check`: connects, builds, compares with the lock, and says what it found.
+
+use crate::config::Config;
+use crate::startup::keeper::SourceState;
+use crate::startup::{StartError, assemble, tls};
+use portico_catalog::{Model, Origin, Report};
+use std::fmt::Write as _;
+use std::io::Write;
+
+/// Checks a configuration and prints a report. With `write_lock` what the sources have now is accepted.
+///
+/// # Errors
+/// Mistakes, sources that do not answer, drift that is not accepted.
+pub async fn run(config: Config, write_lock: bool) -> Result<(), StartError> {
+    tls::install_provider();
+    for files in
+        [config.gateway.http.tls.as_ref(), config.gateway.flight.as_ref().and_then(|flight| flight.tls.as_ref())].into_iter().flatten()
+    {
+        tls::server_config(files, &[])?;
+    }
+    let gateway = assemble(config)?;
+    gateway.keeper.introspect().await;
+    let statuses = gateway.keeper.statuses();
+    let mut text = String::new();
+    for (name, status) in &statuses {
+        let state = match status.state {
+            SourceState::Live => "answers",
+            SourceState::FromLock => "does not answer; the lock says what it has",
+            SourceState::Unknown => "does not answer, and nothing is known of it",
+        };
+        let _ = writeln!(text, "source {name}: {state}");
+        if let Some(error) = &status.last_error {
+            let _ = writeln!(text, "  error: {error}");
+        }
+        for drift in &status.drift {
+            let word = if drift.breaking { "BREAKING" } else { "new" };
+            let _ = writeln!(text, "  drift ({word}): {}: {}", drift.table, drift.change);
+        }
+    }
+    if write_lock {
+        gateway.keeper.accept_drift();
+    }
+    let built = gateway.keeper.build();
+    if let Ok((model, report)) = &built {
+        text.push_str(&describe(model, report));
+    }
+    print(&text)?;
+    built?;
+    if write_lock {
+        let path = gateway.keeper.write_lock().map_err(StartError::Lock)?;
+        print(&format!("the lock is written: {}\n", path.display()))?;
+    }
+    let silent: Vec<&str> =
+        statuses.iter().filter(|(_, status)| status.state != SourceState::Live).map(|(name, _)| name.as_str()).collect();
+    if !silent.is_empty() {
+        return Err(StartError::Check(format!("not everything could be checked: no answer from {}", silent.join(", "))));
+    }
+    if !write_lock && statuses.values().any(|status| status.drift.iter().any(|drift| drift.breaking)) {
+        return Err(StartError::Check("a source is no longer what the lock holds: accept it with `portico check --write-lock`".to_owned()));
+    }
+    Ok(())
+}
+
+fn describe(model: &Model, report: &Report) -> String {
+    let mut text = String::new();
+    for table in model.tables.values() {
+        let key: Vec<&str> = table.key.iter().filter_map(|index| table.columns.get(*index)).map(|column| column.name.as_str()).collect();
+        let from = match &table.origin {
+            Origin::Single { source, relation, .. } => format!("{source}: {}", relation.table),
+            Origin::Query { .. } => "view".to_owned(),
+        };
+        let key = if key.is_empty() { "no key".to_owned() } else { format!("key {}", key.join(", ")) };
+        let _ = writeln!(
+            text,
+            "table {} ({from}): {} columns, {key}, {} relationships",
+            table.name,
+            table.columns.len(),
+            table.relationships.len()
+        );
+    }
+    for service in model.services.values() {
+        let _ = writeln!(text, "service {} at {}: {} tables", service.name, service.path, service.tables.len());
+    }
+    for note in &report.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    text
+}
+
+/// Prints to the standard output. A reader that has gone (`| head`) is no failure.
+///
+/// # Errors
+/// Any other.
+pub fn print(text: &str) -> Result<(), StartError> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(StartError::System(format!("the output cannot be written: {error}")))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

@@ -1,0 +1,110 @@
+//! Start-up: sources connected, introspected and compared with the lock, the model published, the doors opened, and all of it
+//! stopped again. It must not know any protocol.
+
+pub mod check;
+pub mod drift;
+pub mod explain;
+pub mod keeper;
+pub mod lock;
+pub mod serve;
+pub mod tls;
+
+use crate::config::{Config, ConfigErrors};
+use crate::error::RequestError;
+use crate::identity::{Identities, Tokens};
+use crate::telemetry::Metrics;
+use keeper::Keeper;
+use portico_engine::Engine;
+use portico_provider_api::{ConnectContext, Source};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use thiserror::Error;
+use tokio::sync::Semaphore;
+
+/// Why the gateway does not start, or a command fails.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// Mistakes in the configuration.
+    #[error("{0}")]
+    Config(#[from] ConfigErrors),
+    /// A source's settings do not fit.
+    #[error("{0}")]
+    Source(String),
+    /// The lock cannot be read or written.
+    #[error("{0}")]
+    Lock(String),
+    /// A door cannot be opened.
+    #[error("{0}")]
+    Door(String),
+    /// A statement on the command line is refused.
+    #[error("{0}")]
+    Statement(#[from] RequestError),
+    /// What was checked is not right; the report has been printed.
+    #[error("{0}")]
+    Check(String),
+    /// Output, threads, signals.
+    #[error("{0}")]
+    System(String),
+}
+
+/// What all doors share.
+pub struct Gateway {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// Who there is.
+    pub identities: Identities,
+    /// Signs continuations, tokens and tickets.
+    pub tokens: Tokens,
+    /// Keeps the model.
+    pub keeper: Arc<Keeper>,
+    /// Counts.
+    pub metrics: Arc<Metrics>,
+    /// A permit per running request.
+    pub permits: Arc<Semaphore>,
+}
+
+/// Connects the sources and makes what all doors share. Nothing is published yet.
+///
+/// # Errors
+/// Settings that do not fit, a damaged lock.
+pub fn assemble(config: Config) -> Result<Gateway, StartError> {
+    let config = Arc::new(config);
+    let sources = connect(&config)?;
+    let locked = lock::read(&lock::path(&config.base_directory)).map_err(StartError::Lock)?.unwrap_or_default();
+    let metrics = Arc::new(Metrics::new());
+    let engine = Engine::new(config.gateway.engine.clone(), sources.clone(), config.access.roles.clone());
+    let engine = Arc::new(engine.map_err(|error| StartError::System(error.to_string()))?);
+    let keeper = Arc::new(Keeper::new(Arc::clone(&config), Arc::clone(&engine), sources, locked, Arc::clone(&metrics)));
+    Ok(Gateway {
+        identities: Identities::new(&config.access.identities),
+        tokens: Tokens::new(config.gateway.token_key.clone()),
+        permits: Arc::new(Semaphore::new(config.gateway.active_requests)),
+        config,
+        engine,
+        keeper,
+        metrics,
+    })
+}
+
+fn connect(config: &Config) -> Result<BTreeMap<String, Arc<dyn Source>>, StartError> {
+    let mut sources = BTreeMap::new();
+    let mut errors = Vec::new();
+    for (name, source) in &config.sources {
+        let context = ConnectContext {
+            source_name: name.clone(),
+            base_directory: config.base_directory.clone(),
+            max_connections: source.connections,
+            timeout: source.timeout,
+        };
+        let kind = portico_provider_registry::find(&source.kind).map_err(|error| StartError::Source(error.to_string()))?;
+        match (kind.connect)(source.settings.clone(), context) {
+            Ok(connected) => {
+                sources.insert(name.clone(), connected);
+            }
+            Err(error) => errors.push(portico_catalog::ModelError::new(&["sources", name], error.message)),
+        }
+    }
+    if errors.is_empty() { Ok(sources) } else { Err(StartError::Config(config.locate(errors))) }
+}

@@ -1,0 +1,160 @@
+//! `portico serve`: opens the doors, keeps the model, and stops in order. It must not know what is answered.
+//!
+//! Order of a start: addresses are taken (a wrong one stops the start at once), the operators' door opens, sources are introspected,
+//! the model is published, the other doors open. Order of a stop: `/ready` says no, the doors accept nothing new, running requests
+//! end within the grace period or are cancelled.
+
+use crate::config::{Config, HttpSettings};
+use crate::startup::keeper::Keeper;
+use crate::startup::{Gateway, StartError, assemble, tls};
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// Serves until a signal asks to stop.
+///
+/// # Errors
+/// Why the gateway does not start.
+pub async fn run(config: Config) -> Result<(), StartError> {
+    tls::install_provider();
+    crate::telemetry::install(config.gateway.log_level, config.gateway.log_format);
+    let http = bind(&config.gateway.http.listen, "HTTP")?;
+    let flight = config.gateway.flight.as_ref().map(|flight| bind(&flight.listen, "Flight")).transpose()?;
+    let admin = bind(&config.gateway.admin_listen, "admin")?;
+    if !config.gateway.token_key_configured {
+        tracing::warn!("there is no gateway.token_key: continuation links and Flight tokens end with this process");
+    }
+    let gateway = Arc::new(assemble(config)?);
+    let stop = CancellationToken::new();
+    let mut doors: JoinSet<Result<(), StartError>> = JoinSet::new();
+    let admin_stop = stop.clone();
+    doors.spawn(serve_admin(Arc::clone(&gateway), admin, admin_stop));
+    gateway.keeper.introspect().await;
+    gateway.keeper.publish()?;
+    doors.spawn(serve_http(Arc::clone(&gateway), http, stop.clone()));
+    if let (Some(listener), Some(settings)) = (flight, gateway.config.gateway.flight.clone()) {
+        let identity = settings.tls.as_ref().map(|files| tls::server_config(files, &[b"h2"]).and_then(|_| tls::pem(files))).transpose()?;
+        doors.spawn(serve_flight(Arc::clone(&gateway), listener, identity, stop.clone()));
+    }
+    let recovery = tokio::spawn(Keeper::recover(Arc::clone(&gateway.keeper), stop.clone()));
+    let outcome = until_stopped(&mut doors, &stop).await;
+    stop.cancel();
+    let grace = gateway.config.gateway.grace;
+    tracing::info!(grace_s = grace.as_secs(), "stopping: running requests may end");
+    // A little longer than the doors' own grace, which end by themselves.
+    let finished = async { while doors.join_next().await.is_some() {} };
+    if tokio::time::timeout(grace + Duration::from_secs(1), finished).await.is_err() {
+        tracing::warn!("the grace period is over: what still runs is cancelled");
+        doors.shutdown().await;
+    }
+    recovery.abort();
+    outcome
+}
+
+/// Waits for a signal, or for a door that fails.
+async fn until_stopped(doors: &mut JoinSet<Result<(), StartError>>, stop: &CancellationToken) -> Result<(), StartError> {
+    tokio::select! {
+        outcome = signal() => outcome,
+        () = stop.cancelled() => Ok(()),
+        ended = doors.join_next() => match ended {
+            Some(Ok(Err(error))) => Err(error),
+            Some(Ok(Ok(()))) | None => Err(StartError::System("a door closed by itself".to_owned())),
+            Some(Err(_)) => Err(StartError::System("a door's task ended unexpectedly".to_owned())),
+        },
+    }
+}
+
+async fn signal() -> Result<(), StartError> {
+    let failed = |error: std::io::Error| StartError::System(format!("signals cannot be received: {error}"));
+    #[cfg(unix)]
+    {
+        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(failed)?;
+        tokio::select! {
+            outcome = tokio::signal::ctrl_c() => outcome.map_err(failed),
+            _ = terminate.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    tokio::signal::ctrl_c().await.map_err(failed)
+}
+
+fn bind(listen: &str, door: &str) -> Result<TcpListener, StartError> {
+    let failed = |error: std::io::Error| StartError::Door(format!("the {door} door cannot listen on {listen}: {error}"));
+    let listener = TcpListener::bind(listen).map_err(failed)?;
+    listener.set_nonblocking(true).map_err(failed)?;
+    Ok(listener)
+}
+
+fn announce(door: &'static str, listener: &TcpListener, encrypted: bool) {
+    let address = listener.local_addr().map(|address| address.to_string()).unwrap_or_default();
+    tracing::info!(door, address, tls = encrypted, "the door is open");
+}
+
+async fn serve_admin(gateway: Arc<Gateway>, listener: TcpListener, stop: CancellationToken) -> Result<(), StartError> {
+    announce("admin", &listener, false);
+    let handle = Handle::new();
+    let service = crate::admin::router(gateway.clone(), stop.clone()).into_make_service();
+    let failed = |error: std::io::Error| StartError::Door(format!("the admin door failed: {error}"));
+    let server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle.clone());
+    let grace = gateway.config.gateway.grace;
+    tokio::spawn(async move {
+        // Operators may watch the stop until its end.
+        stop.cancelled().await;
+        handle.graceful_shutdown(Some(grace));
+    });
+    server.serve(service).await.map_err(failed)
+}
+
+async fn serve_http(gateway: Arc<Gateway>, listener: TcpListener, stop: CancellationToken) -> Result<(), StartError> {
+    let settings: HttpSettings = gateway.config.gateway.http.clone();
+    announce("http", &listener, settings.tls.is_some());
+    let handle = Handle::new();
+    let grace = gateway.config.gateway.grace;
+    let closing = handle.clone();
+    tokio::spawn(async move {
+        stop.cancelled().await;
+        closing.graceful_shutdown(Some(grace));
+    });
+    let service = crate::http::router(gateway).into_make_service_with_connect_info::<SocketAddr>();
+    let failed = |error: std::io::Error| StartError::Door(format!("the HTTP door failed: {error}"));
+    match &settings.tls {
+        Some(files) => {
+            let config = RustlsConfig::from_config(tls::server_config(files, &[b"h2", b"http/1.1"])?);
+            let mut server = axum_server::from_tcp_rustls(listener, config).map_err(failed)?.handle(handle);
+            limit(server.http_builder(), settings.max_url);
+            server.serve(service).await.map_err(failed)
+        }
+        None => {
+            let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle);
+            limit(server.http_builder(), settings.max_url);
+            server.serve(service).await.map_err(failed)
+        }
+    }
+}
+
+/// Limits of connections. A client that never finishes its headers must not hold one for ever, and the compressed headers of HTTP/2
+/// must hold a whole URL.
+fn limit(builder: &mut Builder<TokioExecutor>, max_url: usize) {
+    const OTHER_HEADERS: usize = 64 << 10;
+    let most = u32::try_from(max_url.saturating_add(OTHER_HEADERS)).unwrap_or(u32::MAX);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30)).max_buf_size(most.max(8192 + 1024) as usize);
+    builder.http2().timer(TokioTimer::new()).max_header_list_size(most).keep_alive_interval(Duration::from_secs(30));
+}
+
+async fn serve_flight(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    identity: Option<(Vec<u8>, Vec<u8>)>,
+    stop: CancellationToken,
+) -> Result<(), StartError> {
+    announce("flight", &listener, identity.is_some());
+    let listener =
+        tokio::net::TcpListener::from_std(listener).map_err(|error| StartError::Door(format!("the Flight door failed: {error}")))?;
+    crate::flight::serve(gateway, listener, identity, stop).await
+}

@@ -1,0 +1,162 @@
+//! Metrics, in the text format of Prometheus. Labels are closed sets and configured names: never a value that a client chooses.
+
+use crate::telemetry::trace::{Door, Stage};
+use portico_engine::{CallOutcome, SourceCall};
+use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+use std::time::Duration;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    door: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct DoorLabel {
+    door: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StageLabel {
+    stage: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SourceLabel {
+    source: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    source: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CacheLabels {
+    source: String,
+    result: &'static str,
+}
+
+type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
+
+/// Counts.
+pub struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Counter>,
+    request_seconds: Histograms<DoorLabel>,
+    active: Family<DoorLabel, Gauge>,
+    rows: Family<DoorLabel, Counter>,
+    bytes: Family<DoorLabel, Counter>,
+    stage_seconds: Histograms<StageLabel>,
+    source_calls: Family<CallLabels, Counter>,
+    source_seconds: Histograms<SourceLabel>,
+    source_rows: Family<SourceLabel, Counter>,
+    source_bytes: Family<SourceLabel, Counter>,
+    source_up: Family<SourceLabel, Gauge>,
+    cache: Family<CacheLabels, Counter>,
+}
+
+/// From half a millisecond to ten minutes: a look-up and a whole table both have a place.
+fn seconds() -> Histogram {
+    Histogram::new([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0])
+}
+
+fn histograms<L: Clone + std::hash::Hash + Eq>() -> Histograms<L> {
+    Family::new_with_constructor(seconds as fn() -> Histogram)
+}
+
+impl Metrics {
+    /// All metrics at zero.
+    pub fn new() -> Metrics {
+        let mut metrics = Metrics {
+            registry: Registry::with_prefix("portico"),
+            requests: Family::default(),
+            request_seconds: histograms(),
+            active: Family::default(),
+            rows: Family::default(),
+            bytes: Family::default(),
+            stage_seconds: histograms(),
+            source_calls: Family::default(),
+            source_seconds: histograms(),
+            source_rows: Family::default(),
+            source_bytes: Family::default(),
+            source_up: Family::default(),
+            cache: Family::default(),
+        };
+        metrics.register();
+        metrics
+    }
+
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("requests", "Requests by door and outcome: ok, cancelled, or an error code", self.requests.clone());
+        registry.register("request_seconds", "Time of requests, streaming included", self.request_seconds.clone());
+        registry.register("active_requests", "Requests that are running", self.active.clone());
+        registry.register("answered_rows", "Rows sent to clients", self.rows.clone());
+        registry.register("answered_bytes", "Bytes of answers sent to clients", self.bytes.clone());
+        registry.register("stage_seconds", "Time of the stages of the request path", self.stage_seconds.clone());
+        registry.register("source_calls", "Questions to sources by outcome", self.source_calls.clone());
+        registry.register("source_seconds", "Time of questions to sources", self.source_seconds.clone());
+        registry.register("source_rows", "Rows received from sources", self.source_rows.clone());
+        registry.register("source_bytes", "Bytes of Arrow data received from sources", self.source_bytes.clone());
+        registry.register("source_up", "Whether the source answered when it was last introspected", self.source_up.clone());
+        registry.register("cache", "Scans answered by the cache (hit) or by the source (miss)", self.cache.clone());
+    }
+
+    /// All metrics as text.
+    pub fn render(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    /// A request begins.
+    pub fn begin(&self, door: Door) {
+        self.active.get_or_create(&DoorLabel { door: door.name() }).inc();
+    }
+
+    /// A request has ended.
+    pub fn end(&self, door: Door, outcome: &'static str, elapsed: Duration, rows: u64, bytes: u64) {
+        let label = DoorLabel { door: door.name() };
+        self.active.get_or_create(&label).dec();
+        self.requests.get_or_create(&RequestLabels { door: door.name(), outcome }).inc();
+        self.request_seconds.get_or_create(&label).observe(elapsed.as_secs_f64());
+        self.rows.get_or_create(&label).inc_by(rows);
+        self.bytes.get_or_create(&label).inc_by(bytes);
+    }
+
+    /// A stage took this long.
+    pub fn stage(&self, stage: Stage, elapsed: Duration) {
+        self.stage_seconds.get_or_create(&StageLabel { stage: stage.name() }).observe(elapsed.as_secs_f64());
+    }
+
+    /// A question to a source, or to the cache in its place, has ended.
+    pub fn source_call(&self, call: &SourceCall) {
+        let result = if call.cached.is_some() { "hit" } else { "miss" };
+        self.cache.get_or_create(&CacheLabels { source: call.source.clone(), result }).inc();
+        if call.cached.is_some() {
+            return;
+        }
+        let outcome = match &call.outcome {
+            CallOutcome::Running | CallOutcome::Cancelled => "cancelled",
+            CallOutcome::Complete => "complete",
+            CallOutcome::Failed(_) => "failed",
+        };
+        let label = SourceLabel { source: call.source.clone() };
+        self.source_calls.get_or_create(&CallLabels { source: call.source.clone(), outcome }).inc();
+        self.source_seconds.get_or_create(&label).observe(call.elapsed.as_secs_f64());
+        self.source_rows.get_or_create(&label).inc_by(call.rows);
+        self.source_bytes.get_or_create(&label).inc_by(call.bytes);
+    }
+
+    /// Whether a source answered.
+    pub fn source_up(&self, source: &str, up: bool) {
+        self.source_up.get_or_create(&SourceLabel { source: source.to_owned() }).set(i64::from(up));
+    }
+}
