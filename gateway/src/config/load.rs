@@ -191,6 +191,8 @@ fn section<T: DeserializeOwned>(value: Option<Value>, path: &[&str], errors: &mu
     serde_path_to_error::deserialize(value?)
         .map_err(|error| {
             let inner = error.path().to_string();
+            // Items of lists are written as `write[0]`.
+            let inner = inner.replace('[', ".").replace(']', "");
             let keys = path.iter().copied().chain(inner.split('.').filter(|part| !part.is_empty() && *part != "?"));
             errors.push(ModelError::new(&keys.collect::<Vec<_>>(), error.inner().to_string()));
         })

@@ -116,8 +116,8 @@ mod tests {
         let positions = Positions::read(text);
         let at = |p: &str| positions.find(&path(p)).map(|place| (place.line, place.column));
         assert_eq!(at("a.b"), Some((2, 3)));
-        assert_eq!(at("a.c.d.1"), Some((3, 14)));
-        assert_eq!(at("a.c.e"), Some((3, 18)));
+        assert_eq!(at("a.c.d.1"), Some((3, 15)));
+        assert_eq!(at("a.c.e"), Some((3, 19)));
         assert_eq!(at("list.1.name"), Some((6, 5)));
         assert_eq!(at("list.1.missing"), Some((6, 5)));
         assert_eq!(at("a.nothing.below"), Some((1, 1)));

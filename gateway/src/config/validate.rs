@@ -152,8 +152,8 @@ fn check_alternatives(alternatives: &[SchemaNode<'_>], value: &Value, path: &[St
     }
     let own_type = type_of(value);
     let meant = alternatives.iter().position(|alternative| {
-        alternative.types().iter().any(|name| *name == own_type)
-            || (own_type == "string" && (alternative.get("const").is_some() || alternative.get("enum").is_some()))
+        let named_values = alternative.get("const").is_some() || alternative.get("enum").is_some();
+        alternative.accepts(own_type) || (own_type == "string" && named_values)
     });
     let constants: Vec<&Value> = alternatives.iter().filter_map(|alternative| alternative.get("const")).collect();
     if constants.len() == alternatives.len() {
