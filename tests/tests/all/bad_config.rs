@@ -1,7 +1,8 @@
 //! Mistakes in the configuration: each is refused at the start with file, line and what was meant.
 
 use super::fixture::{FULL, Sources};
-use super::gateway::{run, sha256};
+use super::gateway::{Ended, run, run_within, sha256};
+use std::time::Duration;
 
 /// What is replaced in a good configuration, by what, the line of the mistake (as text that stands in it), and what the message says.
 const MISTAKES: &[(&str, &str, &str, &str)] = &[
@@ -72,16 +73,17 @@ async fn mistakes_are_refused_with_file_line_and_suggestion() {
     mistakes.push(("- 1".to_owned(), String::new(), String::new()));
     for (text, line, part) in mistakes {
         std::fs::write(&file, &text).unwrap();
-        let (fine, output) = run(sources.directory.path(), &["serve", "--config", "bad.yaml"], &sources.environment());
+        let time = Duration::from_secs(10);
+        let (ended, output) = run_within(time, sources.directory.path(), &["serve", "--config", "bad.yaml"], &sources.environment());
         let number = text.lines().position(|candidate| !line.is_empty() && candidate.contains(&line)).map(|index| index + 1);
         let placed = number.is_none_or(|number| output.contains(&format!("bad.yaml:{number}:")));
-        if fine
+        if ended != Ended::Badly
             || !output.contains("bad.yaml")
             || !placed
             || !output.to_lowercase().contains(&part.to_lowercase())
             || output.contains("panicked")
         {
-            wrong.push(format!("line {number:?} '{line}' must be refused with '{part}': ended well: {fine}; {output}"));
+            wrong.push(format!("line {number:?} '{line}' must be refused with '{part}': ended: {ended:?}; {output}"));
         }
         if output.contains("hush-hush") || output.contains(&sources.database.url) {
             wrong.push(format!("a secret is printed: {output}"));
@@ -102,16 +104,16 @@ async fn a_wrong_command_line_is_refused() {
         &["demo", "--http", "nowhere"],
         &["explain", "--config", "missing.yaml", "SELECT 1"],
     ] {
-        let (fine, output) = run(directory.path(), arguments, &[]);
-        assert!(!fine && !output.trim().is_empty() && !output.contains("panicked"), "{arguments:?}: {output}");
+        let (ended, output) = run(directory.path(), arguments, &[]);
+        assert!(ended == Ended::Badly && !output.trim().is_empty() && !output.contains("panicked"), "{arguments:?}: {output}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_schema_of_the_configuration_is_printed() {
     let directory = tempfile::tempdir().unwrap();
-    let (fine, output) = run(directory.path(), &["schema"], &[]);
-    assert!(fine, "{output}");
+    let (ended, output) = run(directory.path(), &["schema"], &[]);
+    assert!(ended == Ended::Well, "{output}");
     let schema: serde_json::Value = serde_json::from_str(&output).unwrap();
     for key in ["sources", "tables", "services", "access", "gateway"] {
         assert!(schema["properties"].get(key).is_some(), "{key} is not in the schema");

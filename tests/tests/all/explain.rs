@@ -49,8 +49,11 @@ async fn the_command_line_explains_too() {
     let sources = Sources::create().await;
     let gateway = sources.serve().await;
     drop(gateway);
-    let (fine, text) =
-        super::gateway::run(sources.directory.path(), &["explain", "--config", "portico.yaml", JOIN], &sources.environment());
-    assert!(fine, "{text}");
+    let (ended, text) = super::gateway::run(
+        sources.directory.path(),
+        &["explain", "--config", "portico.yaml", "--as", "full", JOIN],
+        &sources.environment(),
+    );
+    assert!(ended == super::gateway::Ended::Well, "{text}");
     assert!(text.contains("customers") && text.contains("invoices") && text.contains("WHERE"), "{text}");
 }

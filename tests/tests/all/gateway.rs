@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 /// Long enough for a debug build on a busy machine.
 const START: Duration = Duration::from_secs(60);
 
+/// What the program under test signs with.
+pub const TOKEN_KEY: &str = "0123456789abcdef0123456789abcdef";
+
 /// A running gateway. Dropping it stops it.
 pub struct Gateway {
     child: Child,
@@ -66,7 +69,7 @@ impl Gateway {
         let file = directory.join("portico.yaml");
         std::fs::write(&file, text).unwrap();
         let mut command = Command::new(program());
-        command.arg("serve").arg("--config").arg(&file).env("TEST_TOKEN_KEY", "0123456789abcdef0123456789abcdef");
+        command.arg("serve").arg("--config").arg(&file).env("TEST_TOKEN_KEY", TOKEN_KEY);
         command.envs(environment.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let log = Arc::new(Mutex::new(String::new()));
@@ -180,7 +183,7 @@ impl Drop for Gateway {
     }
 }
 
-fn collect(stream: impl std::io::Read + Send + 'static, log: Arc<Mutex<String>>) {
+fn collect(stream: impl std::io::Read + Send + 'static, log: Arc<Mutex<String>>) -> std::thread::JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines() {
             let Ok(line) = line else { return };
@@ -188,35 +191,46 @@ fn collect(stream: impl std::io::Read + Send + 'static, log: Arc<Mutex<String>>)
             log.push_str(&line);
             log.push('\n');
         }
-    });
+    })
 }
 
-/// Runs the program with arguments to its end: its exit status, and what it wrote.
-pub fn run(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (bool, String) {
+/// How a run of the program ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    Well,
+    Badly,
+    /// It was still running after the time it was given, and was killed.
+    NotAtAll,
+}
+
+/// Runs the program with arguments to its end, and gives what it wrote.
+pub fn run(directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (Ended, String) {
+    run_within(START, directory, arguments, environment)
+}
+
+/// The same with a time of one's own.
+pub fn run_within(time: Duration, directory: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> (Ended, String) {
     let mut command = Command::new(program());
-    command
-        .args(arguments)
-        .current_dir(directory)
-        .env("TEST_TOKEN_KEY", "0123456789abcdef0123456789abcdef")
-        .envs(environment.iter().copied());
+    command.args(arguments).current_dir(directory).env("TEST_TOKEN_KEY", TOKEN_KEY).envs(environment.iter().copied());
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let log = Arc::new(Mutex::new(String::new()));
-    collect(child.stdout.take().unwrap(), log.clone());
-    collect(child.stderr.take().unwrap(), log.clone());
-    let end = Instant::now() + START;
-    let status = loop {
+    let collectors = [collect(child.stdout.take().unwrap(), log.clone()), collect(child.stderr.take().unwrap(), log.clone())];
+    let end = Instant::now() + time;
+    let ended = loop {
         if let Some(status) = child.try_wait().unwrap() {
-            break status;
+            break if status.success() { Ended::Well } else { Ended::Badly };
         }
         if Instant::now() > end {
             let _ = child.kill();
             let _ = child.wait();
-            panic!("portico {arguments:?} did not end:\n{}", log.lock().unwrap());
+            break Ended::NotAtAll;
         }
         std::thread::sleep(Duration::from_millis(20));
     };
-    // The collectors end with the streams, a moment after the process.
-    std::thread::sleep(Duration::from_millis(100));
+    // The collectors end with the streams.
+    for collector in collectors {
+        let _ = collector.join();
+    }
     let text = log.lock().unwrap().clone();
-    (status.success(), text)
+    (ended, text)
 }

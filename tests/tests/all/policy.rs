@@ -2,6 +2,7 @@
 
 use super::fixture::{CLERK, EMEA, FULL, Sources, customers, invoices};
 use super::flight::adbc;
+use super::gateway::TOKEN_KEY;
 use serde_json::{Value, json};
 
 /// A text that only hidden or other regions' rows hold.
@@ -118,9 +119,14 @@ async fn what_no_role_names_is_not_there() {
         assert_eq!(one.status(), other.status(), "{path}: what is not allowed looks like what does not exist");
         let same = |text: String| text.replace("Customers", "X").replace("Customer", "X").replace("Nothing", "X");
         let (one, other) = (same(one.text().await.unwrap()), same(other.text().await.unwrap()));
-        assert!(!one.contains("did you mean") && !other.contains("did you mean"), "{one}");
-        let position = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
-        assert_eq!(position(&one), position(&other), "{path}");
+        // What is suggested depends on what was written; that it is visible is what matters. So do positions.
+        let plain = |text: &str| {
+            let (start, end) =
+                text.split_once("; did you mean '").map_or((text, ""), |(start, rest)| (start, rest.split_once("'?").unwrap().1));
+            format!("{start}{end}").chars().filter(|c| !c.is_ascii_digit()).collect::<String>()
+        };
+        assert!(!one.contains("did you mean 'X") && !other.contains("did you mean 'X"), "{one} {other}");
+        assert_eq!(plain(&one), plain(&other), "{path}");
     }
     let metadata = gateway.get("/odata/$metadata", CLERK).await.text().await.unwrap();
     assert!(metadata.contains("Invoices") && !metadata.contains("Customer"), "{metadata}");
@@ -151,7 +157,7 @@ async fn credentials_are_needed_and_keys_stay_where_they_may() {
         .unwrap();
     assert_eq!(bearer.status(), 200);
     let log = gateway.log();
-    for secret in [FULL, EMEA, sources.database.url.as_str(), "0123456789abcdef0123456789abcdef"] {
+    for secret in [FULL, EMEA, sources.database.url.as_str(), TOKEN_KEY] {
         assert!(!log.contains(secret), "a secret is in the log");
     }
 }
