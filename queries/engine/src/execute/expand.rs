@@ -3,12 +3,13 @@
 
 use crate::error::EngineError;
 use crate::execute::run::{Run, start};
-use crate::plan::entities::{EntityChild, EntityNode};
+use crate::plan::entities::{EntityChild, EntityNode, EtagColumns};
 use crate::pushdown::fragments;
 use crate::values::value_as;
-use arrow::array::{Array, ArrayRef, RecordBatch, StringArray, UInt64Array};
+use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
 use arrow::compute::{cast, concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema};
+use arrow::row::{RowConverter, SortField};
 use datafusion::common::ScalarValue;
 use datafusion::execution::session_state::SessionState;
 use futures::StreamExt;
@@ -32,8 +33,8 @@ pub(crate) fn expand<'a>(
         for child in &node.children {
             expanded.push(children(child, &rows, session, run).await?);
         }
-        let rows = match node.etag {
-            Some(position) => with_etags(&rows, position)?,
+        let rows = match &node.etag {
+            Some(made_of) => with_etags(&rows, made_of)?,
             None => rows,
         };
         Ok(EntityBatch { rows, expanded })
@@ -142,29 +143,48 @@ pub fn key_tuples(rows: &RecordBatch, columns: &[usize], types: &[ScalarType]) -
         .collect()
 }
 
-/// Replaces what an ETag is made of by the ETag.
-fn with_etags(rows: &RecordBatch, position: usize) -> Result<RecordBatch, EngineError> {
-    let texts = cast(rows.column(position), &DataType::Utf8).map_err(arrow_error)?;
-    let texts = texts.as_any().downcast_ref::<StringArray>().ok_or_else(|| EngineError::Internal("an ETag is not text".to_owned()))?;
-    let tags: StringArray = texts.iter().map(|text| Some(etag(text))).collect();
+/// Appends the ETags.
+fn with_etags(rows: &RecordBatch, made_of: &EtagColumns) -> Result<RecordBatch, EngineError> {
+    let parts: Vec<ArrayRef> = made_of.columns.iter().map(|position| Arc::clone(rows.column(*position))).collect();
+    let tags = etags(&parts, made_of.whole_row, rows.num_rows())?;
+    let mut fields = rows.schema().fields().to_vec();
+    fields.push(Arc::new(Field::new("@etag", DataType::Utf8, false)));
     let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
-    columns[position] = Arc::new(tags);
-    let schema = rows.schema();
-    let fields = schema.fields().iter().enumerate().map(|(index, field)| {
-        if index == position { Arc::new(Field::new(field.name(), DataType::Utf8, false)) } else { Arc::clone(field) }
-    });
-    RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns).map_err(arrow_error)
+    columns.push(Arc::new(tags));
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(arrow_error)
+}
+
+/// The ETag of each row, of its version or of the whole of it.
+pub fn etags(parts: &[ArrayRef], whole_row: bool, rows: usize) -> Result<StringArray, EngineError> {
+    let texts = match parts {
+        _ if whole_row => Arc::new(row_hashes(parts, rows)?) as ArrayRef,
+        [version] => cast(version, &DataType::Utf8).map_err(arrow_error)?,
+        _ => return Err(EngineError::Internal("an ETag has no row version".to_owned())),
+    };
+    let texts = texts.as_any().downcast_ref::<StringArray>().ok_or_else(|| EngineError::Internal("an ETag is not text".to_owned()))?;
+    Ok(texts.iter().map(|text| Some(etag(text))).collect())
+}
+
+/// The first 16 bytes of SHA-256 over each row, in hexadecimal.
+fn row_hashes(columns: &[ArrayRef], rows: usize) -> Result<StringArray, EngineError> {
+    let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
+    let converter = RowConverter::new(fields).map_err(arrow_error)?;
+    let encoded = converter.convert_columns(columns).map_err(arrow_error)?;
+    Ok(StringArray::from_iter_values((0..rows).map(|row| digest(encoded.row(row).as_ref()))))
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The weak ETag of a row version or row hash. A version with characters that do not belong in a header is hashed.
-pub fn etag(version: Option<&str>) -> String {
+fn etag(version: Option<&str>) -> String {
     let Some(version) = version else { return "W/\"null\"".to_owned() };
     let plain = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:+".contains(&byte));
     if plain {
         return format!("W/\"{version}\"");
     }
-    let digest = Sha256::digest(version.as_bytes());
-    format!("W/\"~{}\"", digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>())
+    format!("W/\"~{}\"", digest(version.as_bytes()))
 }
 
 fn arrow_error(error: arrow::error::ArrowError) -> EngineError {

@@ -66,7 +66,7 @@ pub async fn start(plan: &LogicalPlan, session: &SessionState, run: &Arc<Run>) -
 /// Ends a stream with `Timeout` when the request's deadline passes, wherever it hangs.
 fn with_deadline(stream: RunStream, run: &Arc<Run>) -> RunStream {
     let request = run.request.clone();
-    Box::pin(futures::stream::unfold((stream, false), move |(mut stream, done)| {
+    let bounded = futures::stream::unfold((stream, false), move |(mut stream, done)| {
         let remaining = request.remaining();
         async move {
             if done {
@@ -79,5 +79,7 @@ fn with_deadline(stream: RunStream, run: &Arc<Run>) -> RunStream {
                 Err(_) => Some((Err(EngineError::Timeout), (stream, true))),
             }
         }
-    }))
+    });
+    // Who looks ahead may poll again after the end.
+    Box::pin(bounded.fuse())
 }

@@ -37,11 +37,6 @@ impl RemoteScanExec {
         RemoteScanExec { fragment: Arc::new(fragment), filters: Vec::new(), properties: Arc::new(properties) }
     }
 
-    /// The filters that a join may fill.
-    pub fn bind_filters(&self) -> &[BindFilter] {
-        &self.filters
-    }
-
     /// The same scan, waiting for those of its filters that are granted.
     pub fn with_granted(&self, granted: &dyn Fn(&BindFilter) -> bool) -> RemoteScanExec {
         let filters = self.filters.iter().cloned().map(|filter| BindFilter { granted: granted(&filter), ..filter });

@@ -5,7 +5,7 @@ use crate::error::EngineError;
 use crate::plan::key_set::{KeySetFunction, KeySlot};
 use crate::plan::lower::Lowering;
 use crate::plan::seek::{self, OrderKey};
-use crate::plan::tables::{ETAG_COLUMN, VisibleTable};
+use crate::plan::tables::{VisibleTable, etag_columns};
 use crate::policy::{Rights, TableRights, WriteRight};
 use crate::statement::EntityRead;
 use datafusion::common::{Column, TableReference};
@@ -47,9 +47,16 @@ pub(crate) struct EntityNode {
     pub plan: LogicalPlan,
     /// Positions in the batch of the sort keys, then of the entity key: what a continuation holds.
     pub position_columns: Vec<usize>,
-    /// Position in the batch of what the ETag is made of.
-    pub etag: Option<usize>,
+    /// What the ETag is made of.
+    pub etag: Option<EtagColumns>,
     pub children: Vec<EntityChild>,
+}
+
+/// Where in a batch the columns are that the ETag is made of; the ETag itself is appended as the last column.
+pub(crate) struct EtagColumns {
+    pub columns: Vec<usize>,
+    /// Whether they are the whole row, to be hashed; otherwise there is one, the row version.
+    pub whole_row: bool,
 }
 
 /// An expanded relationship.
@@ -275,11 +282,16 @@ impl EntityPlanner<'_> {
                 }
             }
         }
-        let etag = with_etag.then_some(output.len());
+        let mut etag = None;
         if with_etag {
-            let column = Column::from(builder.schema().qualified_field_with_unqualified_name(ETAG_COLUMN)?);
-            output.push(Expr::Column(column));
+            let first = output.len();
+            for (name, _, _) in etag_columns(&table) {
+                output.push(Expr::Column(Column::from(builder.schema().qualified_field_with_unqualified_name(&name)?)));
+            }
+            let whole_row = matches!(table.origin, Origin::Single { version: None, .. });
+            etag = Some(EtagColumns { columns: (first..output.len()).collect(), whole_row });
         }
+        let etag_position = etag.as_ref().map(|_| output.len());
         let plan = builder.project(output)?.build()?;
 
         let at = |index: usize| wanted.iter().position(|wanted| *wanted == index).unwrap_or_default();
@@ -294,7 +306,7 @@ impl EntityPlanner<'_> {
             let column = &table.columns[*index];
             PropertyShape { name: column.name.clone(), position: at(*index), scalar_type: column.scalar_type }
         });
-        let shape = EntityShape { entity_set: self.entity_set(&table), properties: properties.collect(), etag, expands };
+        let shape = EntityShape { entity_set: self.entity_set(&table), properties: properties.collect(), etag: etag_position, expands };
         Ok((EntityNode { table, plan, position_columns, etag, children }, shape))
     }
 

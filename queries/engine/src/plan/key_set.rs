@@ -1,15 +1,13 @@
-//! Two functions of the engine's own: [`KeySlot`]'s, which stands in a plan for "the key is one of those that the parent rows
-//! have" and is filled for each run, and [`RowHash`], which makes an ETag of a whole row. Callers cannot name either.
+//! A function of the engine's own, which stands in a plan for "the key is one of those that the parent rows have" and is filled for
+//! each run. Callers cannot name it.
 
 use crate::values::value_from_scalar;
-use arrow::array::{Array, BooleanArray, StringArray};
-use arrow::datatypes::{DataType, Field, FieldRef};
-use arrow::row::{RowConverter, SortField};
+use arrow::array::BooleanArray;
+use arrow::datatypes::DataType;
 use datafusion::common::{Result as DataFusionResult, ScalarValue};
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl, Signature, Volatility};
 use portico_provider_api::Value;
-use sha2::{Digest, Sha256};
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -111,64 +109,4 @@ impl ScalarUDFImpl for KeySetFunction {
             .collect();
         Ok(ColumnarValue::Array(Arc::new(BooleanArray::from(found?))))
     }
-}
-
-/// `@row_hash(columns…) -> text`: the first 16 bytes of SHA-256 over the row, in hexadecimal.
-#[derive(Debug, PartialEq, Eq, Hash)]
-pub struct RowHash {
-    signature: Signature,
-}
-
-impl RowHash {
-    /// Its name.
-    pub const NAME: &'static str = "@row_hash";
-
-    /// The function.
-    pub fn new() -> RowHash {
-        RowHash { signature: Signature::variadic_any(Volatility::Immutable) }
-    }
-}
-
-impl Default for RowHash {
-    fn default() -> Self {
-        RowHash::new()
-    }
-}
-
-impl ScalarUDFImpl for RowHash {
-    fn name(&self) -> &str {
-        RowHash::NAME
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _arguments: &[DataType]) -> DataFusionResult<DataType> {
-        Ok(DataType::Utf8)
-    }
-
-    fn return_field_from_args(&self, _arguments: ReturnFieldArgs) -> DataFusionResult<FieldRef> {
-        Ok(Arc::new(Field::new(self.name(), DataType::Utf8, true)))
-    }
-
-    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> DataFusionResult<ColumnarValue> {
-        let arrays = ColumnarValue::values_to_arrays(&arguments.args)?;
-        Ok(ColumnarValue::Array(Arc::new(row_hashes(&arrays, arguments.number_rows)?)))
-    }
-}
-
-/// The hash of each row of these columns.
-///
-/// # Errors
-/// When a column's type has no row format, which no scalar type of the IR lacks.
-pub fn row_hashes(columns: &[Arc<dyn Array>], rows: usize) -> DataFusionResult<StringArray> {
-    let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
-    let converter = RowConverter::new(fields)?;
-    let encoded = converter.convert_columns(columns)?;
-    let hashes = (0..rows).map(|row| {
-        let digest = Sha256::digest(encoded.row(row).as_ref());
-        digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>()
-    });
-    Ok(StringArray::from_iter_values(hashes))
 }

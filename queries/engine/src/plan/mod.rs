@@ -2,6 +2,7 @@
 //! executed.
 
 pub mod entities;
+pub mod float_literals;
 pub mod key_set;
 pub mod lower;
 pub mod names;

@@ -2,14 +2,12 @@
 //! belongs to a caller.
 
 use crate::execute::bind::GrantBindFilters;
-use crate::plan::key_set;
 use crate::pushdown::query_planner::FragmentQueryPlanner;
 use crate::settings::EngineSettings;
 use datafusion::error::Result as DataFusionResult;
 use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionConfig;
 use std::sync::Arc;
 
@@ -28,16 +26,13 @@ pub fn session(settings: &EngineSettings) -> DataFusionResult<SessionState> {
     options.optimizer.prefer_hash_join = true;
     options.optimizer.hash_join_inlist_pushdown_max_distinct_values = settings.bind_max_keys;
     options.optimizer.hash_join_inlist_pushdown_max_size = 64 << 20;
-    let state = SessionStateBuilder::new()
+    let mut state = SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(runtime(settings)?)
         .with_default_features()
         .with_query_planner(Arc::new(FragmentQueryPlanner))
         .with_physical_optimizer_rule(Arc::new(GrantBindFilters))
         .build();
-    let mut state = state;
-    use datafusion::execution::FunctionRegistry;
-    state.register_udf(Arc::new(ScalarUDF::from(key_set::RowHash::new())))?;
     // Files and streams of DataFusion's own are no sources of this gateway.
     for factory in ["CSV", "JSON", "NDJSON", "PARQUET", "AVRO", "ARROW", "STREAM"] {
         state.table_factories_mut().remove(factory);

@@ -1,6 +1,7 @@
 //! SQL text to plans. Only SELECT (and EXPLAIN of one) gets through, whatever else the parser would understand.
 
 use crate::error::EngineError;
+use crate::plan::float_literals;
 use crate::plan::names::Names;
 use crate::policy::expression::parser_options;
 use crate::statement::SqlStatement;
@@ -61,7 +62,7 @@ fn plan_select(session: &SessionState, names: &Names<'_>, statement: ParsedState
     let planner = SqlToRel::new_with_options(names, parser_options(session));
     let plan = planner.statement_to_plan(statement)?;
     ensure_read_only(&plan)?;
-    Ok(plan)
+    float_literals::rewrite(plan)
 }
 
 /// Refuses by the text's own kind, so that nothing else is even planned.

@@ -7,11 +7,11 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableSource};
 use portico_catalog::{Origin, VirtualTable};
-use portico_provider_api::TableRelation;
+use portico_provider_api::{TableColumn, TableRelation};
 use std::sync::Arc;
 
-/// Name of the column that carries what the ETag is made of. No published column can have it: it is not an identifier.
-pub const ETAG_COLUMN: &str = "@etag";
+/// What the names of the columns that the ETag is made of begin with. No published column's does: it is not an identifier.
+pub const ETAG_PREFIX: char = '@';
 
 /// A virtual table as a caller sees it: visible columns, and the ETag column where asked for.
 pub struct VisibleTable {
@@ -33,24 +33,28 @@ impl VisibleTable {
             .zip(&rights.nullable)
             .map(|(column, nullable)| column.scalar_type.field(&column.name, *nullable))
             .collect();
-        if with_etag && let Some(field) = etag_field(table) {
-            fields.push(field);
+        if with_etag {
+            fields.extend(etag_fields(table));
         }
         VisibleTable { schema: Arc::new(Schema::new(fields)), rights, with_etag }
     }
 }
 
-/// The field of the ETag column: the row version where there is one, else the hash of the stored row. A view has none.
-pub fn etag_field(table: &VirtualTable) -> Option<Field> {
+/// The columns that the ETag is made of: the row version where there is one, else every column of the relation, hidden ones too.
+/// A view has none.
+pub fn etag_fields(table: &VirtualTable) -> Vec<Field> {
+    etag_columns(table).into_iter().map(|(name, _, column)| column.scalar_type.field(&name, column.nullable)).collect()
+}
+
+/// The same columns: name, position in the relation, and what they are there.
+pub fn etag_columns(table: &VirtualTable) -> Vec<(String, usize, &TableColumn)> {
     match &table.origin {
         Origin::Single { relation, version, .. } => {
-            let version = version.and_then(|index| relation.columns.get(index));
-            Some(match version {
-                Some(column) => column.scalar_type.field(ETAG_COLUMN, column.nullable),
-                None => Field::new(ETAG_COLUMN, arrow::datatypes::DataType::Utf8, true),
-            })
+            let all = relation.columns.iter().enumerate();
+            let made_of = all.filter(|(index, _)| version.is_none_or(|version| version == *index));
+            made_of.map(|(index, column)| (format!("{ETAG_PREFIX}row{index}"), index, column)).collect()
         }
-        Origin::Query { .. } => None,
+        Origin::Query { .. } => Vec::new(),
     }
 }
 

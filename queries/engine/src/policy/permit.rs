@@ -5,14 +5,13 @@
 use crate::error::EngineError;
 use crate::plan::entities::EntityPlan;
 use crate::plan::names::Names;
-use crate::plan::tables::{ETAG_COLUMN, RemoteTable, VisibleTable};
+use crate::plan::tables::{RemoteTable, VisibleTable, etag_columns};
 use crate::plan::{Plan, PlanNode, sql};
 use crate::policy::access::Principal;
 use crate::policy::expression::PolicyExpressions;
 use crate::policy::rights::{Grant, Rights, TableRights, Treatment};
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema, TableReference};
-use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, cast, lit, when};
 use datafusion::scalar::ScalarValue;
@@ -117,8 +116,9 @@ impl Policy<'_> {
             let value = self.treated(*index, rights, &rules, &schema)?;
             output.push(value.alias_qualified(Some(name.clone()), &column.name));
         }
-        if visible.with_etag && schema.has_column_with_unqualified_name(ETAG_COLUMN) {
-            output.push(Expr::Column(Column::new(Some(name.clone()), ETAG_COLUMN)));
+        if visible.with_etag {
+            let made_of = etag_columns(&rights.table).into_iter();
+            output.extend(made_of.map(|(column, _, _)| Expr::Column(Column::new(Some(name.clone()), column))));
         }
         Ok(builder.project(output)?.build()?)
     }
@@ -162,7 +162,7 @@ impl Policy<'_> {
     /// The table with all its published columns, within its window; qualified by the name under which the plan knows it.
     pub(crate) fn published(&self, name: &TableReference, table: &Arc<VirtualTable>, with_etag: bool) -> Result<LogicalPlan, EngineError> {
         match &table.origin {
-            Origin::Single { source, relation, window, version, .. } => {
+            Origin::Single { source, relation, window, .. } => {
                 let remote = Arc::new(RemoteTable::new(source, Arc::clone(table), relation.clone()));
                 let mut builder = LogicalPlanBuilder::scan(name.clone(), remote, None)?;
                 if let Some(window) = window {
@@ -174,14 +174,8 @@ impl Policy<'_> {
                 let mut output: Vec<Expr> =
                     table.columns.iter().map(|column| at(column.remote).alias_qualified(Some(name.clone()), &column.name)).collect();
                 if with_etag {
-                    let etag = match version {
-                        Some(version) => at(*version),
-                        None => {
-                            let hash = self.session.udf(crate::plan::key_set::RowHash::NAME)?;
-                            hash.call((0..relation.columns.len()).map(at).collect())
-                        }
-                    };
-                    output.push(etag.alias_qualified(Some(name.clone()), ETAG_COLUMN));
+                    let made_of = etag_columns(table).into_iter();
+                    output.extend(made_of.map(|(column, position, _)| at(position).alias_qualified(Some(name.clone()), column)));
                 }
                 Ok(builder.project(output)?.build()?)
             }

@@ -118,11 +118,6 @@ impl TableRights {
     pub fn grants_for(&self, write: WriteRight) -> Vec<&Grant> {
         self.grants.iter().filter(|grant| grant.write.contains(&write)).collect()
     }
-
-    /// Whether some role restricts rows.
-    pub fn restricts_rows(&self) -> bool {
-        self.grants.iter().all(|grant| grant.rows.is_some())
-    }
 }
 
 /// The tables that these rights show in SQL: all in the default schema, and each service's in its own.

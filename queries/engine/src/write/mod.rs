@@ -2,15 +2,13 @@
 //! values pass; what was compared is compared again in the statement that writes, so that nothing can come in between.
 
 use crate::error::EngineError;
-use crate::execute::expand::etag;
+use crate::execute::expand::etags;
 use crate::execute::remote;
 use crate::execute::run::Run;
-use crate::plan::key_set::row_hashes;
 use crate::policy::PermittedWrite;
 use crate::pushdown::fragment::RemoteFragment;
-use arrow::array::{Array, RecordBatch, StringArray};
-use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::DataType;
+use arrow::array::RecordBatch;
+use arrow::compute::concat_batches;
 use datafusion::common::{DFSchema, ScalarValue};
 use futures::StreamExt;
 use portico_odata::{MatchCondition, WriteAction};
@@ -160,17 +158,11 @@ fn check_tags(write: &PermittedWrite, current: &RecordBatch, condition: &MatchCo
 
 /// The ETag of the row, made as reads make it.
 fn current_tag(write: &PermittedWrite, current: &RecordBatch) -> Result<String, EngineError> {
-    match write.version {
-        Some(version) => {
-            let text = cast(current.column(version), &DataType::Utf8).map_err(|error| EngineError::Internal(error.to_string()))?;
-            let text = text.as_any().downcast_ref::<StringArray>().filter(|text| text.is_valid(0)).map(|text| text.value(0).to_owned());
-            Ok(etag(text.as_deref()))
-        }
-        None => {
-            let hashes = row_hashes(current.columns(), 1)?;
-            Ok(etag(Some(hashes.value(0))))
-        }
-    }
+    let parts = match write.version {
+        Some(version) => vec![Arc::clone(current.column(version))],
+        None => current.columns().to_vec(),
+    };
+    Ok(etags(&parts, write.version.is_none(), 1)?.value(0).to_owned())
 }
 
 /// What must still hold when the statement runs: nothing without ETags, else the version, else every column.

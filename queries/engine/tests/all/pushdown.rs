@@ -1,0 +1,58 @@
+//! What reaches the sources: read from EXPLAIN and from the sources' own logs.
+
+use crate::harness::{Options, bench, lines, principal};
+use portico_provider_api::Relation;
+
+#[tokio::test]
+async fn filters_and_needed_columns_reach_both_sides_of_a_join() {
+    let bench = bench(Options::default()).await;
+    bench
+        .rows(
+            "all",
+            "SELECT c.Name, o.Amount FROM Customers c JOIN Orders o ON o.CustomerId = c.Id WHERE c.Region = 'EMEA' AND o.OrderId > 103",
+        )
+        .await;
+    let (crm, erp) = (bench.crm.log(), bench.erp.log());
+    assert_eq!((crm.len(), erp.len()), (1, 1));
+    for query in crm.iter().chain(&erp) {
+        assert!(query.filter.is_some(), "{query:?}");
+        assert_eq!(query.output.len(), 2, "only the needed columns: {query:?}");
+    }
+}
+
+#[tokio::test]
+async fn sort_limit_and_offset_reach_a_single_source() {
+    let bench = bench(Options::default()).await;
+    let rows =
+        bench.rows("all", "SELECT OrderId FROM Orders WHERE Note LIKE 'note%' ORDER BY Amount DESC NULLS LAST LIMIT 2 OFFSET 1").await;
+    assert_eq!(rows, ["106", "108"]);
+    let [query] = bench.erp.log().try_into().unwrap();
+    assert_eq!((query.limit, query.offset, query.order_by.len()), (Some(2), 1, 1));
+    assert!(query.filter.is_some());
+    assert!(matches!(query.from, Relation::Table(_)));
+}
+
+#[tokio::test]
+async fn what_a_source_cannot_evaluate_stays_local_with_the_same_rows() {
+    let text = "SELECT OrderId FROM Orders WHERE regexp_like(Note, '^note [12]') AND OrderId < 109 ORDER BY OrderId LIMIT 3";
+    let able = bench(Options::default()).await;
+    let rows = able.rows("all", text).await;
+    assert_eq!(rows, ["102", "103"]);
+    let [query] = able.erp.log().try_into().unwrap();
+    assert!(query.filter.is_some() && query.limit.is_none(), "the limit must not go below the residual: {query:?}");
+    let unable = bench(Options { incapable: true, ..Options::default() }).await;
+    assert_eq!(unable.rows("all", text).await, rows);
+    let [query] = unable.erp.log().try_into().unwrap();
+    assert!(query.filter.is_none() && query.order_by.is_empty());
+}
+
+#[tokio::test]
+async fn explain_shows_native_requests_and_runs_nothing() {
+    let bench = bench(Options::default()).await;
+    let text = "EXPLAIN SELECT c.Name FROM Customers c JOIN Orders o ON o.CustomerId = c.Id WHERE c.Region = 'EMEA' AND o.Amount > 50";
+    let shown = lines(&bench.sql_as(&principal("all"), text).await.unwrap()).join("\n");
+    assert!(shown.contains("source crm (memory)") && shown.contains("source erp (memory)"), "{shown}");
+    assert!(shown.contains("region") && shown.contains("amount"), "{shown}");
+    assert!(!shown.contains("tax_id"), "only the needed columns: {shown}");
+    assert_eq!(bench.crm.log().len() + bench.erp.log().len(), 0);
+}

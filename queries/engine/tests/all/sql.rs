@@ -1,0 +1,93 @@
+//! SQL: what is answered, what is refused, and with which words.
+
+use crate::harness::{Options, bench, principal};
+use portico_engine::EngineError;
+
+#[tokio::test]
+async fn joins_across_sources() {
+    let bench = bench(Options::default()).await;
+    let rows =
+        bench.rows("all", "SELECT c.Name, o.OrderId FROM Customers c JOIN Orders o ON o.CustomerId = c.Id WHERE c.Region = 'APAC'").await;
+    assert_eq!(rows, ["Beta,102", "Beta,106", "Beta,110"]);
+}
+
+#[tokio::test]
+async fn answers_views_aggregates_and_subqueries() {
+    let bench = bench(Options::default()).await;
+    assert_eq!(bench.rows("all", "SELECT Name, Total FROM Revenue WHERE Id = 2").await, ["Beta,180.00"]);
+    assert_eq!(bench.rows("all", "SELECT count(*) FROM Orders").await, ["10"]);
+    let never = "SELECT Name FROM Customers WHERE Id NOT IN (SELECT CustomerId FROM Orders)";
+    assert_eq!(bench.rows("all", never).await, ["Epsilon"]);
+    let greatest = "SELECT OrderId FROM Orders WHERE Amount = (SELECT max(Amount) FROM Orders)";
+    assert_eq!(bench.rows("all", greatest).await, ["110"]);
+}
+
+#[tokio::test]
+async fn services_are_schemas() {
+    let bench = bench(Options::default()).await;
+    let service = bench.engine.model().unwrap().services.keys().next().unwrap().clone();
+    assert_eq!(bench.rows("all", &format!("SELECT count(*) FROM {service}.Customers")).await, ["5"]);
+    assert_eq!(bench.rows("all", "SELECT count(*) FROM portico.public.Customers").await, ["5"]);
+}
+
+#[tokio::test]
+async fn only_selects_get_through_and_nothing_is_touched() {
+    let bench = bench(Options::default()).await;
+    for text in [
+        "DELETE FROM Customers",
+        "DELETE FROM Customers WHERE Id IN (SELECT CustomerId FROM Orders)",
+        "UPDATE Customers SET Name = 'x' WHERE false",
+        "DELETE FROM Customers LIMIT 1",
+        "INSERT INTO Customers (Id) VALUES (9)",
+        "EXPLAIN DELETE FROM Customers",
+        "EXPLAIN ANALYZE DELETE FROM Customers",
+        "COPY Customers TO '/tmp/customers.csv'",
+        "COPY (SELECT * FROM Customers) TO '/tmp/customers.csv'",
+        "CREATE EXTERNAL TABLE passwords (line VARCHAR) STORED AS CSV LOCATION '/etc/passwd'",
+        "CREATE TABLE copy AS SELECT * FROM Customers",
+        "CREATE VIEW v AS SELECT * FROM Customers",
+        "SELECT * INTO other FROM Customers",
+        "DROP TABLE Customers",
+        "TRUNCATE TABLE Customers",
+        "SET datafusion.execution.batch_size = 1",
+        "PREPARE p AS DELETE FROM Customers",
+        "EXECUTE p",
+        "BEGIN",
+        "MERGE INTO Customers USING Orders ON true WHEN MATCHED THEN DELETE",
+        "WITH gone AS (DELETE FROM Customers RETURNING *) SELECT * FROM gone",
+        "SHOW TABLES",
+    ] {
+        let error = bench.error("all", text).await;
+        let refused =
+            matches!(error, EngineError::ReadOnly(_) | EngineError::Syntax(_) | EngineError::Unsupported(_) | EngineError::Invalid(_));
+        assert!(refused, "{text}: {error:?}");
+    }
+    assert_eq!(bench.crm.log().len() + bench.erp.log().len(), 0, "a source was asked");
+    assert_eq!(bench.rows("all", "SELECT count(*) FROM Customers").await, ["5"]);
+}
+
+#[tokio::test]
+async fn names_that_do_not_resolve_get_a_suggestion() {
+    let bench = bench(Options::default()).await;
+    let table = bench.error("all", "SELECT * FROM Custmers").await;
+    assert_eq!(table.to_string(), "there is no table 'Custmers'; did you mean 'Customers'?");
+    let column = bench.error("all", "SELECT Nmae FROM Customers").await;
+    assert_eq!(column.to_string(), "there is no column 'Nmae'; did you mean 'Name'?");
+    assert!(matches!(bench.error("all", "SELEC 1").await, EngineError::Syntax(_)));
+    assert!(matches!(bench.error("all", "SELECT 1; SELECT 2").await, EngineError::Syntax(_)));
+    assert!(matches!(bench.error("all", "").await, EngineError::Syntax(_)));
+}
+
+#[tokio::test]
+async fn the_own_functions_of_the_engine_are_not_for_callers() {
+    let bench = bench(Options::default()).await;
+    assert!(bench.sql_as(&principal("all"), "SELECT \"@row_hash\"(Name) FROM Customers").await.is_err());
+}
+
+#[tokio::test]
+async fn a_cap_on_rows_is_an_error_and_never_a_cut() {
+    let settings = portico_engine::EngineSettings { max_rows: 9, ..Default::default() };
+    let bench = bench(Options { settings, ..Options::default() }).await;
+    assert!(matches!(bench.error("all", "SELECT * FROM Orders").await, EngineError::Limit(_)));
+    assert_eq!(bench.rows("all", "SELECT OrderId FROM Orders WHERE OrderId < 103").await.len(), 2);
+}
