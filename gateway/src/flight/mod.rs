@@ -7,6 +7,8 @@ mod listing;
 mod parameters;
 mod service;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use crate::startup::{Gateway, StartError};
 use arrow_flight::flight_service_server::FlightServiceServer;

@@ -174,11 +174,17 @@ fn concluded(trace: &Arc<Trace>, outcome: Result<Response<Body>, RequestError>, 
     }
 }
 
-/// The answer to HEAD: the headers of GET. Dropping the body drops the query.
+/// The answer to HEAD: the headers of GET, its length where that is known. Dropping the body drops the query.
 fn without_body(response: Response<Body>) -> Response<Body> {
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
+    let length = axum::body::HttpBody::size_hint(&body).exact();
     drop(body);
-    Response::from_parts(parts, Body::empty())
+    if let Some(length) = length {
+        respond::set(&mut parts.headers, header::CONTENT_LENGTH, &length.to_string());
+        return Response::from_parts(parts, Body::empty());
+    }
+    // An empty body of known length would be announced as `Content-Length: 0`, which GET does not have.
+    Response::from_parts(parts, Body::from_stream(futures::stream::empty::<Result<Bytes, RequestError>>()))
 }
 
 fn common_headers(trace: &Trace, is_sql: bool, headers: &mut HeaderMap) {

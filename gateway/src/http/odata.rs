@@ -182,15 +182,17 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, mut answer: Ent
     Ok(response)
 }
 
-/// The first batch that has rows.
+/// The first batch that has rows. The rest (there are no more entities) is read to its end: a query that is dropped before its end
+/// counts as cancelled, and its rows are not cached.
 async fn first_rows(rows: &mut EntityRows) -> Result<Option<EntityBatch>, RequestError> {
+    let mut first = None;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
-        if batch.rows.num_rows() > 0 {
-            return Ok(Some(batch));
+        if first.is_none() && batch.rows.num_rows() > 0 {
+            first = Some(batch);
         }
     }
-    Ok(None)
+    Ok(first)
 }
 
 /// The ETag of a batch's first entity.

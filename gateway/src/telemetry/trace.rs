@@ -1,7 +1,7 @@
 //! One request from its first byte to its last: stage timings, what was sent, how it ended. It lives as long as the answer streams;
 //! dropped before its end it says that the client went away. It must not know how an answer is written.
 
-use crate::error::RequestError;
+use crate::error::{Code, Culprit, RequestError};
 use crate::telemetry::Metrics;
 use portico_engine::{CallOutcome, Journal, SourceCall};
 use serde_json::{Map, Value, json};
@@ -106,7 +106,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// A request begins. The path is without the query: values stand there.
+    /// A request begins. The path is without the query, and keys in it are left out: values stand there.
     pub fn begin(metrics: &Arc<Metrics>, door: Door, id: String, method: &str, path: &str) -> Arc<Trace> {
         metrics.begin(door);
         let span = tracing::info_span!("request", id, door = door.name());
@@ -114,7 +114,7 @@ impl Trace {
             id,
             door,
             method: method.to_owned(),
-            path: path.to_owned(),
+            path: without_values(path),
             started: Instant::now(),
             span,
             metrics: Arc::clone(metrics),
@@ -223,7 +223,7 @@ impl Trace {
         let record = self.record(&state, outcome, label, elapsed, &calls, age);
         drop(state);
         match outcome {
-            Outcome::Failed(error) if error.code.entry().http >= 500 => {
+            Outcome::Failed(error) if error.code.entry().http >= 500 && error.code != Code::NotImplemented => {
                 tracing::error!(target: "portico::request", record = record, "request")
             }
             Outcome::Ok(_) | Outcome::Failed(_) | Outcome::Cancelled => {
@@ -265,15 +265,40 @@ impl Trace {
         if let Outcome::Failed(error) = outcome {
             // Messages for clients may repeat a part of what the client sent; the log has the code and the culprit only.
             record["target"] = json!(error.target);
-            if let crate::error::Culprit::Source(source) = &error.culprit {
+            if let Culprit::Source(source) = &error.culprit {
                 record["source"] = json!(source);
                 record["error"] = json!(error.message);
-            } else if error.code == crate::error::Code::Internal {
+            } else if error.code == Code::Internal {
                 record["error"] = json!(error.message);
             }
         }
         record.to_string()
     }
+}
+
+/// A path whose keys are replaced: `/odata/Customers(…)/Orders`. A key may also stand percent-encoded.
+fn without_values(path: &str) -> String {
+    let unified = path.replace("%28", "(").replace("%29", ")");
+    let (mut kept, mut depth) = (String::with_capacity(unified.len()), 0_usize);
+    for character in unified.chars() {
+        match character {
+            '(' => {
+                if depth == 0 {
+                    kept.push_str("(…");
+                }
+                depth += 1;
+            }
+            ')' if depth > 0 => {
+                depth -= 1;
+                if depth == 0 {
+                    kept.push(')');
+                }
+            }
+            other if depth == 0 => kept.push(other),
+            _ => {}
+        }
+    }
+    kept
 }
 
 fn call_record(call: &SourceCall) -> Value {
@@ -291,5 +316,38 @@ fn call_record(call: &SourceCall) -> Value {
 impl Drop for Trace {
     fn drop(&mut self) {
         self.finish(&Outcome::Cancelled);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_not_logged() {
+        for (path, logged) in [
+            ("/odata/Customers", "/odata/Customers"),
+            ("/odata/Customers('O''Neil (x)')/Orders(1)", "/odata/Customers(…)/Orders(…)"),
+            ("/odata/Customers%28'secret'%29/$count", "/odata/Customers(…)/$count"),
+            ("/odata/Customers('open", "/odata/Customers(…"),
+        ] {
+            assert_eq!(without_values(path), logged);
+        }
+    }
+
+    #[test]
+    fn a_request_is_counted_once_however_it_ends() {
+        let metrics = Arc::new(Metrics::new());
+        let trace = Trace::begin(&metrics, Door::OData, "id".to_owned(), "GET", "/x");
+        trace.stage(Stage::Parse, || std::thread::sleep(Duration::from_millis(2)));
+        assert!(trace.server_timing().starts_with("parse;dur="), "{}", trace.server_timing());
+        trace.finish(&Outcome::Ok(200));
+        trace.finish(&Outcome::Cancelled);
+        drop(trace);
+        drop(Trace::begin(&metrics, Door::OData, "id".to_owned(), "GET", "/x"));
+        let text = metrics.render().unwrap();
+        assert!(text.contains("portico_requests_total{door=\"odata\",outcome=\"ok\"} 1"), "{text}");
+        assert!(text.contains("portico_requests_total{door=\"odata\",outcome=\"cancelled\"} 1"));
+        assert!(text.contains("portico_active_requests{door=\"odata\"} 0"));
     }
 }
