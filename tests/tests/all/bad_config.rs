@@ -48,7 +48,12 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("{ env: TEST_BILLING_URL }", "{ env: TEST_NOT_SET_AT_ALL }", "TEST_NOT_SET_AT_ALL", "not set"),
     ("{ env: TEST_BILLING_URL }", "{ file: no-such-file }", "no-such-file", "no-such-file"),
     ("Regions: { source: crm", "Regions: { source: crn", "crn", "crm"),
-    ("  Lines: {", "  \"Li nes\": { source: billing, remote: lines }\n  Lines: {", "Li nes", "Li_nes"),
+    (
+        "Lines: { source: billing, remote: lines }",
+        "Lines: { source: billing, remote: lines }\n  \"Li nes\": { source: billing, remote: lines }",
+        "Li nes",
+        "Li_nes",
+    ),
     ("Lines: { source: billing, remote: lines }", "Lines: {}", "Lines: {}", "source"),
     ("Lines: { source: billing, remote: lines }", "Lines: [a, b]", "Lines: [a", ""),
     ("anonymous: none", "anonymous: [", "", ""),
