@@ -5,7 +5,7 @@ use crate::http::parts::Target;
 use crate::startup::Gateway;
 use crate::telemetry::Trace;
 use axum::http::HeaderMap;
-use portico_catalog::{Model, ModelView};
+use portico_catalog::{Model, ModelView, ServiceTable};
 use portico_engine::RequestContext;
 use std::sync::Arc;
 
@@ -71,6 +71,28 @@ impl Service {
         let view = call.gateway.engine.view(&call.context.principal, name)?;
         Ok(Service { name: name.to_owned(), view, root: format!("{}{path}", call.root), resource: rest.to_owned() })
     }
+}
+
+/// Says that an entity set is not there *yet*: it is in the configuration, the caller has rights on it, and its source has never
+/// answered. To others it is simply not there.
+///
+/// # Errors
+/// `NotReady`.
+pub fn not_yet_known(call: &Call, service: &Service, entity_set: &str) -> Result<(), RequestError> {
+    let definition = &call.gateway.config.definition;
+    let entries = definition.services.get(&service.name).and_then(|service| service.tables.as_ref());
+    let renamed = entries.into_iter().flatten().find_map(|entry| match entry {
+        ServiceTable::Named(_) => None,
+        ServiceTable::Renamed(pair) => pair.get(entity_set).map(String::as_str),
+    });
+    let table = renamed.unwrap_or(entity_set);
+    let roles = &call.gateway.config.access.roles.roles;
+    let granted = call.context.principal.roles.iter().any(|role| roles.get(role).is_some_and(|grants| grants.contains_key(table)));
+    if granted && service.view.table(entity_set).is_none() && call.gateway.keeper.missing_tables().iter().any(|missing| missing == table) {
+        let message = format!("'{entity_set}' is not known yet, because a source that it needs has not answered since the start");
+        return Err(RequestError::new(Code::NotReady, message));
+    }
+    Ok(())
 }
 
 /// The published model.

@@ -1,7 +1,7 @@
 //! OData reads: the service document, `$metadata`, collections, entities, counts. It must not know how statements are executed.
 
 use crate::error::{Code, RequestError};
-use crate::http::call::{Call, Service};
+use crate::http::call::{Call, Service, not_yet_known};
 use crate::http::negotiate::{JsonFormat, accepted, accepts};
 use crate::http::respond::{self, PREFERENCE_APPLIED};
 use crate::http::stream::{self, Chunk, Producer, Streaming};
@@ -30,7 +30,10 @@ pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, Requ
         Resource::ServiceDocument => service_document(call, service, &request),
         Resource::Metadata => metadata_document(call, service),
         Resource::Batch => Err(RequestError::new(Code::MethodNotAllowed, "$batch is asked with POST").allowing("POST")),
-        Resource::EntitySet(_) => entities(call, service, &request).await,
+        Resource::EntitySet(segments) => {
+            segments.first().map_or(Ok(()), |first| not_yet_known(call, service, &first.name))?;
+            entities(call, service, &request).await
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! OData writes: POST, PATCH and DELETE of one entity. It must not know how a source is written.
 
 use crate::error::{Code, RequestError};
-use crate::http::call::{Call, Service};
+use crate::http::call::{Call, Service, not_yet_known};
 use crate::http::negotiate::{JsonFormat, require_json};
 use crate::http::odata::json_options;
 use crate::http::respond::{self, ODATA_ENTITY_ID, PREFERENCE_APPLIED};
@@ -27,6 +27,7 @@ pub async fn write(call: &Call, service: &Service, method: &Method, body: Bytes)
         Resource::EntitySet(segments) => segments,
     };
     check_method(method, segments)?;
+    segments.first().map_or(Ok(()), |first| not_yet_known(call, service, &first.name))?;
     call.trace.set_statement(method.as_str());
     if call.header("if-none-match").is_some() {
         return Err(RequestError::new(Code::NotImplemented, "If-None-Match on a write is not supported yet").about("If-None-Match"));
@@ -72,11 +73,9 @@ fn bound(
 
 /// Which methods a path has.
 fn methods(segments: &[Segment]) -> &'static str {
-    let last_is_count = segments.last().is_some_and(|segment| segment.name == "$count");
     match segments {
         [only] if only.key.is_none() => "GET, HEAD, POST",
-        [only] if only.key.is_some() => "GET, HEAD, PATCH, DELETE",
-        _ if last_is_count => "GET, HEAD",
+        [_] => "GET, HEAD, PATCH, DELETE",
         _ => "GET, HEAD",
     }
 }

@@ -7,6 +7,8 @@ pub mod explain;
 pub mod keeper;
 pub mod lock;
 pub mod serve;
+#[cfg(test)]
+mod tests;
 pub mod tls;
 
 use crate::config::{Config, ConfigErrors};

@@ -17,6 +17,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+/// Open doors; each ends when it has stopped.
+type Doors = JoinSet<Result<(), StartError>>;
+
 /// Serves until a signal asks to stop.
 ///
 /// # Errors
@@ -32,9 +35,10 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     }
     let gateway = Arc::new(assemble(config)?);
     let stop = CancellationToken::new();
-    let mut doors: JoinSet<Result<(), StartError>> = JoinSet::new();
-    let admin_stop = stop.clone();
-    doors.spawn(serve_admin(Arc::clone(&gateway), admin, admin_stop));
+    let mut doors = Doors::new();
+    // The operators' door stays open until the others have ended: a stop can be watched.
+    let mut operators = Doors::new();
+    operators.spawn(serve_admin(Arc::clone(&gateway), admin, stop.clone()));
     gateway.keeper.introspect().await;
     gateway.keeper.publish()?;
     doors.spawn(serve_http(Arc::clone(&gateway), http, stop.clone()));
@@ -43,7 +47,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         doors.spawn(serve_flight(Arc::clone(&gateway), listener, identity, stop.clone()));
     }
     let recovery = tokio::spawn(Keeper::recover(Arc::clone(&gateway.keeper), stop.clone()));
-    let outcome = until_stopped(&mut doors, &stop).await;
+    let outcome = until_stopped(&mut doors, &mut operators).await;
     stop.cancel();
     let grace = gateway.config.gateway.grace;
     tracing::info!(grace_s = grace.as_secs(), "stopping: running requests may end");
@@ -54,19 +58,22 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         doors.shutdown().await;
     }
     recovery.abort();
+    operators.shutdown().await;
+    tracing::info!("stopped");
     outcome
 }
 
 /// Waits for a signal, or for a door that fails.
-async fn until_stopped(doors: &mut JoinSet<Result<(), StartError>>, stop: &CancellationToken) -> Result<(), StartError> {
-    tokio::select! {
-        outcome = signal() => outcome,
-        () = stop.cancelled() => Ok(()),
-        ended = doors.join_next() => match ended {
-            Some(Ok(Err(error))) => Err(error),
-            Some(Ok(Ok(()))) | None => Err(StartError::System("a door closed by itself".to_owned())),
-            Some(Err(_)) => Err(StartError::System("a door's task ended unexpectedly".to_owned())),
-        },
+async fn until_stopped(doors: &mut Doors, operators: &mut Doors) -> Result<(), StartError> {
+    let ended = tokio::select! {
+        outcome = signal() => return outcome,
+        ended = doors.join_next() => ended,
+        ended = operators.join_next() => ended,
+    };
+    match ended {
+        Some(Ok(Err(error))) => Err(error),
+        Some(Ok(Ok(()))) | None => Err(StartError::System("a door closed by itself".to_owned())),
+        Some(Err(_)) => Err(StartError::System("a door's task ended unexpectedly".to_owned())),
     }
 }
 
@@ -98,17 +105,9 @@ fn announce(door: &'static str, listener: &TcpListener, encrypted: bool) {
 
 async fn serve_admin(gateway: Arc<Gateway>, listener: TcpListener, stop: CancellationToken) -> Result<(), StartError> {
     announce("admin", &listener, false);
-    let handle = Handle::new();
-    let service = crate::admin::router(gateway.clone(), stop.clone()).into_make_service();
     let failed = |error: std::io::Error| StartError::Door(format!("the admin door failed: {error}"));
-    let server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle.clone());
-    let grace = gateway.config.gateway.grace;
-    tokio::spawn(async move {
-        // Operators may watch the stop until its end.
-        stop.cancelled().await;
-        handle.graceful_shutdown(Some(grace));
-    });
-    server.serve(service).await.map_err(failed)
+    let service = crate::admin::router(gateway, stop).into_make_service();
+    axum_server::from_tcp(listener).map_err(failed)?.serve(service).await.map_err(failed)
 }
 
 async fn serve_http(gateway: Arc<Gateway>, listener: TcpListener, stop: CancellationToken) -> Result<(), StartError> {
