@@ -1,8 +1,8 @@
 //! The demonstration's data: TPC-H rows in two SQLite files, one for the ERP, one for the CRM. The generator is seeded, so that
 //! equal scale factors give equal rows. It must not know the gateway that serves them.
 
-use super::schema;
 use super::DemoError;
+use super::schema;
 use indicatif::{ProgressBar, ProgressStyle};
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
@@ -61,12 +61,7 @@ fn is_complete(path: &Path) -> bool {
 }
 
 /// Makes one file under another name and moves it into place when it is complete.
-fn make(
-    path: &Path,
-    tables: &str,
-    indexes: &str,
-    fill: impl FnOnce(&Connection) -> Result<(), rusqlite::Error>,
-) -> Result<(), DemoError> {
+fn make(path: &Path, tables: &str, indexes: &str, fill: impl FnOnce(&Connection) -> Result<(), rusqlite::Error>) -> Result<(), DemoError> {
     let partial = path.with_extension(format!("partial-{}", std::process::id()));
     let made = write(&partial, tables, indexes, fill).map_err(|error| DemoError::Data { file: partial.clone(), reason: error.to_string() });
     let moved = made.and_then(|()| std::fs::rename(&partial, path).map_err(|error| DemoError::file(path, &error)));
@@ -191,9 +186,9 @@ impl Generation<'_> {
         });
         self.insert(connection, "supplier", suppliers)?;
         let part_supplies = PartSuppGenerator::new_with_text_pool(self.scale, 1, 1, self.pool);
-        let part_supplies = part_supplies.iter().map(|p| {
-            [integer(p.ps_partkey), integer(p.ps_suppkey), integer(p.ps_availqty), text(p.ps_supplycost), text(p.ps_comment)]
-        });
+        let part_supplies = part_supplies
+            .iter()
+            .map(|p| [integer(p.ps_partkey), integer(p.ps_suppkey), integer(p.ps_availqty), text(p.ps_supplycost), text(p.ps_comment)]);
         self.insert(connection, "partsupp", part_supplies)?;
         self.orders(connection, words)?;
         self.line_items(connection, words)
