@@ -49,14 +49,18 @@ pub struct Service {
     pub resource: String,
 }
 
-/// The service whose path a request's path begins with, and the rest; of several the one with the longest path.
+/// The service whose path a request's path begins with (name and path), and the rest; of several the one with the longest path.
 pub fn find_service<'a>(model: &'a Model, path: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
+    longest(model.services.values().map(|service| (service.name.as_str(), service.path.as_str())), path)
+}
+
+fn longest<'a>(services: impl Iterator<Item = (&'a str, &'a str)>, path: &'a str) -> Option<(&'a str, &'a str, &'a str)> {
     let below = |service_path: &str| {
         let rest = path.strip_prefix(service_path)?;
         if rest.is_empty() { Some("") } else { rest.strip_prefix('/') }
     };
-    let found = model.services.values().filter_map(|service| below(&service.path).map(|rest| (service, rest)));
-    found.max_by_key(|(service, _)| service.path.len()).map(|(service, rest)| (service.name.as_str(), service.path.as_str(), rest))
+    let found = services.filter_map(|(name, service_path)| below(service_path).map(|rest| (name, service_path, rest)));
+    found.max_by_key(|(_, service_path, _)| service_path.len())
 }
 
 impl Service {
@@ -109,25 +113,15 @@ pub fn current_model(gateway: &Gateway) -> Result<Arc<Model>, RequestError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use portico_catalog::{Profile, model::Service as ModelService};
 
     #[test]
     fn the_service_with_the_longest_path_is_found() {
-        let service = |name: &str, path: &str| {
-            let service = ModelService { name: name.into(), path: path.into(), profile: Profile::Standard, tables: Default::default() };
-            (name.to_owned(), service)
-        };
-        let model = Model {
-            version: "v".into(),
-            tables: Default::default(),
-            services: [service("all", "/odata"), service("crm", "/odata/crm")].into_iter().collect(),
-            sources: Default::default(),
-        };
-        assert_eq!(find_service(&model, "/odata"), Some(("all", "/odata", "")));
-        assert_eq!(find_service(&model, "/odata/"), Some(("all", "/odata", "")));
-        assert_eq!(find_service(&model, "/odata/Customers(1)"), Some(("all", "/odata", "Customers(1)")));
-        assert_eq!(find_service(&model, "/odata/crm/Customers"), Some(("crm", "/odata/crm", "Customers")));
-        assert_eq!(find_service(&model, "/odata/crmx"), Some(("all", "/odata", "crmx")));
-        assert_eq!(find_service(&model, "/odatax"), None);
+        let find = |path| longest([("all", "/odata"), ("crm", "/odata/crm")].into_iter(), path);
+        assert_eq!(find("/odata"), Some(("all", "/odata", "")));
+        assert_eq!(find("/odata/"), Some(("all", "/odata", "")));
+        assert_eq!(find("/odata/Customers(1)"), Some(("all", "/odata", "Customers(1)")));
+        assert_eq!(find("/odata/crm/Customers"), Some(("crm", "/odata/crm", "Customers")));
+        assert_eq!(find("/odata/crmx"), Some(("all", "/odata", "crmx")));
+        assert_eq!(find("/odatax"), None);
     }
 }

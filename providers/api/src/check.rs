@@ -33,7 +33,13 @@ pub fn visit_tables<'a>(query: &'a SourceQuery, visit: &mut impl FnMut(&'a Table
         }
     }
     relation(&query.from, visit);
+    let aggregate = query.aggregate.iter().flat_map(|aggregate| {
+        let calls = aggregate.calls.iter().flat_map(|call| call.argument.iter().chain(&call.filter));
+        aggregate.group_by.iter().chain(calls).chain(&aggregate.having)
+    });
     let expressions = query.filter.iter().chain(query.output.iter().map(|output| &output.expr));
+    let expressions = expressions.chain(query.order_by.iter().map(|key| &key.expr)).chain(aggregate);
+    let expressions = expressions.chain(query.limit_per.iter().flat_map(|per| &per.columns));
     for expression in expressions {
         visit_subqueries(expression, &mut |subquery| visit_tables(subquery, visit));
     }
@@ -348,7 +354,7 @@ impl Capabilities {
         if query.aggregate.is_some() {
             return Err(unsupported("aggregation"));
         }
-        if query.distinct && self.distinct == Support::None {
+        if query.distinct && self.distinct != Support::Exact {
             return Err(unsupported("distinct"));
         }
         let check = ExprCheck::new(self, table);
@@ -376,6 +382,7 @@ impl Capabilities {
 
     fn check_positions(&self, query: &SourceQuery, table: &TableRelation) -> Result<(), Unsupported> {
         let expressions = query.filter.iter().chain(query.output.iter().map(|o| &o.expr)).chain(query.order_by.iter().map(|k| &k.expr));
+        let expressions = expressions.chain(query.limit_per.iter().flat_map(|per| &per.columns));
         for expression in expressions {
             if expression.columns().iter().any(|index| *index >= table.columns.len()) {
                 return Err(unsupported("a column outside the relation"));

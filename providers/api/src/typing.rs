@@ -133,7 +133,7 @@ impl Expr {
 }
 
 /// The type of an arithmetic result. Decimals follow DataFusion: addition and subtraction keep the greater scale and one more
-/// digit, multiplication adds scales, division has scale `max(s1 + 4, s2)`; at most 38 digits (76 when an operand has more).
+/// digit, multiplication adds scales, division has scale `s1 + 4`; at most 38 digits (76 when an operand has more).
 pub(crate) fn arithmetic_type(op: ArithmeticOp, left: ScalarType, right: ScalarType) -> Option<ScalarType> {
     match (left, right) {
         (ScalarType::Decimal { precision: p1, scale: s1 }, ScalarType::Decimal { precision: p2, scale: s2 }) => {
@@ -143,7 +143,7 @@ pub(crate) fn arithmetic_type(op: ArithmeticOp, left: ScalarType, right: ScalarT
                 ArithmeticOp::Add | ArithmeticOp::Subtract => (whole + i16::from(s1.max(s2)) + 1, i16::from(s1.max(s2))),
                 ArithmeticOp::Multiply => (i16::from(p1) + i16::from(p2) + 1, i16::from(s1) + i16::from(s2)),
                 ArithmeticOp::Divide => {
-                    let scale = (i16::from(s1) + 4).max(i16::from(s2));
+                    let scale = i16::from(s1) + 4;
                     (i16::from(p1) - i16::from(s1) + i16::from(s2) + scale, scale)
                 }
                 ArithmeticOp::Modulo => {

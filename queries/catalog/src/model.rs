@@ -14,6 +14,8 @@ pub struct Model {
     pub version: String,
     /// Virtual tables by name.
     pub tables: IndexMap<String, Arc<VirtualTable>>,
+    /// Remote tables as SQL names them, `<source>.<schema>.<table>`; only roles that name one see it.
+    pub remote_tables: IndexMap<String, Arc<VirtualTable>>,
     /// Services by name; there is always at least one.
     pub services: IndexMap<String, Service>,
     /// What is known of each source.
@@ -143,6 +145,11 @@ impl Model {
     /// The table of that name.
     pub fn table(&self, name: &str) -> Option<&Arc<VirtualTable>> {
         self.tables.get(name)
+    }
+
+    /// The virtual or remote table of that name: what a role can name.
+    pub fn readable(&self, name: &str) -> Option<&Arc<VirtualTable>> {
+        self.tables.get(name).or_else(|| self.remote_tables.get(name))
     }
 }
 

@@ -5,6 +5,7 @@ mod columns;
 mod inference;
 mod keys;
 mod links;
+mod remote;
 mod services;
 mod tables;
 mod types;
@@ -57,6 +58,7 @@ pub fn build(
     let model = Model {
         version: version(definition, schemas),
         tables: work.in_order(),
+        remote_tables: remote::all(schemas),
         services,
         sources: schemas
             .iter()

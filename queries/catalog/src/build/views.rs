@@ -38,6 +38,7 @@ pub(super) fn build(work: &mut Work<'_>, describe: &DescribeView<'_>) {
     let mut model = Model {
         version: String::new(),
         tables: work.tables.iter().map(|(name, built)| (name.clone(), Arc::new(built.table.clone()))).collect(),
+        remote_tables: super::remote::all(work.schemas),
         services: IndexMap::new(),
         sources: BTreeMap::new(),
     };

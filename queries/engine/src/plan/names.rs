@@ -3,7 +3,7 @@
 
 use crate::error::EngineError;
 use crate::plan::tables::VisibleTable;
-use crate::policy::Rights;
+use crate::policy::{Rights, TableRights};
 use arrow::datatypes::DataType;
 use datafusion::common::{DataFusionError, Result as DataFusionResult, TableReference};
 use datafusion::config::ConfigOptions;
@@ -31,6 +31,21 @@ impl<'a> Names<'a> {
         Names { session, model, rights }
     }
 
+    /// The table that a name stands for, if the caller sees it: a virtual table in the default schema or a service's, or a remote
+    /// table under its source's name.
+    fn find(&self, name: &TableReference) -> Option<&Arc<TableRights>> {
+        let schema = name.schema().unwrap_or(DEFAULT_SCHEMA);
+        let published = name.catalog().is_none_or(|catalog| catalog == CATALOG).then(|| self.resolve(schema, name.table())).flatten();
+        let remote = || {
+            let parts = [name.catalog(), name.schema(), Some(name.table())];
+            parts.into_iter().flatten().collect::<Vec<_>>().join(".")
+        };
+        match published {
+            Some(table) => self.rights.tables.get(table),
+            None => self.rights.tables.get(&remote()).filter(|rights| self.model.remote_tables.contains_key(&rights.table.name)),
+        }
+    }
+
     /// The virtual table that a schema and a name stand for, if the caller sees it.
     fn resolve(&self, schema: &str, name: &str) -> Option<&str> {
         let table = if schema == DEFAULT_SCHEMA { name } else { self.model.services.get(schema)?.tables.get(name)?.as_str() };
@@ -49,14 +64,11 @@ impl<'a> Names<'a> {
 
 impl ContextProvider for Names<'_> {
     fn get_table_source(&self, name: TableReference) -> DataFusionResult<Arc<dyn TableSource>> {
-        let catalog = name.catalog().unwrap_or(CATALOG);
-        let schema = name.schema().unwrap_or(DEFAULT_SCHEMA);
-        let resolved = if catalog == CATALOG { self.resolve(schema, name.table()) } else { None };
-        match resolved.and_then(|table| self.rights.tables.get(table)) {
+        match self.find(&name) {
             Some(rights) => Ok(Arc::new(VisibleTable::new(Arc::clone(rights), false))),
             None => Err(DataFusionError::External(Box::new(EngineError::UnknownName {
                 message: format!("there is no table '{name}'"),
-                suggestion: nearest(name.table(), self.visible_in(schema)).map(str::to_owned),
+                suggestion: nearest(name.table(), self.visible_in(name.schema().unwrap_or(DEFAULT_SCHEMA))).map(str::to_owned),
             }))),
         }
     }

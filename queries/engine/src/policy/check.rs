@@ -61,7 +61,7 @@ pub fn check(session: &SessionState, model: &Model, access: &AccessDefinition) -
     }
     for (role, grants) in &access.roles {
         for (name, grant) in grants {
-            match model.table(name) {
+            match model.readable(name) {
                 Some(table) => errors.extend(check_grant(&policy, role, table, grant)),
                 None => errors.push(
                     ModelError::new(&["access", "roles", role, name], format!("there is no table '{name}'"))

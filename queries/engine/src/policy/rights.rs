@@ -64,13 +64,13 @@ impl Rights {
         let mut grants: BTreeMap<&str, Vec<Grant>> = BTreeMap::new();
         for role in roles.iter().filter_map(|name| access.roles.get(name)) {
             for (name, definition) in role {
-                if let Some(table) = model.table(name) {
+                if let Some(table) = model.readable(name) {
                     grants.entry(name).or_default().push(Grant::of(definition, table));
                 }
             }
         }
         let tables = grants.into_iter().filter_map(|(name, grants)| {
-            let table = Arc::clone(model.table(name)?);
+            let table = Arc::clone(model.readable(name)?);
             Some((name.to_owned(), Arc::new(TableRights::new(table, grants))))
         });
         Rights { tables: tables.collect() }

@@ -31,6 +31,16 @@ async fn services_are_schemas() {
 }
 
 #[tokio::test]
+async fn remote_tables_are_for_roles_that_name_them() {
+    let access = r#"{ "roles": { "raw": { "crm.customers": { "rows": "region = 'EMEA'" } }, "other": { "Orders": {} } } }"#;
+    let bench = bench(Options { access: access.to_owned(), ..Options::default() }).await;
+    assert_eq!(bench.rows("raw", "SELECT id, tax_id FROM crm.customers").await, ["1,TAX-001", "3,TAX-003"]);
+    assert!(matches!(bench.error("raw", "SELECT * FROM customers").await, EngineError::UnknownName { .. }));
+    assert!(matches!(bench.error("raw", "SELECT * FROM erp.orders").await, EngineError::UnknownName { .. }));
+    assert!(matches!(bench.error("other", "SELECT * FROM crm.customers").await, EngineError::UnknownName { .. }));
+}
+
+#[tokio::test]
 async fn only_selects_get_through_and_nothing_is_touched() {
     let bench = bench(Options::default()).await;
     for text in [
