@@ -10,6 +10,8 @@ mod respond;
 mod root;
 mod sql;
 mod stream;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use call::{current_model, find_service};
