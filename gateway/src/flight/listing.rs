@@ -14,7 +14,7 @@ use portico_engine::VisibleTable;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The one catalog; `portico.public.Customers` resolves in SQL.
+/// The catalog of virtual tables; `portico.public.Customers` resolves in SQL. A source is the catalog of its remote tables.
 pub const CATALOG: &str = "portico";
 const TABLE: &str = "TABLE";
 const VIEW: &str = "VIEW";
@@ -23,13 +23,15 @@ fn internal(error: impl std::fmt::Display) -> RequestError {
     RequestError::new(Code::Internal, format!("the listing cannot be made: {error}"))
 }
 
-/// The catalogs.
+/// The catalogs: the gateway's own, and the sources of which the caller sees remote tables.
 ///
 /// # Errors
 /// `Internal`.
-pub fn catalogs(command: CommandGetCatalogs) -> Result<RecordBatch, RequestError> {
+pub fn catalogs(command: CommandGetCatalogs, tables: &[VisibleTable]) -> Result<RecordBatch, RequestError> {
     let mut builder = command.into_builder();
-    builder.append(CATALOG);
+    for catalog in tables.iter().map(|table| table.catalog.as_str()).chain([CATALOG]).collect::<BTreeSet<_>>() {
+        builder.append(catalog);
+    }
     builder.build().map_err(internal)
 }
 
@@ -39,8 +41,8 @@ pub fn catalogs(command: CommandGetCatalogs) -> Result<RecordBatch, RequestError
 /// `Internal`.
 pub fn schemas(command: CommandGetDbSchemas, tables: &[VisibleTable]) -> Result<RecordBatch, RequestError> {
     let mut builder = command.into_builder();
-    for schema in tables.iter().map(|table| table.schema.as_str()).collect::<BTreeSet<_>>() {
-        builder.append(CATALOG, schema);
+    for (catalog, schema) in tables.iter().map(|table| (table.catalog.as_str(), table.schema.as_str())).collect::<BTreeSet<_>>() {
+        builder.append(catalog, schema);
     }
     builder.build().map_err(internal)
 }
@@ -59,7 +61,7 @@ fn table_type(table: &VirtualTable) -> &'static str {
 pub fn tables(command: CommandGetTables, tables: &[VisibleTable]) -> Result<RecordBatch, RequestError> {
     let mut builder = command.into_builder();
     for table in tables {
-        builder.append(CATALOG, &table.schema, &table.name, table_type(&table.table), &table.arrow_schema).map_err(internal)?;
+        builder.append(&table.catalog, &table.schema, &table.name, table_type(&table.table), &table.arrow_schema).map_err(internal)?;
     }
     builder.build().map_err(internal)
 }
@@ -88,7 +90,7 @@ pub struct TableFilter {
 
 impl TableFilter {
     fn admits(&self, table: &VisibleTable) -> bool {
-        self.catalog.as_deref().is_none_or(|catalog| catalog == CATALOG)
+        self.catalog.as_deref().is_none_or(|catalog| catalog == table.catalog)
             && self.schema.as_deref().is_none_or(|schema| schema == table.schema)
             && self.table == table.name
     }
@@ -118,9 +120,11 @@ fn visible_key(table: &VisibleTable) -> Vec<&str> {
 /// # Errors
 /// `Internal`.
 pub fn primary_keys(filter: &TableFilter, tables: &[VisibleTable]) -> Result<RecordBatch, RequestError> {
-    let (mut schemas, mut names, mut columns, mut sequence) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut catalogs, mut schemas, mut names) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut columns, mut sequence) = (Vec::new(), Vec::new());
     for table in tables.iter().filter(|table| filter.admits(table)) {
         for (position, column) in (1_i32..).zip(visible_key(table)) {
+            catalogs.push(table.catalog.clone());
             schemas.push(table.schema.clone());
             names.push(table.name.clone());
             columns.push(column.to_owned());
@@ -129,7 +133,7 @@ pub fn primary_keys(filter: &TableFilter, tables: &[VisibleTable]) -> Result<Rec
     }
     let length = names.len();
     let arrays: Vec<ArrayRef> = vec![
-        Arc::new(StringArray::from(vec![CATALOG; length])),
+        Arc::new(StringArray::from(catalogs)),
         Arc::new(StringArray::from(schemas)),
         Arc::new(StringArray::from(names)),
         Arc::new(StringArray::from(columns)),
@@ -181,7 +185,9 @@ pub fn foreign_keys(
     let mut found = Vec::new();
     for table in tables.iter().filter(|table| child.is_none_or(|filter| filter.admits(table))) {
         for relationship in table.table.relationships.iter().filter(|relationship| !relationship.many) {
-            let target = tables.iter().find(|other| other.schema == table.schema && other.table.name == relationship.to);
+            let target = tables
+                .iter()
+                .find(|other| (&other.catalog, &other.schema) == (&table.catalog, &table.schema) && other.table.name == relationship.to);
             if let Some(target) = target.filter(|target| parent.is_none_or(|filter| filter.admits(target))) {
                 found.extend(references(table, target, relationship));
             }

@@ -301,7 +301,7 @@ impl FlightSqlService for FlightSql {
     }
 
     async fn do_get_catalogs(&self, query: CommandGetCatalogs, request: Request<Ticket>) -> Result<Response<FlightStream>, Status> {
-        self.listing(&request, |_| listing::catalogs(query)).await
+        self.listing(&request, |tables| listing::catalogs(query, tables)).await
     }
 
     async fn do_get_schemas(&self, query: CommandGetDbSchemas, request: Request<Ticket>) -> Result<Response<FlightStream>, Status> {

@@ -1,5 +1,6 @@
 //! What the roles of a caller amount to, table by table. Rights add up; what no role names is not there.
 
+use crate::plan::names::{CATALOG, DEFAULT_SCHEMA};
 use crate::policy::access::{AccessDefinition, GrantDefinition, WriteRight};
 use portico_catalog::{Model, VirtualTable};
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,6 +49,8 @@ pub enum Treatment {
 /// A table that a caller sees in SQL.
 #[derive(Debug, Clone)]
 pub struct VisibleTable {
+    /// SQL catalogue: `portico`, or the name of a source for a remote table.
+    pub catalog: String,
     /// SQL schema: `public`, or the name of a service.
     pub schema: String,
     /// Name in that schema.
@@ -120,18 +123,30 @@ impl TableRights {
     }
 }
 
-/// The tables that these rights show in SQL: all in the default schema, and each service's in its own.
+/// The tables that these rights show in SQL: all in the default schema, each service's in its own, and remote tables under their
+/// source's name.
 pub fn visible_tables(model: &Model, rights: &Rights) -> Vec<VisibleTable> {
+    let default = model.tables.keys().filter_map(|name| visible(rights, [CATALOG, DEFAULT_SCHEMA, name], name));
+    let services = model.services.values().filter(|service| service.name != DEFAULT_SCHEMA).flat_map(|service| {
+        let tables = service.tables.iter();
+        tables.filter_map(|(alias, table)| visible(rights, [CATALOG, &service.name, alias], table)).collect::<Vec<_>>()
+    });
+    let remote = model.remote_tables.iter().filter_map(|(name, table)| {
+        let (source, remote) = table.origin.remote_table()?;
+        let schema = remote.0.len().checked_sub(2).and_then(|index| remote.0.get(index)).map_or("", String::as_str);
+        visible(rights, [source, schema, remote.table()], name)
+    });
+    default.chain(services).chain(remote).collect()
+}
+
+fn visible(rights: &Rights, [catalog, schema, name]: [&str; 3], table: &str) -> Option<VisibleTable> {
     use datafusion::logical_expr::TableSource;
-    let entry = |schema: &str, name: &str, table: &str| {
-        let rights = rights.tables.get(table)?;
-        let arrow_schema = crate::plan::tables::VisibleTable::new(Arc::clone(rights), false).schema();
-        Some(VisibleTable { schema: schema.to_owned(), name: name.to_owned(), table: Arc::clone(&rights.table), arrow_schema })
-    };
-    let default = model.tables.keys().filter_map(|name| entry(crate::plan::names::DEFAULT_SCHEMA, name, name));
-    let services = model
-        .services
-        .values()
-        .flat_map(|service| service.tables.iter().filter_map(|(alias, table)| entry(&service.name, alias, table)).collect::<Vec<_>>());
-    default.chain(services.filter(|table| table.schema != crate::plan::names::DEFAULT_SCHEMA)).collect()
+    let rights = rights.tables.get(table)?;
+    Some(VisibleTable {
+        catalog: catalog.to_owned(),
+        schema: schema.to_owned(),
+        name: name.to_owned(),
+        table: Arc::clone(&rights.table),
+        arrow_schema: crate::plan::tables::VisibleTable::new(Arc::clone(rights), false).schema(),
+    })
 }
