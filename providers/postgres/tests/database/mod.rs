@@ -87,8 +87,10 @@ impl Database {
     }
 }
 
-/// How many statements of the source run in the client's database right now.
+/// How many statements of the source run in the client's database right now. A transaction would otherwise go on seeing what it saw
+/// first.
 pub async fn active(client: &Client) -> usize {
+    client.batch_execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
     let sql =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'portico' AND state = 'active'";
     usize::try_from(client.query_one(sql, &[]).await.unwrap().get::<_, i64>(0)).unwrap()
