@@ -134,7 +134,7 @@ fn statement(call: &Call, service: &Service, request: &Request) -> Result<(State
         returned = token.returned;
     }
     let read = EntityRead { service: service.name.clone(), read: bound.clone(), paging };
-    Ok((Statement::Entities(read), Wanted { bound, format, preferences, query_hash, returned, page_size }))
+    Ok((Statement::Entities(Box::new(read)), Wanted { bound, format, preferences, query_hash, returned, page_size }))
 }
 
 fn continuation(call: &Call, service: &Service, request: &Request, text: &str, hash: QueryHash) -> Result<SkipToken, RequestError> {

@@ -33,7 +33,7 @@ pub struct EntityAnswer {
 }
 
 /// A stream of entity batches that knows, once it has ended, whether there are more pages. Dropping it cancels the query.
-pub struct EntityRows(pub(crate) EntityStream);
+pub struct EntityRows(pub(crate) Box<EntityStream>);
 
 impl EntityRows {
     /// The next batch; `None` at the end of the page.

@@ -227,7 +227,7 @@ impl Engine {
             expand: Vec::new(),
         };
         let read = BoundRead { query, kind: ReadKind::Entity };
-        let statement = Statement::Entities(EntityRead { service: write.service.clone(), read, paging: Paging::default() });
+        let statement = Statement::Entities(Box::new(EntityRead { service: write.service.clone(), read, paging: Paging::default() }));
         let plan = self.plan(&statement, &context.principal)?;
         let permitted = self.permit(plan, &context.principal)?;
         let pushed = self.push_down(permitted)?;

@@ -9,12 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Sets of roles for which something is remembered; beyond, all is forgotten and made again.
 const MOST_REMEMBERED: usize = 4_096;
 
+/// Views by roles and service.
+type Views = HashMap<(Vec<String>, String), Arc<ModelView>>;
+
 /// A published model.
 pub struct Snapshot {
     /// The model.
     pub model: Arc<Model>,
     rights: Mutex<HashMap<Vec<String>, Arc<Rights>>>,
-    views: Mutex<HashMap<(Vec<String>, String), Arc<ModelView>>>,
+    views: Mutex<Views>,
 }
 
 impl Snapshot {

@@ -7,7 +7,7 @@ use portico_provider_api::Value;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Statement {
     /// Entities of a service, from OData.
-    Entities(EntityRead),
+    Entities(Box<EntityRead>),
     /// A SQL query.
     Sql(SqlStatement),
 }

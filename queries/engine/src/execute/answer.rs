@@ -37,7 +37,7 @@ pub(crate) async fn entities(plan: EntityPlan, session: &Arc<SessionState>, run:
     let found = stream.look_ahead().await?;
     match missing.filter(|_| !found) {
         Some(error) => Err(error),
-        None => Ok(Answer::Entities(EntityAnswer::new(shape, count, EntityRows(stream)))),
+        None => Ok(Answer::Entities(EntityAnswer::new(shape, count, EntityRows(Box::new(stream))))),
     }
 }
 

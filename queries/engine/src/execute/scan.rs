@@ -51,6 +51,7 @@ impl RemoteScanExec {
             && query.order_by.is_empty()
             && query.limit_per.is_none()
             && !query.distinct
+            && query.aggregate.is_none()
             && self.fragment.key_slot.is_none()
             && self.fragment.max_key_tuples > 1
     }

@@ -13,7 +13,9 @@ use datafusion::logical_expr::{
 };
 use portico_catalog::Model;
 use portico_provider_api::check::ExprCheck;
-use portico_provider_api::{Capabilities, Expr, Output, Relation, SortKey, SourceQuery, Support};
+use portico_provider_api::{
+    AggregateCall, AggregateFunction, Aggregation, Capabilities, Expr, Output, Relation, ScalarType, SortKey, SourceQuery, Support,
+};
 use std::sync::Arc;
 
 /// Cuts a plan.
@@ -31,6 +33,7 @@ enum Piece {
 }
 
 /// A source query that may still grow.
+#[derive(Clone)]
 struct Growing {
     source: String,
     capabilities: Arc<Capabilities>,
@@ -61,7 +64,10 @@ impl Growing {
             self.query.output.push(Output { name: "c0".to_owned(), expr: Expr::Column(0) });
         }
         let estimate = self.estimate();
-        let takes_keys = |index: &usize| self.with_check(|check| check.key_columns(&[*index]) != Support::None).unwrap_or(false);
+        // A count of chunks of keys would be several counts.
+        let takes_keys = |index: &usize| {
+            self.query.aggregate.is_none() && self.with_check(|check| check.key_columns(&[*index]) != Support::None).unwrap_or(false)
+        };
         let key_columns = (0..self.columns().len()).filter(takes_keys).collect();
         LogicalPlan::Extension(Extension {
             node: Arc::new(RemoteFragment {
@@ -82,6 +88,9 @@ impl Growing {
 
     /// A guess beats none: the optimiser then builds its hash table on the side that is likely small.
     fn estimate(&self) -> u64 {
+        if self.query.aggregate.is_some() {
+            return 1;
+        }
         let mut rows = self.row_estimate.max(1);
         if let Some(filter) = &self.query.filter {
             let conjuncts = if let Expr::And(parts) = filter { parts.len() } else { 1 };
@@ -94,7 +103,7 @@ impl Growing {
     }
 
     fn columns(&self) -> Vec<portico_provider_api::TableColumn> {
-        self.query.from.columns()
+        self.query.visible_columns()
     }
 
     fn fields(&self) -> Vec<Expr> {
@@ -113,8 +122,9 @@ impl Growing {
         }
     }
 
+    /// Whether what is above sees other rows than the filter kept, so that a further condition may not go below.
     fn is_cut_off(&self) -> bool {
-        self.query.limit.is_some() || self.query.offset > 0
+        self.query.limit.is_some() || self.query.offset > 0 || self.query.aggregate.is_some()
     }
 
     /// Takes a conjunct: whether the source gets it, and whether it must be evaluated again here.
@@ -169,6 +179,7 @@ fn grow(plan: LogicalPlan, model: &Model) -> Result<Piece, EngineError> {
         LogicalPlan::Projection(projection) => grow_projection(projection, model),
         LogicalPlan::Sort(sort) => grow_sort(sort, model),
         LogicalPlan::Limit(limit) => grow_limit(limit, model),
+        LogicalPlan::Aggregate(aggregate) => grow_aggregate(aggregate, model),
         LogicalPlan::SubqueryAlias(alias) => Ok(match grow(Arc::unwrap_or_clone(alias.input.clone()), model)? {
             Piece::Remote(mut growing) => {
                 growing.schema = Arc::clone(&alias.schema);
@@ -189,6 +200,55 @@ fn grow(plan: LogicalPlan, model: &Model) -> Result<Piece, EngineError> {
             Ok(Piece::Local(other.with_new_exprs(expressions, inputs)?))
         }
     }
+}
+
+/// Counting rows is left to a source that can; every other aggregate stays local for now.
+fn grow_aggregate(aggregate: datafusion::logical_expr::Aggregate, model: &Model) -> Result<Piece, EngineError> {
+    let counts_rows = aggregate.group_expr.is_empty() && matches!(aggregate.aggr_expr.as_slice(), [call] if is_row_count(call));
+    match grow(Arc::unwrap_or_clone(Arc::clone(&aggregate.input)), model)? {
+        Piece::Remote(growing) if counts_rows && growing.key_slot.is_none() => match counted(&growing, &aggregate.schema) {
+            Some(counted) => Ok(Piece::Remote(Box::new(counted))),
+            None => local_aggregate(aggregate, Piece::Remote(growing)),
+        },
+        input => local_aggregate(aggregate, input),
+    }
+}
+
+fn local_aggregate(aggregate: datafusion::logical_expr::Aggregate, input: Piece) -> Result<Piece, EngineError> {
+    let plan = LogicalPlan::Aggregate(aggregate);
+    let expressions = plan.expressions();
+    Ok(Piece::Local(plan.with_new_exprs(expressions, vec![input.into_plan()?])?))
+}
+
+/// `count(*)`, which the optimiser writes as the count of a constant.
+fn is_row_count(call: &PlanExpr) -> bool {
+    match call {
+        PlanExpr::Alias(alias) => is_row_count(&alias.expr),
+        PlanExpr::AggregateFunction(function) => {
+            let parameters = &function.params;
+            let plain = !parameters.distinct && parameters.filter.is_none() && parameters.order_by.is_empty();
+            let constant = matches!(parameters.args.as_slice(), [PlanExpr::Literal(value, _)] if !value.is_null());
+            function.func.name() == "count" && plain && constant
+        }
+        _ => false,
+    }
+}
+
+/// The same question for the number of rows, if the source counts.
+fn counted(growing: &Growing, schema: &DFSchemaRef) -> Option<Growing> {
+    let call = AggregateCall {
+        function: AggregateFunction::CountRows,
+        argument: None,
+        distinct: false,
+        filter: None,
+        scalar_type: ScalarType::Int64,
+    };
+    let mut query = growing.query.clone();
+    query.aggregate = Some(Aggregation { group_by: Vec::new(), calls: vec![call], having: None });
+    query.output = vec![Output { name: "c0".to_owned(), expr: Expr::Column(0) }];
+    // The order of rows does not change their number; a limit does, and is refused with a count.
+    query.order_by = Vec::new();
+    growing.capabilities.check(&query).is_ok().then(|| Growing { query, schema: Arc::clone(schema), ..growing.clone() })
 }
 
 /// Cuts the plans of the sub-queries in an expression.
@@ -296,9 +356,14 @@ fn grow_filter(filter: Filter, model: &Model) -> Result<Piece, EngineError> {
 /// Replaces the outputs, when the source can return all of the expressions.
 fn project(growing: Growing, expressions: &[PlanExpr], schema: &DFSchemaRef) -> Piece {
     let mut growing = growing;
+    let counts = growing.query.aggregate.is_some();
     let outputs = expressions.iter().enumerate().map(|(index, expression)| {
         let expr = growing.translate(expression)?;
         let output = Output { name: format!("c{index}"), expr };
+        if counts {
+            // A count may be renamed, not computed with.
+            return matches!(output.expr, Expr::Column(0)).then_some(output);
+        }
         let support = growing.with_check(|check| check.output(&output))?;
         (support == Support::Exact).then_some(output)
     });
@@ -356,7 +421,7 @@ fn limit(piece: Piece, skip: usize, fetch: Option<usize>) -> Result<Piece, Engin
     };
     let can_limit = fetch.is_none() || growing.capabilities.limit == Support::Exact;
     let can_skip = skip == 0 || growing.capabilities.offset == Support::Exact;
-    if growing.key_slot.is_some() || !can_limit || !can_skip {
+    if growing.key_slot.is_some() || growing.query.aggregate.is_some() || !can_limit || !can_skip {
         return Ok(Piece::Local(LogicalPlanBuilder::from(Piece::Remote(growing).into_plan()?).limit(skip, fetch)?.build()?));
     }
     let skip = u64::try_from(skip).unwrap_or(u64::MAX);

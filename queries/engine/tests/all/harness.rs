@@ -246,7 +246,7 @@ impl Bench {
     pub async fn read(&self, role: &str, read: BoundRead, paging: Paging) -> Result<Answer, EngineError> {
         let principal = principal(role);
         let service = self.engine.model().unwrap().services.keys().next().unwrap().clone();
-        self.answer(&Statement::Entities(EntityRead { service, read, paging }), &context(&principal)).await
+        self.answer(&Statement::Entities(Box::new(EntityRead { service, read, paging })), &context(&principal)).await
     }
 
     pub async fn write(&self, role: &str, write: &BoundWrite) -> Result<WriteAnswer, EngineError> {

@@ -1,4 +1,5 @@
 //! The engine from statement to rows, over the `memory` kind: one test binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod bind;
 mod cache;
@@ -6,6 +7,7 @@ mod entities;
 mod harness;
 mod policy;
 mod pushdown;
+mod review;
 mod same_rows;
 mod sql;
 mod writes;
