@@ -285,8 +285,19 @@ pub fn resolve_secrets(schema: SchemaNode<'_>, value: &mut Value, path: &[String
                 }
             }
         }
+        Value::String(text) if holds_password(text) => {
+            let message = "a password is not written into the file: give the whole value as { env: NAME } or { file: PATH }";
+            fail(errors, path, message.to_owned(), None);
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// Whether a text is a URL with a password before its host, or names one among its settings.
+fn holds_password(text: &str) -> bool {
+    let authority = text.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+    let in_url = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':')).is_some_and(|(_, password)| !password.is_empty());
+    in_url || text.split(['?', '&', ' ', ';']).any(|setting| setting.trim_start().to_ascii_lowercase().starts_with("password="))
 }
 
 /// The first place that the node or one of its alternatives gives.

@@ -79,7 +79,9 @@ fn statement(content_type: Option<&str>, body: &[u8]) -> Result<SqlStatement, Re
     let name = range.as_ref().map(|range| (range.main.as_str(), range.sub.as_str()));
     let (text, parameters) = match name {
         Some(("application", "json")) => {
-            let body: SqlBody = serde_json::from_slice(body).map_err(|error| {
+            // An object it must be: what reads it would take its values in an array, too.
+            let object = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(body);
+            let body: SqlBody = object.and_then(|object| serde_json::from_value(object.into())).map_err(|error| {
                 let message = format!("the body is not {{\"sql\": \"…\", \"parameters\": […]}}: {error}");
                 RequestError::new(Code::InvalidRequest, message).about("body")
             })?;
