@@ -20,6 +20,14 @@ pub fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan, EngineError> {
     Ok(rewritten.data)
 }
 
+/// Rewrites one expression over a schema.
+///
+/// # Errors
+/// As [`rewrite`].
+pub fn rewrite_expression(expression: Expr, schema: &DFSchema) -> Result<Expr, EngineError> {
+    Ok(expression.transform_up(|part| in_comparison(part, schema))?.data)
+}
+
 fn in_comparison(expression: Expr, schema: &DFSchema) -> datafusion::error::Result<Transformed<Expr>> {
     let float = |side: &Expr| match side.get_type(schema) {
         Ok(data_type @ (DataType::Float32 | DataType::Float64)) => Some(data_type),

@@ -4,6 +4,7 @@
 pub mod entities;
 pub mod float_literals;
 pub mod key_set;
+pub mod letter_case;
 pub mod lower;
 pub mod names;
 pub mod seek;

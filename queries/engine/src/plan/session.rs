@@ -2,12 +2,15 @@
 //! belongs to a caller.
 
 use crate::execute::bind::GrantBindFilters;
+use crate::plan::letter_case;
 use crate::pushdown::query_planner::FragmentQueryPlanner;
 use crate::settings::EngineSettings;
 use datafusion::error::Result as DataFusionResult;
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
+use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
+use datafusion::physical_optimizer::PhysicalOptimizerRule;
+use datafusion::physical_optimizer::optimizer::PhysicalOptimizer;
 use datafusion::prelude::SessionConfig;
 use std::sync::Arc;
 
@@ -30,14 +33,24 @@ pub fn session(settings: &EngineSettings) -> DataFusionResult<SessionState> {
         .with_config(config)
         .with_runtime_env(runtime(settings)?)
         .with_default_features()
+        .with_physical_optimizer_rules(physical_rules())
         .with_query_planner(Arc::new(FragmentQueryPlanner))
         .with_physical_optimizer_rule(Arc::new(GrantBindFilters))
         .build();
+    for function in letter_case::functions() {
+        state.register_udf(Arc::new(function))?;
+    }
     // Files and streams of DataFusion's own are no sources of this gateway.
     for factory in ["CSV", "JSON", "NDJSON", "PARQUET", "AVRO", "ARROW", "STREAM"] {
         state.table_factories_mut().remove(factory);
     }
     Ok(state)
+}
+
+/// DataFusion's physical rules without the one that merges filters: it would mix a condition of the caller with the row rule below it,
+/// and evaluate both on rows that the rule takes away. Nothing else is lost: filters have reached the sources long before.
+fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
+    PhysicalOptimizer::new().rules.into_iter().filter(|rule| rule.name() != "FilterPushdown").collect()
 }
 
 /// The runtime of one query: a memory quota of its own, spilling to disk.

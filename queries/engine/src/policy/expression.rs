@@ -2,6 +2,7 @@
 //! cannot read tables.
 
 use crate::error::EngineError;
+use crate::plan::float_literals;
 use crate::plan::names::Names;
 use crate::policy::access::{Attribute, Principal};
 use crate::policy::rights::Rights;
@@ -45,7 +46,7 @@ impl<'a> PolicyExpressions<'a> {
         let names = Names::new(self.session, self.model, &nothing);
         let planner = SqlToRel::new_with_options(&names, parser_options(self.session));
         let planned = planner.sql_to_expr(expression, schema, &mut PlannerContext::new())?;
-        Ok(planned)
+        float_literals::rewrite_expression(planned, schema)
     }
 }
 

@@ -2,6 +2,7 @@
 //! [`PermittedPlan`] or a [`PermittedWrite`].
 
 pub mod access;
+pub mod barrier;
 pub mod check;
 pub mod expression;
 pub mod permit;

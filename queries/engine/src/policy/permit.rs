@@ -8,6 +8,7 @@ use crate::plan::names::Names;
 use crate::plan::tables::{RemoteTable, VisibleTable, etag_columns};
 use crate::plan::{Plan, PlanNode, sql};
 use crate::policy::access::Principal;
+use crate::policy::barrier;
 use crate::policy::expression::PolicyExpressions;
 use crate::policy::rights::{Grant, Rights, TableRights, Treatment};
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
@@ -108,7 +109,7 @@ impl Policy<'_> {
         if let Some(allowed) = rules.iter().cloned().collect::<Option<Vec<Expr>>>()
             && let Some(any) = allowed.into_iter().reduce(Expr::or)
         {
-            builder = builder.filter(any)?;
+            builder = builder.filter(barrier::marked(any))?;
         }
         let mut output = Vec::with_capacity(rights.columns.len() + 1);
         for index in &rights.columns {
@@ -167,7 +168,7 @@ impl Policy<'_> {
                 let mut builder = LogicalPlanBuilder::scan(name.clone(), remote, None)?;
                 if let Some(window) = window {
                     let condition = self.expressions().plan(window, builder.schema())?;
-                    builder = builder.filter(condition)?;
+                    builder = builder.filter(barrier::marked(condition))?;
                 }
                 let raw = Arc::clone(builder.schema());
                 let at = |position: usize| Expr::Column(Column::from(raw.qualified_field(position)));

@@ -4,6 +4,7 @@
 use crate::error::EngineError;
 use crate::plan::key_set::{KEY_SLOT_PREFIX, KeySetFunction, KeySlot};
 use crate::plan::tables::RemoteTable;
+use crate::policy::barrier;
 use crate::pushdown::fragment::RemoteFragment;
 use crate::pushdown::translate::Translation;
 use datafusion::common::{Column, DFSchemaRef};
@@ -142,7 +143,13 @@ impl Growing {
         if support == Support::None {
             return Taken::No;
         }
-        self.query.filter = Expr::all(self.query.filter.take().into_iter().chain([translated]));
+        let all = Expr::all(self.query.filter.iter().cloned().chain([translated]));
+        // A source may take each condition alone, and not all together.
+        let together = all.as_ref().and_then(|all| self.with_check(|check| check.predicate(all))).unwrap_or(Support::None);
+        if together == Support::None {
+            return Taken::No;
+        }
+        self.query.filter = all;
         if support == Support::Exact { Taken::Wholly } else { Taken::Roughly }
     }
 
@@ -290,7 +297,9 @@ fn grow_scan(scan: TableScan, model: &Model) -> Result<Piece, EngineError> {
         key_slot: None,
         schema: Arc::clone(full.schema()),
     };
-    let residual = take_filters(&mut growing, &scan.filters);
+    let conjuncts = scan.filters.iter().flat_map(split_conjunction).cloned().collect();
+    let conjuncts = barrier::guarded(conjuncts, &growing.schema)?;
+    let residual = take_filters(&mut growing, &conjuncts);
     let wanted: Vec<PlanExpr> = columns_of(&scan.projected_schema);
     if residual.is_empty() {
         let piece = project(growing, &wanted, &scan.projected_schema);
@@ -391,7 +400,10 @@ fn grow_projection(projection: Projection, model: &Model) -> Result<Piece, Engin
     }
 }
 
-fn grow_sort(sort: Sort, model: &Model) -> Result<Piece, EngineError> {
+fn grow_sort(mut sort: Sort, model: &Model) -> Result<Piece, EngineError> {
+    for key in &mut sort.expr {
+        key.expr = cut_subqueries(std::mem::take(&mut key.expr), model)?;
+    }
     let mut growing = match grow(Arc::unwrap_or_clone(sort.input), model)? {
         Piece::Remote(growing) if !growing.is_cut_off() => growing,
         other => return Ok(Piece::Local(LogicalPlan::Sort(Sort { input: Arc::new(other.into_plan()?), ..sort }))),
@@ -419,8 +431,9 @@ fn limit(piece: Piece, skip: usize, fetch: Option<usize>) -> Result<Piece, Engin
     let Piece::Remote(mut growing) = piece else {
         return Ok(Piece::Local(LogicalPlanBuilder::from(piece.into_plan()?).limit(skip, fetch)?.build()?));
     };
-    let can_limit = fetch.is_none() || growing.capabilities.limit == Support::Exact;
-    let can_skip = skip == 0 || growing.capabilities.offset == Support::Exact;
+    let of_table = growing.capabilities.tables.get(&growing.table).and_then(|table| table.limit).unwrap_or(Support::Exact);
+    let can_limit = fetch.is_none() || growing.capabilities.limit.min(of_table) == Support::Exact;
+    let can_skip = skip == 0 || growing.capabilities.offset.min(of_table) == Support::Exact;
     if growing.key_slot.is_some() || growing.query.aggregate.is_some() || !can_limit || !can_skip {
         return Ok(Piece::Local(LogicalPlanBuilder::from(Piece::Remote(growing).into_plan()?).limit(skip, fetch)?.build()?));
     }

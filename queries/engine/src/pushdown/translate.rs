@@ -1,6 +1,7 @@
 //! Translates DataFusion's expressions to the IR, as far as both mean the same; what has no equal stays local. Capabilities are
 //! not asked here.
 
+use crate::policy::barrier::RULE;
 use crate::values::{typed_as, value_from_scalar};
 use arrow::datatypes::DataType;
 use datafusion::common::{DFSchema, ScalarValue};
@@ -59,6 +60,11 @@ impl Translation<'_> {
             PlanExpr::Case(case) => self.case(case),
             PlanExpr::Cast(Cast { expr, field }) => {
                 let to = ScalarType::from_arrow(field.data_type())?;
+                let float = matches!(expr.get_type(self.schema).ok()?, DataType::Float32 | DataType::Float64);
+                if float && matches!(to, ScalarType::Decimal { .. }) {
+                    // Which digits a float has beyond its precision is everybody's own.
+                    return None;
+                }
                 Some(Expr::Cast { expr: Box::new(self.expression(expr)?), to })
             }
             PlanExpr::ScalarFunction(function) => self.function(function),
@@ -180,6 +186,8 @@ impl Translation<'_> {
         let arguments = &function.args;
         let call = |function: Function| self.call(function, &arguments.iter().collect::<Vec<_>>());
         match (function.func.name(), arguments.len()) {
+            // The mark of a row rule says where the condition comes from, not what it means.
+            (RULE, 1) => self.untyped(arguments.first()?),
             ("contains", 2) => call(Function::Contains),
             ("starts_with", 2) => call(Function::StartsWith),
             ("ends_with", 2) => call(Function::EndsWith),
@@ -223,7 +231,7 @@ fn retyped(expression: Expr, other: ScalarType) -> Option<Expr> {
     }
 }
 
-fn widens_decimal(from: &DataType, to: &DataType) -> bool {
+pub fn widens_decimal(from: &DataType, to: &DataType) -> bool {
     let facets = |data_type: &DataType| match data_type {
         DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => Some((i16::from(*precision), i16::from(*scale))),
         _ => None,

@@ -64,6 +64,19 @@ pub async fn write(write: &PermittedWrite, run: &Arc<Run>) -> Result<Vec<Value>,
     }
 }
 
+/// Invalidates what the cache holds of the written table when the write is over, however it ends: also when the outcome is unknown,
+/// and when the client has gone away in the middle of it.
+struct Outdated<'a> {
+    write: &'a PermittedWrite,
+    run: &'a Run,
+}
+
+impl Drop for Outdated<'_> {
+    fn drop(&mut self) {
+        self.run.cache.invalidate(&self.write.source, &self.write.relation.table.to_string());
+    }
+}
+
 async fn send(write: &PermittedWrite, change: Change, run: &Arc<Run>) -> Result<ChangeOutcome, EngineError> {
     let source =
         run.sources.get(&write.source).ok_or_else(|| EngineError::Internal(format!("the source '{}' is not connected", write.source)))?;
@@ -71,9 +84,9 @@ async fn send(write: &PermittedWrite, change: Change, run: &Arc<Run>) -> Result<
     let writable = writable.ok_or_else(|| EngineError::Unsupported(format!("the source '{}' cannot be written to", write.source)))?;
     let context = run.request.query_context();
     let changes = ChangeSet { changes: vec![change], idempotency_key: None };
+    let outdated = Outdated { write, run };
     let written = tokio::time::timeout(run.request.remaining(), writable.write(changes, &context)).await;
-    // Also when the outcome is unknown: what the cache holds may be wrong now.
-    run.cache.invalidate(&write.source, &write.relation.table.to_string());
+    drop(outdated);
     let mut outcomes = written.map_err(|_| EngineError::Timeout)??;
     outcomes.pop().ok_or_else(|| EngineError::Internal("the source told nothing about the write".to_owned()))
 }
