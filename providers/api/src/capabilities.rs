@@ -220,7 +220,7 @@ pub struct JoinCapabilities {
 pub struct AggregateCapabilities {
     /// `GROUP BY`.
     pub group_by: Support,
-    /// Functions by class of the argument (`CountRows` under `Integer`).
+    /// Functions by class of the argument (`CountRows` under `Integer`). So far sources are only asked for `CountRows`, alone.
     pub functions: BTreeMap<AggregateFunction, BTreeMap<TypeClass, Support>>,
     /// Over distinct values.
     pub distinct: Support,

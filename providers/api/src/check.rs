@@ -15,7 +15,7 @@ pub struct Unsupported {
     pub feature: String,
 }
 
-fn unsupported(feature: impl Into<String>) -> Unsupported {
+pub(crate) fn unsupported(feature: impl Into<String>) -> Unsupported {
     Unsupported { feature: feature.into() }
 }
 
@@ -351,8 +351,8 @@ impl Capabilities {
         let Relation::Table(table) = &query.from else {
             return Err(unsupported("a query over anything but one remote table"));
         };
-        if query.aggregate.is_some() {
-            return Err(unsupported("aggregation"));
+        if query.counts_rows()? {
+            return self.check_row_count(query, table);
         }
         if query.distinct && self.distinct != Support::Exact {
             return Err(unsupported("distinct"));
@@ -391,7 +391,8 @@ impl Capabilities {
         Ok(())
     }
 
-    fn check_keys(&self, keys: Option<&KeySet>, check: &ExprCheck<'_>, table: &TableRelation) -> Result<(), Unsupported> {
+    /// Whether the table takes these keys, and does not need others.
+    pub(crate) fn check_keys(&self, keys: Option<&KeySet>, check: &ExprCheck<'_>, table: &TableRelation) -> Result<(), Unsupported> {
         let required = self.tables.get(&table.table.to_string()).map(|table| table.required_keys.as_slice()).unwrap_or_default();
         let Some(keys) = keys else {
             return match required {

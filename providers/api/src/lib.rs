@@ -9,6 +9,7 @@ pub mod capabilities;
 pub mod change;
 pub mod check;
 pub mod context;
+mod count;
 pub mod error;
 pub mod evaluate;
 pub mod expr;

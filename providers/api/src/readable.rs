@@ -121,7 +121,8 @@ impl Writer {
     fn aggregation(&mut self, aggregate: &Aggregation, from: &[TableColumn], visible: &[TableColumn]) -> String {
         let keys = self.list(&aggregate.group_by, from);
         let calls: Vec<String> = aggregate.calls.iter().map(|call| self.call(call, from)).collect();
-        let mut text = format!(" group by ({keys}) aggregate ({})", calls.join(", "));
+        let groups = if aggregate.group_by.is_empty() { String::new() } else { format!(" group by ({keys})") };
+        let mut text = format!("{groups} aggregate ({})", calls.join(", "));
         if let Some(having) = &aggregate.having {
             text.push_str(&format!(" having {}", self.expr(having, visible)));
         }

@@ -194,11 +194,14 @@ impl Source for MemorySource {
         translate::check_columns(relation, &table).map_err(|refusal| self.error(refusal))?;
         let schema = query.result_schema();
         let report = ReportHandle::default();
+        let (skip, left) = (query.offset, query.limit.unwrap_or(u64::MAX));
+        let evaluation = TableEvaluation::owned(query).map_err(|error| self.error(translate::refusal(error)))?;
         let running = Running {
             source_name: self.name.clone(),
-            skip: query.offset,
-            left: query.limit.unwrap_or(u64::MAX),
-            evaluation: Arc::new(TableEvaluation::owned(query).map_err(|error| self.error(translate::refusal(error)))?),
+            skip,
+            left,
+            counted: evaluation.is_row_count().then_some(0),
+            evaluation: Arc::new(evaluation),
             table,
             next: Next::default(),
             context: context.clone(),
@@ -256,6 +259,8 @@ struct Running {
     table: Arc<MemoryTable>,
     skip: u64,
     left: u64,
+    /// The rows counted so far; `None` when the answer is not a row count, or has been given.
+    counted: Option<u64>,
     next: Next,
     context: QueryContext,
     fault: Fault,
@@ -291,6 +296,9 @@ impl Running {
     /// The next piece of the result, possibly empty; `None` at the end.
     fn step(&mut self) -> Result<Option<RecordBatch>, EvaluateError> {
         let evaluation = Arc::clone(&self.evaluation);
+        if evaluation.is_row_count() {
+            return self.step_count(&evaluation);
+        }
         if !evaluation.is_streamable() {
             return self.step_whole(&evaluation);
         }
@@ -305,6 +313,17 @@ impl Running {
         self.skip -= skipped as u64;
         self.left = self.left.saturating_sub(kept.len() as u64);
         evaluation.project(&chunk, kept).map(Some)
+    }
+
+    /// Counts one chunk after the other, and answers after the last.
+    fn step_count(&mut self, evaluation: &TableEvaluation<'_>) -> Result<Option<RecordBatch>, EvaluateError> {
+        let Some(counted) = self.counted else { return Ok(None) };
+        if let Some(chunk) = self.next_chunk() {
+            self.counted = Some(counted.saturating_add(evaluation.count(&chunk)?));
+            return Ok(Some(RecordBatch::new_empty(evaluation.schema())));
+        }
+        self.counted = None;
+        evaluation.counted(counted).map(Some)
     }
 
     fn next_chunk(&mut self) -> Option<RecordBatch> {

@@ -4,8 +4,9 @@
 
 use futures::StreamExt;
 use portico_provider_api::{
-    Change, ChangeOutcome, ChangeSet, ChangeValue, ConnectContext, QueryContext, RemoteTableName, ScalarType, Selection, Source,
-    SourceError, SourceErrorKind, SourceQuery, TableColumn, TableRelation, Value,
+    AggregateCall, AggregateFunction, Aggregation, Change, ChangeOutcome, ChangeSet, ChangeValue, CompareOp, ConnectContext, Expr, Output,
+    QueryContext, RemoteTableName, ScalarType, Selection, Source, SourceError, SourceErrorKind, SourceQuery, TableColumn, TableRelation,
+    Value,
 };
 use portico_provider_memory::{Fault, MemorySource, MemoryTable, kind};
 use serde_json::json;
@@ -71,6 +72,33 @@ async fn answers_come_in_batches_and_are_logged() {
     assert_eq!(source.log(), [scan(), cut]);
     source.clear_log();
     assert!(source.log().is_empty());
+}
+
+/// A count goes through the table in chunks: it stops at a deadline, and is one row at the end.
+#[tokio::test]
+async fn rows_are_counted_without_being_returned() {
+    let source = source();
+    let call = AggregateCall {
+        function: AggregateFunction::CountRows,
+        argument: None,
+        distinct: false,
+        filter: None,
+        scalar_type: ScalarType::Int64,
+    };
+    let counting = Aggregation { group_by: Vec::new(), calls: vec![call], having: None };
+    let filter = Expr::compare(CompareOp::GtEq, Expr::Column(0), Expr::Literal(Value::Int32(5)));
+    let output = vec![Output { name: "n".to_owned(), expr: Expr::Column(0) }];
+    let query = SourceQuery { aggregate: Some(counting), filter: Some(filter), output, ..scan() };
+    let mut context = QueryContext::default();
+    context.request.limits.max_rows = 1;
+    let mut stream = source.query(query.clone(), &context).await.unwrap();
+    let batch = stream.next().await.unwrap().unwrap();
+    assert_eq!(portico_provider_api::arrays::row_at(&batch, 0, &[ScalarType::Int64]).unwrap(), [Value::Int64(i64::from(ROWS) - 5)]);
+    assert!(batch.num_rows() == 1 && stream.next().await.is_none());
+    assert_eq!(stream.report().unwrap().rows, 1);
+    source.set_fault(Fault { delay: Some(Duration::from_millis(80)), ..Fault::default() });
+    assert_eq!(read(&source, query, &until(20)).await.unwrap_err().kind, SourceErrorKind::Timeout);
+    assert_eq!(source.active_queries(), 0);
 }
 
 #[tokio::test]

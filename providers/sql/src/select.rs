@@ -18,8 +18,8 @@ pub fn select(query: &SourceQuery, dialect: &Dialect) -> Result<Statement, Unsup
         Relation::Query(_) => return Err(unsupported("a nested query")),
         Relation::Union(_) => return Err(unsupported("a union")),
     };
-    if query.aggregate.is_some() {
-        return Err(unsupported("aggregation"));
+    if query.counts_rows()? {
+        return row_count(query, table, dialect);
     }
     let mut render = Render::new(dialect, &table.columns, "t0.");
     let (outputs, columns) = outputs(query, table, &mut render)?;
@@ -37,6 +37,24 @@ pub fn select(query: &SourceQuery, dialect: &Dialect) -> Result<Statement, Unsup
         let order = order_by(query, &mut render, None)?;
         format!("SELECT {} FROM {source}{filter}{order}{}", select_list(&list), limit(query, dialect))
     };
+    Ok(Statement { text, parameters: render.parameters, columns })
+}
+
+/// The number of rows. `count(*)` is a 64-bit integer in every dialect.
+fn row_count(query: &SourceQuery, table: &TableRelation, dialect: &Dialect) -> Result<Statement, Unsupported> {
+    let mut render = Render::new(dialect, &table.columns, "t0.");
+    let filter = filter(query, &mut render)?;
+    let list: Vec<_> = (0..query.output.len()).map(|at| format!("count(*) AS {}", dialect.identifier(&format!("c{at}")))).collect();
+    let column = |name: &str| ResultColumn {
+        name: name.to_owned(),
+        scalar_type: ScalarType::Int64,
+        nullable: false,
+        codec: None,
+        origin: None,
+        native_type: None,
+    };
+    let columns = query.output.iter().map(|output| column(&output.name)).collect();
+    let text = format!("SELECT {} FROM {} AS t0{filter}", list.join(", "), dialect.table(&table.table));
     Ok(Statement { text, parameters: render.parameters, columns })
 }
 

@@ -3,8 +3,8 @@
 use expect_test::{Expect, expect};
 use portico_provider_api::change::{ChangeValue, Precondition};
 use portico_provider_api::{
-    ArithmeticOp, Change, Codec, CompareOp, Expr, Function, KeySet, LimitPer, Output, Relation, RemoteTableName, ScalarType, SortKey,
-    SourceQuery, TableColumn, TableRelation, Value,
+    AggregateCall, AggregateFunction, Aggregation, ArithmeticOp, Change, Codec, CompareOp, Expr, Function, KeySet, LimitPer, Output,
+    Relation, RemoteTableName, ScalarType, SortKey, SourceQuery, TableColumn, TableRelation, Value,
 };
 use portico_provider_sql::{Dialect, POSTGRES, Parameter, SQLITE, Statement, change, resolve_references, select};
 
@@ -647,6 +647,87 @@ fn limits_per_key_and_distinct_rows() {
     "#]],
         &expect![[r#"
         refused: ordering distinct rows by something that is not returned is not supported by this source
+    "#]],
+    );
+}
+
+#[test]
+fn row_counts() {
+    let count_rows = AggregateCall {
+        function: AggregateFunction::CountRows,
+        argument: None,
+        distinct: false,
+        filter: None,
+        scalar_type: ScalarType::Int64,
+    };
+    let counting = Aggregation { group_by: vec![], calls: vec![count_rows], having: None };
+    let rows = SourceQuery { aggregate: Some(counting.clone()), ..query(&[col(0)]) };
+    check(
+        &rows,
+        &expect![[r#"
+        SELECT count(*) AS "c0" FROM "main"."od""d" AS t0
+    "#]],
+        &expect![[r#"
+        SELECT count(*) AS "c0" FROM "main"."od""d" AS t0
+    "#]],
+    );
+    let keys = KeySet { columns: vec![0], tuples: vec![vec![Value::Int32(1)], vec![Value::Int32(2)]] };
+    let filter = Some(Expr::Or(vec![cmp(CompareOp::Eq, col(1), lit(Value::text("O'Brien"))), Expr::IsNull(Box::new(col(3)))]));
+    let restricted = SourceQuery { filter, keys: Some(keys), output: query(&[col(0), col(0)]).output, ..rows.clone() };
+    check(
+        &restricted,
+        &expect![[r#"
+        SELECT count(*) AS "c0", count(*) AS "c1" FROM "main"."od""d" AS t0 WHERE (t0."id" = ANY($1::int4[])) AND ((t0."name" = $2::text) OR (t0."price" IS NULL))
+          int32[] [Int32(1), Int32(2)]
+          Text("O'Brien")
+    "#]],
+        &expect![[r#"
+        SELECT count(*) AS "c0", count(*) AS "c1" FROM "main"."od""d" AS t0 WHERE (t0."id" IN (?1, ?2)) AND ((t0."name" COLLATE BINARY = ?3) OR (t0."price" IS NULL))
+          Int64(1)
+          Int64(2)
+          Text("O'Brien")
+    "#]],
+    );
+    let columns = select(&restricted, &POSTGRES).unwrap().columns;
+    let shown: Vec<_> = columns.iter().map(|column| (column.name.as_str(), column.scalar_type, column.nullable)).collect();
+    assert_eq!(shown, [("out0", ScalarType::Int64, false), ("out1", ScalarType::Int64, false)]);
+    let nothing = KeySet { columns: vec![0], tuples: vec![] };
+    check(
+        &SourceQuery { keys: Some(nothing), ..rows.clone() },
+        &expect![[r#"
+        SELECT count(*) AS "c0" FROM "main"."od""d" AS t0 WHERE FALSE
+    "#]],
+        &expect![[r#"
+        SELECT count(*) AS "c0" FROM "main"."od""d" AS t0 WHERE 0
+    "#]],
+    );
+    let grouped = Aggregation { group_by: vec![col(1)], ..counting.clone() };
+    check(
+        &SourceQuery { aggregate: Some(grouped), ..rows.clone() },
+        &expect![[r#"
+        refused: grouping is not supported by this source
+    "#]],
+        &expect![[r#"
+        refused: grouping is not supported by this source
+    "#]],
+    );
+    let having = Aggregation { having: Some(cmp(CompareOp::Gt, col(0), lit(Value::Int64(1)))), ..counting };
+    check(
+        &SourceQuery { aggregate: Some(having), ..rows.clone() },
+        &expect![[r#"
+        refused: a condition on groups is not supported by this source
+    "#]],
+        &expect![[r#"
+        refused: a condition on groups is not supported by this source
+    "#]],
+    );
+    check(
+        &SourceQuery { limit: Some(1), ..rows },
+        &expect![[r#"
+        refused: a limit above a row count is not supported by this source
+    "#]],
+        &expect![[r#"
+        refused: a limit above a row count is not supported by this source
     "#]],
     );
 }

@@ -1,8 +1,8 @@
 //! The evaluator: what the IR means. It is the oracle of the test-kit and the body of the `memory` kind. It knows values, Arrow
 //! batches and the IR; no source, no names but those of columns, no IO.
 //!
-//! It evaluates one table: filter, keys, outputs, distinct, order, limits, and every expression without a sub-query. Joins,
-//! aggregation, unions, nested blocks, sub-queries and windows are refused as [`EvaluateError::Unsupported`].
+//! It evaluates one table: filter, keys, row counts, outputs, distinct, order, limits, and every expression without a sub-query.
+//! Joins, any other aggregation, unions, nested blocks, sub-queries and windows are refused as [`EvaluateError::Unsupported`].
 
 mod calendar;
 mod cast;

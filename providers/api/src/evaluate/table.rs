@@ -8,18 +8,21 @@ use crate::arrays::{array_from_values, value_at};
 use crate::expr::Expr;
 use crate::query::{KeySet, LimitPer, Relation, SortKey, SourceQuery, TableColumn, TableRelation};
 use crate::value::Value;
-use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::datatypes::SchemaRef;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 /// A query made ready to be evaluated over batches of its table. A query for which [`TableEvaluation::is_streamable`] holds may
-/// be evaluated batch by batch with [`TableEvaluation::select`] and [`TableEvaluation::project`].
+/// be evaluated batch by batch with [`TableEvaluation::select`] and [`TableEvaluation::project`], one for which
+/// [`TableEvaluation::is_row_count`] holds with [`TableEvaluation::count`] and [`TableEvaluation::counted`].
 pub struct TableEvaluation<'q> {
     query: Cow<'q, SourceQuery>,
     table: TableRelation,
     keys: Option<Keys>,
+    counts_rows: bool,
     schema: SchemaRef,
 }
 
@@ -83,25 +86,30 @@ impl<'q> TableEvaluation<'q> {
             Relation::Query(_) => return unsupported("nested queries"),
             Relation::Union(_) => return unsupported("unions"),
         };
-        if query.aggregate.is_some() {
-            return unsupported("aggregation");
-        }
+        let counts_rows = query.counts_rows().map_err(|beyond| EvaluateError::Unsupported(beyond.feature))?;
         let per = query.limit_per.iter().flat_map(|per| &per.columns);
         let observed = query.order_by.iter().map(|key| &key.expr).chain(per);
         if query.distinct && observed.clone().any(|expression| !query.output.iter().any(|output| &output.expr == expression)) {
             return unsupported("distinct rows ordered or limited by something that is not an output");
         }
-        for expression in query.filter.iter().chain(query.output.iter().map(|output| &output.expr)).chain(observed) {
-            check_expression(expression, &table.columns)?;
+        query.filter.iter().try_for_each(|filter| check_expression(filter, &table.columns))?;
+        let visible = query.visible_columns();
+        for expression in query.output.iter().map(|output| &output.expr).chain(observed) {
+            check_expression(expression, &visible)?;
         }
         let keys = query.keys.as_ref().map(|keys| prepare_keys(keys, &table)).transpose()?;
         let schema = query.result_schema();
-        Ok(TableEvaluation { query, table, keys, schema })
+        Ok(TableEvaluation { query, table, keys, counts_rows, schema })
     }
 
-    /// Whether rows can be judged one batch after the other: no order, no distinct, no limit per key.
+    /// Whether the answer is the number of rows, not rows.
+    pub fn is_row_count(&self) -> bool {
+        self.counts_rows
+    }
+
+    /// Whether rows can be judged and returned one batch after the other: no row count, no order, no distinct, no limit per key.
     pub fn is_streamable(&self) -> bool {
-        self.query.order_by.is_empty() && !self.query.distinct && self.query.limit_per.is_none()
+        !self.counts_rows && self.query.order_by.is_empty() && !self.query.distinct && self.query.limit_per.is_none()
     }
 
     /// The schema of every result.
@@ -114,6 +122,9 @@ impl<'q> TableEvaluation<'q> {
     /// # Errors
     /// See [`EvaluateError`].
     pub fn evaluate(&self, table: &RecordBatch) -> Result<RecordBatch, EvaluateError> {
+        if self.counts_rows {
+            return self.counted(self.count(table)?);
+        }
         let offset = usize::try_from(self.query.offset).unwrap_or(usize::MAX);
         let limit = self.query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let wanted = offset.saturating_add(limit);
@@ -152,6 +163,31 @@ impl<'q> TableEvaluation<'q> {
         Ok(kept)
     }
 
+    /// How many rows of a batch keys and filter keep. Nothing but the number is held.
+    ///
+    /// # Errors
+    /// See [`EvaluateError`].
+    pub fn count(&self, batch: &RecordBatch) -> Result<u64, EvaluateError> {
+        if self.keys.is_none() && self.query.filter.is_none() {
+            return Ok(batch.num_rows() as u64);
+        }
+        let cells = self.cells(batch);
+        (0..batch.num_rows()).try_fold(0, |count, row| Ok(count + u64::from(self.keeps(&cells, row)?)))
+    }
+
+    /// The answer to a row count: one row, also when `rows` is 0.
+    ///
+    /// # Errors
+    /// When the query does not count rows, or there are more than an `int64` holds.
+    pub fn counted(&self, rows: u64) -> Result<RecordBatch, EvaluateError> {
+        if !self.counts_rows {
+            return Err(EvaluateError::Invalid("the query does not count rows".to_owned()));
+        }
+        let rows = i64::try_from(rows).map_err(|_| EvaluateError::Data("the number of rows does not fit int64".to_owned()))?;
+        let arrays = self.query.output.iter().map(|_| Arc::new(Int64Array::from(vec![rows])) as ArrayRef).collect();
+        RecordBatch::try_new(self.schema(), arrays).map_err(invalid)
+    }
+
     fn keeps(&self, cells: &Cells<'_>, row: usize) -> Result<bool, EvaluateError> {
         if let Some(keys) = &self.keys {
             let tuple = keys.columns.iter().map(|index| cells.cell(*index, row)).collect::<Result<Vec<_>, _>>()?;
@@ -169,8 +205,11 @@ impl<'q> TableEvaluation<'q> {
     /// The outputs of the given rows.
     ///
     /// # Errors
-    /// See [`EvaluateError`].
+    /// See [`EvaluateError`]; a row count has no outputs of rows.
     pub fn project(&self, table: &RecordBatch, rows: &[u32]) -> Result<RecordBatch, EvaluateError> {
+        if self.counts_rows {
+            return Err(EvaluateError::Invalid("the rows that a query counts have no outputs".to_owned()));
+        }
         let cells = self.cells(table);
         let every = rows.len() == table.num_rows() && rows.iter().zip(0..).all(|(row, expected)| *row == expected);
         let indices = UInt32Array::from(rows.to_vec());

@@ -1,9 +1,9 @@
 //! Whole queries over a table.
 
 use super::{rows_of, table};
-use crate::evaluate::EvaluateError;
+use crate::evaluate::{EvaluateError, TableEvaluation};
 use crate::expr::{CompareOp, Expr};
-use crate::query::{KeySet, LimitPer, Output, Relation, SortKey, SourceQuery};
+use crate::query::{AggregateCall, AggregateFunction, Aggregation, KeySet, LimitPer, Output, Relation, SortKey, SourceQuery};
 use crate::types::ScalarType;
 use crate::value::Value;
 use arrow::array::RecordBatch;
@@ -89,6 +89,55 @@ fn unknown_shapes_are_named() {
     assert_eq!(rows_of(&nested, &batch), Err(EvaluateError::Unsupported("nested queries".to_owned())));
     let union = SourceQuery { from: Relation::Union(vec![scan.clone()]), ..scan };
     assert_eq!(rows_of(&union, &batch), Err(EvaluateError::Unsupported("unions".to_owned())));
+}
+
+fn counting(scan: &SourceQuery, outputs: usize) -> SourceQuery {
+    let call = AggregateCall {
+        function: AggregateFunction::CountRows,
+        argument: None,
+        distinct: false,
+        filter: None,
+        scalar_type: ScalarType::Int64,
+    };
+    SourceQuery {
+        aggregate: Some(Aggregation { group_by: Vec::new(), calls: vec![call], having: None }),
+        output: (0..outputs).map(|at| Output { name: format!("c{at}"), expr: Expr::Column(0) }).collect(),
+        ..scan.clone()
+    }
+}
+
+#[test]
+fn rows_are_counted() {
+    let (scan, batch) = small();
+    let count = |query: &SourceQuery, batch: &RecordBatch| rows_of(query, batch).unwrap();
+    let all = counting(&scan, 1);
+    assert_eq!(count(&all, &batch), [[Value::Int64(5)]]);
+    assert_eq!(count(&all, &batch.slice(0, 0)), [[Value::Int64(0)]]);
+    // A null is neither at most two nor more.
+    let at_most_two = Expr::compare(CompareOp::LtEq, Expr::Column(0), Expr::Literal(Value::Int32(2)));
+    let filtered = SourceQuery { filter: Some(at_most_two), ..counting(&scan, 2) };
+    assert_eq!(count(&filtered, &batch), [[Value::Int64(3), Value::Int64(3)]]);
+    let keys = KeySet { columns: vec![1], tuples: vec![vec![Value::text("x")], vec![Value::text("z")]] };
+    assert_eq!(count(&SourceQuery { keys: Some(keys.clone()), ..all.clone() }, &batch), [[Value::Int64(2)]]);
+    assert_eq!(count(&SourceQuery { keys: Some(keys), ..filtered }, &batch), [[Value::Int64(0), Value::Int64(0)]]);
+    let unknown = Aggregation { group_by: vec![Expr::Column(1)], ..all.aggregate.clone().unwrap() };
+    let grouped = SourceQuery { aggregate: Some(unknown), ..all };
+    assert_eq!(rows_of(&grouped, &batch), Err(EvaluateError::Unsupported("grouping".to_owned())));
+}
+
+#[test]
+fn a_count_goes_batch_by_batch_and_is_no_row() {
+    let (scan, batch) = small();
+    let filter = Some(Expr::compare(CompareOp::Eq, Expr::Column(1), Expr::Literal(Value::text("y"))));
+    let query = SourceQuery { filter, ..counting(&scan, 1) };
+    let evaluation = TableEvaluation::new(&query).unwrap();
+    assert!(evaluation.is_row_count() && !evaluation.is_streamable());
+    let parts = [evaluation.count(&batch.slice(0, 2)), evaluation.count(&batch.slice(2, 3))];
+    assert_eq!(parts, [Ok(1), Ok(2)]);
+    assert_eq!(evaluation.counted(3), evaluation.evaluate(&batch));
+    assert!(matches!(evaluation.counted(u64::MAX), Err(EvaluateError::Data(_))));
+    assert!(matches!(evaluation.project(&batch, &[0]), Err(EvaluateError::Invalid(_))));
+    assert!(matches!(TableEvaluation::new(&scan).unwrap().counted(1), Err(EvaluateError::Invalid(_))));
 }
 
 #[test]
