@@ -39,6 +39,7 @@ pub async fn conformance(subject: Subject) -> Summary {
     checks::limits(&mut run).await;
     checks::keys(&mut run).await;
     checks::limits_per_key(&mut run).await;
+    checks::counts(&mut run).await;
     checks::combined(&mut run).await;
     checks::beyond(&mut run).await;
     checks::data_errors(&mut run).await;

@@ -2,9 +2,10 @@
 
 use super::scan::missing_table;
 use super::{BEYOND, DATA_ERROR, SCHEMA_CHANGED};
-use crate::generate::{self, Literals, leaves, orders, sample};
+use crate::generate::{self, Literals, leaves, orders, row_count, sample};
 use crate::run::{NoAnswer, Run, shown};
-use portico_provider_api::{ArithmeticOp, Expr, Output, ScalarType, SourceErrorKind, SourceQuery, TableColumn, Value};
+use portico_provider_api::check::ExprCheck;
+use portico_provider_api::{ArithmeticOp, Expr, Output, ScalarType, SourceErrorKind, SourceQuery, Support, TableColumn, Value};
 
 /// Generated queries that the declared capabilities refuse must be refused by the source as well.
 pub(crate) async fn beyond(run: &mut Run) {
@@ -16,10 +17,16 @@ pub(crate) async fn beyond(run: &mut Run) {
         queries.extend(generate::beyond(table, capabilities));
         let scan = || SourceQuery::scan(table.relation.clone());
         let mut literals = Literals::new(run, rng);
-        let mut candidates: Vec<(String, SourceQuery)> = leaves(table, &mut literals)
-            .into_iter()
-            .map(|leaf| (leaf.feature, SourceQuery { filter: Some(leaf.expr), ..scan() }))
+        let leaves = leaves(table, &mut literals);
+        let check = ExprCheck::new(capabilities, &table.relation);
+        // An inexact filter keeps more rows than it should, and nobody could take them out of a number.
+        let inexact = leaves.iter().filter(|leaf| check.predicate(&leaf.expr) == Support::Inexact);
+        let mut candidates: Vec<(String, SourceQuery)> = inexact
+            .map(|leaf| {
+                ("row count under an inexact filter".to_owned(), row_count(SourceQuery { filter: Some(leaf.expr.clone()), ..scan() }))
+            })
             .collect();
+        candidates.extend(leaves.into_iter().map(|leaf| (leaf.feature, SourceQuery { filter: Some(leaf.expr), ..scan() })));
         let sorts = orders(table, &mut literals).into_iter();
         candidates.extend(sorts.map(|(feature, key)| (feature, SourceQuery { order_by: vec![key], ..scan() })));
         queries.extend(candidates.into_iter().filter(|(_, query)| capabilities.check(query).is_err()));

@@ -2,6 +2,7 @@
 //! is a failure.
 
 mod beyond;
+mod counts;
 mod queries;
 mod scan;
 mod schema;
@@ -9,6 +10,7 @@ mod streams;
 mod writes;
 
 pub(crate) use beyond::{beyond, data_errors, missing_things};
+pub(crate) use counts::counts;
 pub(crate) use queries::{combined, distinct, filters, keys, limits, limits_per_key, orders, outputs};
 pub(crate) use scan::{report, scan};
 pub(crate) use schema::schema;
@@ -37,6 +39,8 @@ pub(crate) const LIMIT: &str = "limit";
 pub(crate) const KEYS: &str = "keys";
 /// Limit per key.
 pub(crate) const LIMIT_PER: &str = "limit_per";
+/// The number of rows; only when filters and keys alone are right.
+pub(crate) const COUNT: &str = "count";
 /// All parts of a query together; only when each alone is right.
 pub(crate) const COMBINED: &str = "combined";
 /// What is not declared is refused.
@@ -90,6 +94,7 @@ pub(crate) fn declared_but_not_executed(run: &mut crate::run::Run) {
         LIMIT,
         KEYS,
         LIMIT_PER,
+        COUNT,
         COMBINED,
         BEYOND,
         DATA_ERROR,

@@ -10,7 +10,7 @@ use fastrand::Rng;
 use portico_provider_api::check::ExprCheck;
 use portico_provider_api::{Expr, LimitPer, Output, SortKey, SourceQuery, Support};
 
-fn scan(table: &Table) -> SourceQuery {
+pub(super) fn scan(table: &Table) -> SourceQuery {
     SourceQuery::scan(table.relation.clone())
 }
 
@@ -63,7 +63,7 @@ pub(crate) async fn filters(run: &mut Run) {
 }
 
 /// Conditions that the source declares for a table and that never fail there.
-fn conditions(run: &Run, table: &Table, mut rng: Rng) -> Vec<(String, Support, Expr)> {
+pub(super) fn conditions(run: &Run, table: &Table, mut rng: Rng) -> Vec<(String, Support, Expr)> {
     let check = ExprCheck::new(run.capabilities(), &table.relation);
     let mut literals = Literals::new(run, rng.fork());
     let declared = leaves(table, &mut literals).into_iter().filter(|leaf| check.predicate(&leaf.expr) != Support::None);

@@ -3,6 +3,7 @@
 use super::{REPORT, SCAN};
 use crate::compare::same_rows;
 use crate::fixtures::Purpose;
+use crate::generate::row_count;
 use crate::run::{Answer, NoAnswer, Run, Table, shown};
 use arrow::compute::concat_batches;
 use portico_provider_api::{Expr, RemoteTableName, ScalarType, SourceQuery, Value};
@@ -63,7 +64,7 @@ fn sorted(json: serde_json::Value) -> serde_json::Value {
     }
 }
 
-/// Reports of scans: of many rows, of few, of none.
+/// Reports of scans: of many rows, of few, of none; and of a row count, which returns one row.
 pub(crate) async fn report(run: &mut Run) {
     let mut queries: Vec<SourceQuery> = run.tables.iter().take(3).map(|table| SourceQuery::scan(table.relation.clone())).collect();
     let large = run.subject.tables.iter().find(|table| table.fixture.purpose == Purpose::Large);
@@ -73,7 +74,8 @@ pub(crate) async fn report(run: &mut Run) {
         let scalar_type = table.relation.columns.first().map_or(ScalarType::Int32, |column| column.scalar_type);
         let none = Expr::compare(portico_provider_api::CompareOp::Eq, Expr::Column(0), Expr::Literal(Value::Null(scalar_type)));
         let query = SourceQuery { filter: Some(none), ..SourceQuery::scan(table.relation.clone()) };
-        queries.extend(run.capabilities().check(&query).is_ok().then_some(query));
+        let count = row_count(SourceQuery::scan(table.relation.clone()));
+        queries.extend([query, count].into_iter().filter(|query| run.capabilities().check(query).is_ok()));
     }
     for query in queries {
         let before = SystemTime::now();

@@ -3,7 +3,7 @@
 use super::{CANCELLATION, CONCURRENCY, DEADLINE, DESCRIBE, SECRETS};
 use crate::compare::exact;
 use crate::fixtures::Purpose;
-use crate::generate::{Literals, leaves, never_fails, sample};
+use crate::generate::{Literals, leaves, never_fails, row_count, sample};
 use crate::run::{NoAnswer, Run, shown};
 use futures::StreamExt;
 use futures::future::join_all;
@@ -26,16 +26,18 @@ pub(crate) async fn describe(run: &mut Run) {
         let Some(column) = text else { continue };
         let filter = Expr::compare(CompareOp::Eq, Expr::Column(column), Expr::Literal(Value::text(MARKER)));
         let query = SourceQuery { filter: Some(filter), ..scan };
-        if run.capabilities().check(&query).is_err() {
-            continue;
-        }
-        let described = run.subject.source.describe(&query);
-        run.summary.expect(DESCRIBE, !described.is_empty(), || format!("a filter on '{}' has no description", table.name()));
-        if run.subject.options.values_are_bound {
-            let bound = described.iter().all(|request| !request.text.contains(MARKER));
-            run.summary.expect(DESCRIBE, bound, || format!("the description holds a value: {described:?}"));
-            let parameters: usize = described.iter().map(|request| request.parameters).sum();
-            run.summary.expect(DESCRIBE, parameters > 0, || format!("the description counts no parameter: {described:?}"));
+        for (what, query) in [("a filter on", query.clone()), ("a row count of", row_count(query))] {
+            if run.capabilities().check(&query).is_err() {
+                continue;
+            }
+            let described = run.subject.source.describe(&query);
+            run.summary.expect(DESCRIBE, !described.is_empty(), || format!("{what} '{}' has no description", table.name()));
+            if run.subject.options.values_are_bound {
+                let bound = described.iter().all(|request| !request.text.contains(MARKER));
+                run.summary.expect(DESCRIBE, bound, || format!("the description holds a value: {described:?}"));
+                let parameters: usize = described.iter().map(|request| request.parameters).sum();
+                run.summary.expect(DESCRIBE, parameters > 0, || format!("the description counts no parameter: {described:?}"));
+            }
         }
     }
     if run.tables.is_empty() {

@@ -1,10 +1,11 @@
 //! Queries of shapes that a source may not have declared: joins, aggregation, sub-queries, windows, and numbers beyond the
 //! declared ones. Only those that the declared capabilities refuse are kept.
 
+use super::row_count;
 use crate::run::Table;
 use portico_provider_api::{
-    AggregateCall, AggregateFunction, Aggregation, Capabilities, CompareOp, Expr, Join, JoinKind, KeySet, LimitPer, Output, Relation,
-    ScalarType, SortKey, SourceQuery, Value, WindowFunction,
+    AggregateCall, AggregateFunction, Capabilities, CompareOp, Expr, Join, JoinKind, KeySet, LimitPer, Output, Relation, ScalarType,
+    SortKey, SourceQuery, Value, WindowFunction,
 };
 
 /// Key tuples and list items beyond which no test is made: only their number would be tested.
@@ -13,6 +14,7 @@ const LARGEST: usize = 50_000;
 /// Refused queries over a table, each with the feature that is beyond.
 pub(crate) fn beyond(table: &Table, capabilities: &Capabilities) -> Vec<(String, SourceQuery)> {
     let mut queries = shapes(table);
+    queries.extend(aggregations(table));
     queries.extend(expressions(table));
     queries.extend(limits(table));
     queries.extend(numbers(table, capabilities));
@@ -34,16 +36,52 @@ fn shapes(table: &Table) -> Vec<(String, SourceQuery)> {
     }
     queries.push(("nested".to_owned(), SourceQuery { from: Relation::Query(Box::new(scan(table))), ..scan(table) }));
     queries.push(("union".to_owned(), SourceQuery { from: Relation::Union(vec![scan(table), scan(table)]), ..scan(table) }));
-    let count = AggregateCall {
-        function: AggregateFunction::CountRows,
-        argument: None,
-        distinct: false,
-        filter: None,
-        scalar_type: ScalarType::Int64,
+    queries
+}
+
+/// A plain row count, which some sources declare, and what is close to it, which none can.
+fn aggregations(table: &Table) -> Vec<(String, SourceQuery)> {
+    let counting = || row_count(scan(table));
+    let mut queries = vec![("row count".to_owned(), counting())];
+    let mut changed = |feature: String, change: &dyn Fn(&mut SourceQuery)| {
+        let mut query = counting();
+        change(&mut query);
+        queries.push((feature, query));
     };
-    let aggregate = Some(Aggregation { group_by: Vec::new(), calls: vec![count], having: None });
-    let output = vec![Output { name: "rows".to_owned(), expr: Expr::Column(0) }];
-    queries.push(("aggregation".to_owned(), SourceQuery { aggregate, output, ..scan(table) }));
+    changed("grouped count".to_owned(), &|query| {
+        query.aggregate.iter_mut().for_each(|aggregate| aggregate.group_by.push(Expr::Column(0)));
+        query.output.push(Output { name: "group".to_owned(), expr: Expr::Column(1) });
+    });
+    let more_than_one = Expr::compare(CompareOp::Gt, Expr::Column(0), Expr::Literal(Value::Int64(1)));
+    changed("having".to_owned(), &|query| {
+        query.aggregate.iter_mut().for_each(|aggregate| aggregate.having = Some(more_than_one.clone()));
+    });
+    let mut called = |feature: String, change: &dyn Fn(&mut AggregateCall)| {
+        changed(feature, &|query| query.aggregate.iter_mut().flat_map(|aggregate| &mut aggregate.calls).for_each(change));
+    };
+    called("count of distinct rows".to_owned(), &|call| call.distinct = true);
+    called("filter on a count".to_owned(), &|call| call.filter = Some(Expr::IsNull(Box::new(Expr::Column(0)))));
+    called("count of rows with an argument".to_owned(), &|call| call.argument = Some(Expr::Column(0)));
+    use AggregateFunction::{Average, Count, Max, Min, Sum};
+    for function in [Count, Sum, Min, Max, Average] {
+        called(format!("aggregate {function:?}"), &|call| (call.function, call.argument) = (function, Some(Expr::Column(0))));
+    }
+    changed("two aggregates".to_owned(), &|query| {
+        query.aggregate.iter_mut().for_each(|aggregate| aggregate.calls.extend(aggregate.calls.clone()));
+    });
+    changed("order above a count".to_owned(), &|query| {
+        query.order_by.push(SortKey { expr: Expr::Column(0), descending: false, nulls_first: false });
+    });
+    changed("distinct above a count".to_owned(), &|query| query.distinct = true);
+    changed("limit above a count".to_owned(), &|query| query.limit = Some(1));
+    changed("offset above a count".to_owned(), &|query| query.offset = 1);
+    changed("limit per key above a count".to_owned(), &|query| {
+        query.limit_per = Some(LimitPer { columns: vec![Expr::Column(0)], offset: 0, limit: 1 });
+    });
+    // The table has this column, the count has not.
+    changed("column of a counted row".to_owned(), &|query| {
+        query.output.push(Output { name: "row".to_owned(), expr: Expr::Column(1) });
+    });
     queries
 }
 

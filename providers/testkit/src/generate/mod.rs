@@ -11,7 +11,7 @@ pub(crate) use beyond::beyond;
 pub(crate) use expressions::values;
 pub(crate) use literals::Literals;
 pub(crate) use predicates::{leaves, nested};
-pub(crate) use queries::{key_set, orders, total_order, twin_key_sets};
+pub(crate) use queries::{key_set, orders, row_count, total_order, twin_key_sets};
 
 use crate::run::Table;
 use fastrand::Rng;

@@ -1,4 +1,4 @@
-//! The other parts of queries: orders and key sets.
+//! The other parts of queries: orders, key sets and the number of rows.
 
 use super::expressions::values;
 use super::predicates::TWINS;
@@ -6,7 +6,9 @@ use super::{Candidate, Literals};
 use crate::run::Table;
 use fastrand::Rng;
 use portico_provider_api::evaluate::grouping_value;
-use portico_provider_api::{Expr, KeySet, ScalarType, SortKey, TypeClass, Value};
+use portico_provider_api::{
+    AggregateCall, AggregateFunction, Aggregation, Expr, KeySet, Output, ScalarType, SortKey, SourceQuery, TypeClass, Value,
+};
 use std::collections::HashSet;
 
 /// One sort key for every column and for values computed from it, in both directions, with nulls at both ends.
@@ -29,6 +31,19 @@ pub(crate) fn orders(table: &Table, literals: &mut Literals<'_>) -> Vec<(String,
 /// The primary key as an order, so that no two rows are tied.
 pub(crate) fn total_order(table: &Table) -> Vec<SortKey> {
     table.primary_key().into_iter().map(|column| SortKey { expr: Expr::Column(column), descending: false, nulls_first: false }).collect()
+}
+
+/// The number of rows of a query, instead of the rows.
+pub(crate) fn row_count(query: SourceQuery) -> SourceQuery {
+    let call = AggregateCall {
+        function: AggregateFunction::CountRows,
+        argument: None,
+        distinct: false,
+        filter: None,
+        scalar_type: ScalarType::Int64,
+    };
+    let aggregate = Some(Aggregation { group_by: Vec::new(), calls: vec![call], having: None });
+    SourceQuery { aggregate, output: vec![Output { name: "rows".to_owned(), expr: Expr::Column(0) }], ..query }
 }
 
 /// Distinct key tuples over some columns: most of them of rows that exist, some of none.

@@ -107,6 +107,22 @@ async fn ignores_the_case_of_keys() {
 }
 
 #[tokio::test]
+async fn counts_all_rows_instead_of_the_filtered() {
+    caught(Trick::CountsAllRows, &["count"]).await;
+}
+
+/// As grouping by nothing does in a naive translation.
+#[tokio::test]
+async fn counts_no_row_as_no_answer() {
+    caught(Trick::CountsNoRowAsNothing, &["count"]).await;
+}
+
+#[tokio::test]
+async fn counts_though_it_does_not_declare_it() {
+    caught(Trick::DeclaresNoCount, &["beyond"]).await;
+}
+
+#[tokio::test]
 async fn puts_nulls_at_the_wrong_end() {
     caught(Trick::WrongNullOrder, &["order"]).await;
 }

@@ -1,9 +1,10 @@
 //! A source that passes everything on to an honest one, but for one trick.
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::Schema;
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::{Int64Type, Schema};
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
+use portico_provider_api::capabilities::AggregateCapabilities;
 use portico_provider_api::readable::{Literals, readable};
 use portico_provider_api::{
     Change, ChangeOutcome, ChangeSet, CompareOp, ConstraintKind, Expr, Function, NativeRequest, Precondition, QueryContext, QueryReport,
@@ -30,6 +31,9 @@ pub enum Trick {
     IgnoresDistinct,
     IgnoresKeys,
     IgnoresCaseOfKeys,
+    CountsAllRows,
+    CountsNoRowAsNothing,
+    DeclaresNoCount,
     WrongNullOrder,
     DropsLastBatch,
     WrongBatchSchema,
@@ -79,6 +83,7 @@ impl Dishonest {
             Trick::IgnoresLimitPer => query.limit_per = None,
             Trick::IgnoresDistinct => query.distinct = false,
             Trick::IgnoresKeys => query.keys = None,
+            Trick::CountsAllRows if query.aggregate.is_some() => query.filter = None,
             Trick::IgnoresCaseOfKeys => {
                 // A key set of one text becomes an equality that ignores case.
                 if let Some([tuple]) = query.keys.as_ref().map(|keys| &keys.tuples[..])
@@ -106,6 +111,10 @@ impl Dishonest {
         let mut report = stream.report();
         match self.trick {
             Trick::HidesDataErrors => items.retain(|item| !matches!(item, Err(error) if error.kind == SourceErrorKind::Data)),
+            Trick::CountsNoRowAsNothing => items.retain(|item| {
+                let number = |batch: &RecordBatch| batch.column(0).as_primitive::<Int64Type>().value(0);
+                !matches!(item, Ok(batch) if number(batch) == 0)
+            }),
             Trick::WrongBatchSchema if table == "books" => {
                 let fields: Vec<_> = schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
                 schema = Arc::new(Schema::new(fields));
@@ -205,6 +214,9 @@ impl Source for Dishonest {
             let composite = schema.tables.iter_mut().filter(|table| table.name.table() == "composite");
             composite.flat_map(|table| &mut table.columns).for_each(|column| column.nullable = true);
         }
+        if self.trick == Trick::DeclaresNoCount {
+            schema.capabilities.aggregate = AggregateCapabilities::default();
+        }
         Ok(schema)
     }
 
@@ -228,6 +240,7 @@ impl Source for Dishonest {
                 drop(forgotten);
             });
         }
+        let counts = query.aggregate.is_some();
         let stream = self.inner.query(self.changed(query), &context).await.map_err(|error| self.retold(error))?;
         match self.trick {
             Trick::DropsLastBatch => Ok(Dishonest::without_last(stream)),
@@ -235,6 +248,7 @@ impl Source for Dishonest {
                 // Cancellation is not what these cheat about: it needs a stream that is still running.
                 if table == "large" { Ok(stream) } else { self.altered(stream, &table).await }
             }
+            Trick::CountsNoRowAsNothing if counts => self.altered(stream, &table).await,
             _ => Ok(stream),
         }
     }
