@@ -8,3 +8,4 @@ pub mod expand;
 pub mod remote;
 pub mod run;
 pub mod scan;
+pub mod yielding;

@@ -9,6 +9,7 @@ pub mod lower;
 pub mod names;
 pub mod seek;
 pub mod session;
+pub mod size;
 pub mod sql;
 pub mod tables;
 

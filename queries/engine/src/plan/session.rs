@@ -2,6 +2,7 @@
 //! belongs to a caller.
 
 use crate::execute::bind::GrantBindFilters;
+use crate::execute::yielding::YieldAfterJoins;
 use crate::plan::letter_case;
 use crate::pushdown::query_planner::FragmentQueryPlanner;
 use crate::settings::EngineSettings;
@@ -36,6 +37,7 @@ pub fn session(settings: &EngineSettings) -> DataFusionResult<SessionState> {
         .with_physical_optimizer_rules(physical_rules())
         .with_query_planner(Arc::new(FragmentQueryPlanner))
         .with_physical_optimizer_rule(Arc::new(GrantBindFilters))
+        .with_physical_optimizer_rule(Arc::new(YieldAfterJoins))
         .build();
     for function in letter_case::functions() {
         state.register_udf(Arc::new(function))?;

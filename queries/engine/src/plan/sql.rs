@@ -3,6 +3,7 @@
 use crate::error::EngineError;
 use crate::plan::float_literals;
 use crate::plan::names::Names;
+use crate::plan::size;
 use crate::policy::expression::parser_options;
 use crate::statement::SqlStatement;
 use crate::values::scalar_from_value;
@@ -13,9 +14,6 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{DFParser, Statement as ParsedStatement};
 use datafusion::sql::planner::SqlToRel;
 use datafusion::sql::sqlparser::ast;
-
-/// The longest SQL text that is parsed, in bytes.
-const MAX_TEXT: usize = 1 << 20;
 
 /// Plans a statement; the second value says whether only its explanation is wanted.
 ///
@@ -46,9 +44,7 @@ pub fn select(session: &SessionState, names: &Names<'_>, text: &str) -> Result<L
 }
 
 fn parse_one(text: &str) -> Result<ParsedStatement, EngineError> {
-    if text.len() > MAX_TEXT {
-        return Err(EngineError::Limit(format!("the SQL text is longer than {MAX_TEXT} bytes")));
-    }
+    size::check_text(text)?;
     let mut statements = DFParser::parse_sql(text).map_err(EngineError::from_datafusion)?;
     match (statements.pop_front(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement),
@@ -59,6 +55,9 @@ fn parse_one(text: &str) -> Result<ParsedStatement, EngineError> {
 
 fn plan_select(session: &SessionState, names: &Names<'_>, statement: ParsedStatement) -> Result<LogicalPlan, EngineError> {
     refuse_writes(&statement)?;
+    if let ParsedStatement::Statement(inner) = &statement {
+        size::check_written_out(inner)?;
+    }
     let planner = SqlToRel::new_with_options(names, parser_options(session));
     let plan = planner.statement_to_plan(statement)?;
     ensure_read_only(&plan)?;

@@ -169,7 +169,7 @@ fn translated(rule: &PlanExpr, schema: &DFSchema, fields: &[Expr], relation: &Ta
     let simple = simplifier.simplify(simplifier.coerce(rule.clone(), schema)?)?;
     let translation = Translation { schema, fields, columns: &relation.columns };
     // A rule that cannot be checked in the write's own transaction cannot be kept.
-    translation.expression(&simple).ok_or_else(|| {
+    translation.whole(&simple).ok_or_else(|| {
         EngineError::Unsupported(format!(
             "'{table}' cannot be written to with your rights: a row rule on it cannot be checked by its source"
         ))

@@ -113,7 +113,7 @@ impl Growing {
 
     fn translate(&self, expression: &PlanExpr) -> Option<Expr> {
         let (fields, columns) = (self.fields(), self.columns());
-        Translation { schema: &self.schema, fields: &fields, columns: &columns }.expression(expression)
+        Translation { schema: &self.schema, fields: &fields, columns: &columns }.whole(expression)
     }
 
     fn with_check<T>(&self, ask: impl FnOnce(&ExprCheck<'_>) -> T) -> Option<T> {

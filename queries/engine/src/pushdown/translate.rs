@@ -4,10 +4,15 @@
 use crate::policy::barrier::RULE;
 use crate::values::{typed_as, value_from_scalar};
 use arrow::datatypes::DataType;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{InList, ScalarFunction};
 use datafusion::logical_expr::{BinaryExpr, Case, Cast, Expr as PlanExpr, ExprSchemable, Operator};
 use portico_provider_api::{ArithmeticOp, CompareOp, Expr, Function, ScalarType, TableColumn, Value};
+
+/// The deepest expression that is translated, `AND` and `OR` not counted, which become flat. Translators recurse, and what is deeper
+/// than this was hardly written by anybody who wants it fast.
+const MAX_DEPTH: usize = 40;
 
 /// Translates expressions over one node of a plan.
 pub struct Translation<'a> {
@@ -20,8 +25,25 @@ pub struct Translation<'a> {
 }
 
 impl Translation<'_> {
-    /// The expression in the IR; `None` when it has no equal there.
-    pub fn expression(&self, expression: &PlanExpr) -> Option<Expr> {
+    /// The expression in the IR; `None` when it has no equal there, or is too deep.
+    pub fn whole(&self, expression: &PlanExpr) -> Option<Expr> {
+        let mut waiting = vec![(expression, 0_usize)];
+        while let Some((node, depth)) = waiting.pop() {
+            if depth > MAX_DEPTH {
+                return None;
+            }
+            let flat = matches!(node, PlanExpr::BinaryExpr(BinaryExpr { op: Operator::And | Operator::Or, .. }));
+            let below = if flat { depth } else { depth + 1 };
+            // The closure cannot fail.
+            let _ = node.apply_children(|child| {
+                waiting.push((child, below));
+                Ok(TreeNodeRecursion::Continue)
+            });
+        }
+        self.expression(expression)
+    }
+
+    fn expression(&self, expression: &PlanExpr) -> Option<Expr> {
         let translated = self.untyped(expression)?;
         // A translation of another type than the plan's would change what the plan around it reads.
         let expected = expression.get_type(self.schema).ok()?;

@@ -1,4 +1,4 @@
-//! Attacks on the engine that once worked, each with the answer it gets now.
+//! Attacks on the engine and wrong rows that it once gave, each with the answer it gives now.
 
 use crate::harness::{Bench, Options, TABLES, bench, lines, principal, table};
 use async_trait::async_trait;
@@ -347,4 +347,57 @@ async fn a_guard_holds_beside_a_subquery_too() {
             assert!(answer.is_ok(), "{text} (incapable {incapable}): {}", answer.unwrap_err());
         }
     }
+}
+
+#[tokio::test]
+async fn a_join_that_multiplies_rows_ends_at_its_deadline() {
+    let bench = bench(Options::default()).await;
+    let caller = principal("all");
+    for text in [
+        "SELECT count(*) FROM Orders a, Orders b, Orders c, Orders d, Orders e, Orders f, Orders g, Orders h, Orders i, Orders j",
+        "SELECT count(*) FROM (SELECT 1 x FROM Orders a, Orders b, Orders c, Orders d) p
+            JOIN (SELECT 1 y FROM Orders a, Orders b, Orders c, Orders d, Orders e, Orders f) q ON p.x = q.y",
+    ] {
+        let mut short = crate::harness::context(&caller);
+        short.deadline = std::time::SystemTime::now() + Duration::from_millis(500);
+        let started = std::time::Instant::now();
+        assert!(matches!(bench.sql_in(&short, text).await, Err(EngineError::Timeout)), "{text}");
+        assert!(started.elapsed() < Duration::from_secs(10), "{text}: {:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_statement_that_would_overflow_the_stack_or_never_be_planned_is_refused() {
+    let bench = bench(Options::default()).await;
+    let mut bomb = "WITH c0 AS (SELECT Id FROM Customers)".to_owned();
+    for level in 1..40 {
+        bomb.push_str(&format!(", c{level} AS (SELECT a.Id FROM c{before} a, c{before} b)", before = level - 1));
+    }
+    let chain = |start: &str, link: &str| format!("SELECT Id FROM Customers WHERE {start}{}", link.repeat(20_000));
+    let hostile = [
+        chain("1 = Id", "+1"),
+        chain("1 = Id", "*Id"),
+        chain("Id = 1", " OR Id = 2"),
+        chain("Id = 1", " AND Id BETWEEN 1 AND 2"),
+        chain("Id", " BETWEEN 1 AND 2"),
+        chain("Id", "::int"),
+        chain("Id", " IS NULL"),
+        chain("Id", "[1]"),
+        chain("Name = 'x'", "||'a'"),
+        chain("CASE WHEN true THEN 1 ELSE 2 END", "+CASE WHEN true THEN 1 ELSE 2 END"),
+        format!("SELECT 1{}", " UNION ALL SELECT 1, 1".repeat(2_000)),
+        format!("SELECT 1 FROM Customers{}", ", Customers".repeat(2_000)),
+        format!("SELECT 1 FROM Customers{}", " CROSS JOIN Customers".repeat(2_000)),
+        format!("SELECT {}1{}", "(".repeat(40), format!("{})", "+1".repeat(90)).repeat(40)),
+        bomb + " SELECT count(*) FROM c39",
+        "WITH a AS (SELECT * FROM b), b AS (SELECT * FROM a) SELECT * FROM a".to_owned(),
+    ];
+    for text in hostile {
+        let error = bench.error("all", &text).await;
+        assert!(matches!(error, EngineError::Limit(_)), "{}…: {error}", &text[..80]);
+    }
+    let alternatives = format!("SELECT Id FROM Customers WHERE Id = 1{}", " OR Id + 1 = 3".repeat(300));
+    assert_eq!(bench.rows("all", &alternatives).await, ["1", "2"]);
+    let listed = format!("SELECT Id FROM Customers WHERE Id IN (1{})", ", 7".repeat(20_000));
+    assert_eq!(bench.rows("all", &listed).await, ["1"]);
 }
