@@ -195,7 +195,11 @@ impl Policy<'_> {
         })?;
         let inner = self.apply(inner)?;
         if inner.schema().fields().len() != table.columns.len() {
-            return Err(EngineError::Internal(format!("the view '{}' no longer has the columns it was published with", table.name)));
+            // Its SELECT has a `*`, and the caller does not see all that it stood for when the view was published.
+            return Err(EngineError::Forbidden(format!(
+                "'{}' cannot be read with your rights: it has columns that you may not see",
+                table.name
+            )));
         }
         let mut output = Vec::with_capacity(table.columns.len());
         for (position, column) in table.columns.iter().enumerate() {

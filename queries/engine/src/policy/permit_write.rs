@@ -122,6 +122,10 @@ fn check_insert(table: &VirtualTable, rights: &TableRights, values: &[(usize, Va
         .enumerate()
         .find(|(index, column)| !column.nullable && !column.has_default && !column.generated && !column.read_only && !given(*index));
     match missing {
+        // A column that is hidden is not named either.
+        Some((index, _)) if !rights.columns.contains(&index) => {
+            Err(EngineError::Forbidden(format!("you may not insert into '{}': your rights lack a mandatory column", table.name)))
+        }
         Some((_, column)) => Err(EngineError::Invalid(format!("'{}' is mandatory and is not given", column.name))),
         None => Ok(()),
     }

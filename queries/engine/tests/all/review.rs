@@ -401,3 +401,15 @@ async fn a_statement_that_would_overflow_the_stack_or_never_be_planned_is_refuse
     let listed = format!("SELECT Id FROM Customers WHERE Id IN (1{})", ", 7".repeat(20_000));
     assert_eq!(bench.rows("all", &listed).await, ["1"]);
 }
+
+#[tokio::test]
+async fn what_is_hidden_is_neither_named_nor_mistaken_for_a_fault() {
+    let tables = TABLES.replace(r#""Revenue": {"#, r#""Star": { "sql": "SELECT * FROM Customers", "key": ["Id"] }, "Revenue": {"#);
+    let access = r#"{ "roles": { "emea": { "Star": {}, "Customers": { "hide": ["Name"], "write": ["insert"] } } } }"#;
+    let bench = bench(Options { tables, access: access.to_owned(), ..Options::default() }).await;
+    assert!(matches!(bench.error("emea", "SELECT * FROM Star").await, EngineError::Forbidden(_)));
+    let action = WriteAction::Insert { values: vec![(0, Value::Int64(9))] };
+    let write = BoundWrite { table: "Customers".to_owned(), action, select: vec![0] };
+    let refused = bench.write("emea", &write).await.err().unwrap();
+    assert!(matches!(&refused, EngineError::Forbidden(message) if !message.contains("Name")), "{refused}");
+}
