@@ -215,15 +215,15 @@ fn grow_aggregate(aggregate: datafusion::logical_expr::Aggregate, model: &Model)
     match grow(Arc::unwrap_or_clone(Arc::clone(&aggregate.input)), model)? {
         Piece::Remote(growing) if counts_rows && growing.key_slot.is_none() => match counted(&growing, &aggregate.schema) {
             Some(counted) => Ok(Piece::Remote(Box::new(counted))),
-            None => local_aggregate(aggregate, Piece::Remote(growing)),
+            None => local_aggregate(aggregate, Piece::Remote(growing), model),
         },
-        input => local_aggregate(aggregate, input),
+        input => local_aggregate(aggregate, input, model),
     }
 }
 
-fn local_aggregate(aggregate: datafusion::logical_expr::Aggregate, input: Piece) -> Result<Piece, EngineError> {
+fn local_aggregate(aggregate: datafusion::logical_expr::Aggregate, input: Piece, model: &Model) -> Result<Piece, EngineError> {
     let plan = LogicalPlan::Aggregate(aggregate);
-    let expressions = plan.expressions();
+    let expressions = plan.expressions().into_iter().map(|expression| cut_subqueries(expression, model)).collect::<Result<Vec<_>, _>>()?;
     Ok(Piece::Local(plan.with_new_exprs(expressions, vec![input.into_plan()?])?))
 }
 

@@ -177,8 +177,10 @@ async fn the_cache_is_told_of_a_write_whose_client_went_away() {
 }
 
 #[tokio::test]
-async fn order_by_a_subquery() {
+async fn subqueries_are_cut_wherever_they_stand() {
     let bench = bench(Options::default()).await;
+    assert_eq!(bench.rows("all", "SELECT sum(Id + (SELECT max(OrderId) FROM Orders)) FROM Customers").await, ["565"]);
+    assert_eq!(bench.rows("all", "SELECT count(*) FROM Customers GROUP BY Id > (SELECT min(CustomerId) FROM Orders)").await, ["1", "4"]);
     assert_eq!(bench.rows("all", "SELECT Id FROM Customers ORDER BY (SELECT max(OrderId) FROM Orders) LIMIT 1").await.len(), 1);
 }
 
