@@ -186,8 +186,11 @@ impl Render<'_> {
         }
         if let Expr::Literal(value) = right {
             if is_nan(value) {
-                let operand = self.null_tested(left)?;
                 let holds = matches!(op, CompareOp::NotEq | CompareOp::IsDistinctFrom);
+                // The two-valued ones do not depend on the operand. It is not even written: a parameter of it that stands nowhere in
+                // the text would have no type.
+                let two_valued = matches!(op, CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom);
+                let operand = if two_valued { String::new() } else { self.null_tested(left)? };
                 return Ok(self.constant(op, holds, &operand));
             }
             if let Expr::Column(index) = left

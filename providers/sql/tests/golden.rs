@@ -243,6 +243,22 @@ fn floats_compare_by_ieee() {
     );
 }
 
+/// PostgreSQL cannot type a parameter that stands nowhere in the text.
+#[test]
+fn no_parameter_is_bound_that_the_text_does_not_name() {
+    let number = |value: f64| lit(Value::float64(value));
+    let computed =
+        || Expr::Case { branches: vec![(cmp(CompareOp::Eq, col(2), number(1.0)), number(2.0))], otherwise: Some(Box::new(col(2))) };
+    for op in [CompareOp::IsDistinctFrom, CompareOp::IsNotDistinctFrom, CompareOp::Eq, CompareOp::NotEq, CompareOp::Lt] {
+        for (left, right) in [(computed(), number(f64::NAN)), (number(f64::NAN), computed())] {
+            let statement = select(&filtered(cmp(op, left, right)), &POSTGRES).unwrap();
+            for number in 1..=statement.parameters.len() {
+                assert!(statement.text.contains(&format!("${number}::")), "{op:?}: {}", statement.text);
+            }
+        }
+    }
+}
+
 #[test]
 fn stored_forms_compare_as_the_values_they_stand_for() {
     let seconds = |op, micros| cmp(op, col(5), lit(Value::Timestamp(micros)));
