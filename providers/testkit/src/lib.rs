@@ -18,7 +18,8 @@ use run::Run;
 
 /// Puts a source to the test. The fixture tables must exist at it, and its `write_*` tables are changed.
 pub async fn conformance(subject: Subject) -> Summary {
-    let seed = subject.seed.unwrap_or_else(|| fastrand::u64(..));
+    let named = || std::env::var("PORTICO_SEED").ok().and_then(|seed| seed.parse().ok());
+    let seed = subject.seed.or_else(named).unwrap_or_else(|| fastrand::u64(..));
     let mut summary = Summary::new(seed);
     summary.limitations = subject.limitations.iter().map(ToString::to_string).collect();
     let schema = match subject.source.remote_schema(&Selection::All, &QueryContext::default()).await {

@@ -56,3 +56,19 @@ async fn explain_shows_native_requests_and_runs_nothing() {
     assert!(!shown.contains("tax_id"), "only the needed columns: {shown}");
     assert_eq!(bench.crm.log().len() + bench.erp.log().len(), 0);
 }
+
+#[tokio::test]
+async fn a_source_counts_its_own_rows() {
+    let bench = bench(Options::default()).await;
+    assert_eq!(bench.rows("all", "SELECT count(*) AS n FROM Orders WHERE OrderId > 103").await, ["7"]);
+    let [query] = bench.erp.log().try_into().unwrap();
+    assert!(query.aggregate.is_some(), "{query:?}");
+    bench.erp.clear_log();
+    // What comes after a limit, a residual or a having is counted here, with the same number.
+    assert_eq!(bench.rows("all", "SELECT count(*) FROM (SELECT OrderId FROM Orders LIMIT 4)").await, ["4"]);
+    assert_eq!(bench.rows("all", "SELECT count(*) FROM Orders WHERE regexp_like(Note, '[12]')").await, ["2"]);
+    assert_eq!(bench.rows("all", "SELECT count(*) FROM Orders HAVING count(*) > 10").await, [] as [&str; 0]);
+    assert_eq!(bench.rows("all", "SELECT count(*) + 1 AS n FROM Orders").await, ["11"]);
+    assert_eq!(bench.rows("all", "SELECT count(Note) FROM Orders").await, ["6"]);
+    assert_eq!(bench.rows("all", "SELECT count(*) FROM Orders LIMIT 0").await, [] as [&str; 0]);
+}
