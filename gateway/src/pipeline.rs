@@ -6,6 +6,7 @@
 
 use crate::error::RequestError;
 use crate::telemetry::{Stage, Trace};
+use portico_catalog::ModelView;
 use portico_engine::{Answer, Engine, RequestContext, Statement, WriteAnswer};
 use portico_odata::BoundWrite;
 
@@ -37,13 +38,13 @@ pub async fn write<R>(
     engine: &Engine,
     context: &RequestContext,
     trace: &Trace,
-    service: &str,
+    view: &ModelView,
     parse: impl FnOnce() -> Result<BoundWrite, RequestError>,
     encode: impl FnOnce(WriteAnswer) -> Result<R, RequestError>,
 ) -> Result<R, RequestError> {
     let principal = &context.principal;
     let write = trace.stage(Stage::Parse, parse)?;
-    let permitted = trace.stage(Stage::Policy, || engine.permit_write(&write, service, principal))?;
+    let permitted = trace.stage(Stage::Policy, || engine.permit_write(&write, view, principal))?;
     let answer = trace.stage_waiting(Stage::Execute, engine.write(permitted, context)).await?;
     trace.stage(Stage::Encode, || encode(answer))
 }

@@ -203,7 +203,7 @@ pub struct AccessFile {
     /// Rights by role, then by virtual table.
     #[serde(default)]
     pub roles: IndexMap<String, RoleDefinition>,
-    /// Roles that see row rules and native requests in EXPLAIN.
+    /// Roles that see row rules in EXPLAIN.
     #[serde(default)]
     pub operators: Vec<String>,
     /// API keys by name.

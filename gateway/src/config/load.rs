@@ -269,6 +269,8 @@ fn build_gateway(file: GatewayFile, base_directory: &Path) -> Result<Gateway, Ve
         max_source_rows: limits.source_rows.unwrap_or(defaults.max_source_rows),
         query_memory: limits.query_memory.map_or(defaults.query_memory, crate::config::units::ByteSize::length),
         cache_bytes: limits.cache.map_or(defaults.cache_bytes, |size| size.0),
+        // Another purpose, another key: what is signed for one cannot be passed off for the other.
+        etag_key: [b"etag ".as_slice(), token_key.reveal().as_bytes()].concat(),
         spill_directory: limits.spill_directory.map(|directory| base_directory.join(directory)),
         ..defaults
     };

@@ -133,7 +133,7 @@ fn statement(call: &Call, service: &Service, request: &Request) -> Result<(State
         bound.query.skip = token.skip;
         returned = token.returned;
     }
-    let read = EntityRead { service: service.name.clone(), read: bound.clone(), paging };
+    let read = EntityRead { service: service.name.clone(), model_version: service.view.version.clone(), read: bound.clone(), paging };
     Ok((Statement::Entities(Box::new(read)), Wanted { bound, format, preferences, query_hash, returned, page_size }))
 }
 

@@ -49,7 +49,7 @@ pub async fn write(call: &Call, service: &Service, method: &Method, body: Bytes)
         table = Some((write.table.clone(), write.select.clone()));
         Ok(write)
     };
-    let answer = pipeline::write(&call.gateway.engine, &call.context, &call.trace, &service.name, parse, Ok).await?;
+    let answer = pipeline::write(&call.gateway.engine, &call.context, &call.trace, &service.view, parse, Ok).await?;
     let (table, select) = table.unwrap_or_default();
     answered(call, service, method, &Written { request: &request, table, select, format, preferences }, &answer)
 }
@@ -151,8 +151,8 @@ fn answered(
     }
     match written.preferences.returning {
         Some(Returning::Minimal) => respond::set(headers, PREFERENCE_APPLIED, "return=minimal"),
-        Some(Returning::Representation) => respond::set(headers, PREFERENCE_APPLIED, "return=representation"),
-        None => {}
+        Some(Returning::Representation) if answer.entity.is_some() => respond::set(headers, PREFERENCE_APPLIED, "return=representation"),
+        Some(Returning::Representation) | None => {}
     }
     respond::set(headers, header::CACHE_CONTROL, "no-store");
     Ok(response)

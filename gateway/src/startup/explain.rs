@@ -62,7 +62,12 @@ fn statement(gateway: &Gateway, principal: &Principal, text: &str) -> Result<Sta
         return Err(RequestError::new(Code::InvalidRequest, "only reads of entities are explained: no source is asked for this"));
     }
     let read = portico_odata::bind::read(&request, &view)?;
-    Ok(Statement::Entities(Box::new(EntityRead { service: service.to_owned(), read, paging: Paging::default() })))
+    Ok(Statement::Entities(Box::new(EntityRead {
+        service: service.to_owned(),
+        model_version: view.version.clone(),
+        read,
+        paging: Paging::default(),
+    })))
 }
 
 /// The path of a URL; `None` for anything else, which is SQL then.

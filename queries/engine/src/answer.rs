@@ -66,7 +66,8 @@ pub struct WriteAnswer {
 }
 
 impl WriteAnswer {
-    pub(crate) fn deleted(key: Vec<Value>) -> WriteAnswer {
+    /// Nothing is returned but the key: the entity is gone, or the caller may not see it, or it could not be read again.
+    pub(crate) fn unread(key: Vec<Value>) -> WriteAnswer {
         WriteAnswer { key, etag: None, entity: None }
     }
 

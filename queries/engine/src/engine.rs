@@ -9,7 +9,7 @@ use crate::execute::answer;
 use crate::execute::run::Run;
 use crate::explain::{self, Explanation};
 use crate::plan::names::Names;
-use crate::plan::session::session;
+use crate::plan::session::{runtime, session};
 use crate::plan::{Plan, PlanNode, entities::EntityPlanner, sql};
 use crate::policy::{AccessDefinition, PermittedPlan, PermittedWrite, Policy, Principal, Rights, VisibleTable, permit, permit_write};
 use crate::pushdown::{self, PushedPlan};
@@ -113,6 +113,7 @@ impl Engine {
                 PlanNode::Table { plan, explain }
             }
             Statement::Entities(read) => {
+                snapshot.ensure_version(&read.model_version)?;
                 let service = snapshot.service(&read.service)?;
                 let planner = EntityPlanner { session: &self.session, rights: &rights, service, now: SystemTime::now() };
                 PlanNode::Entities(Box::new(planner.plan(read)?))
@@ -149,7 +150,7 @@ impl Engine {
     /// # Errors
     /// Any.
     pub async fn execute(&self, plan: PushedPlan, context: &RequestContext) -> Result<Answer, EngineError> {
-        let run = self.run(context);
+        let run = self.run(context)?;
         if plan.is_explanation() {
             let note = (!context.principal.operator).then_some("row rules and masks of your roles apply too; they are not shown");
             return Ok(Answer::Table(explain::explain(&plan, &self.sources).into_table(note)?));
@@ -160,13 +161,14 @@ impl Engine {
         }
     }
 
-    fn run(&self, context: &RequestContext) -> Arc<Run> {
-        Arc::new(Run {
+    fn run(&self, context: &RequestContext) -> Result<Arc<Run>, EngineError> {
+        Ok(Arc::new(Run {
             sources: Arc::clone(&self.sources),
             cache: Arc::clone(&self.cache),
             settings: self.settings.clone(),
+            runtime: runtime(&self.settings)?,
             request: context.clone(),
-        })
+        }))
     }
 
     /// Shows a plan and what each source would be asked, row rules included: for operators. An `EXPLAIN` in SQL does the same through
@@ -175,17 +177,17 @@ impl Engine {
         explain::explain(plan, &self.sources)
     }
 
-    /// Applies policy to a write: rights, columns, row rules.
+    /// Applies policy to a write: rights, columns, row rules. `view` is what the write was bound against.
     ///
     /// # Errors
-    /// `Forbidden`, `Invalid`, `Unsupported`, `PreconditionRequired`.
-    pub fn permit_write(&self, write: &BoundWrite, service: &str, principal: &Principal) -> Result<PermittedWrite, EngineError> {
+    /// `Forbidden`, `Invalid`, `Unsupported`, `PreconditionRequired`; `NotReady` when the model was replaced meanwhile.
+    pub fn permit_write(&self, write: &BoundWrite, view: &ModelView, principal: &Principal) -> Result<PermittedWrite, EngineError> {
         let snapshot = self.snapshot()?;
+        snapshot.ensure_version(&view.version)?;
         let rights = snapshot.rights(principal, &self.access);
-        let view = snapshot.view(principal, service, &self.access)?;
         let if_match = view.by_virtual_table(&write.table).map(|table| table.if_match);
         let if_match = if_match.unwrap_or(portico_catalog::IfMatch::Required);
-        permit_write::permit_write(write, service, if_match, &self.policy(&snapshot.model, &rights, principal, false))
+        permit_write::permit_write(write, &view.service, if_match, &self.policy(&snapshot.model, &rights, principal, false))
     }
 
     /// Runs a write at its source, in one transaction, and invalidates what the cache holds of the table. The entity is then read
@@ -194,15 +196,20 @@ impl Engine {
     /// # Errors
     /// `NotFound`, `PreconditionFailed`, `Source`, …
     pub async fn write(&self, write: PermittedWrite, context: &RequestContext) -> Result<WriteAnswer, EngineError> {
-        let run = self.run(context);
+        let run = self.run(context)?;
         let key = crate::write::write(&write, &run).await?;
         if matches!(write.action, portico_odata::WriteAction::Delete { .. }) {
-            return Ok(WriteAnswer::deleted(key));
+            return Ok(WriteAnswer::unread(key));
         }
         let fresh = RequestContext { freshness: RequestedFreshness::AtMost(Duration::ZERO), ..context.clone() };
-        match self.read_back(&write, key.clone(), &fresh).await? {
-            Some((shape, entity)) => Ok(WriteAnswer::stored(key, shape, entity, !write.select.is_empty())),
-            None => Ok(WriteAnswer::deleted(key)),
+        match self.read_back(&write, key.clone(), &fresh).await {
+            Ok(Some((shape, entity))) => Ok(WriteAnswer::stored(key, shape, entity, !write.select.is_empty())),
+            Ok(None) => Ok(WriteAnswer::unread(key)),
+            // The write is done. To report a failure would make the client do it again.
+            Err(error) => {
+                tracing::warn!(request = %context.request_id, %error, "what was written could not be read again");
+                Ok(WriteAnswer::unread(key))
+            }
         }
     }
 
@@ -227,7 +234,12 @@ impl Engine {
             expand: Vec::new(),
         };
         let read = BoundRead { query, kind: ReadKind::Entity };
-        let statement = Statement::Entities(Box::new(EntityRead { service: write.service.clone(), read, paging: Paging::default() }));
+        let statement = Statement::Entities(Box::new(EntityRead {
+            service: write.service.clone(),
+            model_version: write.model_version.clone(),
+            read,
+            paging: Paging::default(),
+        }));
         let plan = self.plan(&statement, &context.principal)?;
         let permitted = self.permit(plan, &context.principal)?;
         let pushed = self.push_down(permitted)?;

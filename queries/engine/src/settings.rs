@@ -19,6 +19,8 @@ pub struct EngineSettings {
     pub bind_max_keys: usize,
     /// Parents per `$expand` query.
     pub expand_chunk: usize,
+    /// The secret with which ETags of whole rows are made; the same for all replicas.
+    pub etag_key: Vec<u8>,
     /// Where spilled data goes; the system's temporary directory when absent.
     pub spill_directory: Option<std::path::PathBuf>,
 }
@@ -33,6 +35,7 @@ impl Default for EngineSettings {
             bind_wait: Duration::from_secs(5),
             bind_max_keys: 20_000,
             expand_chunk: 500,
+            etag_key: Vec::new(),
             spill_directory: None,
         }
     }

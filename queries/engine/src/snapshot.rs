@@ -36,6 +36,17 @@ impl Snapshot {
         Arc::clone(remembered.entry(roles).or_insert_with(|| Arc::new(Rights::of(&principal.roles, access, &self.model))))
     }
 
+    /// Makes sure that a request was bound against this model.
+    ///
+    /// # Errors
+    /// `NotReady` when it was another: the same request then succeeds.
+    pub fn ensure_version(&self, version: &str) -> Result<(), EngineError> {
+        if self.model.version == version {
+            return Ok(());
+        }
+        Err(EngineError::NotReady("the model was replaced while the request was read; send it again".to_owned()))
+    }
+
     /// The service of that name.
     ///
     /// # Errors

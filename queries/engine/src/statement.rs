@@ -17,6 +17,8 @@ pub enum Statement {
 pub struct EntityRead {
     /// The service it came through.
     pub service: String,
+    /// The model's version that it was bound against: positions mean nothing in another.
+    pub model_version: String,
     /// What is asked.
     pub read: BoundRead,
     /// How much of it at once.

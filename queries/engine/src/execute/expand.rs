@@ -14,6 +14,7 @@ use datafusion::common::ScalarValue;
 use datafusion::execution::session_state::SessionState;
 use futures::StreamExt;
 use futures::future::BoxFuture;
+use hmac::{Hmac, KeyInit, Mac};
 use portico_odata::{EntityBatch, ExpandedRows};
 use portico_provider_api::{ScalarType, Value};
 use sha2::{Digest, Sha256};
@@ -34,7 +35,7 @@ pub(crate) fn expand<'a>(
             expanded.push(children(child, &rows, session, run).await?);
         }
         let rows = match &node.etag {
-            Some(made_of) => with_etags(&rows, made_of)?,
+            Some(made_of) => with_etags(&rows, made_of, &run.settings.etag_key)?,
             None => rows,
         };
         Ok(EntityBatch { rows, expanded })
@@ -144,9 +145,9 @@ pub fn key_tuples(rows: &RecordBatch, columns: &[usize], types: &[ScalarType]) -
 }
 
 /// Appends the ETags.
-fn with_etags(rows: &RecordBatch, made_of: &EtagColumns) -> Result<RecordBatch, EngineError> {
+fn with_etags(rows: &RecordBatch, made_of: &EtagColumns, key: &[u8]) -> Result<RecordBatch, EngineError> {
     let parts: Vec<ArrayRef> = made_of.columns.iter().map(|position| Arc::clone(rows.column(*position))).collect();
-    let tags = etags(&parts, made_of.whole_row, rows.num_rows())?;
+    let tags = etags(&parts, made_of.whole_row, rows.num_rows(), key)?;
     let mut fields = rows.schema().fields().to_vec();
     fields.push(Arc::new(Field::new("@etag", DataType::Utf8, false)));
     let mut columns: Vec<ArrayRef> = rows.columns().to_vec();
@@ -154,10 +155,11 @@ fn with_etags(rows: &RecordBatch, made_of: &EtagColumns) -> Result<RecordBatch, 
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(arrow_error)
 }
 
-/// The ETag of each row, of its version or of the whole of it.
-pub fn etags(parts: &[ArrayRef], whole_row: bool, rows: usize) -> Result<StringArray, EngineError> {
+/// The ETag of each row, of its version or of the whole of it. The hash of a whole row takes a key: without one, who sees the ETag could
+/// try out what the columns hold that it does not see.
+pub fn etags(parts: &[ArrayRef], whole_row: bool, rows: usize, key: &[u8]) -> Result<StringArray, EngineError> {
     let texts = match parts {
-        _ if whole_row => Arc::new(row_hashes(parts, rows)?) as ArrayRef,
+        _ if whole_row => Arc::new(row_hashes(parts, rows, key)?) as ArrayRef,
         [version] => cast(version, &DataType::Utf8).map_err(arrow_error)?,
         _ => return Err(EngineError::Internal("an ETag has no row version".to_owned())),
     };
@@ -165,16 +167,23 @@ pub fn etags(parts: &[ArrayRef], whole_row: bool, rows: usize) -> Result<StringA
     Ok(texts.iter().map(|text| Some(etag(text))).collect())
 }
 
-/// The first 16 bytes of SHA-256 over each row, in hexadecimal.
-fn row_hashes(columns: &[ArrayRef], rows: usize) -> Result<StringArray, EngineError> {
+/// The first 16 bytes of HMAC-SHA-256 over each row, in hexadecimal.
+fn row_hashes(columns: &[ArrayRef], rows: usize, key: &[u8]) -> Result<StringArray, EngineError> {
     let fields = columns.iter().map(|column| SortField::new(column.data_type().clone())).collect();
     let converter = RowConverter::new(fields).map_err(arrow_error)?;
     let encoded = converter.convert_columns(columns).map_err(arrow_error)?;
-    Ok(StringArray::from_iter_values((0..rows).map(|row| digest(encoded.row(row).as_ref()))))
+    let hashes = (0..rows).map(|row| keyed_digest(encoded.row(row).as_ref(), key)).collect::<Result<Vec<_>, _>>()?;
+    Ok(StringArray::from_iter_values(hashes))
 }
 
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+fn keyed_digest(bytes: &[u8], key: &[u8]) -> Result<String, EngineError> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|error| EngineError::Internal(error.to_string()))?;
+    mac.update(bytes);
+    Ok(hexadecimal(&mac.finalize().into_bytes()))
+}
+
+fn hexadecimal(digest: &[u8]) -> String {
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The weak ETag of a row version or row hash. A version with characters that do not belong in a header is hashed.
@@ -184,7 +193,7 @@ fn etag(version: Option<&str>) -> String {
     if plain {
         return format!("W/\"{version}\"");
     }
-    format!("W/\"~{}\"", digest(version.as_bytes()))
+    format!("W/\"~{}\"", hexadecimal(&Sha256::digest(version.as_bytes())))
 }
 
 fn arrow_error(error: arrow::error::ArrowError) -> EngineError {

@@ -90,6 +90,10 @@ async fn ask(query: SourceQuery, fragment: Arc<RemoteFragment>, run: Arc<Run>) -
     if let Some(found) = cached(&key, allowed, &query, &fragment, &run).await {
         return Ok(found);
     }
+    if allowed.is_zero() {
+        // Who wants it anew waits for nobody else's fetch; the answer is kept for others.
+        return fetch(query, &key, &fragment, &run).await.map(|(batches, _)| batches);
+    }
     let flight = run.cache.flight(&key);
     let waiting = tokio::time::timeout(run.request.remaining(), flight.uncacheable.lock()).await;
     let mut uncacheable = waiting.map_err(|_| EngineError::Timeout)?;

@@ -4,12 +4,12 @@ use crate::cache::ResultCache;
 use crate::context::RequestContext;
 use crate::error::EngineError;
 use crate::execute::remote;
-use crate::plan::session::runtime;
 use crate::pushdown::sole_fragment;
 use crate::settings::EngineSettings;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::TaskContext;
+use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execute_stream;
@@ -31,6 +31,8 @@ pub struct Run {
     pub cache: Arc<ResultCache>,
     /// Settings.
     pub settings: EngineSettings,
+    /// Memory and spill files of this request: one quota for all its plans.
+    pub runtime: Arc<RuntimeEnv>,
     /// The request.
     pub request: RequestContext,
 }
@@ -56,7 +58,7 @@ pub async fn start(plan: &LogicalPlan, session: &SessionState, run: &Arc<Run>) -
         HashMap::new(),
         HashMap::new(),
         HashMap::new(),
-        runtime(&run.settings)?,
+        Arc::clone(&run.runtime),
     );
     let stream = execute_stream(physical, Arc::new(context))?;
     let batches: RunStream = Box::pin(stream.map(|batch| batch.map_err(EngineError::from_datafusion)));

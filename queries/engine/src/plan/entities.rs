@@ -294,7 +294,8 @@ impl EntityPlanner<'_> {
         let etag_position = etag.as_ref().map(|_| output.len());
         let plan = builder.project(output)?.build()?;
 
-        let at = |index: usize| wanted.iter().position(|wanted| *wanted == index).unwrap_or_default();
+        let missing = || EngineError::Internal("a column is not among those that are fetched".to_owned());
+        let at = |index: usize| wanted.iter().position(|wanted| *wanted == index).ok_or_else(missing);
         let mut children = Vec::with_capacity(query.expand.len());
         let mut expands = Vec::with_capacity(query.expand.len());
         for (expand, relationship) in query.expand.iter().zip(&relationships) {
@@ -304,9 +305,10 @@ impl EntityPlanner<'_> {
         }
         let properties = query.select.iter().map(|index| {
             let column = &table.columns[*index];
-            PropertyShape { name: column.name.clone(), position: at(*index), scalar_type: column.scalar_type }
+            Ok(PropertyShape { name: column.name.clone(), position: at(*index)?, scalar_type: column.scalar_type })
         });
-        let shape = EntityShape { entity_set: self.entity_set(&table), properties: properties.collect(), etag: etag_position, expands };
+        let properties = properties.collect::<Result<_, EngineError>>()?;
+        let shape = EntityShape { entity_set: self.entity_set(&table), properties, etag: etag_position, expands };
         Ok((EntityNode { table, plan, position_columns, etag, children }, shape))
     }
 
@@ -344,7 +346,7 @@ impl EntityPlanner<'_> {
         &self,
         expand: &BoundExpand,
         relationship: &Relationship,
-        parent_position: &dyn Fn(usize) -> usize,
+        parent_position: &dyn Fn(usize) -> Result<usize, EngineError>,
     ) -> Result<(EntityChild, EntityShape), EngineError> {
         let slot = KeySlot::new();
         let columns: Vec<usize> = relationship.on.iter().map(|(_, theirs)| *theirs).collect();
@@ -354,13 +356,14 @@ impl EntityPlanner<'_> {
             columns.iter().filter_map(|index| node.table.columns.get(*index)).map(|column| column.name.as_str()).collect();
         let child_keys = names
             .iter()
-            .map(|name| Ok(node.plan.schema().index_of_column_by_name(None, name).unwrap_or_default()))
+            .map(|name| node.plan.schema().index_of_column_by_name(None, name))
+            .map(|position| position.ok_or_else(|| EngineError::Internal("a link column is not among those that are fetched".to_owned())))
             .collect::<Result<Vec<_>, EngineError>>()?;
         let child = EntityChild {
             name: expand.name.clone(),
             many: expand.many,
             key_types: columns.iter().filter_map(|index| node.table.columns.get(*index)).map(|column| column.scalar_type).collect(),
-            parent_keys: relationship.on.iter().map(|(own, _)| parent_position(*own)).collect(),
+            parent_keys: relationship.on.iter().map(|(own, _)| parent_position(*own)).collect::<Result<_, _>>()?,
             child_keys,
             slot,
             node,

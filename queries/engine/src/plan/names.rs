@@ -18,6 +18,10 @@ pub const CATALOG: &str = "portico";
 /// The schema that holds every virtual table under its own name.
 pub const DEFAULT_SCHEMA: &str = "public";
 
+/// Functions that make as much as they are told to, outside of any memory quota and even while a constant is folded.
+const UNBOUNDED: [&str; 9] =
+    ["repeat", "lpad", "rpad", "range", "generate_series", "array_repeat", "list_repeat", "array_resize", "list_resize"];
+
 /// Names as one caller may use them.
 pub struct Names<'a> {
     session: &'a SessionState,
@@ -80,7 +84,8 @@ impl ContextProvider for Names<'_> {
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         // The gateway's own functions start with an at sign and are not for callers.
         let lower = name.to_lowercase();
-        self.session.scalar_functions().get(&lower).filter(|_| !lower.starts_with('@')).cloned()
+        let offered = !lower.starts_with('@') && !UNBOUNDED.contains(&lower.as_str());
+        self.session.scalar_functions().get(&lower).filter(|_| offered).cloned()
     }
 
     fn get_higher_order_meta(&self, name: &str) -> Option<Arc<HigherOrderUDF>> {

@@ -12,7 +12,8 @@ use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use portico_catalog::{Column, IfMatch, Origin, VirtualTable};
 use portico_odata::{BoundWrite, MatchCondition, WriteAction};
-use portico_provider_api::{Expr, TableColumn, TableRelation, Value};
+use portico_provider_api::check::ExprCheck;
+use portico_provider_api::{Expr, Support, TableColumn, TableRelation, Value};
 use std::sync::Arc;
 
 /// A write to which policy has been applied.
@@ -29,6 +30,7 @@ pub struct PermittedWrite {
     /// What is returned of the entity.
     pub(crate) select: Vec<usize>,
     pub(crate) service: String,
+    pub(crate) model_version: String,
 }
 
 /// Applies the caller's rights to a write.
@@ -64,6 +66,9 @@ pub fn permit_write(write: &BoundWrite, service: &str, if_match: IfMatch, policy
     let rows = Expr::all(
         window_condition(policy, table, relation, window.as_deref())?.into_iter().chain(row_condition(policy, rights, relation, right)?),
     );
+    if let Some(rows) = &rows {
+        ensure_exact(policy, source, relation, rows, &table.name)?;
+    }
     let deletes = right == WriteRight::Delete;
     Ok(PermittedWrite {
         table: Arc::clone(table),
@@ -75,7 +80,21 @@ pub fn permit_write(write: &BoundWrite, service: &str, if_match: IfMatch, policy
         require: if deletes { None } else { rows },
         select: write.select.clone(),
         service: service.to_owned(),
+        model_version: policy.model.version.clone(),
     })
+}
+
+/// A rule must mean at the source what it means here: one that the source takes more widely — its text ignores letter case, say — would
+/// let rows be written that are not the caller's.
+fn ensure_exact(policy: &Policy<'_>, source: &str, relation: &TableRelation, rows: &Expr, table: &str) -> Result<(), EngineError> {
+    let known = policy.model.sources.get(source);
+    let exact = known.is_some_and(|known| ExprCheck::new(&known.capabilities, relation).predicate(rows) == Support::Exact);
+    if exact {
+        return Ok(());
+    }
+    Err(EngineError::Unsupported(format!(
+        "'{table}' cannot be written to with your rights: a row rule on it cannot be checked exactly by its source"
+    )))
 }
 
 fn check_condition(table: &VirtualTable, if_match: IfMatch, condition: &MatchCondition) -> Result<(), EngineError> {

@@ -246,13 +246,23 @@ impl Bench {
     pub async fn read(&self, role: &str, read: BoundRead, paging: Paging) -> Result<Answer, EngineError> {
         let principal = principal(role);
         let service = self.engine.model().unwrap().services.keys().next().unwrap().clone();
-        self.answer(&Statement::Entities(Box::new(EntityRead { service, read, paging })), &context(&principal)).await
+        self.answer(
+            &Statement::Entities(Box::new(EntityRead {
+                service,
+                model_version: self.engine.model().unwrap().version.clone(),
+                read,
+                paging,
+            })),
+            &context(&principal),
+        )
+        .await
     }
 
     pub async fn write(&self, role: &str, write: &BoundWrite) -> Result<WriteAnswer, EngineError> {
         let principal = principal(role);
         let service = self.engine.model().unwrap().services.keys().next().unwrap().clone();
-        let permitted = self.engine.permit_write(write, &service, &principal)?;
+        let view = self.engine.view(&principal, &service)?;
+        let permitted = self.engine.permit_write(write, &view, &principal)?;
         self.engine.write(permitted, &context(&principal)).await
     }
 }

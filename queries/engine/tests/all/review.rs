@@ -47,7 +47,7 @@ impl Source for Tweaked {
     }
 }
 
-async fn tweaked(options: Options, tweak: fn(&mut Capabilities)) -> Bench {
+pub async fn tweaked(options: Options, tweak: fn(&mut Capabilities)) -> Bench {
     let whole = bench(Options { crm: options.crm.clone(), erp: options.erp.clone(), ..Options::default() }).await;
     let mut sources: BTreeMap<String, Arc<dyn Source>> = BTreeMap::new();
     let mut schemas = BTreeMap::new();

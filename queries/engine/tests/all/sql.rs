@@ -101,3 +101,11 @@ async fn a_cap_on_rows_is_an_error_and_never_a_cut() {
     assert!(matches!(bench.error("all", "SELECT * FROM Orders").await, EngineError::Limit(_)));
     assert_eq!(bench.rows("all", "SELECT OrderId FROM Orders WHERE OrderId < 103").await.len(), 2);
 }
+
+#[tokio::test]
+async fn functions_that_make_as_much_as_they_are_told_to_are_not_offered() {
+    let bench = bench(Options::default()).await;
+    for text in ["SELECT repeat('x', 1500000000)", "SELECT lpad(Name, 2000000000, 'x') FROM Customers", "SELECT range(0, 4000000000)"] {
+        assert!(matches!(bench.error("all", text).await, EngineError::Invalid(_) | EngineError::Unsupported(_)), "{text}");
+    }
+}

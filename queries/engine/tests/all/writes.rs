@@ -106,3 +106,48 @@ async fn views_cannot_be_written() {
     };
     assert!(matches!(bench.write("all", &delete).await, Err(EngineError::Unsupported(_))));
 }
+
+#[tokio::test]
+async fn a_rule_that_the_source_takes_more_widely_is_no_rule_to_write_by() {
+    let bench = crate::review::tweaked(Options::default(), |own| own.collation = portico_provider_api::Collation::CaseInsensitive).await;
+    let rename = update(1, vec![(1, Value::text("Mine"))], MatchCondition::Any);
+    let refused = bench.write("emea", &rename).await;
+    assert!(matches!(refused, Err(EngineError::Unsupported(_))), "where 'emea' is 'EMEA', other rows could be written");
+    assert_eq!(name_of(&bench, 1).await, ["Alpha"]);
+    bench.write("all", &rename).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_bound_against_another_model_is_not_run() {
+    let bench = bench(Options::default()).await;
+    let caller = crate::harness::principal("all");
+    let service = bench.engine.model().unwrap().services.keys().next().unwrap().clone();
+    let view = bench.engine.view(&caller, &service).unwrap();
+    let other = portico_catalog::ModelView { version: "another".to_owned(), ..view.as_ref().clone() };
+    let rename = update(1, vec![(1, Value::text("Mine"))], MatchCondition::Any);
+    assert!(matches!(bench.engine.permit_write(&rename, &other, &caller), Err(EngineError::NotReady(_))));
+    let read = crate::harness::collection(crate::harness::query("Customers", &[0]));
+    let read = portico_engine::EntityRead { service, model_version: other.version, read, paging: Default::default() };
+    let planned = bench.engine.plan(&portico_engine::Statement::Entities(Box::new(read)), &caller);
+    assert!(matches!(planned, Err(EngineError::NotReady(_))));
+}
+
+#[tokio::test]
+async fn a_write_that_cannot_be_read_again_is_still_done() {
+    let bench = bench(Options::default()).await;
+    let rename = update(1, vec![(1, Value::text("Mine"))], MatchCondition::Any);
+    let written = {
+        let caller = crate::harness::principal("all");
+        let service = bench.engine.model().unwrap().services.keys().next().unwrap().clone();
+        let view = bench.engine.view(&caller, &service).unwrap();
+        let permitted = bench.engine.permit_write(&rename, &view, &caller).unwrap();
+        // The model is replaced between the write and the reading of what was written.
+        let mut model = bench.engine.model().unwrap().as_ref().clone();
+        model.version = "another".to_owned();
+        bench.engine.publish(std::sync::Arc::new(model));
+        bench.engine.write(permitted, &crate::harness::context(&caller)).await.unwrap()
+    };
+    assert_eq!(written.key, [Value::Int64(1)]);
+    assert!(written.entity.is_none());
+    assert_eq!(name_of(&bench, 1).await, ["Mine"]);
+}
