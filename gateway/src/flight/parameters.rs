@@ -1,35 +1,10 @@
-//! Parameters of prepared statements: how many a text has, and the values that a client binds as one Arrow row.
+//! Parameters of prepared statements: the values that a client binds as one Arrow row. It must not know which the statement takes.
 
 use crate::error::{Code, RequestError};
 use arrow::array::RecordBatch;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, TimeUnit};
 use portico_provider_api::{ScalarType, Value, arrays};
-
-/// How many values a statement takes: the greatest `$n`, or the number of `?`. Quoted text, quoted names and comments do not count.
-pub fn count(sql: &str) -> usize {
-    let (mut greatest, mut marks) = (0, 0);
-    let mut rest = sql;
-    while let Some(character) = rest.chars().next() {
-        let after = &rest[character.len_utf8()..];
-        rest = match character {
-            '\'' | '"' => after.find(character).map_or("", |end| &after[end + 1..]),
-            '-' if after.starts_with('-') => after.find('\n').map_or("", |end| &after[end..]),
-            '/' if after.starts_with('*') => after.find("*/").map_or("", |end| &after[end + 2..]),
-            '?' => {
-                marks += 1;
-                after
-            }
-            '$' => {
-                let digits = after.len() - after.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-                greatest = greatest.max(after[..digits].parse::<usize>().unwrap_or(0));
-                &after[digits..]
-            }
-            _ => after,
-        };
-    }
-    greatest.max(marks)
-}
 
 /// The values of the one row that was bound.
 ///
@@ -83,20 +58,6 @@ mod tests {
     use super::*;
     use arrow::array::{ArrayRef, Int8Array, LargeStringArray, NullArray, TimestampSecondArray, UInt64Array};
     use std::sync::Arc;
-
-    #[test]
-    fn placeholders_are_counted_outside_quotes_and_comments() {
-        for (sql, expected) in [
-            ("SELECT 1", 0),
-            ("SELECT $1, $2, $1", 2),
-            ("SELECT ? FROM t WHERE a = ?", 2),
-            ("SELECT '$9 ?', \"?\", $1 -- $8 ?\n /* ? */", 1),
-            ("SELECT 'it''s ?' , ?", 1),
-            ("SELECT 'open ?", 0),
-        ] {
-            assert_eq!(count(sql), expected, "{sql}");
-        }
-    }
 
     #[test]
     fn one_row_of_any_type_is_bound() {

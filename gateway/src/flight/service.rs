@@ -480,12 +480,13 @@ fn prepare(call: &Call, query: ActionCreatePreparedStatementRequest) -> Result<A
     if query.transaction_id.is_some() {
         return Err(RequestError::new(Code::NotImplemented, NO_TRANSACTIONS));
     }
-    let count = parameters::count(&query.query);
-    let with_nulls = SqlStatement { text: query.query.clone(), parameters: vec![Value::Null(ScalarType::Text); count] };
+    let types = call.gateway.engine.parameter_types(&query.query, &call.context.principal)?;
+    let with_nulls = SqlStatement { text: query.query.clone(), parameters: vec![Value::Null(ScalarType::Text); types.len()] };
     let dataset = FlightSql::planned(call, &with_nulls)?;
     let statement = SqlStatement { text: query.query, parameters: Vec::new() };
-    // The types of parameters are those of the values that will be bound.
-    let fields: Vec<Field> = (1..=count).map(|number| Field::new(format!("${number}"), DataType::Null, true)).collect();
+    // Where any type will do, text is announced, as the result's schema has it; a value of another type may be bound all the same.
+    let field = |(index, known): (usize, Option<DataType>)| Field::new(format!("${}", index + 1), known.unwrap_or(DataType::Utf8), true);
+    let fields: Vec<Field> = types.into_iter().enumerate().map(field).collect();
     Ok(ActionCreatePreparedStatementResult {
         prepared_statement_handle: handle::make(&call.gateway.tokens, Purpose::Prepared, &statement)?,
         dataset_schema: encoded_schema(&dataset)?,

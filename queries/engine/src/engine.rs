@@ -16,6 +16,7 @@ use crate::pushdown::{self, PushedPlan};
 use crate::settings::EngineSettings;
 use crate::snapshot::Snapshot;
 use crate::statement::{EntityRead, Paging, Statement};
+use arrow::datatypes::DataType;
 use datafusion::execution::session_state::SessionState;
 use portico_catalog::{Model, ModelError, ModelView};
 use portico_odata::{BoundQuery, BoundRead, BoundWrite, ReadKind};
@@ -120,6 +121,16 @@ impl Engine {
             }
         };
         Ok(Plan { model: Arc::clone(&snapshot.model), rights, node })
+    }
+
+    /// The types of the parameters `$1`, `$2`, … (or of every `?`) of a SQL text; `None` where any type will do.
+    ///
+    /// # Errors
+    /// As [`Engine::plan`].
+    pub fn parameter_types(&self, text: &str, principal: &Principal) -> Result<Vec<Option<DataType>>, EngineError> {
+        let snapshot = self.snapshot()?;
+        let rights = snapshot.rights(principal, &self.access);
+        sql::parameter_types(&self.session, &Names::new(&self.session, &snapshot.model, &rights), text)
     }
 
     /// Applies the caller's row rules and masks to every node of a plan.

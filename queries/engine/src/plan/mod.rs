@@ -7,6 +7,7 @@ pub mod key_set;
 pub mod letter_case;
 pub mod lower;
 pub mod names;
+pub mod parameters;
 pub mod seek;
 pub mod session;
 pub mod size;

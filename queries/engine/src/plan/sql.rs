@@ -3,15 +3,15 @@
 use crate::error::EngineError;
 use crate::plan::float_literals;
 use crate::plan::names::Names;
+use crate::plan::parameters;
 use crate::plan::size;
 use crate::policy::expression::parser_options;
 use crate::statement::SqlStatement;
-use crate::values::scalar_from_value;
-use datafusion::common::ScalarValue;
+use arrow::datatypes::DataType;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::parser::{DFParser, Statement as ParsedStatement};
+use datafusion::sql::parser::{DFParserBuilder, Statement as ParsedStatement};
 use datafusion::sql::planner::SqlToRel;
 use datafusion::sql::sqlparser::ast;
 
@@ -20,7 +20,21 @@ use datafusion::sql::sqlparser::ast;
 /// # Errors
 /// `Syntax`, `UnknownName`, `Invalid`, `ReadOnly`, `Unsupported`.
 pub fn plan(session: &SessionState, names: &Names<'_>, statement: &SqlStatement) -> Result<(LogicalPlan, bool), EngineError> {
-    let (query, explain) = match parse_one(&statement.text)? {
+    let (plan, explain) = plan_unbound(session, names, &statement.text)?;
+    let types = parameters::types(&plan)?;
+    Ok((parameters::bind(plan, &types, &statement.parameters)?, explain))
+}
+
+/// The types of a statement's parameters, as far as their places have one.
+///
+/// # Errors
+/// As [`plan`].
+pub fn parameter_types(session: &SessionState, names: &Names<'_>, text: &str) -> Result<Vec<Option<DataType>>, EngineError> {
+    parameters::types(&plan_unbound(session, names, text)?.0)
+}
+
+fn plan_unbound(session: &SessionState, names: &Names<'_>, text: &str) -> Result<(LogicalPlan, bool), EngineError> {
+    let (query, explain) = match parse_one(text)? {
         ParsedStatement::Explain(wrapper) => {
             let query = *wrapper.statement;
             refuse_writes(&query)?;
@@ -31,8 +45,7 @@ pub fn plan(session: &SessionState, names: &Names<'_>, statement: &SqlStatement)
         }
         other => (other, false),
     };
-    let plan = plan_select(session, names, query)?;
-    Ok((bind_parameters(plan, statement)?, explain))
+    Ok((plan_select(session, names, query)?, explain))
 }
 
 /// Plans the SELECT of a view.
@@ -40,12 +53,17 @@ pub fn plan(session: &SessionState, names: &Names<'_>, statement: &SqlStatement)
 /// # Errors
 /// As [`plan`].
 pub fn select(session: &SessionState, names: &Names<'_>, text: &str) -> Result<LogicalPlan, EngineError> {
-    plan_select(session, names, parse_one(text)?)
+    let plan = plan_select(session, names, parse_one(text)?)?;
+    if !parameters::types(&plan)?.is_empty() {
+        return Err(EngineError::Invalid("a view has no parameters: nobody would give their values".to_owned()));
+    }
+    Ok(plan)
 }
 
 fn parse_one(text: &str) -> Result<ParsedStatement, EngineError> {
     size::check_text(text)?;
-    let mut statements = DFParser::parse_sql(text).map_err(EngineError::from_datafusion)?;
+    let parser = DFParserBuilder::new(parameters::numbered(text)?).build();
+    let mut statements = parser.and_then(|mut parser| parser.parse_statements()).map_err(EngineError::from_datafusion)?;
     match (statements.pop_front(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement),
         (None, _) => Err(EngineError::Syntax("there is no SQL statement".to_owned())),
@@ -106,33 +124,4 @@ pub fn ensure_read_only(plan: &LogicalPlan) -> Result<(), EngineError> {
         Ok(TreeNodeRecursion::Continue)
     })?;
     refused.map_or(Ok(()), |kind| Err(EngineError::ReadOnly(kind)))
-}
-
-/// Puts values in the place of `$1`, `$2`, …; each is cast to the type that its place has.
-fn bind_parameters(plan: LogicalPlan, statement: &SqlStatement) -> Result<LogicalPlan, EngineError> {
-    let types = plan.get_parameter_types()?;
-    if types.len() != statement.parameters.len() {
-        return Err(EngineError::Invalid(format!(
-            "the statement has {} parameters, but {} values were given",
-            types.len(),
-            statement.parameters.len()
-        )));
-    }
-    if types.is_empty() {
-        return Ok(plan);
-    }
-    let mut values = Vec::with_capacity(statement.parameters.len());
-    for (index, value) in statement.parameters.iter().enumerate() {
-        let scalar = scalar_from_value(value);
-        let wanted = types.get(&format!("${}", index + 1)).cloned().flatten();
-        values.push(match wanted {
-            Some(data_type) => cast_parameter(&scalar, &data_type, index + 1)?,
-            None => scalar,
-        });
-    }
-    Ok(plan.with_param_values(values)?)
-}
-
-fn cast_parameter(value: &ScalarValue, to: &arrow::datatypes::DataType, number: usize) -> Result<ScalarValue, EngineError> {
-    value.cast_to(to).map_err(|_| EngineError::Invalid(format!("the value of parameter ${number} cannot be taken as {to}")))
 }

@@ -1,7 +1,10 @@
 //! SQL: what is answered, what is refused, and with which words.
 
-use crate::harness::{Options, bench, principal};
-use portico_engine::EngineError;
+use crate::harness::{Options, bench, context, lines, principal};
+use futures::TryStreamExt;
+use portico_engine::{Answer, EngineError, SqlStatement, Statement};
+use portico_provider_api::value::Float;
+use portico_provider_api::{ScalarType, Value};
 
 #[tokio::test]
 async fn joins_across_sources() {
@@ -107,5 +110,66 @@ async fn functions_that_make_as_much_as_they_are_told_to_are_not_offered() {
     let bench = bench(Options::default()).await;
     for text in ["SELECT repeat('x', 1500000000)", "SELECT lpad(Name, 2000000000, 'x') FROM Customers", "SELECT range(0, 4000000000)"] {
         assert!(matches!(bench.error("all", text).await, EngineError::Invalid(_) | EngineError::Unsupported(_)), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn parameters_are_typed_by_their_places() {
+    let bench = bench(Options::default()).await;
+    let caller = principal("all");
+    let types = |text: &str| bench.engine.parameter_types(text, &caller);
+    use arrow::datatypes::DataType::{Int64, Utf8};
+    for (text, expected) in [
+        ("SELECT Name FROM Customers", vec![]),
+        ("SELECT Name FROM Customers WHERE Id = ? AND Region = ?", vec![Some(Int64), Some(Utf8)]),
+        ("SELECT $2, Name FROM Customers WHERE Id IN ($1, $1)", vec![Some(Int64), None]),
+        ("SELECT CAST(? AS DATE)", vec![None]),
+        ("SELECT n FROM (SELECT ? AS n FROM Customers LIMIT ? OFFSET ?) AS c", vec![None, Some(Int64), Some(Int64)]),
+        ("EXPLAIN SELECT Name FROM Customers WHERE Region LIKE ?", vec![Some(Utf8)]),
+    ] {
+        assert_eq!(types(text).unwrap(), expected, "{text}");
+    }
+    for (text, part) in [
+        ("SELECT Name FROM Customers WHERE Id = $2", "$1 is not there"),
+        ("SELECT Name FROM Customers WHERE Id = $1 OR Name = $1", "$1"),
+        ("SELECT Name FROM Customers WHERE Id = $1 OR Id = ?", "both"),
+        ("SELECT Name FROM Customers WHERE Id = :id", ""),
+        ("SELECT Nme FROM Customers WHERE Id = ?", "Nme"),
+        ("DELETE FROM Customers WHERE Id = ?", "DELETE"),
+    ] {
+        let error = types(text).unwrap_err().to_string();
+        assert!(error.contains(part), "{text}: {error}");
+    }
+    assert!(types("SELECT * FROM Customers WHERE Id = ?").is_ok());
+    assert!(
+        bench.engine.parameter_types("SELECT tax_id FROM crm.customers WHERE id = ?", &principal("nobody")).is_err(),
+        "names are the caller's"
+    );
+}
+
+#[tokio::test]
+async fn a_bound_value_is_compared_by_value() {
+    let bench = bench(Options::default()).await;
+    for (text, values, expected) in [
+        ("SELECT Name FROM Customers WHERE Id = ?", vec![Value::Int64(2)], vec!["Beta"]),
+        ("SELECT Name FROM Customers WHERE Id = ?", vec![Value::text("2")], vec!["Beta"]),
+        ("SELECT Name FROM Customers WHERE Id = ?", vec![Value::Float64(Float(2.0))], vec!["Beta"]),
+        // 2.7 is no 2, and no 3.
+        ("SELECT Name FROM Customers WHERE Id = ?", vec![Value::Float64(Float(2.7))], vec![]),
+        ("SELECT Name FROM Customers WHERE Id < ? AND Id > ?", vec![Value::Float64(Float(2.7)), Value::Int32(1)], vec!["Beta"]),
+        ("SELECT Name FROM Customers WHERE Id = ?", vec![Value::Null(ScalarType::Text)], vec![]),
+        ("SELECT Name FROM Customers ORDER BY Id LIMIT ? OFFSET ?", vec![Value::Int64(1), Value::Int64(1)], vec!["Beta"]),
+    ] {
+        let statement = Statement::Sql(SqlStatement { text: text.to_owned(), parameters: values.clone() });
+        let answer =
+            bench.answer(&statement, &context(&principal("all"))).await.unwrap_or_else(|error| panic!("{text} {values:?}: {error}"));
+        let Answer::Table(answer) = answer else { panic!("not a table") };
+        let batches: Vec<_> = answer.batches.try_collect().await.unwrap();
+        assert_eq!(lines(&batches), expected, "{text} {values:?}");
+    }
+    for (values, part) in [(vec![Value::text("x")], "parameter $1"), (vec![], "0 values"), (vec![Value::Int64(1); 2], "2 values")] {
+        let statement = Statement::Sql(SqlStatement { text: "SELECT Name FROM Customers WHERE Id = ?".to_owned(), parameters: values });
+        let error = bench.engine.plan(&statement, &principal("all")).map(drop).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
     }
 }

@@ -1,0 +1,147 @@
+//! Parameters of SQL statements: `?` and `$1` in the text, the types that their places have, and the values that take their place. It
+//! must not know how values arrive.
+
+use crate::error::EngineError;
+use crate::values::scalar_from_value;
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::sql::parser::ParserInput;
+use datafusion::sql::sqlparser::dialect::GenericDialect;
+use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+use portico_provider_api::Value;
+
+/// A text for the parser in which every parameter is written `$n`: the planner knows no other form of a parameter without a name.
+///
+/// # Errors
+/// `Syntax` for parameters of another form than `?` and `$n`, or of both forms.
+pub fn numbered(text: &str) -> Result<ParserInput<'_>, EngineError> {
+    // What is no sequence of tokens is told better by the parser.
+    let Ok(mut tokens) = Tokenizer::new(&GenericDialect {}, text).tokenize_with_location() else { return Ok(ParserInput::Sql(text)) };
+    let (mut marks, mut numbers) = (0_usize, 0_usize);
+    for TokenWithSpan { token, .. } in &mut tokens {
+        let Token::Placeholder(name) = token else { continue };
+        if name == "?" {
+            marks += 1;
+            *name = format!("${marks}");
+        } else {
+            numbers += 1;
+            *name = format!("${}", number(name)?);
+        }
+        if marks > 0 && numbers > 0 {
+            return Err(EngineError::Syntax("parameters are written either ? or $1, $2, …; this statement has both".to_owned()));
+        }
+    }
+    Ok(if marks + numbers == 0 { ParserInput::Sql(text) } else { ParserInput::Tokens(tokens) })
+}
+
+fn number(name: &str) -> Result<usize, EngineError> {
+    let digits = name.strip_prefix('$').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| *number > 0);
+    number.ok_or_else(|| EngineError::Syntax(format!("'{name}' is not a parameter: write ? for each, or $1, $2, …")))
+}
+
+/// The types of the parameters `$1`, `$2`, …, as far as their places have one.
+///
+/// # Errors
+/// `Invalid` when a number is left out, or one parameter stands in places of different types.
+pub fn types(plan: &LogicalPlan) -> Result<Vec<Option<DataType>>, EngineError> {
+    let mut found = plan.get_parameter_types()?;
+    // The planner knows the types of places beside an operator; how many rows to give is a place without one.
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::Limit(limit) = node {
+            for place in [&limit.skip, &limit.fetch].into_iter().flatten() {
+                if let Expr::Placeholder(parameter) = place.as_ref() {
+                    found.entry(parameter.id.clone()).or_default().get_or_insert(DataType::Int64);
+                }
+            }
+        }
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    let one = |number| {
+        let missing = || EngineError::Invalid(format!("parameters are numbered from $1 on without a gap, and ${number} is not there"));
+        found.get(&format!("${number}")).cloned().ok_or_else(missing)
+    };
+    (1..=found.len()).map(one).collect()
+}
+
+/// Puts values in the place of `$1`, `$2`, …; each is cast to the type that its place has.
+///
+/// # Errors
+/// `Invalid` for too many values, too few, or one that is of no use in its place.
+pub fn bind(plan: LogicalPlan, types: &[Option<DataType>], values: &[Value]) -> Result<LogicalPlan, EngineError> {
+    if types.len() != values.len() {
+        let (wanted, given) = (types.len(), values.len());
+        return Err(EngineError::Invalid(format!("the statement has {wanted} parameters, but {given} values were given")));
+    }
+    if types.is_empty() {
+        return Ok(plan);
+    }
+    let bound = values.iter().zip(types).enumerate().map(|(index, (value, wanted))| {
+        let scalar = scalar_from_value(value);
+        wanted.as_ref().map_or(Ok(scalar.clone()), |wanted| cast(scalar, wanted, index + 1))
+    });
+    Ok(plan.with_param_values(bound.collect::<Result<Vec<_>, _>>()?)?)
+}
+
+/// A number that its place's type would change (1.7 in the place of an integer) stays what it is, as if it stood in the text: then it
+/// is compared by value, and not with another one.
+fn cast(value: ScalarValue, to: &DataType, number: usize) -> Result<ScalarValue, EngineError> {
+    let wrong = || EngineError::Invalid(format!("the value of parameter ${number} cannot be taken as {to}"));
+    let from = value.data_type();
+    if from.is_numeric() && to.is_numeric() {
+        let kept = value.cast_to(to).ok().filter(|there| there.cast_to(&from).is_ok_and(|back| back == value));
+        return Ok(kept.unwrap_or(value));
+    }
+    if let (Some(Some(text)), DataType::Decimal128(_, scale)) = (value.try_as_str(), to) {
+        // The cast would round.
+        let fraction = text.trim().split_once('.').map_or(0, |(_, fraction)| fraction.trim_end_matches('0').len());
+        if fraction > usize::try_from(*scale).unwrap_or(0) {
+            return Err(wrong());
+        }
+    }
+    value.cast_to(to).map_err(|_| wrong())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(text: &str) -> Result<String, EngineError> {
+        Ok(match numbered(text)? {
+            ParserInput::Sql(text) => text.to_owned(),
+            ParserInput::Tokens(tokens) => tokens.iter().map(|token| token.token.to_string()).collect(),
+        })
+    }
+
+    #[test]
+    fn marks_are_numbered_outside_quotes_and_comments() {
+        for (text, expected) in [
+            ("SELECT 1", "SELECT 1"),
+            ("SELECT ?, '?', \"?\", ? -- ?", "SELECT $1, '?', \"?\", $2 -- ?"),
+            ("SELECT $2, $01 /* $7 */", "SELECT $2, $1 /* $7 */"),
+            ("SELECT 'open ?", "SELECT 'open ?"),
+        ] {
+            assert_eq!(written(text).unwrap(), expected);
+        }
+        for (text, part) in [("SELECT $1, ?", "both"), ("SELECT $name", "$name"), ("SELECT $0", "$0"), ("SELECT ?7", "?7")] {
+            assert!(matches!(written(text), Err(EngineError::Syntax(message)) if message.contains(part)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_is_cast_only_where_it_stays_the_same() {
+        let int = DataType::Int64;
+        let decimal = DataType::Decimal128(12, 2);
+        assert_eq!(cast(ScalarValue::Int32(Some(7)), &int, 1).unwrap(), ScalarValue::Int64(Some(7)));
+        assert_eq!(cast(ScalarValue::Float64(Some(1.0)), &int, 1).unwrap(), ScalarValue::Int64(Some(1)));
+        assert_eq!(cast(ScalarValue::Float64(Some(1.7)), &int, 1).unwrap(), ScalarValue::Float64(Some(1.7)));
+        assert_eq!(cast(ScalarValue::Utf8(None), &int, 1).unwrap(), ScalarValue::Int64(None));
+        assert_eq!(cast(ScalarValue::Utf8(Some("1.50".into())), &decimal, 1).unwrap(), ScalarValue::Decimal128(Some(150), 12, 2));
+        for (value, to) in [("1.555", &decimal), ("x", &decimal), ("1.7", &int), ("nonsense", &DataType::Date32)] {
+            let error = cast(ScalarValue::Utf8(Some(value.into())), to, 3).unwrap_err();
+            assert!(error.to_string().contains("parameter $3"), "{value}: {error}");
+        }
+    }
+}
