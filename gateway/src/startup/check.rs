@@ -13,11 +13,7 @@ use std::io::Write;
 /// Mistakes, sources that do not answer, drift that is not accepted.
 pub async fn run(config: Config, write_lock: bool) -> Result<(), StartError> {
     tls::install_provider();
-    for files in
-        [config.gateway.http.tls.as_ref(), config.gateway.flight.as_ref().and_then(|flight| flight.tls.as_ref())].into_iter().flatten()
-    {
-        tls::server_config(files, &[])?;
-    }
+    tls::load(&config)?;
     let gateway = assemble(config)?;
     gateway.keeper.introspect().await;
     let statuses = gateway.keeper.statuses();

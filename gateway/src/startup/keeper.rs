@@ -24,6 +24,10 @@ use tokio_util::sync::CancellationToken;
 const INTROSPECTION: Duration = Duration::from_secs(20);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
+/// How often a source that answers is asked again, so that `/ready` and the metrics stay true when nobody queries it.
+const RECHECK: Duration = Duration::from_secs(15);
+/// The share of the time that a source may be busy with being asked: one whose answer takes long is asked less often.
+const RECHECK_SHARE: u32 = 20;
 
 /// What is known of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -42,7 +46,9 @@ pub enum SourceState {
 pub struct SourceStatus {
     /// What is known of it.
     pub state: SourceState,
-    /// Since when, as seconds since 1970.
+    /// Whether it answered when it was last asked.
+    pub answers: bool,
+    /// Since when it does or does not, as seconds since 1970.
     pub since: u64,
     /// Why it did not answer when it was last asked.
     pub last_error: Option<String>,
@@ -93,7 +99,8 @@ impl Keeper {
                 let state = if locked.contains_key(name) { SourceState::FromLock } else { SourceState::Unknown };
                 let schema_version = locked.get(name).map(|schema| schema.version.clone());
                 let contact = config.sources.get(name).and_then(|source| source.contact.clone());
-                let status = SourceStatus { state, since: now(), last_error: None, schema_version, drift: Vec::new(), contact };
+                let status =
+                    SourceStatus { state, answers: false, since: now(), last_error: None, schema_version, drift: Vec::new(), contact };
                 (name.clone(), status)
             })
             .collect();
@@ -166,14 +173,17 @@ impl Keeper {
         tables.map(|(name, table)| RemoteTableName::parse(table.remote.as_deref().unwrap_or(name))).collect()
     }
 
+    /// Notes what a source says it has. What it said first is what is published for as long as the process runs; later answers are
+    /// compared with it, and differences are reported.
     fn accept(&self, name: &str, live: RemoteSchema) {
         let named = self.named(name);
         let mut known = self.known();
+        let first = known.statuses.get(name).is_none_or(|status| status.state != SourceState::Live);
         known.live.insert(name.to_owned(), live.clone());
         let (schema, drift) = match known.locked.get(name) {
             Some(locked) => {
                 let reconciled = reconcile(locked, &live, &named);
-                if reconciled.accepted {
+                if reconciled.accepted && first {
                     known.locked.insert(name.to_owned(), reconciled.schema.clone());
                 }
                 (reconciled.schema, reconciled.drift)
@@ -181,12 +191,15 @@ impl Keeper {
             None => (live, Vec::new()),
         };
         if let Some(status) = known.statuses.get_mut(name) {
-            if status.state != SourceState::Live {
+            if !status.answers {
                 status.since = now();
             }
+            status.answers = true;
             status.state = SourceState::Live;
             status.last_error = None;
-            status.schema_version = Some(schema.version.clone());
+            if first {
+                status.schema_version = Some(schema.version.clone());
+            }
             for difference in drift.iter().filter(|new| !status.drift.contains(new)) {
                 tracing::warn!(
                     source = name,
@@ -198,7 +211,9 @@ impl Keeper {
             }
             status.drift = drift;
         }
-        known.schemas.insert(name.to_owned(), schema);
+        if first {
+            known.schemas.insert(name.to_owned(), schema);
+        }
     }
 
     fn failed(&self, name: &str, message: String) {
@@ -212,6 +227,10 @@ impl Keeper {
             if status.last_error.as_ref() != Some(&message) {
                 tracing::warn!(source = name, error = message, "the source does not answer: {instead}");
             }
+            if status.answers {
+                status.since = now();
+            }
+            status.answers = false;
             status.last_error = Some(message);
         }
     }
@@ -308,37 +327,40 @@ impl Keeper {
         Ok(self.lock_path.clone())
     }
 
-    /// Goes on asking every source that has not answered yet, with growing pauses, and publishes when one does. Ends when all have,
-    /// or with the process.
-    pub async fn recover(self: Arc<Self>, stop: CancellationToken) {
-        let waiting: Vec<String> = self.waiting();
-        let mut tasks: FuturesUnordered<_> = waiting.iter().map(|name| self.recover_one(name, &stop)).collect();
+    /// Goes on asking every source: one that does not answer with growing pauses, one that does now and then. What a source has is
+    /// published when it answers for the first time. Ends when a stop is asked.
+    pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        let mut tasks: FuturesUnordered<_> = self.sources.keys().map(|name| self.watch_one(name, &stop)).collect();
         while tasks.next().await.is_some() {}
     }
 
-    fn waiting(&self) -> Vec<String> {
-        let known = self.known();
-        known.statuses.iter().filter(|(_, status)| status.state != SourceState::Live).map(|(name, _)| name.clone()).collect()
-    }
-
-    async fn recover_one(&self, name: &str, stop: &CancellationToken) {
-        let mut pause = FIRST_RETRY;
+    async fn watch_one(&self, name: &str, stop: &CancellationToken) {
+        let (mut answers, mut published) =
+            self.known().statuses.get(name).map_or((false, false), |status| (status.answers, status.state == SourceState::Live));
+        let mut pause = if answers { RECHECK } else { FIRST_RETRY };
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
             }
             let started = Instant::now();
-            let was_known = self.known().schemas.contains_key(name);
-            if self.introspect_one(name).await {
+            let answered = self.introspect_one(name).await;
+            if answered && !answers {
                 tracing::info!(source = name, "the source answers");
-                if let Err(errors) = self.publish() {
-                    tracing::error!(source = name, known = was_known, "the model cannot be published with what the source has: {errors}");
-                }
-                return;
             }
-            // A source that lets every question time out is asked no more often than one that refuses at once.
-            pause = (pause * 2).max(started.elapsed()).min(LAST_RETRY);
+            if answered && !published {
+                published = true;
+                if let Err(errors) = self.publish() {
+                    tracing::error!(source = name, "the model cannot be published with what the source has: {errors}");
+                }
+            }
+            pause = match (answered, answers) {
+                (true, _) => RECHECK.max(started.elapsed() * RECHECK_SHARE),
+                (false, true) => FIRST_RETRY,
+                // A source that lets every question time out is asked no more often than one that refuses at once.
+                (false, false) => (pause * 2).max(started.elapsed()).min(LAST_RETRY),
+            };
+            answers = answered;
         }
     }
 }

@@ -1,16 +1,17 @@
 //! `portico serve`: opens the doors, keeps the model, and stops in order. It must not know what is answered.
 //!
-//! Order of a start: addresses are taken (a wrong one stops the start at once), the operators' door opens, sources are introspected,
+//! Order of a start: certificates are read and addresses are taken (a wrong one stops the start at once), the operators' door opens, sources are introspected,
 //! the model is published, the other doors open. Order of a stop: `/ready` says no, the doors accept nothing new, running requests
 //! end within the grace period or are cancelled.
 
-use crate::config::{Config, HttpSettings};
+use crate::config::Config;
 use crate::startup::keeper::Keeper;
 use crate::startup::{Gateway, StartError, assemble, tls};
 use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
+use rustls::ServerConfig;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ type Doors = JoinSet<Result<(), StartError>>;
 pub async fn run(config: Config) -> Result<(), StartError> {
     tls::install_provider();
     crate::telemetry::install(config.gateway.log_level, config.gateway.log_format);
+    let certificates = tls::load(&config)?;
     let http = bind(&config.gateway.http.listen, "HTTP")?;
     let flight = config.gateway.flight.as_ref().map(|flight| bind(&flight.listen, "Flight")).transpose()?;
     let admin = bind(&config.gateway.admin_listen, "admin")?;
@@ -41,12 +43,11 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     operators.spawn(serve_admin(Arc::clone(&gateway), admin, stop.clone()));
     gateway.keeper.introspect().await;
     gateway.keeper.publish()?;
-    doors.spawn(serve_http(Arc::clone(&gateway), http, stop.clone()));
-    if let (Some(listener), Some(settings)) = (flight, gateway.config.gateway.flight.clone()) {
-        let identity = settings.tls.as_ref().map(|files| tls::server_config(files, &[b"h2"]).and_then(|_| tls::pem(files))).transpose()?;
-        doors.spawn(serve_flight(Arc::clone(&gateway), listener, identity, stop.clone()));
+    doors.spawn(serve_http(Arc::clone(&gateway), http, certificates.http, stop.clone()));
+    if let Some(listener) = flight {
+        doors.spawn(serve_flight(Arc::clone(&gateway), listener, certificates.flight, stop.clone()));
     }
-    let recovery = tokio::spawn(Keeper::recover(Arc::clone(&gateway.keeper), stop.clone()));
+    let watch = tokio::spawn(Keeper::watch(Arc::clone(&gateway.keeper), stop.clone()));
     let outcome = until_stopped(&mut doors, &mut operators).await;
     stop.cancel();
     let grace = gateway.config.gateway.grace;
@@ -57,7 +58,7 @@ pub async fn run(config: Config) -> Result<(), StartError> {
         tracing::warn!("the grace period is over: what still runs is cancelled");
         doors.shutdown().await;
     }
-    recovery.abort();
+    watch.abort();
     operators.shutdown().await;
     tracing::info!("stopped");
     outcome
@@ -110,9 +111,14 @@ async fn serve_admin(gateway: Arc<Gateway>, listener: TcpListener, stop: Cancell
     axum_server::from_tcp(listener).map_err(failed)?.serve(service).await.map_err(failed)
 }
 
-async fn serve_http(gateway: Arc<Gateway>, listener: TcpListener, stop: CancellationToken) -> Result<(), StartError> {
-    let settings: HttpSettings = gateway.config.gateway.http.clone();
-    announce("http", &listener, settings.tls.is_some());
+async fn serve_http(
+    gateway: Arc<Gateway>,
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    stop: CancellationToken,
+) -> Result<(), StartError> {
+    let max_url = gateway.config.gateway.http.max_url;
+    announce("http", &listener, tls.is_some());
     let handle = Handle::new();
     let grace = gateway.config.gateway.grace;
     let closing = handle.clone();
@@ -122,16 +128,15 @@ async fn serve_http(gateway: Arc<Gateway>, listener: TcpListener, stop: Cancella
     });
     let service = crate::http::router(gateway).into_make_service_with_connect_info::<SocketAddr>();
     let failed = |error: std::io::Error| StartError::Door(format!("the HTTP door failed: {error}"));
-    match &settings.tls {
-        Some(files) => {
-            let config = RustlsConfig::from_config(tls::server_config(files, &[b"h2", b"http/1.1"])?);
-            let mut server = axum_server::from_tcp_rustls(listener, config).map_err(failed)?.handle(handle);
-            limit(server.http_builder(), settings.max_url);
+    match tls {
+        Some(config) => {
+            let mut server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(config)).map_err(failed)?.handle(handle);
+            limit(server.http_builder(), max_url);
             server.serve(service).await.map_err(failed)
         }
         None => {
             let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle);
-            limit(server.http_builder(), settings.max_url);
+            limit(server.http_builder(), max_url);
             server.serve(service).await.map_err(failed)
         }
     }

@@ -49,8 +49,16 @@ async fn a_source_that_was_never_seen_is_waited_for() {
     assert_eq!(gateway.keeper.missing_tables(), ["Invoices", "Totals"]);
     assert_eq!(gateway.keeper.statuses()["late"].state, SourceState::Unknown);
     make(&directory.path().join("late.db"), INVOICES);
-    let recovery = Keeper::recover(Arc::clone(&gateway.keeper), CancellationToken::new());
-    tokio::time::timeout(Duration::from_secs(20), recovery).await.unwrap();
+    let stop = CancellationToken::new();
+    let watch = tokio::spawn(Keeper::watch(Arc::clone(&gateway.keeper), stop.clone()));
+    for _ in 0..200 {
+        if tables(&gateway).len() > 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    stop.cancel();
+    tokio::time::timeout(Duration::from_secs(20), watch).await.unwrap().unwrap();
     assert_eq!(tables(&gateway), ["Customers", "Invoices", "Totals"]);
     assert!(gateway.keeper.missing_tables().is_empty());
     assert_eq!(gateway.keeper.statuses()["late"].state, SourceState::Live);
@@ -124,9 +132,30 @@ async fn mistakes_that_only_a_source_can_show_have_their_line() {
 async fn certificates_are_checked_at_start() {
     let directory = tempfile::tempdir().unwrap();
     let (cert, key) = (directory.path().join("cert.pem"), directory.path().join("key.pem"));
-    let files = config::TlsFile { cert: cert.clone(), key };
-    assert!(tls::server_config(&files, &[]).unwrap_err().to_string().contains("cert.pem cannot be read"));
+    let tls = format!("gateway: {{ http: {{ tls: {{ cert: '{}', key: key.pem }} }} }}", cert.display());
+    let text = format!("{CONFIG}\n{tls}\n");
+    let config = config::load::parse(&directory.path().join("portico.yaml"), &text).unwrap_or_else(|errors| panic!("{errors}"));
+    let told = || tls::load(&config).map(drop).unwrap_err().to_string();
+    assert!(told().contains("portico.yaml:10:") && told().contains("cert.pem cannot be read"), "{}", told());
     std::fs::write(&cert, "not a certificate").unwrap();
-    std::fs::write(&files.key, "not a key").unwrap();
-    assert!(tls::server_config(&files, &[]).unwrap_err().to_string().contains("there is no certificate"));
+    std::fs::write(&key, "not a key").unwrap();
+    assert!(told().contains("no PEM certificate"), "{}", told());
+}
+
+#[tokio::test]
+async fn what_a_running_source_changes_is_told_and_not_published() {
+    let directory = tempfile::tempdir().unwrap();
+    make(&directory.path().join("shop.db"), CUSTOMERS);
+    make(&directory.path().join("late.db"), INVOICES);
+    let gateway = started(directory.path()).await;
+    let before = gateway.keeper.statuses()["shop"].clone();
+    assert!(before.answers && before.drift.is_empty());
+    make(&directory.path().join("shop.db"), "ALTER TABLE customer ADD COLUMN phone TEXT");
+    gateway.keeper.introspect().await;
+    let statuses = gateway.keeper.statuses();
+    assert_eq!(statuses["shop"].drift.len(), 1, "{statuses:?}");
+    assert_eq!(statuses["shop"].schema_version, before.schema_version);
+    assert!(statuses["late"].drift.is_empty(), "{statuses:?}");
+    let (model, _) = gateway.keeper.build().unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(model.tables["Customers"].columns.len(), 2, "the column is not there until it is accepted");
 }
