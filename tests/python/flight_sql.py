@@ -1,8 +1,10 @@
-"""A Flight SQL client: the ADBC driver, driven by JSON. Arguments: address, value of the authorization header.
+"""A Flight SQL client: the ADBC driver, driven by JSON. Its argument is the address.
 
-Reads one JSON object per line and answers one per line: {"query": SQL, "parameters": [...]} with {"columns", "rows"},
+The first line is a JSON object of the driver's options, of which those with a value count. Then it reads one JSON object per line and
+answers one per line: {"query": SQL, "parameters": [...]} with {"columns", "rows"}; a parameter {"date": text}, and likewise time,
+timestamp, decimal and bytes (as hexadecimal digits), is a value of that type; {"many": SQL, "rows": [[...], ...]} with executemany,
 {"stream": SQL} with {"rows"} counted batch by batch, {"objects": depth} with the catalogue, {"schema": table} with a table's columns,
-{"prepare": SQL} with the schema of its result. A failure is {"error": message, "status": name}.
+{"prepare": SQL} with the names and types of its parameters. A failure is {"error": message, "status": name}.
 """
 
 import datetime
@@ -10,9 +12,33 @@ import decimal
 import json
 import sys
 
+import warnings
+
 import adbc_driver_flightsql.dbapi as flight_sql
 
-address, authorization = sys.argv[1], sys.argv[2]
+# The door has no transactions, and the driver says so each time.
+warnings.filterwarnings("ignore", message="Cannot disable autocommit")
+
+address = sys.argv[1]
+
+TYPES = {
+    "date": datetime.date.fromisoformat,
+    "time": datetime.time.fromisoformat,
+    "timestamp": datetime.datetime.fromisoformat,
+    "decimal": decimal.Decimal,
+    "bytes": bytes.fromhex,
+}
+
+
+def typed(value):
+    if isinstance(value, dict):
+        ((name, text),) = value.items()
+        return TYPES[name](text)
+    return value
+
+
+def typed_all(values):
+    return None if values is None else [typed(value) for value in values]
 
 
 def plain(value):
@@ -36,12 +62,15 @@ def answer(connection, request):
     with connection.cursor() as cursor:
         if "prepare" in request:
             schema = cursor.adbc_prepare(request["prepare"])
-            return {"parameters": None if schema is None else len(schema)}
+            return {"parameters": [] if schema is None else [[field.name, str(field.type)] for field in schema]}
+        if "many" in request:
+            cursor.executemany(request["many"], [typed_all(row) for row in request["rows"]])
+            return {"rows": cursor.fetchall()}
         if "stream" in request:
             cursor.execute(request["stream"])
             reader = cursor.fetch_record_batch()
             return {"rows": sum(batch.num_rows for batch in reader)}
-        cursor.execute(request["query"], request.get("parameters"))
+        cursor.execute(request["query"], typed_all(request.get("parameters")))
         table = cursor.fetch_arrow_table()
         return {
             "columns": [[field.name, str(field.type)] for field in table.schema],
@@ -49,7 +78,7 @@ def answer(connection, request):
         }
 
 
-options = {"adbc.flight.sql.authorization_header": authorization} if authorization else {}
+options = {name: value for name, value in json.loads(sys.stdin.readline()).items() if value is not None}
 for line in sys.stdin:
     request = json.loads(line)
     try:

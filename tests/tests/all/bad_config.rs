@@ -27,6 +27,7 @@ const MISTAKES: &[(&str, &str, &str, &str)] = &[
     ("key: [Id]", "key: []", "key: []", "at least one"),
     ("FROM \"Customers\" c", "FROM \"Custmers\" c", "Custmers", "Custmers"),
     ("sum(i.amount) AS", "sum(i.amunt) AS", "amunt", "amunt"),
+    ("sum(i.amount) AS", "sum(i.amount + ?) AS", "i.amount + ?", "no parameters"),
     ("SELECT c.\"Id\" AS \"Id\",", "DELETE FROM \"Customers\" --", "DELETE", ""),
     ("rows: \"Region = principal.region\"", "rows: \"Regon = principal.region\"", "Regon", "Region"),
     ("rows: \"Region = principal.region\"", "rows: \"Region = \"", "rows:", ""),

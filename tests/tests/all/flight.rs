@@ -6,19 +6,42 @@ use serde_json::{Value, json};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
+/// How a Python program presents itself, and whom it trusts.
+#[derive(Default)]
+pub struct Caller {
+    /// The value of the authorization header of every call.
+    pub authorization: Option<String>,
+    /// User and password: the driver turns them into a token with a handshake.
+    pub user: Option<(String, String)>,
+    /// Certificates to trust, as PEM; those of the machine without.
+    pub roots: Option<String>,
+}
+
+impl Caller {
+    pub fn key(key: &str) -> Caller {
+        Caller { authorization: (!key.is_empty()).then(|| format!("Bearer {key}")), ..Caller::default() }
+    }
+}
+
 /// Runs requests through the ADBC driver: see `python/flight_sql.py`.
 pub fn adbc(gateway: &Gateway, key: &str, requests: &[Value]) -> Vec<Value> {
+    adbc_as(&gateway.flight, &Caller::key(key), requests)
+}
+
+/// The same as any caller, at any address.
+pub fn adbc_as(address: &str, caller: &Caller, requests: &[Value]) -> Vec<Value> {
     let python = std::env::var("PORTICO_TEST_PYTHON")
         .expect("PORTICO_TEST_PYTHON is not set: run tests/run, or name a Python with the packages of tests/requirements.txt");
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/python/flight_sql.py");
-    let authorization = if key.is_empty() { String::new() } else { format!("Bearer {key}") };
-    let mut child = Command::new(python)
-        .args([script, &gateway.flight, &authorization])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("Python starts");
+    let (user, password) = caller.user.as_ref().map_or((None, None), |(user, password)| (Some(user), Some(password)));
+    let options = json!({
+        "adbc.flight.sql.authorization_header": caller.authorization, "username": user, "password": password,
+        "adbc.flight.sql.client_option.tls_root_certs": caller.roots,
+    });
+    let mut child =
+        Command::new(python).args([script, address]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("Python starts");
     let mut input = child.stdin.take().unwrap();
+    writeln!(input, "{options}").unwrap();
     for request in requests {
         writeln!(input, "{request}").unwrap();
     }

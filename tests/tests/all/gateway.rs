@@ -61,11 +61,29 @@ impl Gateway {
 
     /// The same with further lines for `gateway:`, each indented by two blanks.
     pub async fn start_with(directory: &Path, config: &str, settings: &str, environment: &[(&str, &str)]) -> Gateway {
+        let plain = |listen: &str| format!("{{ listen: \"{listen}\" }}");
+        Gateway::launch(directory, config, settings, plain, environment).await
+    }
+
+    /// The same with doors for clients that are given as YAML for their address, and are encrypted if there is `tls` in it.
+    pub async fn start_with_doors(directory: &Path, config: &str, door: impl Fn(&str) -> String, environment: &[(&str, &str)]) -> Gateway {
+        Gateway::launch(directory, config, "", door, environment).await
+    }
+
+    async fn launch(
+        directory: &Path,
+        config: &str,
+        settings: &str,
+        door: impl Fn(&str) -> String,
+        environment: &[(&str, &str)],
+    ) -> Gateway {
         let (http, flight, admin) = (free_port(), free_port(), free_port());
+        let (http_door, flight_door) = (door(&format!("127.0.0.1:{http}")), door(&format!("127.0.0.1:{flight}")));
         let text = format!(
-            "gateway:\n  http: {{ listen: \"127.0.0.1:{http}\" }}\n  flight: {{ listen: \"127.0.0.1:{flight}\" }}\n  \
-             admin: {{ listen: \"127.0.0.1:{admin}\" }}\n  token_key: {{ env: TEST_TOKEN_KEY }}\n{settings}{config}"
+            "gateway:\n  http: {http_door}\n  flight: {flight_door}\n  admin: {{ listen: \"127.0.0.1:{admin}\" }}\n  \
+             token_key: {{ env: TEST_TOKEN_KEY }}\n{settings}{config}"
         );
+        let (http_scheme, flight_scheme) = if http_door.contains("tls:") { ("https", "grpc+tls") } else { ("http", "grpc") };
         let file = directory.join("portico.yaml");
         std::fs::write(&file, text).unwrap();
         let mut command = Command::new(program());
@@ -77,8 +95,8 @@ impl Gateway {
         collect(child.stderr.take().unwrap(), log.clone());
         let gateway = Gateway {
             child,
-            http: format!("http://127.0.0.1:{http}"),
-            flight: format!("grpc://127.0.0.1:{flight}"),
+            http: format!("{http_scheme}://127.0.0.1:{http}"),
+            flight: format!("{flight_scheme}://127.0.0.1:{flight}"),
             admin: format!("http://127.0.0.1:{admin}"),
             log,
             client: Client::builder().no_proxy().build().unwrap(),
@@ -131,6 +149,12 @@ impl Gateway {
     pub async fn sql(&self, sql: &str, key: &str) -> Response {
         let request = self.request(Method::POST, "/sql", key).header("Accept", "application/json");
         request.json(&serde_json::json!({ "sql": sql })).send().await.unwrap()
+    }
+
+    /// What the operators' door answers.
+    pub async fn ask_admin(&self, path: &str) -> String {
+        let response = self.client.get(format!("{}{path}", self.admin)).send().await.unwrap();
+        response.text().await.unwrap()
     }
 
     /// Resident memory in bytes: now, and at its highest.

@@ -5,15 +5,19 @@
 
 mod bad_config;
 mod bad_input;
+mod credentials;
 mod dependencies;
 mod dml;
 mod explain;
 mod fixture;
 mod flight;
 mod gateway;
+mod metrics;
 mod odata;
 mod outage;
 mod policy;
+mod prepared;
 mod source_files;
 mod streaming;
+mod tls;
 mod writes;

@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 
 /// A TCP proxy in front of PostgreSQL that can be shut: then it refuses connections and breaks those that are open.
-struct Proxy {
-    port: u16,
+pub struct Proxy {
+    pub port: u16,
     open: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<()>,
 }
 
 impl Proxy {
-    async fn start(port: u16, target: String, open: bool) -> Proxy {
+    pub async fn start(port: u16, target: String, open: bool) -> Proxy {
         let open = Arc::new(AtomicBool::new(open));
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let gate = open.clone();
@@ -43,7 +43,7 @@ impl Proxy {
         Proxy { port, open, task }
     }
 
-    fn set(&self, open: bool) {
+    pub fn set(&self, open: bool) {
         self.open.store(open, Ordering::SeqCst);
     }
 }
@@ -55,7 +55,7 @@ impl Drop for Proxy {
 }
 
 /// The server's address, and the database's url through the proxy.
-fn through(sources: &Sources, port: u16) -> (String, String) {
+pub fn through(sources: &Sources, port: u16) -> (String, String) {
     let (scheme, rest) = sources.database.url.split_once("://").unwrap();
     let (authority, database) = rest.split_once('/').unwrap();
     let (user, address) = authority.rsplit_once('@').map_or((String::new(), authority), |(user, address)| (format!("{user}@"), address));
