@@ -328,7 +328,7 @@ impl EntityPlanner<'_> {
     ) -> Result<Vec<OrderKey>, EngineError> {
         let mut keys = Vec::new();
         for order in &query.order_by {
-            keys.push(OrderKey { expr: lowering.value(&order.expr)?, descending: order.descending });
+            keys.push(OrderKey { expr: lowering.sort_key(&order.expr)?, descending: order.descending });
         }
         let cut = query.top.is_some() || query.skip > 0 || restriction.page_size > 0;
         if query.key.is_none() && (cut || !keys.is_empty()) {
