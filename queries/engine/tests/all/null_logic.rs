@@ -14,7 +14,7 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
 }
 
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     let seed = number("PORTICO_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("seed {seed} (set PORTICO_SEED to repeat)");
     seed
@@ -24,7 +24,7 @@ fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros()).unwrap()
 }
 
-fn key(row: &[Value]) -> i64 {
+pub fn key(row: &[Value]) -> i64 {
     match row[0] {
         Value::Int64(key) => key,
         ref other => panic!("{other:?} is no key"),
@@ -32,13 +32,13 @@ fn key(row: &[Value]) -> i64 {
 }
 
 /// What the specification says of an expression over all rows.
-struct Verdict {
-    outcomes: Vec<(i64, Result<Value, Fault>)>,
+pub struct Verdict {
+    pub outcomes: Vec<(i64, Result<Value, Fault>)>,
     /// Whether some part of it fails on some row, so that the request may.
-    may_fail: bool,
+    pub may_fail: bool,
 }
 
-fn verdict(world: &World, kind: usize, expression: &BoundExpr) -> Verdict {
+pub fn verdict(world: &World, kind: usize, expression: &BoundExpr) -> Verdict {
     let (mut may_fail, now) = (false, now());
     let outcomes = world.rows[kind]
         .iter()
