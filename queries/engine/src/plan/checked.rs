@@ -14,8 +14,8 @@ use datafusion::common::{DFSchema, Result as DataFusionResult, plan_err};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, Volatility,
+    BinaryExpr, Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
 };
 use std::sync::Arc;
 
@@ -130,7 +130,8 @@ impl ScalarUDFImpl for Checked {
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> DataFusionResult<ColumnarValue> {
-        let arrays = arguments.args.iter().map(|argument| argument.to_array(arguments.number_rows)).collect::<DataFusionResult<Vec<_>>>()?;
+        let arrays =
+            arguments.args.iter().map(|argument| argument.to_array(arguments.number_rows)).collect::<DataFusionResult<Vec<_>>>()?;
         let result = match (self.operation, arrays.as_slice()) {
             (Operation::Add, [left, right]) => add(left, right),
             (Operation::Subtract, [left, right]) => sub(left, right),

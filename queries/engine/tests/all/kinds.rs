@@ -94,7 +94,8 @@ impl Drop for Database {
 impl World {
     /// Rows of the columns in all kinds; the first column is the key.
     pub async fn new(columns: &[Column], rows: &[Vec<Value>]) -> World {
-        let stored = |kind: usize| rows.iter().map(move |row| row.iter().zip(columns).map(|(value, column)| held(kind, column, value)).collect());
+        let stored =
+            |kind: usize| rows.iter().map(move |row| row.iter().zip(columns).map(|(value, column)| held(kind, column, value)).collect());
         let rows: [Vec<Vec<Value>>; 4] = std::array::from_fn(|kind| stored(kind).collect());
         let described = columns.iter().map(|column| MemoryTable::column(column.name, column.scalar_type, column.nullable)).collect();
         let memory = Arc::new(MemorySource::new("memory", vec![table("t", described, &[columns[0].name], &rows[0])]).unwrap());

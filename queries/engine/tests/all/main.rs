@@ -9,6 +9,7 @@ mod kinds;
 mod null_logic;
 mod odata_random;
 mod odata_reference;
+mod odata_values;
 mod paging;
 mod policy;
 mod pushdown;

@@ -11,8 +11,31 @@ const AMOUNT: ScalarType = ScalarType::Decimal { precision: 9, scale: 2 };
 const RATE: ScalarType = ScalarType::Decimal { precision: 12, scale: 4 };
 const DAY: i64 = 86_400_000_000;
 const TEXTS: &[&str] = &[
-    "", " ", "a", "A", "ab", "Ab", "b", "abc", "it's", "100%", "a_b", "back\\slash", "é", "É", "straße", "ΩMEGA", "ωmega", "日本", "😀a",
-    "a😀b", " a ", "\u{a0}a\u{3000}", "\ta\n", "note 1", "aa",
+    "",
+    " ",
+    "a",
+    "A",
+    "ab",
+    "Ab",
+    "b",
+    "abc",
+    "it's",
+    "100%",
+    "a_b",
+    "back\\slash",
+    "é",
+    "É",
+    "straße",
+    "ΩMEGA",
+    "ωmega",
+    "日本",
+    "😀a",
+    "a😀b",
+    " a ",
+    "\u{a0}a\u{3000}",
+    "\ta\n",
+    "note 1",
+    "aa",
 ];
 const GUIDS: &[&str] = &[
     "00000000-0000-0000-0000-000000000000",
@@ -123,9 +146,14 @@ pub fn literal(value: &Value) -> String {
     };
     match value {
         Value::Null(_) => "null".to_owned(),
-        Value::Float32(Float(number)) | Value::Float64(Float(number)) if !number.is_finite() => {
-            if number.is_nan() { "NaN" } else if *number > 0.0 { "INF" } else { "-INF" }.to_owned()
+        Value::Float32(Float(number)) | Value::Float64(Float(number)) if !number.is_finite() => if number.is_nan() {
+            "NaN"
+        } else if *number > 0.0 {
+            "INF"
+        } else {
+            "-INF"
         }
+        .to_owned(),
         Value::Float32(Float(number)) => format!("{:e}", *number as f32),
         Value::Float64(Float(number)) => format!("{number:e}"),
         Value::Text(text) => format!("'{}'", text.replace('\'', "''")),
@@ -218,7 +246,8 @@ impl Writer<'_> {
             }
             _ => {
                 let class = self.class();
-                let operators: &[&str] = if class == Class::Binary { &["eq", "ne"] } else { &["eq", "ne", "lt", "le", "gt", "ge", "eq", "ne"] };
+                let operators: &[&str] =
+                    if class == Class::Binary { &["eq", "ne"] } else { &["eq", "ne", "lt", "le", "gt", "ge", "eq", "ne"] };
                 format!("{} {} {}", self.operand(class, 2), self.pick(operators), self.operand(class, 1))
             }
         }
@@ -230,7 +259,9 @@ impl Writer<'_> {
 
     fn column(&mut self, class: Class) -> &'static str {
         match class {
-            Class::Number => self.pick(&["Small", "N", "M", "Big", "Single", "Solid", "Ratio", "Share", "Amount", "Rate", "Id", "N", "Ratio", "Amount"]),
+            Class::Number => {
+                self.pick(&["Small", "N", "M", "Big", "Single", "Solid", "Ratio", "Share", "Amount", "Rate", "Id", "N", "Ratio", "Amount"])
+            }
             Class::Text => self.pick(&["Name", "Code"]),
             Class::Boolean => self.pick(&["Flag", "Sure"]),
             Class::Binary => self.pick(&["Bytes", "Blob"]),
@@ -248,7 +279,16 @@ impl Writer<'_> {
         }
         let scalar_type = match class {
             Class::Number => {
-                let numbers = [ScalarType::Int16, ScalarType::Int32, ScalarType::Int32, ScalarType::Int64, ScalarType::Float32, ScalarType::Float64, AMOUNT, RATE];
+                let numbers = [
+                    ScalarType::Int16,
+                    ScalarType::Int32,
+                    ScalarType::Int32,
+                    ScalarType::Int64,
+                    ScalarType::Float32,
+                    ScalarType::Float64,
+                    AMOUNT,
+                    RATE,
+                ];
                 self.pick(&numbers)
             }
             Class::Text => ScalarType::Text,
@@ -309,7 +349,8 @@ impl Writer<'_> {
                 format!("substring({inner},{start})")
             }
             _ => {
-                let (start, length) = (self.pick(&["0", "1", "3", "M", "N"]), self.pick(&["0", "1", "2", "9", "length(Code)", "null", "N"]));
+                let (start, length) =
+                    (self.pick(&["0", "1", "3", "M", "N"]), self.pick(&["0", "1", "2", "9", "length(Code)", "null", "N"]));
                 format!("substring({inner},{start},{length})")
             }
         }

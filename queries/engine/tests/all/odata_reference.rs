@@ -36,8 +36,10 @@ impl<'a> Reference<'a> {
     pub fn value(&self, expression: &BoundExpr) -> Outcome {
         let outcome = self.evaluate(expression);
         // A decimal with more digits than its type has is right; a service that checks types may refuse it.
-        let too_long = |value: &Value| matches!(value, Value::Decimal { unscaled, precision, .. }
-            if unscaled.to_i128().is_none_or(|unscaled| unscaled.abs() >= 10_i128.pow(u32::from((*precision).min(38)))));
+        let too_long = |value: &Value| {
+            matches!(value, Value::Decimal { unscaled, precision, .. }
+            if unscaled.to_i128().is_none_or(|unscaled| unscaled.abs() >= 10_i128.pow(u32::from((*precision).min(38)))))
+        };
         if outcome.as_ref().map_or(true, too_long) {
             self.faulty.set(true);
         }
@@ -51,7 +53,8 @@ impl<'a> Reference<'a> {
             BoundExpr::Compare { op, left, right } => {
                 let null_tests = [(left, right), (right, left)];
                 let (left, right) = (self.value(left), self.value(right));
-                let null_test = null_tests.iter().any(|(side, other)| matches!(***side, BoundExpr::Literal(Value::Null(_))) && self.never_null(other));
+                let null_test =
+                    null_tests.iter().any(|(side, other)| matches!(***side, BoundExpr::Literal(Value::Null(_))) && self.never_null(other));
                 if null_test && (left.is_err() || right.is_err()) {
                     // Whatever it would be, it is not null.
                     return Ok(Value::Boolean(*op == ComparisonOperator::Ne));
@@ -198,7 +201,9 @@ fn exact(value: &Value) -> (i128, u32) {
         Value::Int16(value) => (i128::from(*value), 0),
         Value::Int32(value) => (i128::from(*value), 0),
         Value::Int64(value) => (i128::from(*value), 0),
-        Value::Decimal { unscaled, scale, .. } => (unscaled.to_i128().expect("decimals of the tests are short"), u32::try_from(*scale).unwrap()),
+        Value::Decimal { unscaled, scale, .. } => {
+            (unscaled.to_i128().expect("decimals of the tests are short"), u32::try_from(*scale).unwrap())
+        }
         other => panic!("{other:?} is no exact number"),
     }
 }

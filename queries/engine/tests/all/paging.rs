@@ -48,7 +48,12 @@ fn wanted(world: &World, kind: usize, query: &BoundQuery) -> Option<Vec<i64>> {
     Some(sorted.into_iter().map(|(_, key)| key).collect())
 }
 
-async fn page(world: &World, query: &BoundQuery, size: u64, position: Option<Vec<Value>>) -> Result<(Vec<i64>, Option<Vec<Value>>), EngineError> {
+async fn page(
+    world: &World,
+    query: &BoundQuery,
+    size: u64,
+    position: Option<Vec<Value>>,
+) -> Result<(Vec<i64>, Option<Vec<Value>>), EngineError> {
     world.keys(query.clone(), Paging { size, position }).await
 }
 
@@ -73,8 +78,13 @@ async fn pages_of_a_random_order_are_the_whole() {
             let Some(wanted) = wanted(&world, kind, &query) else { continue };
             let (mut read, mut position) = (Vec::new(), None);
             loop {
-                let (keys, next) = page(&world, &query, size, position).await.unwrap_or_else(|error| panic!("seed {seed}: {name}: {text}: {error:?}"));
-                assert!(keys.len() as u64 == size || next.is_none(), "seed {seed}: {name}: {text}: a page of {} rows and more to come", keys.len());
+                let (keys, next) =
+                    page(&world, &query, size, position).await.unwrap_or_else(|error| panic!("seed {seed}: {name}: {text}: {error:?}"));
+                assert!(
+                    keys.len() as u64 == size || next.is_none(),
+                    "seed {seed}: {name}: {text}: a page of {} rows and more to come",
+                    keys.len()
+                );
                 read.extend(keys);
                 pages += 1;
                 position = next;
