@@ -328,7 +328,11 @@ impl EntityPlanner<'_> {
     ) -> Result<Vec<OrderKey>, EngineError> {
         let mut keys = Vec::new();
         for order in &query.order_by {
-            keys.push(OrderKey { expr: lowering.value(&order.expr)?, descending: order.descending });
+            let expr = lowering.sort_key(&order.expr)?;
+            // A constant orders nothing, and `now()` would be another one on the next page: every row would come after it.
+            if expr.any_column_refs() {
+                keys.push(OrderKey { expr, descending: order.descending });
+            }
         }
         let cut = query.top.is_some() || query.skip > 0 || restriction.page_size > 0;
         if query.key.is_none() && (cut || !keys.is_empty()) {

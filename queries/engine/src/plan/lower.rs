@@ -4,13 +4,15 @@
 //! still evaluate it; where the value is observed, it is made two-valued.
 
 use crate::error::EngineError;
+use crate::plan::canonical_float;
+use crate::plan::checked::{self, Operation};
 use crate::values::scalar_from_value;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{Column, DFSchemaRef, ScalarValue};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr::InList;
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit};
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit, when};
 use portico_catalog::VirtualTable;
 use portico_odata::{ArithmeticOperator, BoundExpr, ComparisonOperator, ODataFunction};
 use portico_provider_api::Value;
@@ -58,7 +60,11 @@ impl Lowering<'_> {
             BoundExpr::Arithmetic { op, left, right, scalar_type } => {
                 self.arithmetic(*op, self.value(left)?, self.value(right)?, &scalar_type.arrow())?
             }
-            BoundExpr::Negate(inner) => Expr::Negative(Box::new(self.value(inner)?)),
+            BoundExpr::Negate(inner) => {
+                let inner = self.value(inner)?;
+                let constant = !inner.any_column_refs() && inner.get_type(&self.schema)?.is_integer();
+                if constant { checked::call(Operation::Negate, vec![inner]) } else { Expr::Negative(Box::new(inner)) }
+            }
             BoundExpr::Cast { expr, to } => cast(self.value(expr)?, to.arrow()),
             BoundExpr::Call { function, arguments, scalar_type } => {
                 let arguments = arguments.iter().map(|argument| self.value(argument)).collect::<Result<Vec<_>, _>>()?;
@@ -66,6 +72,36 @@ impl Lowering<'_> {
                 self.as_type(call, &scalar_type.arrow())?
             }
         })
+    }
+
+    /// An expression that sorts as the OData expression does.
+    ///
+    /// # Errors
+    /// As [`Lowering::truth`].
+    pub fn sort_key(&self, expression: &BoundExpr) -> Result<Expr, EngineError> {
+        let value = self.value(expression)?;
+        self.with_one_zero(value)
+    }
+
+    /// A float with one zero and one NaN, so that the total order is the ordinary one; anything else as it is.
+    fn with_one_zero(&self, value: Expr) -> Result<Expr, EngineError> {
+        let float = matches!(value.get_type(&self.schema)?, DataType::Float32 | DataType::Float64);
+        Ok(match value {
+            Expr::Literal(ScalarValue::Float64(Some(number)), metadata) => {
+                Expr::Literal(ScalarValue::Float64(Some(number + 0.0)), metadata)
+            }
+            Expr::Literal(ScalarValue::Float32(Some(number)), metadata) => {
+                Expr::Literal(ScalarValue::Float32(Some(number + 0.0)), metadata)
+            }
+            literal @ Expr::Literal(..) => literal,
+            value if float => canonical_float::call(value),
+            value => value,
+        })
+    }
+
+    /// A comparison in which the zeros are one number.
+    fn comparison(&self, left: &Expr, operator: Operator, right: &Expr) -> Result<Expr, EngineError> {
+        Ok(binary(self.with_one_zero(left.clone())?, operator, self.with_one_zero(right.clone())?))
     }
 
     fn column(&self, index: usize) -> Result<Expr, EngineError> {
@@ -124,7 +160,7 @@ impl Lowering<'_> {
             return Ok(Expr::IsNull(Box::new(self.value(other)?)));
         }
         let (a, b) = (self.value(left)?, self.value(right)?);
-        let equal = self.float_guarded(binary(a.clone(), Operator::Eq, b.clone()), &[&a, &b])?;
+        let equal = self.float_guarded(self.comparison(&a, Operator::Eq, &b)?, &[&a, &b])?;
         if self.nullable(&a)? && self.nullable(&b)? { Ok(equal.or(a.is_null().and(b.is_null()))) } else { Ok(equal) }
     }
 
@@ -133,7 +169,7 @@ impl Lowering<'_> {
             return Ok(Expr::IsNotNull(Box::new(self.value(other)?)));
         }
         let (a, b) = (self.value(left)?, self.value(right)?);
-        let mut differ = binary(a.clone(), Operator::NotEq, b.clone());
+        let mut differ = self.comparison(&a, Operator::NotEq, &b)?;
         for nan in self.nan_tests(&[&a, &b])? {
             // NaN differs from everything, itself included; DataFusion's total order would call two of them equal.
             differ = differ.or(nan);
@@ -151,7 +187,7 @@ impl Lowering<'_> {
             return Ok(lit(false));
         }
         let (a, b) = (self.value(left)?, self.value(right)?);
-        self.float_guarded(binary(a.clone(), sql_operator(op), b.clone()), &[&a, &b])
+        self.float_guarded(self.comparison(&a, sql_operator(op), &b)?, &[&a, &b])
     }
 
     fn not_ordered(&self, op: ComparisonOperator, left: &BoundExpr, right: &BoundExpr) -> Result<Expr, EngineError> {
@@ -165,7 +201,7 @@ impl Lowering<'_> {
             Operator::Gt => Operator::LtEq,
             _ => Operator::Lt,
         };
-        let mut holds = binary(a.clone(), inverse, b.clone());
+        let mut holds = self.comparison(&a, inverse, &b)?;
         for side in [&a, &b] {
             if self.nullable(side)? {
                 holds = holds.or(side.clone().is_null());
@@ -179,6 +215,9 @@ impl Lowering<'_> {
 
     fn in_list(&self, expression: &BoundExpr, list: &[Value], negated: bool) -> Result<Expr, EngineError> {
         let value = self.value(expression)?;
+        if matches!(value.get_type(&self.schema)?, DataType::Float32 | DataType::Float64) {
+            return self.floats_in_list(expression, list, negated);
+        }
         let values: Vec<Expr> = list.iter().filter(|item| !item.is_null()).map(|item| lit(scalar_from_value(item))).collect();
         let holds_null = values.len() < list.len();
         let nullable = self.nullable(&value)?;
@@ -192,6 +231,17 @@ impl Lowering<'_> {
             }
             (true, true) => found.unwrap_or_else(|| value.is_not_null()),
         })
+    }
+
+    /// DataFusion looks a float up by its bits: NaN would be in a list that holds it, and the zeros would be two.
+    fn floats_in_list(&self, expression: &BoundExpr, list: &[Value], negated: bool) -> Result<Expr, EngineError> {
+        let compared = list.iter().map(|item| {
+            let item = BoundExpr::Literal(item.clone());
+            if negated { self.not_equal(expression, &item) } else { self.equal(expression, &item) }
+        });
+        let all = compared.collect::<Result<Vec<_>, _>>()?;
+        let combine = if negated { Expr::and } else { Expr::or };
+        Ok(all.into_iter().reduce(combine).unwrap_or_else(|| lit(negated)))
     }
 
     /// NaN tests for those operands that are floats and not literals.
@@ -230,6 +280,15 @@ impl Lowering<'_> {
         };
         // `divby` never truncates: both sides take the result's type first.
         let (left, right) = if divide { (cast(left, to.clone()), cast(right, to.clone())) } else { (left, right) };
+        // `mod` zero fails for every type, while floats would yield NaN.
+        if operator == Operator::Modulo && matches!(to, DataType::Float32 | DataType::Float64) {
+            return Ok(checked::call(Operation::Modulo, vec![left, right]));
+        }
+        // Constants are computed when the plan is optimised, before what stays local is known and checked.
+        let checked = checked::operation(operator).filter(|_| to.is_integer() && !left.any_column_refs() && !right.any_column_refs());
+        if let Some(operation) = checked {
+            return Ok(checked::call(operation, vec![left, right]));
+        }
         self.as_type(binary(left, operator, right), to)
     }
 
@@ -247,8 +306,8 @@ impl Lowering<'_> {
             // SQL counts from 1 and answers 0 for absent; OData counts from 0 and answers -1.
             ODataFunction::IndexOf => cast(self.function("strpos")?.call(arguments), DataType::Int32) - lit(1_i32),
             ODataFunction::Substring => {
-                if let Some(start) = arguments.get_mut(1) {
-                    *start = cast(start.clone(), DataType::Int64) + lit(1_i64);
+                if let [text, start, ..] = arguments.as_mut_slice() {
+                    *start = self.substring_start(text, start)?;
                 }
                 if let Some(length) = arguments.get_mut(2) {
                     *length = cast(length.clone(), DataType::Int64);
@@ -287,6 +346,23 @@ impl Lowering<'_> {
             ODataFunction::Floor => self.function("floor")?.call(arguments),
             ODataFunction::Ceiling => self.function("ceil")?.call(arguments),
         })
+    }
+}
+
+impl Lowering<'_> {
+    /// SQL counts from 1 and reads before the text when it starts below; OData counts from 0, and from the end when it starts below.
+    fn substring_start(&self, text: &Expr, start: &Expr) -> Result<Expr, EngineError> {
+        let start = cast(start.clone(), DataType::Int64);
+        if let Expr::Cast(inner) = &start
+            && let Expr::Literal(ScalarValue::Int64(Some(number)), _) = inner.expr.as_ref()
+            && *number >= 0
+        {
+            return Ok(lit(number.saturating_add(1)));
+        }
+        let length = cast(self.function("character_length")?.call(vec![text.clone()]), DataType::Int64);
+        let from_end = length + start.clone();
+        let from_end = when(from_end.clone().lt(lit(0_i64)), lit(0_i64)).otherwise(from_end)?;
+        Ok(when(start.clone().lt(lit(0_i64)), from_end).otherwise(start)? + lit(1_i64))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Plans: statements with names resolved against what the caller may see. Policy has not been applied yet, so nothing here can be
 //! executed.
 
+pub mod canonical_float;
+pub mod checked;
 pub mod entities;
 pub mod float_literals;
 pub mod key_set;

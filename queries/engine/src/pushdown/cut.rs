@@ -2,6 +2,7 @@
 //! capabilities go. What does not fit stays in the plan, above the fragment.
 
 use crate::error::EngineError;
+use crate::plan::canonical_float;
 use crate::plan::key_set::{KEY_SLOT_PREFIX, KeySetFunction, KeySlot};
 use crate::plan::tables::RemoteTable;
 use crate::policy::barrier;
@@ -409,7 +410,8 @@ fn grow_sort(mut sort: Sort, model: &Model) -> Result<Piece, EngineError> {
         other => return Ok(Piece::Local(LogicalPlan::Sort(Sort { input: Arc::new(other.into_plan()?), ..sort }))),
     };
     let keys = sort.expr.iter().map(|key| {
-        let expr = growing.translate(&key.expr)?;
+        // Sources sort the zeros as one number, and NaN on top.
+        let expr = growing.translate(canonical_float::inner(&key.expr).unwrap_or(&key.expr))?;
         Some(SortKey { expr, descending: !key.asc, nulls_first: key.nulls_first })
     });
     let keys: Option<Vec<SortKey>> = keys.collect();

@@ -7,6 +7,7 @@ pub mod translate;
 
 use crate::error::EngineError;
 use crate::plan::PlanNode;
+use crate::plan::checked;
 use crate::plan::entities::{EntityNode, EntityPlan};
 use crate::policy::PermittedPlan;
 use arrow::datatypes::SchemaRef;
@@ -53,7 +54,7 @@ impl PushedPlan {
 pub fn push_down(plan: PermittedPlan, session: &SessionState) -> Result<PushedPlan, EngineError> {
     let plan = plan.into_plan();
     let model = Arc::clone(&plan.model);
-    let mut optimise_and_cut = |plan: LogicalPlan| cut::cut(session.optimize(&plan)?, &model);
+    let mut optimise_and_cut = |plan: LogicalPlan| checked::rewrite(cut::cut(session.optimize(&plan)?, &model)?);
     let node = match plan.node {
         PlanNode::Table { plan, explain } => PlanNode::Table { plan: optimise_and_cut(plan)?, explain },
         PlanNode::Entities(entities) => {

@@ -1,6 +1,7 @@
 //! Translates DataFusion's expressions to the IR, as far as both mean the same; what has no equal stays local. Capabilities are
 //! not asked here.
 
+use crate::plan::canonical_float;
 use crate::policy::barrier::RULE;
 use crate::values::{typed_as, value_from_scalar};
 use arrow::datatypes::DataType;
@@ -57,6 +58,9 @@ impl Translation<'_> {
                 let index = self.schema.maybe_index_of_column(column)?;
                 self.fields.get(index).cloned()
             }
+            // Not every source has a NaN, and none says so beforehand.
+            PlanExpr::Literal(ScalarValue::Float64(Some(number)), _) if number.is_nan() => None,
+            PlanExpr::Literal(ScalarValue::Float32(Some(number)), _) if number.is_nan() => None,
             PlanExpr::Literal(scalar, _) => value_from_scalar(scalar).ok().map(Expr::Literal),
             PlanExpr::Alias(alias) => self.untyped(&alias.expr),
             PlanExpr::BinaryExpr(binary) => self.binary(binary),
@@ -139,8 +143,10 @@ impl Translation<'_> {
         Some(parts)
     }
 
-    /// One side of a comparison: a widening of decimals is left out, since the IR compares decimals of any scale.
+    /// One side of a comparison: a widening of decimals is left out, since the IR compares decimals of any scale, and so is the making
+    /// of one zero, since the zeros of the IR are equal.
     fn operand(&self, expression: &PlanExpr) -> Option<Expr> {
+        let expression = canonical_float::inner(expression).unwrap_or(expression);
         if let PlanExpr::Cast(Cast { expr, field }) = expression
             && let (Ok(from), to) = (expr.get_type(self.schema), field.data_type())
             && widens_decimal(&from, to)
@@ -151,12 +157,13 @@ impl Translation<'_> {
     }
 
     fn compare(&self, op: CompareOp, left: &PlanExpr, right: &PlanExpr) -> Option<Expr> {
+        let one_zero = canonical_float::inner(left).or(canonical_float::inner(right)).is_some();
         let (left, right) = (self.operand(left)?, self.operand(right)?);
         let (left_type, right_type) = (left.scalar_type(self.columns)?, right.scalar_type(self.columns)?);
         let left = retyped(left, right_type)?;
         let right = retyped(right, left_type)?;
         if matches!(left_type, ScalarType::Float32 | ScalarType::Float64) {
-            return float_comparison(op, left, right);
+            return float_comparison(op, left, right, one_zero);
         }
         Some(Expr::compare(op, left, right))
     }
@@ -267,8 +274,9 @@ pub fn widens_decimal(from: &DataType, to: &DataType) -> bool {
 }
 
 /// DataFusion compares floats by IEEE 754's total order (NaN equals itself and is greatest, -0 is below 0), the IR by its
-/// ordinary comparison. Beside a literal that is neither NaN nor zero, `<`, `<=`, `=` and `<>` agree, and `>` is "not `<=`".
-fn float_comparison(op: CompareOp, left: Expr, right: Expr) -> Option<Expr> {
+/// ordinary comparison. Beside a literal that is neither NaN nor zero, `<`, `<=`, `=` and `<>` agree, and `>` is "not `<=`"; beside a
+/// zero too, when the other side has one zero only.
+fn float_comparison(op: CompareOp, left: Expr, right: Expr, one_zero: bool) -> Option<Expr> {
     let (op, expr, literal) = match (left, right) {
         (expr, Expr::Literal(value)) => (op, expr, value),
         (Expr::Literal(value), expr) => (mirrored(op), expr, value),
@@ -280,7 +288,7 @@ fn float_comparison(op: CompareOp, left: Expr, right: Expr) -> Option<Expr> {
     if number.is_nan() {
         return None;
     }
-    let zero = number == 0.0;
+    let zero = number == 0.0 && !one_zero;
     Some(match op {
         CompareOp::Lt if !zero || negative_zero => compare(CompareOp::Lt),
         CompareOp::GtEq if !zero || negative_zero => Expr::Not(Box::new(compare(CompareOp::Lt))),

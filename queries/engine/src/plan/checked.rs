@@ -1,0 +1,158 @@
+//! Integer arithmetic that fails on overflow. DataFusion's wraps around silently, while every source fails: a query would give other
+//! rows where the gateway computes. What stays local is rewritten once it is known what does; it must not know sources.
+//!
+//! So is the time of day of a timestamp, because DataFusion's analysis of a filter fails over that conversion: it tries to invert it.
+
+use crate::error::EngineError;
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::compute::cast;
+use arrow::compute::kernels::numeric::{add, mul, neg, rem, sub};
+use arrow::datatypes::{DataType, Field, FieldRef, Float32Type, Float64Type, TimeUnit};
+use arrow::error::ArrowError;
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result as DataFusionResult, plan_err};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    BinaryExpr, Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
+};
+use std::sync::Arc;
+
+const TIME: DataType = DataType::Time64(TimeUnit::Microsecond);
+
+/// An operation that fails where DataFusion's own does not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// `+`
+    Add,
+    /// `-`
+    Subtract,
+    /// `*`
+    Multiply,
+    /// The least integer has no opposite.
+    Negate,
+    /// The remainder; of a division by zero there is none, of floats neither.
+    Modulo,
+    /// The time of day of a timestamp, in UTC.
+    TimeOfDay,
+}
+
+/// The call of an operation.
+pub fn call(operation: Operation, arguments: Vec<Expr>) -> Expr {
+    ScalarUDF::from(Checked { operation, signature: Signature::user_defined(Volatility::Immutable) }).call(arguments)
+}
+
+/// Rewrites the integer arithmetic of a plan.
+///
+/// # Errors
+/// None of its own: the plan was well-typed before.
+pub fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan, EngineError> {
+    let rewritten = plan.transform_up_with_subqueries(|node| {
+        let schema = merge_schema(&node.inputs());
+        let names = NamePreserver::new(&node);
+        node.map_expressions(|expression| {
+            let name = names.save(&expression);
+            let checked = expression.transform_up(|part| Ok(checked(part, &schema)))?;
+            Ok(if checked.transformed { checked.update_data(|expression| name.restore(expression)) } else { checked })
+        })
+    })?;
+    Ok(rewritten.data)
+}
+
+fn checked(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let integer = |side: &Expr| side.get_type(schema).is_ok_and(|data_type| data_type.is_integer());
+    match expression {
+        Expr::BinaryExpr(BinaryExpr { left, op, right }) if integer(&left) && integer(&right) => match operation(op) {
+            Some(operation) => Transformed::yes(call(operation, vec![*left, *right])),
+            None => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
+        },
+        Expr::Negative(inner) if integer(&inner) && !matches!(*inner, Expr::Literal(..)) => {
+            Transformed::yes(call(Operation::Negate, vec![*inner]))
+        }
+        Expr::Cast(Cast { expr, field }) if *field.data_type() == TIME => match expr.get_type(schema) {
+            Ok(DataType::Timestamp(..)) => Transformed::yes(call(Operation::TimeOfDay, vec![*expr])),
+            _ => Transformed::no(Expr::Cast(Cast { expr, field })),
+        },
+        other => Transformed::no(other),
+    }
+}
+
+/// The operation that wraps around otherwise; division and remainder fail by themselves.
+pub fn operation(op: Operator) -> Option<Operation> {
+    match op {
+        Operator::Plus => Some(Operation::Add),
+        Operator::Minus => Some(Operation::Subtract),
+        Operator::Multiply => Some(Operation::Multiply),
+        _ => None,
+    }
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Checked {
+    operation: Operation,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Checked {
+    fn name(&self) -> &str {
+        match self.operation {
+            Operation::Add => "checked_add",
+            Operation::Subtract => "checked_subtract",
+            Operation::Multiply => "checked_multiply",
+            Operation::Negate => "checked_negate",
+            Operation::Modulo => "checked_modulo",
+            Operation::TimeOfDay => "time_of_day",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// Operands come in one type already.
+    fn coerce_types(&self, arguments: &[DataType]) -> DataFusionResult<Vec<DataType>> {
+        Ok(arguments.to_vec())
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> DataFusionResult<DataType> {
+        match arguments {
+            [DataType::Timestamp(..)] if self.operation == Operation::TimeOfDay => Ok(TIME),
+            [one] | [one, _] if one.is_numeric() && arguments.iter().all(|other| other == one) => Ok(one.clone()),
+            _ => plan_err!("'{}' takes numbers of one type", self.name()),
+        }
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> DataFusionResult<FieldRef> {
+        let types: Vec<DataType> = arguments.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        let nullable = arguments.arg_fields.iter().any(|field| field.is_nullable());
+        Ok(Arc::new(Field::new(self.name(), self.return_type(&types)?, nullable)))
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> DataFusionResult<ColumnarValue> {
+        let arrays =
+            arguments.args.iter().map(|argument| argument.to_array(arguments.number_rows)).collect::<DataFusionResult<Vec<_>>>()?;
+        let result = match (self.operation, arrays.as_slice()) {
+            (Operation::Add, [left, right]) => add(left, right),
+            (Operation::Subtract, [left, right]) => sub(left, right),
+            (Operation::Multiply, [left, right]) => mul(left, right),
+            (Operation::Negate, [inner]) => neg(inner),
+            (Operation::Modulo, [left, right]) => remainder(left, right),
+            (Operation::TimeOfDay, [timestamp]) => cast(timestamp, &TIME),
+            _ => return plan_err!("'{}' has another number of operands", self.name()),
+        };
+        Ok(ColumnarValue::Array(result?))
+    }
+}
+
+fn remainder(left: &ArrayRef, right: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    let zero = |row: usize| match right.data_type() {
+        DataType::Float64 => right.as_primitive::<Float64Type>().value(row) == 0.0,
+        DataType::Float32 => right.as_primitive::<Float32Type>().value(row) == 0.0,
+        _ => false,
+    };
+    if (0..right.len()).any(|row| left.is_valid(row) && right.is_valid(row) && zero(row)) {
+        return Err(ArrowError::DivideByZero);
+    }
+    rem(left, right)
+}

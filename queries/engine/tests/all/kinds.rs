@@ -1,0 +1,295 @@
+//! The same rows in four sources under one engine: memory, memory that can evaluate nothing, a SQLite file, and a PostgreSQL server. Rows
+//! get into the databases as SQL text, on another way than the one under test.
+
+use crate::harness::{Incapable, context, principal, table};
+use portico_catalog::{ModelDefinition, ModelView, TableDefinition};
+use portico_engine::{Answer, Engine, EngineError, EngineSettings, EntityRead, Paging, Statement};
+use portico_odata::{BoundQuery, BoundRead, ODataError, bind, parse};
+use portico_provider_api::evaluate::cast_value;
+use portico_provider_api::value::Float;
+use portico_provider_api::{ConnectContext, QueryContext, ScalarType, Selection, Source, Value};
+use portico_provider_memory::{MemorySource, MemoryTable};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_postgres::{Client, NoTls};
+
+const SERVER: &str = "PORTICO_TEST_POSTGRES_URL";
+const TABLES: &str = r#"{
+  "Memory": { "source": "memory", "remote": "t" },
+  "Incapable": { "source": "incapable", "remote": "t" },
+  "Sqlite": { "source": "sqlite", "remote": "t" },
+  "Postgres": { "source": "postgres", "remote": "public.t" }
+}"#;
+const ACCESS: &str = r#"{ "roles": { "all": { "Memory": {}, "Incapable": {}, "Sqlite": {}, "Postgres": {} } } }"#;
+
+/// The tables of the model; each holds the rows of [`World::rows`] of the same position.
+pub const KINDS: [&str; 4] = ["Memory", "Incapable", "Sqlite", "Postgres"];
+
+#[derive(Debug, Clone)]
+pub struct Column {
+    pub name: &'static str,
+    pub scalar_type: ScalarType,
+    pub nullable: bool,
+}
+
+pub struct World {
+    pub engine: Engine,
+    pub view: Arc<ModelView>,
+    pub memory: Arc<MemorySource>,
+    service: String,
+    columns: Vec<Column>,
+    /// Which columns can be null.
+    pub nullable: Vec<bool>,
+    /// What each kind stores: SQLite has neither NaN nor a negative zero.
+    pub rows: [Vec<Vec<Value>>; 4],
+    file: tempfile::TempDir,
+    database: Database,
+}
+
+/// A database of one's own at the test server.
+struct Database {
+    server: String,
+    name: String,
+    client: Client,
+}
+
+async fn connected(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the test server is reachable");
+    tokio::spawn(connection);
+    client
+}
+
+impl Database {
+    async fn create() -> (Database, String) {
+        let server = std::env::var(SERVER).unwrap_or_else(|_| {
+            panic!(
+                "{SERVER} is not set: it names the PostgreSQL server to test against, postgres://user:password@127.0.0.1:5432/postgres; \
+                 providers/postgres/tests/server.sh starts one"
+            )
+        });
+        let name = format!("portico_{:016x}", fastrand::u64(..));
+        connected(&server).await.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("the test role may create databases");
+        let (base, _) = server.rsplit_once('/').expect("the url names a database");
+        let url = format!("{base}/{name}");
+        let client = connected(&url).await;
+        (Database { server, name, client }, url)
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let (server, name) = (self.server.clone(), self.name.clone());
+        // A test that fails drops this inside a runtime that cannot be waited for.
+        let dropped = std::thread::spawn(move || {
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+                connected(&server).await.batch_execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")).await.unwrap();
+            });
+        });
+        let _ = dropped.join();
+    }
+}
+
+impl World {
+    /// Rows of the columns in all kinds; the first column is the key.
+    pub async fn new(columns: &[Column], rows: &[Vec<Value>]) -> World {
+        let stored =
+            |kind: usize| rows.iter().map(move |row| row.iter().zip(columns).map(|(value, column)| held(kind, column, value)).collect());
+        let rows: [Vec<Vec<Value>>; 4] = std::array::from_fn(|kind| stored(kind).collect());
+        let described = columns.iter().map(|column| MemoryTable::column(column.name, column.scalar_type, column.nullable)).collect();
+        let memory = Arc::new(MemorySource::new("memory", vec![table("t", described, &[columns[0].name], &rows[0])]).unwrap());
+
+        let file = tempfile::tempdir().unwrap();
+        let (database, url) = Database::create().await;
+        let context = |source_name: &str| ConnectContext {
+            source_name: source_name.to_owned(),
+            base_directory: file.path().to_owned(),
+            max_connections: 4,
+            timeout: Duration::from_secs(30),
+        };
+        let sqlite = rusqlite::Connection::open(file.path().join("t.db")).unwrap();
+        sqlite.execute_batch(&format!("PRAGMA journal_mode = WAL; {}", create(columns, 2))).unwrap();
+        database.client.batch_execute(&create(columns, 3)).await.unwrap();
+        sqlite.execute_batch(&insert(columns, &rows[2], 2)).unwrap();
+        database.client.batch_execute(&insert(columns, &rows[3], 3)).await.unwrap();
+
+        let lite = (portico_provider_sqlite::kind().connect)(serde_json::json!({ "path": "t.db" }), context("sqlite")).unwrap();
+        let post = (portico_provider_postgres::kind().connect)(serde_json::json!({ "url": url }), context("postgres")).unwrap();
+        let sources: BTreeMap<String, Arc<dyn Source>> = [
+            ("memory".to_owned(), Arc::clone(&memory) as Arc<dyn Source>),
+            ("incapable".to_owned(), Arc::new(Incapable(Arc::clone(&memory) as _)) as _),
+            ("sqlite".to_owned(), lite),
+            ("postgres".to_owned(), post),
+        ]
+        .into();
+        let mut schemas = BTreeMap::new();
+        for (name, source) in &sources {
+            schemas.insert(name.clone(), source.remote_schema(&Selection::All, &QueryContext::default()).await.unwrap());
+        }
+        let tables: indexmap::IndexMap<String, TableDefinition> = serde_json::from_str(TABLES).unwrap();
+        let definition = ModelDefinition { sources: sources.keys().cloned().collect(), tables, ..ModelDefinition::default() };
+        let engine = Engine::new(EngineSettings::default(), sources, serde_json::from_str(ACCESS).unwrap()).unwrap();
+        let (model, _) = portico_catalog::build(&definition, &schemas, &|model, sql| engine.describe_view(model, sql)).unwrap();
+        for kind in KINDS {
+            let built: Vec<_> = model.tables[kind].columns.iter().map(|column| (column.name.as_str(), column.scalar_type)).collect();
+            let wanted: Vec<_> = columns.iter().map(|column| (column.name, column.scalar_type)).collect();
+            assert_eq!(built, wanted, "{kind} holds the types that the test is about");
+        }
+        engine.publish(Arc::new(model));
+        let service = engine.model().unwrap().services.keys().next().unwrap().clone();
+        let view = engine.view(&principal("all"), &service).unwrap();
+        let nullable = columns.iter().map(|column| column.nullable).collect();
+        World { engine, view, memory, service, columns: columns.to_vec(), nullable, rows, file, database }
+    }
+
+    /// Puts one more row into every kind.
+    pub async fn insert(&mut self, row: &[Value]) {
+        for kind in 0..KINDS.len() {
+            let stored: Vec<Value> = row.iter().zip(&self.columns).map(|(value, column)| held(kind, column, value)).collect();
+            let rows = std::slice::from_ref(&stored);
+            match kind {
+                0 => insert_into_memory(&self.memory, &self.columns, &stored).await,
+                // The same rows as memory.
+                1 => {}
+                2 => {
+                    let connection = rusqlite::Connection::open(self.file.path().join("t.db")).unwrap();
+                    connection.execute_batch(&insert(&self.columns, rows, 2)).unwrap();
+                }
+                _ => self.database.client.batch_execute(&insert(&self.columns, rows, 3)).await.unwrap(),
+            }
+            self.rows[kind].push(stored);
+        }
+    }
+
+    /// Parses and binds the options of a request for one kind's table.
+    pub fn bind(&self, kind: usize, options: &[(&str, &str)]) -> Result<BoundQuery, ODataError> {
+        let encoded: Vec<String> = options.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
+        bind::read(&parse::request(KINDS[kind], Some(&encoded.join("&")))?, &self.view).map(|read| read.query)
+    }
+
+    /// The keys of the answer, in order, and where the next page begins.
+    pub async fn keys(&self, query: BoundQuery, paging: Paging) -> Result<(Vec<i64>, Option<Vec<Value>>), EngineError> {
+        let read = EntityRead {
+            service: self.service.clone(),
+            model_version: self.engine.model().unwrap().version.clone(),
+            read: BoundRead { query, kind: portico_odata::ReadKind::Collection },
+            paging,
+        };
+        let context = context(&principal("all"));
+        let plan = self.engine.plan(&Statement::Entities(Box::new(read)), &context.principal)?;
+        let pushed = self.engine.push_down(self.engine.permit(plan, &context.principal)?)?;
+        let Answer::Entities(mut answer) = self.engine.execute(pushed, &context).await? else { panic!("not entities") };
+        let mut keys = Vec::new();
+        while let Some(batch) = answer.rows.next().await {
+            let batch = batch?;
+            let column = batch.rows.column(0).as_any().downcast_ref::<arrow::array::Int64Array>().expect("the key comes first");
+            keys.extend(column.values());
+        }
+        Ok((keys, answer.rows.next_position().map(<[Value]>::to_vec)))
+    }
+}
+
+async fn insert_into_memory(memory: &MemorySource, columns: &[Column], row: &[Value]) {
+    use portico_provider_api::{Change, ChangeSet, ChangeValue, TableColumn, TableRelation, WritableSource};
+    let relation = TableRelation {
+        table: crate::harness::name("t"),
+        columns: columns.iter().map(|column| TableColumn::computed(column.name, column.scalar_type, column.nullable)).collect(),
+    };
+    let values = row.iter().map(|value| if value.is_null() { ChangeValue::Null } else { ChangeValue::Given(value.clone()) });
+    let change = Change::Insert { table: relation, values: values.enumerate().collect(), require: None };
+    memory.write(ChangeSet { changes: vec![change], idempotency_key: None }, &QueryContext::default()).await.unwrap();
+}
+
+/// The value as the kind can hold it.
+fn held(kind: usize, column: &Column, value: &Value) -> Value {
+    let number = match value {
+        Value::Float32(Float(number)) | Value::Float64(Float(number)) if kind == 2 => *number,
+        other => return other.clone(),
+    };
+    let wrap = |number| if column.scalar_type == ScalarType::Float32 { Value::Float32(Float(number)) } else { Value::float64(number) };
+    match number.is_nan() {
+        true if column.nullable => Value::Null(column.scalar_type),
+        true => wrap(0.5),
+        false => wrap(number + 0.0),
+    }
+}
+
+fn percent_encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() {
+            encoded.push(char::from(byte));
+        } else {
+            write!(encoded, "%{byte:02X}").unwrap();
+        }
+        encoded
+    })
+}
+
+fn create(columns: &[Column], kind: usize) -> String {
+    let columns: Vec<String> = columns
+        .iter()
+        .enumerate()
+        .map(|(index, column)| {
+            let constraint = match (index, column.nullable) {
+                (0, _) => " NOT NULL PRIMARY KEY",
+                (_, true) => "",
+                (_, false) => " NOT NULL",
+            };
+            format!("\"{}\" {}{constraint}", column.name, declared(column.scalar_type, kind))
+        })
+        .collect();
+    format!("CREATE TABLE t ({})", columns.join(", "))
+}
+
+fn declared(scalar_type: ScalarType, kind: usize) -> String {
+    let [sqlite, postgres] = match scalar_type {
+        ScalarType::Boolean => ["BOOLEAN", "boolean"],
+        ScalarType::Int16 => ["SMALLINT", "smallint"],
+        ScalarType::Int32 => ["INT4", "integer"],
+        ScalarType::Int64 => ["BIGINT", "bigint"],
+        ScalarType::Float32 => ["FLOAT4", "real"],
+        ScalarType::Float64 => ["DOUBLE", "double precision"],
+        ScalarType::Decimal { precision, scale } => return format!("DECIMAL({precision},{scale})"),
+        ScalarType::Text => ["TEXT", "text"],
+        ScalarType::Binary => ["BLOB", "bytea"],
+        ScalarType::Date => ["DATE", "date"],
+        ScalarType::Time => ["TIME", "time"],
+        ScalarType::Timestamp => ["DATETIME", "timestamp"],
+        ScalarType::TimestampTz => ["TIMESTAMPTZ", "timestamptz"],
+        ScalarType::Guid => ["GUID", "uuid"],
+        ScalarType::Json => ["JSONTEXT", "json"],
+    };
+    if kind == 2 { sqlite } else { postgres }.to_owned()
+}
+
+fn insert(columns: &[Column], rows: &[Vec<Value>], kind: usize) -> String {
+    let names: Vec<String> = columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
+    let rows: Vec<String> =
+        rows.iter().map(|row| format!("({})", row.iter().map(|value| stored(value, kind)).collect::<Vec<_>>().join(", "))).collect();
+    format!("INSERT INTO t ({}) VALUES {}", names.join(", "), rows.join(", "))
+}
+
+/// The value as a literal of the database's SQL.
+fn stored(value: &Value, kind: usize) -> String {
+    let sqlite = kind == 2;
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
+    match value {
+        Value::Null(_) => "NULL".to_owned(),
+        Value::Boolean(value) if sqlite => u8::from(*value).to_string(),
+        Value::Float32(Float(number)) | Value::Float64(Float(number)) if sqlite && number.is_infinite() => {
+            if *number > 0.0 { "9e999" } else { "-9e999" }.to_owned()
+        }
+        Value::Float32(Float(number)) | Value::Float64(Float(number)) if sqlite => format!("{number:e}"),
+        Value::Float32(Float(number)) => quoted(&(*number as f32).to_string()),
+        Value::Float64(Float(number)) => quoted(&number.to_string()),
+        Value::Binary(bytes) => {
+            let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            if sqlite { format!("x'{hex}'") } else { format!("'\\x{hex}'") }
+        }
+        other => match cast_value(other, ScalarType::Text).unwrap() {
+            Value::Text(text) => quoted(&text),
+            unexpected => panic!("{unexpected:?}"),
+        },
+    }
+}

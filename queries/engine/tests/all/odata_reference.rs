@@ -1,0 +1,440 @@
+//! What the OData specification says an expression means, over one row: the oracle of the null-logic tests. It is written from URL
+//! Conventions 4.01, section 5.1.1, and must not know plans, sources, or the evaluator of the IR.
+//!
+//! Where the specification leaves a choice, the project's is taken: text compares by code points, letter case is mapped one code point
+//! to one, decimal quotients are cut off at the scale that the binder gave them, `divby` computes in doubles, a moment is in UTC, and
+//! `le` and `ge` with a null are false even when both sides are null.
+
+use portico_odata::{ArithmeticOperator, BoundExpr, ComparisonOperator, ODataFunction};
+use portico_provider_api::value::Float;
+use portico_provider_api::{ScalarType, Value};
+use std::cell::Cell;
+use std::cmp::Ordering;
+
+/// Why a request must fail: the row has no value for the expression.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault(pub &'static str);
+
+type Outcome = Result<Value, Fault>;
+
+/// Evaluates over one row.
+pub struct Reference<'a> {
+    pub row: &'a [Value],
+    /// Which columns can be null.
+    pub nullable: &'a [bool],
+    /// Microseconds since the epoch.
+    pub now: i64,
+    /// Whether any part failed, even one that does not decide the value: then a request may fail as well.
+    pub faulty: Cell<bool>,
+}
+
+impl<'a> Reference<'a> {
+    pub fn new(row: &'a [Value], nullable: &'a [bool], now: i64) -> Reference<'a> {
+        Reference { row, nullable, now, faulty: Cell::new(false) }
+    }
+
+    pub fn value(&self, expression: &BoundExpr) -> Outcome {
+        let outcome = self.evaluate(expression);
+        // A decimal with more digits than its type has is right; a service that checks types may refuse it.
+        let too_long = |value: &Value| {
+            matches!(value, Value::Decimal { unscaled, precision, .. }
+            if unscaled.to_i128().is_none_or(|unscaled| unscaled.abs() >= 10_i128.pow(u32::from((*precision).min(38)))))
+        };
+        if outcome.as_ref().map_or(true, too_long) {
+            self.faulty.set(true);
+        }
+        outcome
+    }
+
+    fn evaluate(&self, expression: &BoundExpr) -> Outcome {
+        match expression {
+            BoundExpr::Column(index) => Ok(self.row[*index].clone()),
+            BoundExpr::Literal(value) => Ok(value.clone()),
+            BoundExpr::Compare { op, left, right } => {
+                let null_tests = [(left, right), (right, left)];
+                let (left, right) = (self.value(left), self.value(right));
+                let null_test =
+                    null_tests.iter().any(|(side, other)| matches!(***side, BoundExpr::Literal(Value::Null(_))) && self.never_null(other));
+                if null_test && (left.is_err() || right.is_err()) {
+                    // Whatever it would be, it is not null.
+                    return Ok(Value::Boolean(*op == ComparisonOperator::Ne));
+                }
+                let ordered = !matches!(op, ComparisonOperator::Eq | ComparisonOperator::Ne);
+                if ordered && (is_null(&left) || is_null(&right)) {
+                    return Ok(Value::Boolean(false));
+                }
+                Ok(Value::Boolean(compare(*op, &left?, &right?)))
+            }
+            BoundExpr::In { expr, list } => {
+                let value = self.value(expr)?;
+                Ok(Value::Boolean(list.iter().any(|candidate| equal(&value, candidate))))
+            }
+            BoundExpr::And(left, right) => self.logical(left, right, false),
+            BoundExpr::Or(left, right) => self.logical(left, right, true),
+            BoundExpr::Not(inner) => Ok(match truth(&self.value(inner)?) {
+                Some(value) => Value::Boolean(!value),
+                None => Value::Null(ScalarType::Boolean),
+            }),
+            BoundExpr::Arithmetic { op, left, right, scalar_type } => {
+                let (left, right) = (self.value(left), self.value(right));
+                if is_null(&left) || is_null(&right) {
+                    return Ok(Value::Null(*scalar_type));
+                }
+                if let (ArithmeticOperator::Mul, ScalarType::Decimal { precision, scale }) = (op, scalar_type)
+                    && [&left, &right].iter().any(|side| side.as_ref().is_ok_and(|side| exact(side).0 == 0))
+                {
+                    // Nothing times an exact zero is anything else.
+                    return decimal(0, 0, *precision, *scale);
+                }
+                arithmetic(*op, &left?, &right?, *scalar_type)
+            }
+            BoundExpr::Negate(inner) => negate(&self.value(inner)?),
+            BoundExpr::Cast { expr, to } => promote(&self.value(expr)?, *to),
+            BoundExpr::Call { function, arguments, scalar_type } => {
+                let arguments: Vec<Outcome> = arguments.iter().map(|argument| self.value(argument)).collect();
+                if arguments.iter().any(is_null) {
+                    return Ok(Value::Null(*scalar_type));
+                }
+                let arguments = arguments.into_iter().collect::<Result<Vec<_>, _>>()?;
+                call(*function, &arguments, *scalar_type, self.now)
+            }
+        }
+    }
+
+    /// Whether the expression is not null on any row, so that a comparison with null is decided without it.
+    fn never_null(&self, expression: &BoundExpr) -> bool {
+        match expression {
+            BoundExpr::Column(index) => !self.nullable[*index],
+            BoundExpr::Literal(value) => !value.is_null(),
+            BoundExpr::Compare { .. } | BoundExpr::In { .. } => true,
+            BoundExpr::And(left, right) | BoundExpr::Or(left, right) | BoundExpr::Arithmetic { left, right, .. } => {
+                self.never_null(left) && self.never_null(right)
+            }
+            BoundExpr::Not(inner) | BoundExpr::Negate(inner) | BoundExpr::Cast { expr: inner, .. } => self.never_null(inner),
+            BoundExpr::Call { arguments, .. } => arguments.iter().all(|argument| self.never_null(argument)),
+        }
+    }
+
+    /// `and` is decided by a false side, `or` by a true one, whatever the other is; otherwise null is unknown.
+    fn logical(&self, left: &BoundExpr, right: &BoundExpr, deciding: bool) -> Outcome {
+        let sides = [self.value(left), self.value(right)];
+        if sides.iter().flatten().any(|side| truth(side) == Some(deciding)) {
+            return Ok(Value::Boolean(deciding));
+        }
+        let [left, right] = sides;
+        Ok(match (truth(&left?), truth(&right?)) {
+            (Some(_), Some(_)) => Value::Boolean(!deciding),
+            _ => Value::Null(ScalarType::Boolean),
+        })
+    }
+}
+
+/// A null decides what it is an operand of, whether the others have a value or not.
+fn is_null(outcome: &Outcome) -> bool {
+    outcome.as_ref().is_ok_and(Value::is_null)
+}
+
+pub fn truth(value: &Value) -> Option<bool> {
+    match value {
+        Value::Boolean(value) => Some(*value),
+        Value::Null(_) => None,
+        other => panic!("{other:?} is no condition"),
+    }
+}
+
+/// Null is equal to itself and only to itself; NaN to nothing.
+fn equal(left: &Value, right: &Value) -> bool {
+    match (left.is_null(), right.is_null()) {
+        (true, true) => true,
+        (false, false) => order(left, right) == Some(Ordering::Equal),
+        _ => false,
+    }
+}
+
+fn compare(op: ComparisonOperator, left: &Value, right: &Value) -> bool {
+    match op {
+        ComparisonOperator::Eq => return equal(left, right),
+        ComparisonOperator::Ne => return !equal(left, right),
+        _ if left.is_null() || right.is_null() => return false,
+        _ => {}
+    }
+    // NaN has no order with anything.
+    order(left, right).is_some_and(|order| match op {
+        ComparisonOperator::Lt => order.is_lt(),
+        ComparisonOperator::Le => order.is_le(),
+        ComparisonOperator::Gt => order.is_gt(),
+        _ => order.is_ge(),
+    })
+}
+
+/// The order of two values that are not null; `None` beside NaN.
+fn order(left: &Value, right: &Value) -> Option<Ordering> {
+    match (left, right) {
+        (Value::Boolean(left), Value::Boolean(right)) => Some(left.cmp(right)),
+        (Value::Float32(left), Value::Float32(right)) | (Value::Float64(left), Value::Float64(right)) => left.0.partial_cmp(&right.0),
+        (Value::Text(left), Value::Text(right)) | (Value::Guid(left), Value::Guid(right)) => Some(left.chars().cmp(right.chars())),
+        (Value::Binary(left), Value::Binary(right)) => Some(left.cmp(right)),
+        (Value::Date(left), Value::Date(right)) => Some(left.cmp(right)),
+        (Value::Time(left), Value::Time(right))
+        | (Value::Timestamp(left), Value::Timestamp(right))
+        | (Value::TimestampTz(left), Value::TimestampTz(right)) => Some(left.cmp(right)),
+        _ => {
+            let ((left, left_scale), (right, right_scale)) = (exact(left), exact(right));
+            let scale = left_scale.max(right_scale);
+            Some(raised(left, scale - left_scale).cmp(&raised(right, scale - right_scale)))
+        }
+    }
+}
+
+/// For `$orderby`: null is lowest, NaN the highest number, and the zeros are one value.
+pub fn sort_order(left: &Value, right: &Value) -> Ordering {
+    let nan = |value: &Value| matches!(value, Value::Float32(Float(number)) | Value::Float64(Float(number)) if number.is_nan());
+    match (left.is_null(), right.is_null()) {
+        (false, false) => order(left, right).unwrap_or_else(|| nan(left).cmp(&nan(right))),
+        (left, right) => right.cmp(&left),
+    }
+}
+
+/// An integer or decimal as digits and scale.
+fn exact(value: &Value) -> (i128, u32) {
+    match value {
+        Value::Int16(value) => (i128::from(*value), 0),
+        Value::Int32(value) => (i128::from(*value), 0),
+        Value::Int64(value) => (i128::from(*value), 0),
+        Value::Decimal { unscaled, scale, .. } => {
+            (unscaled.to_i128().expect("decimals of the tests are short"), u32::try_from(*scale).unwrap())
+        }
+        other => panic!("{other:?} is no exact number"),
+    }
+}
+
+fn raised(digits: i128, by: u32) -> i128 {
+    digits.checked_mul(10_i128.pow(by)).expect("decimals of the tests are short")
+}
+
+fn integer(value: i128, scalar_type: ScalarType) -> Outcome {
+    let overflow = |_| Fault("integer overflow");
+    match scalar_type {
+        ScalarType::Int16 => i16::try_from(value).map(Value::Int16).map_err(overflow),
+        ScalarType::Int32 => i32::try_from(value).map(Value::Int32).map_err(overflow),
+        ScalarType::Int64 => i64::try_from(value).map(Value::Int64).map_err(overflow),
+        other => panic!("{other} is no integer"),
+    }
+}
+
+fn decimal(digits: i128, from: u32, precision: u8, scale: i8) -> Outcome {
+    let to = u32::try_from(scale).unwrap();
+    let unscaled = if to >= from {
+        raised(digits, to - from)
+    } else {
+        let divisor = 10_i128.pow(from - to);
+        let (whole, rest) = (digits / divisor, digits % divisor);
+        whole + if rest.abs() * 2 >= divisor { rest.signum() } else { 0 }
+    };
+    Ok(Value::Decimal { unscaled: unscaled.into(), precision, scale })
+}
+
+fn arithmetic(op: ArithmeticOperator, left: &Value, right: &Value, to: ScalarType) -> Outcome {
+    match (left, right) {
+        (Value::Float64(left), Value::Float64(right)) => floats(op, left.0, right.0, |value| value).map(Value::float64),
+        // Every step of single precision is rounded to it; for the four operations a double in between changes nothing.
+        (Value::Float32(left), Value::Float32(right)) => {
+            floats(op, left.0, right.0, |value| f64::from(value as f32)).map(|value| Value::Float32(Float(value)))
+        }
+        _ => {
+            let (left, right) = (exact(left), exact(right));
+            match to {
+                ScalarType::Decimal { precision, scale } => decimals(op, left, right, precision, scale),
+                to => integers(op, left.0, right.0, to),
+            }
+        }
+    }
+}
+
+fn floats(op: ArithmeticOperator, left: f64, right: f64, rounded: fn(f64) -> f64) -> Result<f64, Fault> {
+    Ok(rounded(match op {
+        ArithmeticOperator::Add => left + right,
+        ArithmeticOperator::Sub => left - right,
+        ArithmeticOperator::Mul => left * right,
+        ArithmeticOperator::Div | ArithmeticOperator::DivBy => left / right,
+        // "If the right operand is zero, the request fails": of all types.
+        ArithmeticOperator::Mod if right == 0.0 => return Err(Fault("mod zero")),
+        ArithmeticOperator::Mod => left % right,
+    }))
+}
+
+fn integers(op: ArithmeticOperator, left: i128, right: i128, to: ScalarType) -> Outcome {
+    let value = match op {
+        ArithmeticOperator::Add => left + right,
+        ArithmeticOperator::Sub => left - right,
+        ArithmeticOperator::Mul => left * right,
+        ArithmeticOperator::Div | ArithmeticOperator::Mod if right == 0 => return Err(Fault("division by zero")),
+        ArithmeticOperator::Div => left / right,
+        ArithmeticOperator::Mod => left % right,
+        ArithmeticOperator::DivBy => panic!("divby is bound to doubles"),
+    };
+    integer(value, to)
+}
+
+fn decimals(op: ArithmeticOperator, left: (i128, u32), right: (i128, u32), precision: u8, scale: i8) -> Outcome {
+    let common = left.1.max(right.1);
+    let (a, b) = (raised(left.0, common - left.1), raised(right.0, common - right.1));
+    let to = u32::try_from(scale).unwrap();
+    match op {
+        ArithmeticOperator::Add => decimal(a + b, common, precision, scale),
+        ArithmeticOperator::Sub => decimal(a - b, common, precision, scale),
+        ArithmeticOperator::Mul => {
+            decimal(left.0.checked_mul(right.0).expect("decimals of the tests are short"), left.1 + right.1, precision, scale)
+        }
+        ArithmeticOperator::Div | ArithmeticOperator::Mod if b == 0 => Err(Fault("division by zero")),
+        ArithmeticOperator::Div => decimal(raised(a, to) / b, to, precision, scale),
+        ArithmeticOperator::Mod => decimal(a % b, common, precision, scale),
+        ArithmeticOperator::DivBy => panic!("divby is bound to doubles"),
+    }
+}
+
+fn negate(value: &Value) -> Outcome {
+    match value {
+        Value::Null(scalar_type) => Ok(Value::Null(*scalar_type)),
+        Value::Float32(value) => Ok(Value::Float32(Float(-value.0))),
+        Value::Float64(value) => Ok(Value::float64(-value.0)),
+        Value::Decimal { precision, scale, .. } => decimal(-exact(value).0, u32::try_from(*scale).unwrap(), *precision, *scale),
+        other => integer(-exact(other).0, other.scalar_type()),
+    }
+}
+
+/// Promotions that the binder inserts: they lose nothing but what a float cannot hold.
+fn promote(value: &Value, to: ScalarType) -> Outcome {
+    Ok(match (value, to) {
+        (Value::Null(_), to) => Value::Null(to),
+        (Value::Float32(value), ScalarType::Float64) => Value::Float64(*value),
+        (Value::Timestamp(micros), ScalarType::TimestampTz) => Value::TimestampTz(*micros),
+        (value, ScalarType::Float64) => Value::float64(decimal_text(value).parse().unwrap()),
+        (value, ScalarType::Float32) => Value::Float32(Float(f64::from(decimal_text(value).parse::<f32>().unwrap()))),
+        (value, ScalarType::Decimal { precision, scale }) => {
+            let (digits, from) = exact(value);
+            return decimal(digits, from, precision, scale);
+        }
+        (value, to) => return integer(exact(value).0, to),
+    })
+}
+
+/// Scientific notation, which the standard library rounds correctly.
+fn decimal_text(value: &Value) -> String {
+    let (digits, scale) = exact(value);
+    format!("{digits}e-{scale}")
+}
+
+fn call(function: ODataFunction, arguments: &[Value], to: ScalarType, now: i64) -> Outcome {
+    let text = |index: usize| match &arguments[index] {
+        Value::Text(text) => text.as_str(),
+        other => panic!("{other:?} is no text"),
+    };
+    let whole = |number: usize| Value::Int32(i32::try_from(number).unwrap());
+    let letters = |map: fn(char) -> Vec<char>| {
+        // One code point becomes one; what has no such mapping stays.
+        text(0).chars().map(|letter| if let [single] = map(letter)[..] { single } else { letter }).collect::<String>()
+    };
+    Ok(match function {
+        ODataFunction::Contains => Value::Boolean(text(0).contains(text(1))),
+        ODataFunction::StartsWith => Value::Boolean(text(0).starts_with(text(1))),
+        ODataFunction::EndsWith => Value::Boolean(text(0).ends_with(text(1))),
+        ODataFunction::Length => whole(text(0).chars().count()),
+        ODataFunction::IndexOf => text(0).find(text(1)).map_or(Value::Int32(-1), |at| whole(text(0)[..at].chars().count())),
+        ODataFunction::Substring => substring(text(0), &arguments[1..])?,
+        ODataFunction::ToLower => Value::text(letters(|letter| letter.to_lowercase().collect())),
+        ODataFunction::ToUpper => Value::text(letters(|letter| letter.to_uppercase().collect())),
+        ODataFunction::Trim => Value::text(text(0).trim_matches(char::is_whitespace)),
+        ODataFunction::Concat => Value::text(format!("{}{}", text(0), text(1))),
+        ODataFunction::Year => Value::Int32(i32::try_from(civil(day(&arguments[0])).0).unwrap()),
+        ODataFunction::Month => Value::Int32(civil(day(&arguments[0])).1),
+        ODataFunction::Day => Value::Int32(civil(day(&arguments[0])).2),
+        ODataFunction::Hour => Value::Int32(i32::try_from(clock(&arguments[0]) / 3_600_000_000).unwrap()),
+        ODataFunction::Minute => Value::Int32(i32::try_from(clock(&arguments[0]) / 60_000_000 % 60).unwrap()),
+        ODataFunction::Second => Value::Int32(i32::try_from(clock(&arguments[0]) / 1_000_000 % 60).unwrap()),
+        ODataFunction::FractionalSeconds => {
+            Value::Decimal { unscaled: i128::from(clock(&arguments[0]) % 1_000_000).into(), precision: 7, scale: 6 }
+        }
+        ODataFunction::Date => Value::Date(i32::try_from(day(&arguments[0])).unwrap()),
+        ODataFunction::Time => Value::Time(clock(&arguments[0])),
+        ODataFunction::Now => Value::TimestampTz(now),
+        ODataFunction::Round | ODataFunction::Floor | ODataFunction::Ceiling => return to_whole(function, &arguments[0], to),
+    })
+}
+
+/// From the zero-based start on, at most as long as asked; a negative start counts from the end.
+fn substring(text: &str, numbers: &[Value]) -> Outcome {
+    let number = |value: &Value| i64::try_from(exact(value).0).unwrap();
+    let length = i64::try_from(text.chars().count()).unwrap();
+    let start = match number(&numbers[0]) {
+        negative if negative < 0 => (length + negative).max(0),
+        start => start.min(length),
+    };
+    let most = match numbers.get(1).map(number) {
+        Some(negative) if negative < 0 => return Err(Fault("substring with a negative length")),
+        Some(most) => usize::try_from(most).unwrap(),
+        None => usize::MAX,
+    };
+    Ok(Value::text(text.chars().skip(usize::try_from(start).unwrap()).take(most).collect::<String>()))
+}
+
+fn to_whole(function: ODataFunction, value: &Value, to: ScalarType) -> Outcome {
+    let float = |number: f64| match function {
+        ODataFunction::Floor => number.floor(),
+        ODataFunction::Ceiling => number.ceil(),
+        // The midpoint goes away from zero.
+        _ => number.round(),
+    };
+    match value {
+        Value::Float64(value) => Ok(Value::float64(float(value.0))),
+        Value::Float32(value) => Ok(Value::Float32(Float(float(value.0)))),
+        value => {
+            let ScalarType::Decimal { precision, scale } = to else { panic!("{to} is no decimal") };
+            let (digits, own) = exact(value);
+            let divisor = 10_i128.pow(own);
+            let whole = match function {
+                ODataFunction::Floor => digits.div_euclid(divisor),
+                ODataFunction::Ceiling => -(-digits).div_euclid(divisor),
+                _ => digits.signum() * ((digits.abs() * 2 + divisor) / (divisor * 2)),
+            };
+            decimal(whole, 0, precision, scale)
+        }
+    }
+}
+
+const DAY: i64 = 86_400_000_000;
+
+/// Days since 1970-01-01.
+fn day(value: &Value) -> i64 {
+    match value {
+        Value::Date(days) => i64::from(*days),
+        Value::Timestamp(micros) | Value::TimestampTz(micros) => micros.div_euclid(DAY),
+        other => panic!("{other:?} has no day"),
+    }
+}
+
+/// Microseconds since midnight.
+fn clock(value: &Value) -> i64 {
+    match value {
+        Value::Time(micros) | Value::Timestamp(micros) | Value::TimestampTz(micros) => micros.rem_euclid(DAY),
+        other => panic!("{other:?} has no time of day"),
+    }
+}
+
+/// Year, month and day, by counting: slow, and plainly right.
+fn civil(days: i64) -> (i64, i32, i32) {
+    let leap = |year: i64| (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+    // 146,097 days are 400 years.
+    let (mut year, mut rest) = (1970 + 400 * days.div_euclid(146_097), days.rem_euclid(146_097));
+    while rest >= if leap(year) { 366 } else { 365 } {
+        rest -= if leap(year) { 366 } else { 365 };
+        year += 1;
+    }
+    let lengths = [31, if leap(year) { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while rest >= lengths[month] {
+        rest -= lengths[month];
+        month += 1;
+    }
+    (year, i32::try_from(month).unwrap() + 1, i32::try_from(rest).unwrap() + 1)
+}
