@@ -27,6 +27,7 @@ pub const MAX_EXPAND_DEPTH: usize = 8;
 /// `NotFound` when the path leads nowhere, `BadRequest` when something does not fit, `NotImplemented` for what is not built.
 pub fn read(request: &Request, view: &ModelView) -> Result<BoundRead, ODataError> {
     let target = path::resolve(request, view)?;
+    options::refuse_unbuilt(&request.options, None)?;
     options::check(request, &target)?;
     let mut query = options::query(
         &options::Place { view, table: target.table, aliases: &request.aliases, nested_in: None, depth: 0 },
