@@ -1,0 +1,1 @@
+//! Names that may and may not stand where they do.
