@@ -225,7 +225,7 @@ fn odata_uri(input: &str, names: &Names) -> Verdict {
     let mut verdict = check(false);
     for (at, _) in path.char_indices().filter(|(at, c)| *c == '/' && *at < end) {
         let (root, relative_url) = path.split_at(at + 1);
-        if root.len() > 1 && root.contains("//") {
+        if root.contains("//") || root.contains('?') || !form::is_query(root) {
             break;
         }
         verdict = if relative_url.is_empty() { Ok(()) } else { relative(relative_url, names) };

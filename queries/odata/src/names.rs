@@ -198,6 +198,8 @@ pub struct Names {
     types: Vec<Type>,
     /// Types of entity sets.
     sets: BTreeMap<String, usize>,
+    /// Whether types and operations always come with a namespace.
+    always_qualified: bool,
 }
 
 impl Names {
@@ -238,9 +240,14 @@ impl Names {
             names.types.push(Type { name: name.clone(), properties });
         }
         names.allowed.insert(Role::EntitySet, Allowed::Only(sets.keys().cloned().collect()));
+        for role in ROOTS.into_iter().filter(|role| *role != Role::EntitySet) {
+            names.allowed.insert(role, Allowed::Only(BTreeSet::new()));
+        }
         // Variables are those that a lambda around them declares.
         names.allowed.insert(Role::LambdaVariable, Allowed::Only(BTreeSet::new()));
         names.sets = sets;
+        // What a model does not describe may be there under a qualified name; anything else is a mistake.
+        names.always_qualified = true;
         names
     }
 
@@ -257,7 +264,7 @@ impl Names {
     pub(crate) fn is_qualified(&self, role: Role, name: &str, optional: bool) -> bool {
         match name.rsplit_once('.') {
             Some((namespace, name)) => self.is_namespace(namespace) && self.is(role, name),
-            None => optional && self.is(role, name),
+            None => optional && !self.always_qualified && self.is(role, name),
         }
     }
 
@@ -280,7 +287,8 @@ impl Names {
     /// What a name at the start of a path can stand for.
     pub(crate) fn roots(&self, name: &str) -> impl Iterator<Item = (Role, Owner)> {
         let owner = self.sets.get(name).copied();
-        ROOTS.into_iter().filter(move |role| self.is(*role, name)).map(move |role| (role, owner.filter(|_| role == Role::EntitySet)))
+        let fits = move |role: &Role| self.is(*role, name) && (owner.is_none() || *role == Role::EntitySet);
+        ROOTS.into_iter().filter(fits).map(move |role| (role, owner))
     }
 
     /// What a name can stand for among the properties of a type.

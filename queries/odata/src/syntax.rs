@@ -81,6 +81,8 @@ pub struct Segment {
 pub struct KeyPredicate {
     /// `(1)` has one part without a name; `(A=1,B=2)` has named ones; `()` has none.
     pub parts: Vec<KeyPart>,
+    /// Whether there are blanks in it, which the grammar has between parameters but not in keys.
+    pub spaced: bool,
     /// Place in the path.
     pub span: Span,
 }
@@ -103,6 +105,8 @@ pub struct CustomOption {
     pub name: String,
     /// What follows the `=`, decoded, if there is one.
     pub value: Option<String>,
+    /// The option as it stands in the URL, still percent-encoded.
+    pub raw: String,
 }
 
 /// A definition of a parameter alias.

@@ -107,6 +107,12 @@ fn is_path_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@%/".contains(c)
 }
 
+/// Whether a text may stand in the query of a URL as it is (RFC 3986, `query`).
+#[must_use]
+pub fn is_query(text: &str) -> bool {
+    text.chars().all(|c| is_path_character(c) || c == '?') && is_escaped_well(text)
+}
+
 /// Whether percent signs are followed by two hexadecimal digits.
 fn is_escaped_well(text: &str) -> bool {
     text.split('%').skip(1).all(|rest| rest.as_bytes().get(..2).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit)))

@@ -176,7 +176,7 @@ fn query_option(raw: &str, strictness: Strictness, request: &mut Request) -> Res
     }
     let Some(name) = options::canonical(written, false, strictness)? else {
         let value = raw_value.map(|raw| decode::option(raw, written, strictness)).transpose()?.map(|value| value.text);
-        request.custom.push(CustomOption { name: written.to_owned(), value });
+        request.custom.push(CustomOption { name: written.to_owned(), value, raw: raw.to_owned() });
         return Ok(());
     };
     let value = decode::option(raw_value.unwrap_or_default(), name, strictness)?;

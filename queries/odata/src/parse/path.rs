@@ -141,7 +141,7 @@ fn condition(cursor: &mut Cursor<'_>) -> Result<KeyPredicate, ODataError> {
     cursor.skip_stray_space();
     cursor.expect(")", "or an operator after the condition")?;
     let part = KeyPart { name: None, span: value.span, value };
-    Ok(KeyPredicate { parts: vec![part], span: cursor.span(start) })
+    Ok(KeyPredicate { parts: vec![part], spaced: false, span: cursor.span(start) })
 }
 
 /// The sets of `$crossjoin(…)`, as a key whose parts are paths of one name.
@@ -159,7 +159,7 @@ fn entity_sets(cursor: &mut Cursor<'_>) -> Result<KeyPredicate, ODataError> {
         parts.push(KeyPart { name: None, value: Expr { kind: ExprKind::Path(vec![step]), span }, span });
         cursor.skip_stray_space();
         if cursor.eat(")") {
-            return Ok(KeyPredicate { parts, span: cursor.span(start) });
+            return Ok(KeyPredicate { parts, spaced: false, span: cursor.span(start) });
         }
         cursor.expect(",", "or ')' after the entity set")?;
     }
@@ -169,12 +169,12 @@ fn key(cursor: &mut Cursor<'_>) -> Result<KeyPredicate, ODataError> {
     let start = cursor.mark();
     cursor.expect("(", "before the key")?;
     let mut parts: Vec<KeyPart> = Vec::new();
-    cursor.skip_space();
+    let mut spaced = cursor.space();
     if cursor.eat(")") {
-        return Ok(KeyPredicate { parts, span: cursor.span(start) });
+        return Ok(KeyPredicate { parts, spaced, span: cursor.span(start) });
     }
     loop {
-        cursor.skip_space();
+        spaced |= cursor.space();
         cursor.count_node()?;
         let at = cursor.mark();
         let name = cursor.name_and_equals().map(str::to_owned);
@@ -185,9 +185,9 @@ fn key(cursor: &mut Cursor<'_>) -> Result<KeyPredicate, ODataError> {
             return Err(cursor.error_at(at, format!("the key names '{name}' twice")));
         }
         parts.push(KeyPart { name, value, span: cursor.span(at) });
-        cursor.skip_space();
+        spaced |= cursor.space();
         if cursor.eat(")") {
-            return Ok(KeyPredicate { parts, span: cursor.span(start) });
+            return Ok(KeyPredicate { parts, spaced, span: cursor.span(start) });
         }
         cursor.expect(",", "or ')' in the key")?;
     }

@@ -1,6 +1,6 @@
 //! `$apply` (Data Aggregation, ABNF sections 2 and 3).
 
-use super::{Scope, expression, member, options};
+use super::{Scope, Shape, States, expression, member, options};
 use crate::error::ODataError;
 use crate::names::{Owner, Role};
 use crate::syntax::{
@@ -215,7 +215,21 @@ fn grouping_property(scope: &Scope<'_>, path: &Expr) -> Result<(), ODataError> {
             return Ok(());
         }
     }
-    Err(scope.wrong(path.span, "this is no property to group by: a path of single-valued properties is expected"))
+    Err(no_such_path(scope, path, "this is no property to group by: a path of single-valued properties is expected"))
+}
+
+/// What is wrong with a path: that nothing is called as it begins, or else what the caller says.
+fn no_such_path(scope: &Scope<'_>, path: &Expr, otherwise: &str) -> ODataError {
+    let first = match &path.kind {
+        ExprKind::Path(steps) => steps.first(),
+        _ => None,
+    };
+    match first {
+        Some(PathStep { kind: StepKind::Name(name), span }) if scope.names.properties(scope.here, name).is_empty() => {
+            scope.misplaced(name, &States::one(Shape::Entity, scope.here), *span)
+        }
+        _ => scope.wrong(path.span, otherwise),
+    }
 }
 
 /// The collection of `addnested`.
@@ -226,12 +240,12 @@ fn nest_path(scope: &Scope<'_>, path: &Expr) -> Result<(), ODataError> {
     if found.structured && found.navigations <= 1 && (found.navigations == 0 || found.navigation_is_last) {
         return Ok(());
     }
-    Err(scope.wrong(path.span, "this is no collection to nest: a complex or navigation property is expected"))
+    Err(no_such_path(scope, path, "this is no collection to nest: a complex or navigation property is expected"))
 }
 
 /// The collection of `join` and `outerjoin`.
 fn join_path(scope: &Scope<'_>, path: &Expr) -> Result<(), ODataError> {
-    let wrong = || Err(scope.wrong(path.span, "this is no collection to join: a collection-valued property is expected"));
+    let wrong = || Err(no_such_path(scope, path, "this is no collection to join: a collection-valued property is expected"));
     let steps = match &path.kind {
         ExprKind::Path(steps) => steps.as_slice(),
         ExprKind::Alias(name) => {

@@ -55,15 +55,17 @@ fn start(scope: &Scope<'_>, step: &PathStep) -> Result<States, ODataError> {
                 annotated(&mut states);
             }
         }
-        StepKind::Name(name) => {
-            match scope.variables.iter().rev().find(|(variable, _)| variable == name) {
-                Some((_, owner)) => states.add(Shape::Variable, *owner),
-                None if scope.computed.contains(name.as_str()) => states.add(Shape::Variable, None),
-                None if !name.contains('.') && scope.names.is(Role::LambdaVariable, name) => states.add(Shape::Variable, None),
-                None => {}
+        StepKind::Name(name) => match scope.variables.iter().rev().find(|(variable, _)| variable == name) {
+            Some((_, owner)) => states.add(Shape::Variable, *owner),
+            None => {
+                member(scope, scope.here, &step.kind, &mut states);
+                // Where nothing says what variables are called, only what is nothing else is one.
+                let known = !scope.names.properties(scope.here, name).is_empty();
+                if scope.computed.contains(name.as_str()) || (!known && scope.names.is(Role::LambdaVariable, name)) {
+                    states.add(Shape::Variable, None);
+                }
             }
-            member(scope, scope.here, &step.kind, &mut states);
-        }
+        },
         StepKind::Call { .. } => member(scope, scope.here, &step.kind, &mut states),
         _ => {}
     }

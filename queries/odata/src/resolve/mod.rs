@@ -13,10 +13,10 @@ mod path;
 #[cfg(test)]
 mod tests;
 
-use crate::error::{ODataError, ODataErrorKind};
+use crate::error::ODataError;
 use crate::names::{Names, Owner, Role};
 use crate::parse::Strictness;
-use crate::syntax::{Expr, Request, Resource, Span};
+use crate::syntax::{Expr, ExprKind, PathStep, Request, Resource, Span, StepKind};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -171,15 +171,26 @@ pub fn request(request: &Request, names: &Names, strictness: Strictness) -> Resu
     let here = match &request.resource {
         Resource::EntitySet(segments) => {
             let scope = scope(names, strictness, "path", None);
-            path::resolve(&scope, segments).map_err(|error| match error.target.as_deref() {
-                Some("path") => ODataError { kind: ODataErrorKind::NotFound, ..error },
-                _ => error,
-            })?
+            path::resolve(&scope, segments)?
         }
         Resource::ServiceDocument | Resource::Metadata | Resource::Batch => None,
     };
     options::applicable(request)?;
-    query_options(request, names, strictness, here)
+    query_options(request, names, strictness, here, crossjoined(request, names))
+}
+
+/// The entity sets of `$crossjoin`, whose names stand for one entity each.
+fn crossjoined<'a>(request: &'a Request, names: &Names) -> Vec<(&'a str, Owner)> {
+    let Resource::EntitySet(segments) = &request.resource else { return Vec::new() };
+    let joined = segments.first().filter(|first| first.name == "$crossjoin").and_then(|first| first.key.as_ref());
+    let sets = joined.into_iter().flat_map(|sets| &sets.parts).filter_map(|part| match &part.value.kind {
+        ExprKind::Path(steps) => match steps.as_slice() {
+            [PathStep { kind: StepKind::Name(name), .. }] => Some(name.as_str()),
+            _ => None,
+        },
+        _ => None,
+    });
+    sets.map(|name| (name, names.roots(name).find_map(|(_, owner)| owner))).collect()
 }
 
 /// Whether all names of the options of a request may stand where they do, whatever the path addresses.
@@ -187,11 +198,17 @@ pub fn request(request: &Request, names: &Names, strictness: Strictness) -> Resu
 /// # Errors
 /// As [`request`].
 pub fn only_options(request: &Request, names: &Names, strictness: Strictness) -> Result<(), ODataError> {
-    query_options(request, names, strictness, None)
+    query_options(request, names, strictness, None, Vec::new())
 }
 
-fn query_options(request: &Request, names: &Names, strictness: Strictness, here: Owner) -> Result<(), ODataError> {
-    let scope = scope(names, strictness, "query", here);
+fn query_options<'a>(
+    request: &'a Request,
+    names: &'a Names,
+    strictness: Strictness,
+    here: Owner,
+    variables: Vec<(&'a str, Owner)>,
+) -> Result<(), ODataError> {
+    let scope = Scope { variables, ..scope(names, strictness, "query", here) };
     options::resolve(&scope, &request.options, None)?;
     for alias in &request.aliases {
         // What an alias is used for is not known here, nor then what its names belong to.

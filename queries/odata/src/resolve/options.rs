@@ -2,6 +2,7 @@
 
 use super::{Scope, apply, expression};
 use crate::error::ODataError;
+use crate::header::form;
 use crate::names::{FUNCTIONS, Owner, Role};
 use crate::parse::{self, value};
 use crate::syntax::{CustomOption, ExpandItem, Options, Request, Resource, SelectItem, Span, TemporalBound};
@@ -119,12 +120,13 @@ pub(super) fn compute_item(scope: &Scope<'_>, item: &crate::syntax::ComputeItem,
 
 /// An option that the protocol does not define: the service's own, or a parameter of a function.
 pub(super) fn custom(scope: &Scope<'_>, option: &CustomOption) -> Result<(), ODataError> {
-    let own = scope.names.is(Role::CustomOption, &option.name) && !option.name.is_empty();
+    let (raw_name, raw_value) = option.raw.split_once('=').map_or((option.raw.as_str(), None), |(name, value)| (name, Some(value)));
+    let clean = !scope.strict() || (!option.name.starts_with(['@', '$']) && form::is_query(&option.raw));
+    let own = clean && !option.name.is_empty() && scope.names.is(Role::CustomOption, &option.name);
     let parameter = || {
-        let named = value::is_identifier(&option.name) && scope.names.is(Role::Parameter, &option.name);
-        // The value has been decoded: what remains must be read as it stands.
-        let encoded = option.value.as_deref().map(|value| value.replace('%', "%25"));
-        named && encoded.is_some_and(|value| parse::expression(&value, parse::Strictness::Lenient).is_ok())
+        let named = value::is_identifier(raw_name) && scope.names.is(Role::Parameter, raw_name);
+        let expr = raw_value.filter(|_| named).and_then(|value| parse::expression(value, scope.strictness).ok());
+        expr.is_some_and(|expr| expression::resolve(&scope.inside(None), &expr).is_ok())
     };
     if own || (option.name.is_empty() && !scope.strict()) || parameter() {
         return Ok(());
@@ -189,7 +191,8 @@ fn select_item(scope: &Scope<'_>, item: &SelectItem) -> Result<(), ODataError> {
     let ends = |at: At| match (&item.options, &item.parameters) {
         (None, None) => at != At::Type,
         (None, Some(_)) => at == At::Function,
-        (Some(_), _) => matches!(at, At::Values | At::Complex | At::ComplexCast),
+        // Whether options after a single value make sense is, outside strict mode, for those who execute them.
+        (Some(_), _) => matches!(at, At::Values | At::Complex | At::ComplexCast) || (at == At::Value && !scope.strict()),
     };
     let Some((at, owner)) = places.0.iter().copied().find(|(at, _)| ends(*at)) else {
         let shown = item.path.join("/");
@@ -200,7 +203,7 @@ fn select_item(scope: &Scope<'_>, item: &SelectItem) -> Result<(), ODataError> {
         return Err(scope.wrong(item.span, format!("there is no parameter '{wrong}'")));
     }
     let Some(options) = &item.options else { return Ok(()) };
-    let place = if at == At::Values { Place::SelectedValues } else { Place::SelectedComplex };
+    let place = if matches!(at, At::Values | At::Value) { Place::SelectedValues } else { Place::SelectedComplex };
     // A text can be both; the more generous of the two decides.
     let place = if places.0.iter().any(|(at, _)| matches!(at, At::Complex | At::ComplexCast)) { Place::SelectedComplex } else { place };
     resolve(&scope.inside(owner), options, Some(place)).map_err(|error| at_item(error, scope, item.span))

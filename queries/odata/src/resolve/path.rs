@@ -1,10 +1,15 @@
 //! Resource paths (ABNF, section 1).
 
 use super::{Scope, Shape, State, States, expression, shape_of};
-use crate::error::ODataError;
+use crate::error::{ODataError, ODataErrorKind};
 use crate::names::{FUNCTIONS, Owner, Role};
 use crate::parse::value;
-use crate::syntax::{ExprKind, KeyPredicate, LiteralKind, Segment};
+use crate::syntax::{ExprKind, KeyPredicate, LiteralKind, Segment, Span};
+
+/// The path leads nowhere from here.
+fn not_found(scope: &Scope<'_>, span: Span, message: String) -> ODataError {
+    ODataError { kind: ODataErrorKind::NotFound, ..scope.wrong(span, message) }
+}
 
 /// The type of what a path leads to, as far as it is known.
 pub(super) fn resolve(scope: &Scope<'_>, segments: &[Segment]) -> Result<Owner, ODataError> {
@@ -25,7 +30,7 @@ fn abstract_resource(scope: &Scope<'_>, first: &Segment, rest: &[Segment]) -> Re
     match rest {
         [] => Ok(None),
         [cast] if cast.key.is_none() && scope.names.is_qualified(Role::EntityType, &cast.name, true) => Ok(None),
-        [wrong, ..] => Err(scope.wrong(wrong.span, format!("after {} can only stand a type, not '{}'", first.name, wrong.name))),
+        [wrong, ..] => Err(not_found(scope, wrong.span, format!("after {} can only stand a type, not '{}'", first.name, wrong.name))),
     }
 }
 
@@ -36,7 +41,7 @@ fn crossjoin(scope: &Scope<'_>, first: &Segment) -> Result<States, ODataError> {
         if !scope.names.is(Role::EntitySet, &name) {
             let hint = portico_catalog::names::nearest(&name, scope.names.entity_sets());
             let hint = hint.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
-            return Err(scope.wrong(part.span, format!("there is no entity set '{name}'{hint}")));
+            return Err(not_found(scope, part.span, format!("there is no entity set '{name}'{hint}")));
         }
     }
     Ok(States::one(Shape::Unparenthesised, None))
@@ -56,7 +61,7 @@ fn root(scope: &Scope<'_>, segment: &Segment) -> Result<States, ODataError> {
     if states.is_empty() {
         let hint = portico_catalog::names::nearest(&segment.name, scope.names.entity_sets());
         let hint = hint.map(|near| format!("; did you mean '{near}'?")).unwrap_or_default();
-        return Err(scope.wrong(segment.span, format!("there is no resource '{}', or not in this form{hint}", segment.name)));
+        return Err(not_found(scope, segment.span, format!("there is no resource '{}', or not in this form{hint}", segment.name)));
     }
     filter_or_key(scope, segment, states)
 }
@@ -88,7 +93,7 @@ fn filter_or_key(scope: &Scope<'_>, segment: &Segment, states: States) -> Result
             keyed.add(Shape::Entity, state.owner);
         }
     }
-    if keyed.is_empty() { Err(scope.wrong(key.span, format!("no key can stand after '{}'", segment.name))) } else { Ok(keyed) }
+    if keyed.is_empty() { Err(not_found(scope, key.span, format!("no key can stand after '{}'", segment.name))) } else { Ok(keyed) }
 }
 
 /// Whether what stands in parentheses is a key: one value, or values by name.
@@ -106,7 +111,7 @@ fn is_key(scope: &Scope<'_>, key: &KeyPredicate) -> bool {
         [only] if only.name.is_none() => true,
         parts => !parts.is_empty() && parts.iter().all(|part| part.name.as_deref().is_some_and(named)),
     };
-    values && names
+    values && names && !(key.spaced && scope.strict())
 }
 
 /// Whether what stands in parentheses is a list of parameters by name, perhaps empty.
@@ -127,7 +132,7 @@ fn step(scope: &Scope<'_>, before: &States, segment: &Segment) -> Result<States,
         follow(scope, *state, segment, &mut after);
     }
     if after.is_empty() {
-        return Err(scope.misplaced(&segment.name, before, segment.span));
+        return Err(ODataError { kind: ODataErrorKind::NotFound, ..scope.misplaced(&segment.name, before, segment.span) });
     }
     filter_or_key(scope, segment, after)
 }

@@ -1,5 +1,7 @@
 //! Golden syntax trees.
 
+mod cost;
+mod language;
 mod refused;
 mod shown;
 
