@@ -154,7 +154,7 @@ pub fn is_authority(text: &str) -> bool {
                         && rest.chars().all(|c| registered(c) && c != '%')
                 })
             };
-            if address.parse::<std::net::Ipv6Addr>().is_err() && !future() {
+            if address.parse::<core::net::Ipv6Addr>().is_err() && !future() {
                 return false;
             }
             ("", port)

@@ -6,6 +6,8 @@ use crate::names::{Owner, Role};
 use crate::syntax::{
     AggregateItem, Expr, ExprKind, GroupElement, Hierarchy, Name, PathStep, StepKind, Transformation, TransformationKind as Kind,
 };
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// Which transformations may stand in a sequence.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,8 +43,33 @@ fn within(scope: &Scope<'_>, transformations: &[Transformation], which: Within) 
             return Err(scope.wrong(transformation.span, "this transformation cannot stand here: it does not keep instances as they are"));
         }
         scope.here = one(&scope, transformation)?;
+        introduced(transformation, Rc::make_mut(&mut scope.computed));
     }
     Ok(scope.here)
+}
+
+/// Adds the names that a transformation introduces, for what comes after it.
+pub(super) fn introduced<'a>(transformation: &'a Transformation, names: &mut BTreeSet<&'a str>) {
+    match &transformation.kind {
+        Kind::Aggregate(items) => names.extend(items.iter().filter_map(|item| item.alias.as_ref()).map(|alias| alias.text.as_str())),
+        Kind::Compute(items) => names.extend(items.iter().map(|item| item.name.text.as_str())),
+        Kind::Concat(sequences) => sequences.iter().flatten().for_each(|inner| introduced(inner, names)),
+        Kind::GroupBy { then, .. } => then.iter().for_each(|inner| introduced(inner, names)),
+        Kind::Join { alias, .. } => {
+            names.insert(&alias.text);
+        }
+        Kind::Nest { items, .. } => names.extend(items.iter().map(|item| item.alias.text.as_str())),
+        Kind::Filter(_)
+        | Kind::Search(_)
+        | Kind::OrderBy(_)
+        | Kind::Skip(_)
+        | Kind::Top(_)
+        | Kind::Identity
+        | Kind::Ranked { .. }
+        | Kind::Relatives { .. }
+        | Kind::Traverse { .. }
+        | Kind::Function { .. } => {}
+    }
 }
 
 /// Checks one transformation; returns the type of what it yields.
@@ -314,6 +341,7 @@ impl Walk {
             } else {
                 owners.iter().flat_map(|owner| scope.names.properties(*owner, name)).collect()
             };
+            // What is computed can hold entities too: `join` and `nest` introduce such names.
             let computed = index == 0 && scope.computed.contains(name.as_str());
             let entered = index == 0 || walk.structured || walk.cast;
             let cast = entered && !walk.ends_in_cast && is_structured_type(scope, name);
@@ -321,7 +349,7 @@ impl Walk {
             let enters = |role: &Role| navigates(role) || matches!(role, Role::Complex | Role::ComplexCol);
             let many = |role: &Role| matches!(role, Role::EntityColNavigation | Role::ComplexCol | Role::PrimitiveCol);
             let usable = || found.iter().filter(|(role, _)| !(single && many(role)));
-            let structured = entered && usable().any(|(role, _)| enters(role));
+            let structured = entered && (computed || usable().any(|(role, _)| enters(role)));
             let primitive = entered && (computed || usable().any(|(role, _)| !enters(role)));
             let navigated =
                 entered && usable().any(|(role, _)| navigates(role)) && !usable().any(|(role, _)| enters(role) && !navigates(role));
@@ -329,7 +357,7 @@ impl Walk {
                 return Walk::default();
             }
             let mut next: Vec<Owner> = usable().filter(|(role, _)| enters(role)).map(|(_, owner)| *owner).collect();
-            if cast {
+            if cast || computed {
                 next.push(None);
             }
             next.sort_unstable();

@@ -147,10 +147,10 @@ fn follow(scope: &Scope<'_>, state: State, kind: &StepKind, after: &mut States) 
                     }
                 }
                 StepKind::Key(arguments) if is_key(scope, arguments) => after.add(S::Entity, owner),
-                StepKind::Call { name, arguments } if state.shape == S::Entities && is_key(scope, arguments) => {
-                    if scope.names.is_qualified(Role::EntityType, name, true) {
-                        after.add(S::Entity, None);
-                    }
+                StepKind::Call { name, arguments }
+                    if state.shape == S::Entities && is_key(scope, arguments) && scope.names.is_qualified(Role::EntityType, name, true) =>
+                {
+                    after.add(S::Entity, None);
                 }
                 StepKind::Filter(_) => after.add(S::Entities, owner),
                 _ => {}

@@ -87,6 +87,8 @@ pub(super) fn resolve(scope: &Scope<'_>, options: &Options, place: Option<Place>
     if let Some(sequence) = &options.apply {
         let target = about(&scope, "$apply");
         scope.here = apply::sequence(&scope.about(&target), sequence)?;
+        let names = Rc::make_mut(&mut scope.computed);
+        sequence.iter().for_each(|transformation| apply::introduced(transformation, names));
     }
     if let Some(items) = &options.compute {
         let target = about(&scope, "$compute");

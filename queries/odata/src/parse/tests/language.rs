@@ -202,7 +202,7 @@ fn items_and_small_options() {
             SCHEMAVERSION=*&Index=3&at=1
               custom at Some("1") & $index=3;$schemaversion=*
             $format=json&$format=xml
-  
+              $format=json
         "#]],
     );
 }
@@ -210,7 +210,6 @@ fn items_and_small_options() {
 #[test]
 fn strict_mode_refuses_what_only_leniency_takes() {
     let lenient_only = [
-        "$filter=not(A)",
         "$filter=(A)eq(B)",
         "$filter=A eq 5L",
         "$filter=A eq 1.5m",
@@ -254,8 +253,6 @@ fn strict_mode_refuses_what_only_leniency_takes() {
         })
         .collect();
     expect![[r#"
-        $filter=not(A)
-          $filter=not(A)
         $filter=(A)eq(B)
           BadRequest $filter Some(3): $filter is malformed at character 3: expected a space before the operator, found 'eq(B'
         $filter=A eq 5L

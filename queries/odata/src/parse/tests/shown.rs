@@ -100,6 +100,7 @@ pub(super) fn options(inner: &Options) -> String {
     all.extend(inner.index.iter().map(|index| format!("$index={index}")));
     all.extend(inner.schema_version.iter().map(|version| format!("$schemaversion={version}")));
     all.extend(inner.delta_token.iter().map(|token| format!("$deltatoken={token}")));
+    all.extend(inner.format.iter().map(|format| format!("$format={format}")));
     all.extend(inner.id.iter().map(|id| format!("$id={id}")));
     all.extend(inner.temporal.iter().map(|option| match &option.bound {
         TemporalBound::Min => format!("{:?}=min", option.kind),
