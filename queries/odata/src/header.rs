@@ -1,5 +1,7 @@
 //! Request headers that the protocol gives meaning: preconditions and preferences. It must not know HTTP: it reads their text.
 
+pub mod form;
+
 use crate::bound::MatchCondition;
 use crate::error::ODataError;
 
@@ -12,6 +14,29 @@ pub struct Preferences {
     pub max_page_size: Option<u64>,
     /// `odata.continue-on-error`.
     pub continue_on_error: bool,
+    /// `odata.allow-entityreferences`: an entity that occurs twice may be a reference the second time.
+    pub allow_entity_references: bool,
+    /// `odata.callback; url="…"`: where to be told of the end of what runs asynchronously.
+    pub callback: Option<String>,
+    /// `odata.include-annotations="…"`: patterns in order, as written.
+    pub include_annotations: Option<Vec<String>>,
+    /// `omit-values=…`: what need not be written.
+    pub omit_values: Option<OmitValues>,
+    /// `respond-async`
+    pub respond_async: bool,
+    /// `odata.track-changes`
+    pub track_changes: bool,
+    /// `wait=…`, in seconds.
+    pub wait: Option<u64>,
+}
+
+/// What an answer need not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OmitValues {
+    /// Properties that are null.
+    Nulls,
+    /// Properties that have their default value.
+    Defaults,
 }
 
 /// What an answer to a write holds.
@@ -29,34 +54,71 @@ pub enum Returning {
 /// A known preference whose value is malformed.
 pub fn preferences(text: &str) -> Result<Preferences, ODataError> {
     let mut preferences = Preferences::default();
-    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        // Parameters after `;` belong to other preferences' definitions (RFC 7240); none of ours has any.
-        let part = part.split(';').next().unwrap_or_default();
-        let (name, value) = part.split_once('=').map_or((part, ""), |(name, value)| (name.trim(), value.trim().trim_matches('"')));
-        let name = name.trim().to_ascii_lowercase();
-        match name.strip_prefix("odata.").unwrap_or(&name) {
-            // The first of several equal preferences counts (RFC 7240, section 2).
-            "return" if preferences.returning.is_none() => {
-                preferences.returning = match value.to_ascii_lowercase().as_str() {
-                    "minimal" => Some(Returning::Minimal),
-                    "representation" => Some(Returning::Representation),
-                    _ => return Err(malformed("return", value, "minimal or representation")),
-                }
-            }
-            "maxpagesize" if preferences.max_page_size.is_none() => {
-                let digits = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
-                // More than a u64 holds is as good as no limit of the client's.
-                let size = if digits { value.parse::<u64>().unwrap_or(u64::MAX) } else { 0 };
-                if size == 0 {
-                    return Err(malformed("maxpagesize", value, "a whole number from 1"));
-                }
-                preferences.max_page_size = Some(size);
-            }
-            "continue-on-error" => preferences.continue_on_error = !value.eq_ignore_ascii_case("false"),
-            _ => {}
-        }
+    for part in form::split_unquoted(text, ',').into_iter().map(str::trim).filter(|part| !part.is_empty()) {
+        // Parameters after `;` belong to other preferences' definitions (RFC 7240), but for the URL of a callback.
+        let mut pieces = form::split_unquoted(part, ';').into_iter();
+        let (name, value) = name_and_value(pieces.next().unwrap_or_default());
+        preference(&mut preferences, name.strip_prefix("odata.").unwrap_or(&name), value, pieces)?;
     }
     Ok(preferences)
+}
+
+/// A name in lower case, and a value without its quotes.
+fn name_and_value(text: &str) -> (String, &str) {
+    let (name, value) = text.split_once('=').map_or((text, ""), |(name, value)| (name, value.trim().trim_matches('"')));
+    (name.trim().to_ascii_lowercase(), value)
+}
+
+fn preference<'a>(
+    preferences: &mut Preferences,
+    name: &str,
+    value: &str,
+    mut parameters: impl Iterator<Item = &'a str>,
+) -> Result<(), ODataError> {
+    // The first of several equal preferences counts (RFC 7240, section 2).
+    match name {
+        "return" if preferences.returning.is_none() => {
+            preferences.returning = match value.to_ascii_lowercase().as_str() {
+                "minimal" => Some(Returning::Minimal),
+                "representation" => Some(Returning::Representation),
+                _ => return Err(malformed("return", value, "minimal or representation")),
+            }
+        }
+        "maxpagesize" if preferences.max_page_size.is_none() => {
+            let size = whole_number(value).filter(|size| *size > 0);
+            preferences.max_page_size = Some(size.ok_or_else(|| malformed("maxpagesize", value, "a whole number from 1"))?);
+        }
+        "omit-values" if preferences.omit_values.is_none() => {
+            preferences.omit_values = match value.to_ascii_lowercase().as_str() {
+                "nulls" => Some(OmitValues::Nulls),
+                "defaults" => Some(OmitValues::Defaults),
+                _ => return Err(malformed("omit-values", value, "nulls or defaults")),
+            }
+        }
+        "wait" if preferences.wait.is_none() => {
+            preferences.wait = Some(whole_number(value).ok_or_else(|| malformed("wait", value, "a whole number of seconds"))?);
+        }
+        "include-annotations" if preferences.include_annotations.is_none() => {
+            preferences.include_annotations = Some(value.split(',').map(|pattern| pattern.trim().to_owned()).collect());
+        }
+        "callback" if preferences.callback.is_none() => {
+            let url = parameters.find_map(|parameter| Some(name_and_value(parameter)).filter(|(name, _)| name == "url"));
+            let url = url.map(|(_, url)| url).filter(|url| form::is_uri(url));
+            preferences.callback = Some(url.ok_or_else(|| malformed("callback", value, "a parameter url=\"…\""))?.to_owned());
+        }
+        "continue-on-error" => preferences.continue_on_error = !value.eq_ignore_ascii_case("false"),
+        "allow-entityreferences" => preferences.allow_entity_references = true,
+        "respond-async" => preferences.respond_async = true,
+        "track-changes" => preferences.track_changes = true,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Digits as a number; more than it holds is as good as no limit of the client's.
+fn whole_number(text: &str) -> Option<u64> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 fn malformed(name: &str, value: &str, expected: &str) -> ODataError {
@@ -119,10 +181,14 @@ mod tests {
         assert_eq!(read("maxpagesize=99999999999999999999999").max_page_size, Some(u64::MAX));
         assert_eq!(
             read("respond-async, wait=10, odata.continue-on-error"),
-            Preferences { continue_on_error: true, ..Preferences::default() }
+            Preferences { continue_on_error: true, respond_async: true, wait: Some(10), ..Preferences::default() }
         );
+        let more = read("omit-values=nulls, odata.include-annotations=\"A.*, -B.T\", callback; url=\"http://h/a,b\", track-changes");
+        assert_eq!(more.omit_values, Some(OmitValues::Nulls));
+        assert_eq!(more.include_annotations.unwrap(), ["A.*", "-B.T"]);
+        assert_eq!((more.callback.as_deref(), more.track_changes), (Some("http://h/a,b"), true));
         assert_eq!(read("return=minimal,return=representation").returning, Some(Returning::Minimal));
-        for bad in ["return=all", "maxpagesize=0", "odata.maxpagesize=x", "maxpagesize"] {
+        for bad in ["return=all", "maxpagesize=0", "odata.maxpagesize=x", "maxpagesize", "omit-values=x", "wait=soon", "callback"] {
             let error = preferences(bad).unwrap_err();
             assert_eq!(error.target.as_deref(), Some("Prefer"), "{bad}");
         }

@@ -3,6 +3,15 @@
 //!
 //! A request passes [`parse::request`] (names uninterpreted), then [`bind::read`] or one of [`bind::insert`], [`bind::update`],
 //! [`bind::delete`] (names resolved against what the caller may see). Answers are written by [`json`] and [`metadata`].
+//!
+//! The parser takes the whole URL language of OData 4.01, with the extensions for aggregation and temporal data; [`parse`] says which
+//! part of the ABNF is where. [`resolve`] says whether the names in a request may stand where they do, given [`names`]; `bind` takes
+//! what can be executed and answers the rest with `NotImplemented`, once `resolve` has found no mistake in it. How closely a request
+//! must keep to the grammar is for [`parse::Strictness`]: by default the forms that clients still send are taken, in strict mode they
+//! are refused.
+//!
+//! `cargo run -p portico-odata --example odata-abnf -- CASES.json` runs the OASIS TC's test cases for the grammar, as JSON, in strict
+//! mode; `header::form` and `parse::value` have the grammar of headers and of values in payloads.
 
 pub mod bind;
 pub mod body;
@@ -15,8 +24,10 @@ mod fixtures;
 pub mod header;
 pub mod json;
 pub mod metadata;
+pub mod names;
 mod number;
 pub mod parse;
+pub mod resolve;
 pub mod rows;
 pub mod skiptoken;
 pub mod syntax;

@@ -1,6 +1,12 @@
 //! The syntax tree of a request: names uninterpreted, literals as written, every node with its place. It must not know any model:
 //! whether a name is a property, a relationship or nothing at all is for [`crate::bind`] to say.
 
+mod apply;
+mod options;
+
+pub use apply::*;
+pub use options::*;
+
 use std::fmt;
 
 /// A range of characters (not bytes) in the decoded text of the path or of one query option.
@@ -29,6 +35,10 @@ pub struct Request {
     pub options: Options,
     /// Definitions of parameter aliases (`@p=…`), at most one per name.
     pub aliases: Vec<Alias>,
+    /// Options that are neither: implicit parameters of a function or options of the service's own.
+    pub custom: Vec<CustomOption>,
+    /// Names of system query options that are given more than once; the first of each is in `options`.
+    pub repeated: Vec<String>,
     /// Path and system query options, decoded and with canonical names, in canonical order: what [`crate::skiptoken`] hashes.
     pub canonical: Vec<(String, String)>,
 }
@@ -43,17 +53,25 @@ pub enum Resource {
     Metadata,
     /// `$batch`.
     Batch,
-    /// A path that starts at an entity set; at least one segment.
+    /// A path to data; at least one segment. It starts at an entity set, a singleton, an operation import, or at `$all`, `$crossjoin`
+    /// or `$entity`.
     EntitySet(Vec<Segment>),
 }
 
 /// One segment of a resource path.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Segment {
-    /// The name: an identifier, a qualified name, or one that begins with `$`.
+    /// The name: an identifier, a qualified name, or one that begins with `$`; or the whole segment, decoded, where it is not of such
+    /// a form and can only be a key or an ordinal.
     pub name: String,
-    /// What stands in parentheses after it.
+    /// Whether the segment is not a name with or without parentheses.
+    pub opaque: bool,
+    /// What stands in parentheses after it: a key, parameters, the condition of `$filter(…)`, or the sets of `$crossjoin(…)`.
     pub key: Option<KeyPredicate>,
+    /// A key in parentheses of its own after parameters or a condition: `$filter(…)(1)`.
+    pub second_key: Option<KeyPredicate>,
+    /// The whole segment, decoded: what it is if it turns out to be a key.
+    pub text: String,
     /// Place in the path.
     pub span: Span,
 }
@@ -63,6 +81,8 @@ pub struct Segment {
 pub struct KeyPredicate {
     /// `(1)` has one part without a name; `(A=1,B=2)` has named ones; `()` has none.
     pub parts: Vec<KeyPart>,
+    /// Whether there are blanks in it, which the grammar has between parameters but not in keys.
+    pub spaced: bool,
     /// Place in the path.
     pub span: Span,
 }
@@ -78,27 +98,15 @@ pub struct KeyPart {
     pub span: Span,
 }
 
-/// The system query options of a request, or of one expanded relationship.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Options {
-    /// `$filter`.
-    pub filter: Option<Expr>,
-    /// `$select`.
-    pub select: Option<Vec<SelectItem>>,
-    /// `$orderby`.
-    pub order_by: Option<Vec<OrderItem>>,
-    /// `$expand`.
-    pub expand: Option<Vec<ExpandItem>>,
-    /// `$top`.
-    pub top: Option<u64>,
-    /// `$skip`.
-    pub skip: Option<u64>,
-    /// `$count`.
-    pub count: Option<bool>,
-    /// `$format`, as written; only at the top.
-    pub format: Option<String>,
-    /// `$skiptoken`, as written; only at the top.
-    pub skip_token: Option<String>,
+/// A query option that the protocol does not define.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomOption {
+    /// The name, decoded.
+    pub name: String,
+    /// What follows the `=`, decoded, if there is one.
+    pub value: Option<String>,
+    /// The option as it stands in the URL, still percent-encoded.
+    pub raw: String,
 }
 
 /// A definition of a parameter alias.
@@ -108,37 +116,6 @@ pub struct Alias {
     pub name: String,
     /// What it stands for; spans are in this option's value.
     pub value: Expr,
-}
-
-/// One item of `$select`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SelectItem {
-    /// The path: one name, `*`, or several names with `/` between.
-    pub path: Vec<String>,
-    /// Whether options in parentheses follow.
-    pub has_options: bool,
-    /// Place in the option.
-    pub span: Span,
-}
-
-/// One item of `$orderby`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OrderItem {
-    /// What is sorted by.
-    pub expr: Expr,
-    /// `desc`.
-    pub descending: bool,
-}
-
-/// One item of `$expand`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ExpandItem {
-    /// The path: one name, `*`, or several names with `/` between; `$ref`, `$count` and `$value` may end it.
-    pub path: Vec<String>,
-    /// The nested options.
-    pub options: Options,
-    /// Place in the option.
-    pub span: Span,
 }
 
 /// An expression and its place.
@@ -189,6 +166,14 @@ pub enum ExprKind {
     },
     /// A list in parentheses, as `in` takes it.
     List(Vec<Expr>),
+    /// `case(…)`: conditions and what they yield.
+    Case(Vec<(Expr, Expr)>),
+    /// A JSON array.
+    Array(Vec<Expr>),
+    /// A JSON object: names and values in order.
+    Object(Vec<(String, Expr)>),
+    /// Text in double quotes, inside an array or object.
+    JsonText(String),
     /// A parameter alias, with its `@`.
     Alias(String),
 }
@@ -218,6 +203,16 @@ pub enum StepKind {
     Name(String),
     /// `$it`, `$root`, `$this`, `$these`, `$count`, `$value`, `$ref`, …
     Special(String),
+    /// `$count(…)`: what is counted.
+    Count(Box<Options>),
+    /// `$filter(…)`
+    Filter(Box<Expr>),
+    /// An annotation (`@Core.Messages`, perhaps with `#qualifier`), or at the start of a path a parameter alias.
+    Annotation(String),
+    /// A key in parentheses after a call or `$filter(…)`; no `/` stands before it.
+    Key(Vec<Argument>),
+    /// `aggregate(…)`
+    Aggregate(Box<AggregateItem>),
     /// `any(x:…)` or `all(x:…)`.
     Lambda {
         /// Which.
@@ -312,6 +307,23 @@ impl fmt::Display for BinaryOperator {
             BinaryOperator::Eq => "eq",
             BinaryOperator::Ne => "ne",
         })
+    }
+}
+
+impl StepKind {
+    /// What messages call it.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match self {
+            StepKind::Name(name) | StepKind::Special(name) | StepKind::Annotation(name) => name.clone(),
+            StepKind::Call { name, .. } => format!("{name}(…)"),
+            StepKind::Lambda { quantifier: Quantifier::Any, .. } => "any(…)".to_owned(),
+            StepKind::Lambda { quantifier: Quantifier::All, .. } => "all(…)".to_owned(),
+            StepKind::Count(_) => "$count(…)".to_owned(),
+            StepKind::Filter(_) => "$filter(…)".to_owned(),
+            StepKind::Key(_) => "(…)".to_owned(),
+            StepKind::Aggregate(_) => "aggregate(…)".to_owned(),
+        }
     }
 }
 

@@ -58,6 +58,10 @@ impl Scope<'_> {
             ExprKind::Unary { op: UnaryOperator::Negate, operand } => self.negate(operand),
             ExprKind::Logical { op, operands } => self.logical(*op, operands),
             ExprKind::Binary { op, left, right } => self.binary(*op, left, right, expr.span),
+            ExprKind::Case(_) => Err(self.not_built(expr.span, "the function case")),
+            ExprKind::Array(_) | ExprKind::Object(_) | ExprKind::JsonText(_) => {
+                Err(self.not_built(expr.span, "a JSON array or object in an expression"))
+            }
             ExprKind::List(_) => Err(self.wrong(expr.span, "a list in parentheses can only stand after 'in'")),
         }
     }
@@ -100,6 +104,13 @@ impl Scope<'_> {
         for step in steps {
             match &step.kind {
                 StepKind::Special(name) => return Err(self.not_built(step.span, format!("{name} in an expression"))),
+                StepKind::Count(_) => return Err(self.not_built(step.span, "$count with options in an expression")),
+                StepKind::Filter(_) => return Err(self.not_built(step.span, "$filter in an expression")),
+                StepKind::Annotation(_) => {
+                    return Err(self.not_built(step.span, "an annotation, or a path that begins with an alias,"));
+                }
+                StepKind::Key(_) => return Err(self.not_built(step.span, "a key in an expression")),
+                StepKind::Aggregate(_) => return Err(self.not_built(step.span, "aggregate in an expression")),
                 StepKind::Lambda { quantifier: Quantifier::Any, .. } => return Err(self.not_built(step.span, "the operator any")),
                 StepKind::Lambda { quantifier: Quantifier::All, .. } => return Err(self.not_built(step.span, "the operator all")),
                 StepKind::Call { name, .. } => return Err(self.not_built(step.span, format!("the call of '{name}' in a path"))),
@@ -129,7 +140,15 @@ impl Scope<'_> {
             StepKind::Name(name) if !name.contains('.') && self.table.column(name).is_none() && self.table.relationship(name).is_none() => {
                 Err(self.unknown(name, first.span))
             }
-            StepKind::Name(_) | StepKind::Special(_) | StepKind::Lambda { .. } | StepKind::Call { .. } => Ok(()),
+            StepKind::Name(_)
+            | StepKind::Special(_)
+            | StepKind::Lambda { .. }
+            | StepKind::Call { .. }
+            | StepKind::Count(_)
+            | StepKind::Filter(_)
+            | StepKind::Annotation(_)
+            | StepKind::Key(_)
+            | StepKind::Aggregate(_) => Ok(()),
         }
     }
 
@@ -348,11 +367,5 @@ fn balanced(op: LogicalOperator, mut operands: Vec<BoundExpr>) -> Option<BoundEx
 }
 
 fn path_text(steps: &[PathStep]) -> String {
-    let names = steps.iter().map(|step| match &step.kind {
-        StepKind::Name(name) | StepKind::Special(name) => name.clone(),
-        StepKind::Call { name, .. } => format!("{name}(…)"),
-        StepKind::Lambda { quantifier: Quantifier::Any, .. } => "any(…)".to_owned(),
-        StepKind::Lambda { quantifier: Quantifier::All, .. } => "all(…)".to_owned(),
-    });
-    names.collect::<Vec<_>>().join("/")
+    steps.iter().map(|step| step.kind.shown()).collect::<Vec<_>>().join("/")
 }

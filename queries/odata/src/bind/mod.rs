@@ -12,6 +12,9 @@ mod write;
 
 use crate::bound::{BoundQuery, BoundRead, ReadKind};
 use crate::error::{ODataError, ODataErrorKind};
+use crate::names::Names;
+use crate::parse::Strictness;
+use crate::resolve;
 use crate::syntax::Request;
 use portico_catalog::names::nearest;
 use portico_catalog::{Column, ModelView, TableView};
@@ -26,7 +29,18 @@ pub const MAX_EXPAND_DEPTH: usize = 8;
 /// # Errors
 /// `NotFound` when the path leads nowhere, `BadRequest` when something does not fit, `NotImplemented` for what is not built.
 pub fn read(request: &Request, view: &ModelView) -> Result<BoundRead, ODataError> {
+    executable(request, view).map_err(|error| {
+        if error.kind != ODataErrorKind::NotImplemented {
+            return error;
+        }
+        // What nobody executes yet may be wrong besides, and then that is what the client must hear.
+        resolve::request(request, &Names::from_view(view), Strictness::Lenient).err().unwrap_or(error)
+    })
+}
+
+fn executable(request: &Request, view: &ModelView) -> Result<BoundRead, ODataError> {
     let target = path::resolve(request, view)?;
+    options::refuse_unbuilt(&request.options, None)?;
     options::check(request, &target)?;
     let mut query = options::query(
         &options::Place { view, table: target.table, aliases: &request.aliases, nested_in: None, depth: 0 },

@@ -31,23 +31,6 @@ impl<'a> Place<'a> {
     }
 }
 
-/// Options that are given, by name.
-fn given(options: &Options) -> impl Iterator<Item = &'static str> {
-    [
-        ("$filter", options.filter.is_some()),
-        ("$select", options.select.is_some()),
-        ("$orderby", options.order_by.is_some()),
-        ("$expand", options.expand.is_some()),
-        ("$top", options.top.is_some()),
-        ("$skip", options.skip.is_some()),
-        ("$count", options.count.is_some()),
-        ("$format", options.format.is_some()),
-        ("$skiptoken", options.skip_token.is_some()),
-    ]
-    .into_iter()
-    .filter_map(|(name, there)| there.then_some(name))
-}
-
 /// Refuses options that do not apply to what the path addresses.
 pub(super) fn check(request: &Request, target: &Target<'_>) -> Result<(), ODataError> {
     let (allowed, what): (&[&str], _) = match target.kind {
@@ -60,8 +43,27 @@ pub(super) fn check(request: &Request, target: &Target<'_>) -> Result<(), ODataE
 
 /// Refuses all options but these.
 pub(super) fn only(options: &Options, allowed: &[&str], what: &str) -> Result<(), ODataError> {
-    match given(options).find(|name| !allowed.contains(name)) {
+    match options.given().find(|name| !allowed.contains(name)) {
         Some(name) => Err(ODataError::bad_request(format!("the query option {name} does not apply {what}")).at(name, None)),
+        None => Ok(()),
+    }
+}
+
+/// Options that are executed; `$format` and `$skiptoken` by others.
+const BUILT: [&str; 9] = ["$filter", "$select", "$orderby", "$expand", "$top", "$skip", "$count", "$format", "$skiptoken"];
+
+/// Refuses what the protocol has and nobody executes yet.
+pub(super) fn refuse_unbuilt(options: &Options, nested_in: Option<(&'static str, usize)>) -> Result<(), ODataError> {
+    let place = if nested_in.is_some() { " inside parentheses" } else { "" };
+    if let Some(name) = options.given().find(|name| !BUILT.contains(name)) {
+        let error = ODataError::not_implemented(format!("the query option {name}{place}"));
+        return Err(nested_in.map_or_else(|| error.clone().at(name, None), |(option, at)| error.clone().at(option, Some(at))));
+    }
+    match options.aliases.first() {
+        Some(alias) => {
+            let error = ODataError::not_implemented(format!("the parameter alias {} defined inside parentheses", alias.name));
+            Err(error.at(nested_in.map_or("path", |(option, _)| option), nested_in.map(|(_, at)| at)))
+        }
         None => Ok(()),
     }
 }
@@ -98,9 +100,10 @@ pub(super) fn select(place: &Place<'_>, items: &[SelectItem]) -> Result<Vec<usiz
         let shown = item.path.join("/");
         let not_built = |what: String| Err(ODataError::not_implemented(what).at(target, at));
         match item.path.as_slice() {
-            [name] if item.has_options => return not_built(format!("options in parentheses after '{name}' in $select")),
+            [name] if item.parameters.is_some() => return not_built(format!("the operation '{name}' in $select")),
+            [name] if item.options.is_some() => return not_built(format!("options in parentheses after '{name}' in $select")),
             [star] if star == "*" => wanted.extend(&table.columns),
-            [name] if name.contains('.') || name.starts_with('$') => return not_built(format!("'{name}' in $select")),
+            [name] if name.contains('.') || name.starts_with(['$', '@']) => return not_built(format!("'{name}' in $select")),
             [name] => match table.column(name) {
                 Some(index) => wanted.push(index),
                 // Selecting a navigation property asks for its link, which minimal metadata leaves to convention.
@@ -110,7 +113,7 @@ pub(super) fn select(place: &Place<'_>, items: &[SelectItem]) -> Result<Vec<usiz
             [first, ..] if table.column(first).is_some() || table.relationship(first).is_some() => {
                 return not_built(format!("the path '{shown}' in $select"));
             }
-            [first, ..] if first.contains('.') => return not_built(format!("the path '{shown}' in $select")),
+            [first, ..] if first.contains('.') || first.starts_with('@') => return not_built(format!("the path '{shown}' in $select")),
             [first, ..] => return Err(unknown(table, first).at(target, at)),
             [] => return Err(ODataError::bad_request("an item of $select is empty").at(target, at)),
         }
@@ -160,9 +163,9 @@ fn expand_item(place: &Place<'_>, item: &ExpandItem) -> Result<BoundExpand, ODat
     let shown = item.path.join("/");
     let name = match item.path.as_slice() {
         [star] if star == "*" => return not_built("$expand=*".to_owned()),
-        [name] if name.contains('.') || name.starts_with('$') => return not_built(format!("'{name}' in $expand")),
+        [name] if name.contains('.') || name.starts_with(['$', '@']) => return not_built(format!("'{name}' in $expand")),
         [name] => name,
-        [first, ..] if table.relationship(first).is_none() && !first.contains('.') => first,
+        [first, ..] if table.relationship(first).is_none() && !first.contains('.') && !first.starts_with(['@', '*', '$']) => first,
         _ => return not_built(format!("the path '{shown}' in $expand")),
     };
     let Some(relationship) = table.relationship(name) else {
@@ -182,6 +185,7 @@ fn expand_item(place: &Place<'_>, item: &ExpandItem) -> Result<BoundExpand, ODat
         let what = format!("inside '{name}', which leads to one entity");
         only(&item.options, &["$select", "$expand"], &what).map_err(|error| error.at("$expand", at))?;
     }
+    refuse_unbuilt(&item.options, Some(("$expand", item.span.start)))?;
     let to = place.view.table(&relationship.to);
     let table = to.ok_or_else(|| ODataError::bad_request(format!("'{name}' leads nowhere")).at("$expand", at))?;
     let nested = Place { table, nested_in: Some("$expand"), depth: place.depth + 1, ..*place };

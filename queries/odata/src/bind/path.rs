@@ -28,6 +28,12 @@ pub(super) fn resolve<'a>(request: &Request, view: &'a ModelView) -> Result<Targ
         }
     };
     let (first, rest) = segments.split_first().ok_or_else(|| not_found("the path is empty", 0))?;
+    if first.name.starts_with('$') {
+        return Err(not_built(first, &first.name));
+    }
+    if let Some(segment) = segments.iter().find(|segment| segment.second_key.is_some()) {
+        return Err(not_built(segment, format!("a key after '{}(…)'", segment.name)));
+    }
     let table = view.table(&first.name).ok_or_else(|| {
         let hint = suggestion(&first.name, view.tables.keys().map(String::as_str));
         not_found(format!("there is no entity set '{}'{hint}", first.name), first.span.start)

@@ -59,6 +59,7 @@ pub fn delete(request: &Request, view: &ModelView, condition: MatchCondition) ->
     if !table.deletable {
         return Err(not_allowed(format!("entities of '{}' may not be deleted", table.name)));
     }
+    options::refuse_unbuilt(&request.options, None)?;
     options::only(&request.options, &["$format"], "to DELETE")?;
     Ok(BoundWrite { table: table.table.name.clone(), action: WriteAction::Delete { key, condition }, select: Vec::new() })
 }
@@ -81,6 +82,7 @@ fn returned(request: &Request, view: &ModelView, table: &TableView, representati
     if request.options.expand.is_some() {
         return Err(ODataError::not_implemented("$expand on a write").at("$expand", None));
     }
+    options::refuse_unbuilt(&request.options, None)?;
     options::only(&request.options, &["$select", "$format"], "to a write")?;
     let place = Place { view, table, aliases: &request.aliases, nested_in: None, depth: 0 };
     let selected = request.options.select.as_ref().map(|items| options::select(&place, items)).transpose()?;

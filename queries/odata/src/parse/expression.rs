@@ -1,16 +1,16 @@
-//! Expressions, by precedence climbing. The order is the specification's (URL Conventions, section 5.1.1.17): `has` and `in` bind
+//! Expressions (ABNF, section 4: `commonExpr`), by precedence climbing. The order is the specification's (URL Conventions, section 5.1.1.17): `has` and `in` bind
 //! tighter than unary `not` and `-`, those tighter than arithmetic, that tighter than `gt`…`le`, those tighter than `eq` and `ne`,
 //! then `and`, then `or`. So `not a eq b` is `(not a) eq b`, though `not(a eq b)` is common, and both are read.
 
 use super::cursor::{Cursor, MAX_DEPTH};
-use super::lexical;
+use super::{json, lexical, literal, member};
 use crate::error::ODataError;
-use crate::syntax::{Argument, BinaryOperator, Expr, ExprKind, LogicalOperator, PathStep, Quantifier, Span, StepKind, UnaryOperator};
+use crate::syntax::{BinaryOperator, Expr, ExprKind, LogicalOperator, Span, UnaryOperator};
 
 /// An expression with the height of its tree, which is what recursion over it costs.
-struct Tall {
-    expr: Expr,
-    height: usize,
+pub(super) struct Tall {
+    pub(super) expr: Expr,
+    pub(super) height: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -52,7 +52,9 @@ fn operator(word: &str) -> Option<(Operator, u8)> {
 
 /// Parses one expression from the cursor on; what follows it is the caller's.
 pub(super) fn expression(cursor: &mut Cursor<'_>) -> Result<Expr, ODataError> {
-    Ok(climb(cursor, 0)?.expr)
+    let tall = climb(cursor, 0)?;
+    cursor.tallest = cursor.tallest.max(tall.height);
+    Ok(tall.expr)
 }
 
 /// A key value: a literal or an alias, without operators.
@@ -61,19 +63,19 @@ pub(super) fn key_value(cursor: &mut Cursor<'_>) -> Result<Expr, ODataError> {
     if let Some(name) = cursor.take(lexical::alias) {
         return Ok(Expr { kind: ExprKind::Alias(name.to_owned()), span: cursor.span(start) });
     }
-    match cursor.take(lexical::literal) {
+    match cursor.literal()? {
         Some(literal) => Ok(Expr { kind: ExprKind::Literal(literal), span: cursor.span(start) }),
         None if cursor.peek() == Some('\'') => Err(unclosed(cursor)),
         None => Err(cursor.unexpected("a key value (text in single quotes, a number, a GUID, a date, …)")),
     }
 }
 
-fn unclosed(cursor: &Cursor<'_>) -> ODataError {
+pub(super) fn unclosed(cursor: &Cursor<'_>) -> ODataError {
     let at = cursor.mark();
     cursor.error_at(at, format!("{}: the text that begins at character {} has no closing quote", cursor.target, cursor.span(at).start))
 }
 
-fn node(cursor: &mut Cursor<'_>, kind: ExprKind, span: Span, below: usize) -> Result<Tall, ODataError> {
+pub(super) fn node(cursor: &mut Cursor<'_>, kind: ExprKind, span: Span, below: usize) -> Result<Tall, ODataError> {
     cursor.count_node()?;
     if below >= MAX_DEPTH {
         return Err(cursor.too_deep());
@@ -81,7 +83,7 @@ fn node(cursor: &mut Cursor<'_>, kind: ExprKind, span: Span, below: usize) -> Re
     Ok(Tall { expr: Expr { kind, span }, height: below + 1 })
 }
 
-fn climb(cursor: &mut Cursor<'_>, least: u8) -> Result<Tall, ODataError> {
+pub(super) fn climb(cursor: &mut Cursor<'_>, least: u8) -> Result<Tall, ODataError> {
     cursor.enter()?;
     let mut left = prefix(cursor)?;
     loop {
@@ -93,11 +95,13 @@ fn climb(cursor: &mut Cursor<'_>, least: u8) -> Result<Tall, ODataError> {
             cursor.back_to(mark);
             break;
         };
-        if !spaced && !cursor.after_delimiter(mark) {
+        if !spaced && (cursor.strict() || !cursor.after_delimiter(mark)) {
             cursor.back_to(mark);
             return Err(cursor.unexpected("a space before the operator"));
         }
-        cursor.skip_space();
+        if !cursor.space() && cursor.strict() {
+            return Err(cursor.unexpected("a space after the operator"));
+        }
         left = match operator {
             Operator::Logical(op) => logical(cursor, left, op, binding)?,
             Operator::Binary(op) => binary(cursor, left, op, binding)?,
@@ -175,28 +179,21 @@ fn prefix(cursor: &mut Cursor<'_>) -> Result<Tall, ODataError> {
         cursor.expect(")", "to close the parenthesis")?;
         return Ok(Tall { expr: Expr { span: cursor.span(start), ..inner.expr }, height: inner.height });
     }
-    if let Some(literal) = cursor.take(lexical::literal) {
+    if let Some(literal) = cursor.literal()? {
         let span = cursor.span(start);
         return node(cursor, ExprKind::Literal(literal), span, 0);
     }
-    if let Some(name) = cursor.take(lexical::alias) {
-        let span = cursor.span(start);
-        if matches!(cursor.peek(), Some('/' | '.')) {
-            return Err(cursor.not_implemented_at(start, "an annotation, or a path that begins with an alias,"));
-        }
-        return node(cursor, ExprKind::Alias(name.to_owned()), span, 0);
-    }
     match cursor.peek() {
-        Some('[' | '{') => Err(cursor.not_implemented_at(start, "a JSON array or object in an expression")),
+        Some('[' | '{') => json::array_or_object(cursor),
         Some('\'') => Err(unclosed(cursor)),
-        _ => path(cursor),
+        _ => member::path(cursor),
     }
 }
 
 /// Takes `not` (before a space or parenthesis) or `-` (not the sign of a number, which is part of the literal).
 fn unary(cursor: &mut Cursor<'_>) -> Option<UnaryOperator> {
     let mark = cursor.mark();
-    let follows = |cursor: &Cursor<'_>| matches!(cursor.peek(), Some(' ' | '\t' | '('));
+    let follows = |cursor: &Cursor<'_>| matches!(cursor.peek(), Some(' ' | '\t')) || (cursor.peek() == Some('(') && !cursor.strict());
     if cursor.take(lexical::identifier).is_some_and(|word| word.eq_ignore_ascii_case("not")) && follows(cursor) {
         // A property may be called `not`: then an operator comes next, or nothing.
         let after = cursor.mark();
@@ -209,108 +206,10 @@ fn unary(cursor: &mut Cursor<'_>) -> Option<UnaryOperator> {
         }
     }
     cursor.back_to(mark);
-    if cursor.peek() == Some('-') && cursor.take(lexical::literal).is_none() {
+    if cursor.peek() == Some('-') && cursor.take(literal::literal).is_none() {
         cursor.eat("-");
         return Some(UnaryOperator::Negate);
     }
     cursor.back_to(mark);
     None
-}
-
-fn path(cursor: &mut Cursor<'_>) -> Result<Tall, ODataError> {
-    let start = cursor.mark();
-    let mut steps = Vec::new();
-    let mut below = 0;
-    loop {
-        cursor.count_node()?;
-        let at = cursor.mark();
-        let (kind, height) = step(cursor, steps.is_empty())?;
-        below = below.max(height);
-        steps.push(PathStep { kind, span: cursor.span(at) });
-        if !cursor.eat("/") {
-            break;
-        }
-    }
-    let span = cursor.span(start);
-    if steps.len() == 1
-        && let Some(PathStep { kind: StepKind::Call { name, arguments }, span }) =
-            steps.pop_if(|step| matches!(step.kind, StepKind::Call { .. }))
-    {
-        return node(cursor, ExprKind::Call { name, arguments }, span, below);
-    }
-    node(cursor, ExprKind::Path(steps), span, below)
-}
-
-fn step(cursor: &mut Cursor<'_>, first: bool) -> Result<(StepKind, usize), ODataError> {
-    let start = cursor.mark();
-    if let Some(name) = cursor.take(lexical::special) {
-        if cursor.peek() == Some('(') {
-            return Err(cursor.not_implemented_at(start, &format!("{name} with options in an expression")));
-        }
-        return Ok((StepKind::Special(name.to_owned()), 0));
-    }
-    if cursor.peek() == Some('@') {
-        return Err(cursor.not_implemented_at(start, "an annotation in an expression"));
-    }
-    let Some(name) = cursor.take(lexical::qualified_name) else {
-        let expected = if first { "a property, literal or function" } else { "a name after '/'" };
-        return Err(cursor.unexpected(expected));
-    };
-    if cursor.peek() != Some('(') {
-        return Ok((StepKind::Name(name.to_owned()), 0));
-    }
-    let quantifier = match name.to_ascii_lowercase().as_str() {
-        "any" if !first => Some(Quantifier::Any),
-        "all" if !first => Some(Quantifier::All),
-        "aggregate" if !first => return Err(cursor.not_implemented_at(start, "aggregate in an expression")),
-        "case" if first => return Err(cursor.not_implemented_at(start, "the function case")),
-        _ => None,
-    };
-    cursor.eat("(");
-    cursor.skip_space();
-    match quantifier {
-        Some(quantifier) => lambda(cursor, quantifier),
-        None => {
-            let (arguments, height) = arguments(cursor)?;
-            Ok((StepKind::Call { name: name.to_owned(), arguments }, height))
-        }
-    }
-}
-
-fn lambda(cursor: &mut Cursor<'_>, quantifier: Quantifier) -> Result<(StepKind, usize), ODataError> {
-    if cursor.eat(")") {
-        return Ok((StepKind::Lambda { quantifier, body: None }, 0));
-    }
-    let Some(variable) = cursor.take(lexical::identifier) else { return Err(cursor.unexpected("a variable, as in any(x:x/Name eq 'a')")) };
-    cursor.skip_space();
-    cursor.expect(":", "after the variable")?;
-    cursor.skip_space();
-    let predicate = climb(cursor, 0)?;
-    cursor.skip_space();
-    cursor.expect(")", "to close the parenthesis")?;
-    Ok((StepKind::Lambda { quantifier, body: Some((variable.to_owned(), Box::new(predicate.expr))) }, predicate.height))
-}
-
-fn arguments(cursor: &mut Cursor<'_>) -> Result<(Vec<Argument>, usize), ODataError> {
-    let mut arguments = Vec::new();
-    let mut below = 0;
-    if cursor.eat(")") {
-        return Ok((arguments, below));
-    }
-    loop {
-        cursor.skip_space();
-        let mark = cursor.mark();
-        let name = cursor.take((lexical::identifier, lexical::equals)).map(|(name, ())| name.to_owned());
-        if name.is_none() {
-            cursor.back_to(mark);
-        }
-        let value = climb(cursor, 0)?;
-        below = below.max(value.height);
-        arguments.push(Argument { name, value: value.expr });
-        cursor.skip_space();
-        if cursor.eat(")") {
-            return Ok((arguments, below));
-        }
-        cursor.expect(",", "or ')' after the argument")?;
-    }
 }

@@ -1,41 +1,14 @@
 //! Golden syntax trees.
 
+mod cost;
+mod language;
 mod refused;
+mod shown;
 
 use super::request;
-use crate::syntax::{Argument, Expr, ExprKind, PathStep, Quantifier, Request, Resource, StepKind};
+use crate::syntax::{Request, Resource};
 use expect_test::{Expect, expect};
-
-/// An expression with every operator in parentheses, so that its structure shows; `[n]` literals keep their kind.
-fn shown(expr: &Expr) -> String {
-    let arguments = |arguments: &[Argument]| {
-        let each = arguments.iter().map(|argument| match &argument.name {
-            Some(name) => format!("{name}={}", shown(&argument.value)),
-            None => shown(&argument.value),
-        });
-        each.collect::<Vec<_>>().join(",")
-    };
-    match &expr.kind {
-        ExprKind::Literal(literal) => format!("{:?}:{}", literal.kind, literal.text),
-        ExprKind::Alias(name) => name.clone(),
-        ExprKind::Call { name, arguments: inner } => format!("{name}({})", arguments(inner)),
-        ExprKind::Unary { op, operand } => format!("({op:?} {})", shown(operand)),
-        ExprKind::Binary { op, left, right } => format!("({} {op} {})", shown(left), shown(right)),
-        ExprKind::Logical { op, operands } => format!("({op:?} {})", operands.iter().map(shown).collect::<Vec<_>>().join(" ")),
-        ExprKind::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(" ")),
-        ExprKind::Path(steps) => {
-            let step = |step: &PathStep| match &step.kind {
-                StepKind::Name(name) | StepKind::Special(name) => name.clone(),
-                StepKind::Call { name, arguments: inner } => format!("{name}({})", arguments(inner)),
-                StepKind::Lambda { quantifier, body } => {
-                    let name = if *quantifier == Quantifier::Any { "any" } else { "all" };
-                    body.as_ref().map_or_else(|| format!("{name}()"), |(variable, body)| format!("{name}({variable}: {})", shown(body)))
-                }
-            };
-            steps.iter().map(step).collect::<Vec<_>>().join("/")
-        }
-    }
-}
+use shown::shown;
 
 fn tree(filter: &str) -> String {
     match request("Set", Some(&format!("$filter={filter}"))) {
@@ -320,18 +293,7 @@ fn expand_nests() {
 
 fn path(text: &str) -> String {
     match request(text, None) {
-        Ok(Request { resource: Resource::EntitySet(segments), .. }) => {
-            let segment = |segment: &crate::syntax::Segment| match &segment.key {
-                None => segment.name.clone(),
-                Some(key) => {
-                    let part = |part: &crate::syntax::KeyPart| {
-                        format!("{}{}", part.name.as_ref().map(|name| format!("{name}=")).unwrap_or_default(), shown(&part.value))
-                    };
-                    format!("{}({})", segment.name, key.parts.iter().map(part).collect::<Vec<_>>().join(" "))
-                }
-            };
-            segments.iter().map(segment).collect::<Vec<_>>().join(" / ")
-        }
+        Ok(Request { resource: Resource::EntitySet(segments), .. }) => segments.iter().map(shown::segment).collect::<Vec<_>>().join(" / "),
         Ok(request) => format!("{:?}", request.resource),
         Err(error) => format!("{:?} at {:?}: {}", error.kind, error.position, error.message),
     }
@@ -424,17 +386,17 @@ fn paths() {
         Customers(1)/Orders/$count
           Customers(Integer:1) / Orders / $count
         Orders/1
-          NotImplemented at Some(7): a key as a path segment ('1'), instead of in parentheses, is not supported yet
+          Orders / <1>
         Orders/
           BadRequest at Some(7): the path has an empty segment
         Orders//x
           BadRequest at Some(7): the path has an empty segment
         $all
-          NotImplemented at Some(0): $all is not supported yet
+          $all
         $crossjoin(A,B)
-          NotImplemented at Some(0): $crossjoin is not supported yet
+          $crossjoin(A B)
         $entity
-          NotImplemented at Some(0): $entity is not supported yet
+          $entity
         $metadat
           NotFound at Some(0): there is no resource '$metadat'; did you mean '$metadata'?
         $metadata/x

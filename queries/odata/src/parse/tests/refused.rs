@@ -20,10 +20,7 @@ fn malformed_options_name_the_culprit_and_its_place() {
         "$filter=a  eq %27ä%27 %26",
         "$filter=contains(a",
         "$filter=contains(a,)",
-        "$filter=a eq [1]",
         "$filter=Orders/any(o)",
-        "$filter=Orders/$count($filter=a) gt 1",
-        "$filter=case(a:1)",
         "$filter=a/ eq 1",
         "$filter=1 eq%zz",
         "$top=-1",
@@ -46,32 +43,46 @@ fn malformed_options_name_the_culprit_and_its_place() {
         "$expand=a()",
         "$expand=a($filter=)",
         "$expand=a($fliter=1)",
-        "$expand=a($levels=2)",
         "$expand=a($format=json)",
         "$expand=a($top=1;$top=2)",
         "$expand=a(foo=1)",
         "$expand=a($filter=x eq 1",
-        "$expand=a(@p=1)",
         "$filter=a&$filter=b",
         "$filter=a&filter=b",
         "$top=1&$TOP=1",
         "$fliter=a",
         "$unknown=1",
-        "$search=a",
-        "search=a",
+        "$filter=a eq [1",
+        "$filter=a eq {b:1}",
+        "$filter=Orders/$count($top=1) gt 1",
+        "$filter=case(a)",
+        "$filter=a/$filter(b",
+        "$filter=$it(1)",
+        "$filter=@",
+        "$expand=a($levels=0)",
+        "$expand=a($levels=04)",
+        "$expand=a(@p=1;@p=2)",
+        "$search=",
+        "$search=\"a",
+        "$search=\"a\"b",
+        "$search=(a",
+        "$search='a",
+        "$search=a)",
         "$apply=x",
+        "$apply=frob(x)",
+        "$apply=aggregate(Amount with total as T)",
+        "$apply=concat(identity)",
+        "$apply=groupby(a)",
+        "$apply=filter(a eq 1",
+        "$apply=ancestors($root/A,H,Id,identity,1,2)",
+        "$apply=traverse($root/A,H,Id,inorder)",
+        "$filter=Sales/aggregate(Amount with sum as Total) gt 1",
+        "$compute=a as",
+        "$compute=a b",
+        "$schemaversion=a b",
+        "$index=x",
         "$compute=x",
         "$levels=1",
-        "$deltatoken=1",
-        "$schemaversion=1",
-        "$index=1",
-        "$id=x",
-        "$filter=Price/@Core.Unit eq 'x'",
-        "$filter=@a/any(x:x)",
-        "$filter=Sales/aggregate(Amount with sum) gt 1",
-        "$select=@Core.Unit",
-        "$select=Fn(a,b)",
-        "$at=2026-08-01",
         "$format=atom",
         "$format=xml",
         "@p=1&@p=2",
@@ -114,14 +125,8 @@ fn malformed_options_name_the_culprit_and_its_place() {
           BadRequest $filter Some(10): $filter is malformed at character 10: expected ',' or ')' after the argument, found the end
         $filter=contains(a,)
           BadRequest $filter Some(11): $filter is malformed at character 11: expected a property, literal or function, found ')'
-        $filter=a eq [1]
-          NotImplemented $filter Some(5): a JSON array or object in an expression is not supported yet
         $filter=Orders/any(o)
           BadRequest $filter Some(12): $filter is malformed at character 12: expected ':' after the variable, found ')'
-        $filter=Orders/$count($filter=a) gt 1
-          NotImplemented $filter Some(7): $count with options in an expression is not supported yet
-        $filter=case(a:1)
-          NotImplemented $filter Some(0): the function case is not supported yet
         $filter=a/ eq 1
           BadRequest $filter Some(2): $filter is malformed at character 2: expected a name after '/', found ' eq'
         $filter=1 eq%zz
@@ -166,8 +171,6 @@ fn malformed_options_name_the_culprit_and_its_place() {
           BadRequest $expand Some(10): $expand is malformed at character 10: expected a property, literal or function, found ')'
         $expand=a($fliter=1)
           BadRequest $expand Some(2): there is no query option '$fliter'; did you mean '$filter'?
-        $expand=a($levels=2)
-          NotImplemented $expand Some(2): the query option $levels inside parentheses is not supported yet
         $expand=a($format=json)
           BadRequest $expand Some(2): '$format' cannot stand inside parentheses
         $expand=a($top=1;$top=2)
@@ -176,8 +179,6 @@ fn malformed_options_name_the_culprit_and_its_place() {
           BadRequest $expand Some(2): 'foo' cannot stand inside parentheses
         $expand=a($filter=x eq 1
           BadRequest $expand Some(16): $expand is malformed at character 16: expected ')' or ';' after the nested option, found the end
-        $expand=a(@p=1)
-          NotImplemented $expand Some(2): a parameter alias defined inside parentheses is not supported yet
         $filter=a&$filter=b
           BadRequest $filter None: the query option $filter is given twice
         $filter=a&filter=b
@@ -188,36 +189,68 @@ fn malformed_options_name_the_culprit_and_its_place() {
           BadRequest $fliter None: there is no query option '$fliter'; did you mean '$filter'?
         $unknown=1
           BadRequest $unknown None: there is no query option '$unknown'
-        $search=a
-          NotImplemented $search None: the query option $search is not supported yet
-        search=a
-          NotImplemented $search None: the query option $search is not supported yet
+        $filter=a eq [1
+          BadRequest $filter Some(7): $filter is malformed at character 7: expected ',' or ']' in the array, found the end
+        $filter=a eq {b:1}
+          BadRequest $filter Some(6): $filter is malformed at character 6: expected text in double quotes, found 'b:1}'
+        $filter=Orders/$count($top=1) gt 1
+          BadRequest $filter Some(14): '$top' cannot stand here; there may stand $filter, $search
+        $filter=case(a)
+          BadRequest $filter Some(6): $filter is malformed at character 6: expected ':' after the condition, found ')'
+        $filter=a/$filter(b
+          BadRequest $filter Some(11): $filter is malformed at character 11: expected ')' or an operator after the condition, found the end
+        $filter=$it(1)
+          BadRequest $filter Some(3): $filter is malformed at character 3: expected '/' or an operator, found '(1'
+        $filter=@
+          BadRequest $filter Some(0): $filter is malformed at character 0: expected a parameter alias or annotation, found '@'
+        $expand=a($levels=0)
+          BadRequest $expand Some(10): $expand is malformed at character 10: expected max or a whole number from 1, without leading zeros, found '0'
+        $expand=a($levels=04)
+          BadRequest $expand Some(10): $expand is malformed at character 10: expected max or a whole number from 1, without leading zeros, found '04'
+        $expand=a(@p=1;@p=2)
+          BadRequest $expand Some(7): the parameter alias @p is defined twice
+        $search=
+          BadRequest $search Some(0): $search is malformed at character 0: expected a word, a phrase in double quotes or '(', found the end
+        $search="a
+          BadRequest $search Some(0): $search: the phrase that begins at character 0 has no closing quote
+        $search="a"b
+          BadRequest $search Some(3): $search is malformed at character 3: expected a space after the phrase, found 'b'
+        $search=(a
+          BadRequest $search Some(2): $search is malformed at character 2: expected ')' to close the parenthesis, found the end
+        $search='a
+          BadRequest $search Some(0): $search: the text that begins at character 0 has no closing quote
+        $search=a)
+          BadRequest $search Some(1): $search is malformed at character 1: expected the end or an operator, found ')'
         $apply=x
-          NotImplemented $apply None: the query option $apply is not supported yet
+          BadRequest $apply Some(1): $apply is malformed at character 1: expected '(' after 'x', found the end
+        $apply=frob(x)
+          BadRequest $apply Some(0): $apply: there is no transformation 'frob'
+        $apply=aggregate(Amount with total as T)
+          BadRequest $apply Some(22): $apply: there is no aggregation method 'total': there are sum, min, max, average, countdistinct
+        $apply=concat(identity)
+          BadRequest $apply Some(0): $apply: concat takes at least two sequences of transformations
+        $apply=groupby(a)
+          BadRequest $apply Some(8): $apply is malformed at character 8: expected '(' before the grouping properties, found 'a'
+        $apply=filter(a eq 1
+          BadRequest $apply Some(13): $apply is malformed at character 13: expected ')' or ',' in filter(…), found the end
+        $apply=ancestors($root/A,H,Id,identity,1,2)
+          BadRequest $apply Some(34): $apply is malformed at character 34: expected 'keep start', found '2'
+        $apply=traverse($root/A,H,Id,inorder)
+          BadRequest $apply Some(22): $apply is malformed at character 22: expected preorder or postorder, found 'inorder'
+        $filter=Sales/aggregate(Amount with sum as Total) gt 1
+          BadRequest $filter Some(35): $filter: aggregate takes no alias in an expression
+        $compute=a as
+          BadRequest $compute Some(2): $compute is malformed at character 2: expected 'as' and a name, or an operator, found 'as'
+        $compute=a b
+          BadRequest $compute Some(2): $compute is malformed at character 2: expected 'as' and a name, or an operator, found 'b'
+        $schemaversion=a b
+          BadRequest $schemaversion Some(0): $schemaversion is malformed at character 0: expected '*' or a version of letters, digits, '-', '.', '_' and '~', found 'a'
+        $index=x
+          BadRequest $index Some(0): $index is malformed at character 0: expected a whole number, perhaps negative, found 'x'
         $compute=x
-          NotImplemented $compute None: the query option $compute is not supported yet
+          BadRequest $compute Some(1): $compute is malformed at character 1: expected 'as' and a name, or an operator, found the end
         $levels=1
-          NotImplemented $levels None: the query option $levels is not supported yet
-        $deltatoken=1
-          NotImplemented $deltatoken None: the query option $deltatoken is not supported yet
-        $schemaversion=1
-          NotImplemented $schemaversion None: the query option $schemaversion is not supported yet
-        $index=1
-          NotImplemented $index None: the query option $index is not supported yet
-        $id=x
-          NotImplemented $id None: the query option $id is not supported yet
-        $filter=Price/@Core.Unit eq 'x'
-          NotImplemented $filter Some(6): an annotation in an expression is not supported yet
-        $filter=@a/any(x:x)
-          NotImplemented $filter Some(0): an annotation, or a path that begins with an alias, is not supported yet
-        $filter=Sales/aggregate(Amount with sum) gt 1
-          NotImplemented $filter Some(6): aggregate in an expression is not supported yet
-        $select=@Core.Unit
-          NotImplemented $select Some(0): an annotation in $select or $expand is not supported yet
-        $select=Fn(a,b)
-          NotImplemented $select Some(0): an operation in $select is not supported yet
-        $at=2026-08-01
-          NotImplemented $at None: the query option $at is not supported yet
+          BadRequest $levels None: '$levels' stands only in parentheses, in $expand
         $format=atom
           NotImplemented $format Some(0): the format 'atom' is not supported yet
         $format=xml
