@@ -11,7 +11,7 @@ use portico_odata::header::form;
 use portico_odata::names::{Names, Role};
 use portico_odata::parse::{self, Strictness, value};
 use portico_odata::resolve;
-use portico_odata::syntax::{Expr, ExprKind, LiteralKind, Resource};
+use portico_odata::syntax::{Expr, ExprKind, LiteralKind, Request, Resource};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -132,20 +132,42 @@ fn url(rule: &str, input: &str, names: &Names) -> Option<Verdict> {
         "odatauri" => odata_uri(input, names),
         "odatarelativeuri" => relative(input, names),
         "resourcepath" => relative_parts(input, None, names),
-        "queryoptions" | "queryoption" | "systemqueryoption" | "customqueryoption" | "aliasandvalue" | "nameandvalue" | "filter"
-        | "select" | "expand" | "orderby" | "compute" | "apply" | "search" | "skip" | "top" | "inlinecount" | "format" | "index" | "id"
-        | "skiptoken" | "deltatoken" | "schemaversion" => options(input, names),
-        "levels" => options(&format!("$expand=*({input})"), names),
+        "queryoptions" => options(input, names, |_| true),
+        "queryoption" | "systemqueryoption" | "customqueryoption" | "aliasandvalue" | "nameandvalue" => options(input, names, |request| {
+            let counts = (request.options.given().count(), request.aliases.len(), request.custom.len());
+            match rule {
+                "systemqueryoption" => counts == (1, 0, 0),
+                "aliasandvalue" => counts == (0, 1, 0),
+                "customqueryoption" | "nameandvalue" => counts == (0, 0, 1),
+                _ => counts.0 + counts.1 + counts.2 == 1,
+            }
+        }),
+        "filter" | "select" | "expand" | "orderby" | "compute" | "apply" | "search" | "skip" | "top" | "inlinecount" | "format"
+        | "index" | "id" | "skiptoken" | "deltatoken" | "schemaversion" => options(input, names, |request| {
+            let wanted = if rule == "inlinecount" { "$count".to_owned() } else { format!("${rule}") };
+            request.options.given().eq([wanted.as_str()]) && request.custom.is_empty() && request.aliases.is_empty()
+        }),
+        "selectitem" | "expanditem" | "orderbyitem" | "computeitem" => {
+            options(&format!("${}={input}", rule.trim_end_matches("item")), names, |_| true)
+        }
+        "applyexpr" | "applytrafo" => options(&format!("$apply={input}"), names, |_| true),
         "searchexpr" | "searchexpr-incomplete" => parse::search(input, STRICT).map(|_| ()),
         "anyexpr" | "allexpr" => after_collection(input, names),
-        "commonexpr" | "boolcommonexpr" | "parameterValue" | "arrayorobject" | "array" | "object" => expression(input, names, |_| true),
+        "commonexpr" | "boolcommonexpr" | "parametervalue" | "arrayorobject" | "array" | "object" => expression(input, names, |_| true),
         "firstmemberexpr" | "memberexpr" | "propertypathexpr" | "rootexpr" | "functionexpr" | "boundfunctionexpr" => {
             expression(input, names, |expr| matches!(expr.kind, ExprKind::Path(_) | ExprKind::Call { .. } | ExprKind::Alias(_)))
         }
         "notexpr" | "negateexpr" => expression(input, names, |expr| matches!(expr.kind, ExprKind::Unary { .. })),
-        "methodcallexpr" | "boolmethodcallexpr" | "isofexpr" | "castexpr" => {
+        "isofexpr" | "castexpr" => expression(input, names, |expr| match &expr.kind {
+            ExprKind::Call { name, .. } => name.eq_ignore_ascii_case(rule.trim_end_matches("expr")),
+            _ => false,
+        }),
+        rule if rule.ends_with("methodcallexpr") => {
             expression(input, names, |expr| matches!(expr.kind, ExprKind::Call { .. } | ExprKind::Case(_)))
         }
+        // What begins with an operator.
+        "andexpr" | "orexpr" | "eqexpr" | "neexpr" | "ltexpr" | "leexpr" | "gtexpr" | "geexpr" | "inexpr" | "hasexpr" | "addexpr"
+        | "subexpr" | "mulexpr" | "divexpr" | "divbyexpr" | "modexpr" => expression(&format!("0{input}"), names, |_| true),
         "parenexpr" => expression(input, names, |_| input.starts_with('(') || input.starts_with("%28")),
         "listexpr" => expression(&format!("0 in {input}"), names, |_| true),
         "lambdapredicateexpr" => expression(input, names, |_| true),
@@ -236,11 +258,13 @@ fn odata_uri(input: &str, names: &Names) -> Verdict {
     verdict
 }
 
-fn options(input: &str, names: &Names) -> Verdict {
+fn options(input: &str, names: &Names, fits: impl Fn(&Request) -> bool) -> Verdict {
     if input.is_empty() {
         return check(false);
     }
-    resolve::only_options(&parse::query_options(input, STRICT)?, names, STRICT)
+    let request = parse::query_options(input, STRICT)?;
+    resolve::only_options(&request, names, STRICT)?;
+    check(fits(&request))
 }
 
 fn expression(input: &str, names: &Names, fits: impl Fn(&Expr) -> bool) -> Verdict {
@@ -380,6 +404,13 @@ fn payload(rule: &str, input: &str, names: &Names) -> Option<Verdict> {
             boolean() || forms.iter().chain(&more).any(|form| form(input)) || members(input, names)
         }
         rule if rule.starts_with("full") && rule.ends_with("literal") => value::is_spatial(input),
+        "collectionliteral"
+        | "linestringliteral"
+        | "multipointliteral"
+        | "multilinestringliteral"
+        | "multipolygonliteral"
+        | "pointliteral"
+        | "polygonliteral" => value::is_spatial(&format!("SRID=0;{input}")),
         _ => return None,
     }))
 }

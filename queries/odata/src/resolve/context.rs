@@ -23,6 +23,8 @@ pub fn fragment(text: &str, names: &Names) -> bool {
     let bare = list.is_none();
     let instance =
         matches!(suffix, "" | "/$entity" | "/$delta") || (bare && matches!(suffix, "/$deletedEntity" | "/$link" | "/$deletedLink"));
+    let starts_at_set = path.split(['/', '(']).next().is_some_and(|first| names.is(Role::EntitySet, first));
+    let instance = instance && (suffix.is_empty() || starts_at_set);
     (suffix.is_empty() && (is_value_type(&scope, path) || path_of(&scope, path, false))) || (instance && path_of(&scope, path, true))
 }
 
@@ -96,6 +98,9 @@ enum At {
     Set,
     SetCast,
     Singleton,
+    /// A complex property of a singleton, through which only entities are reached.
+    SingletonComplex,
+    SingletonComplexCast,
     /// After a key, which only makes sense when the path goes on.
     Keyed,
     KeyedCast,
@@ -144,7 +149,7 @@ fn path_of(scope: &Scope<'_>, path: &str, entities: bool) -> bool {
         At::Set | At::SetCast | At::Singleton => true,
         At::Value | At::Values => !entities,
         At::Complex => !entities,
-        At::Keyed | At::KeyedCast | At::ComplexCast => false,
+        At::Keyed | At::KeyedCast | At::ComplexCast | At::SingletonComplex | At::SingletonComplexCast => false,
     })
 }
 
@@ -158,16 +163,22 @@ fn follow(names: &Names, at: At, name: &str, add: &mut impl FnMut(At)) {
             _ => {}
         }
     }
-    if qualified && at == At::Complex && names.is_qualified(Role::ComplexType, name, false) {
-        add(At::ComplexCast);
+    if qualified && names.is_qualified(Role::ComplexType, name, false) {
+        match at {
+            At::Complex => add(At::ComplexCast),
+            At::SingletonComplex => add(At::SingletonComplexCast),
+            _ => {}
+        }
     }
-    if qualified || !matches!(at, At::Keyed | At::KeyedCast | At::Singleton | At::Complex | At::ComplexCast) {
+    let singleton = matches!(at, At::Singleton | At::SingletonComplex | At::SingletonComplexCast);
+    if qualified || !(singleton || matches!(at, At::Keyed | At::KeyedCast | At::Complex | At::ComplexCast)) {
         return;
     }
     for (role, _) in names.properties(None, name) {
         match role {
             Role::EntityNavigation | Role::EntityColNavigation => add(At::Set),
-            Role::Complex => add(At::Complex),
+            Role::Complex => add(if singleton { At::SingletonComplex } else { At::Complex }),
+            _ if singleton => {}
             Role::ComplexCol | Role::PrimitiveCol => add(At::Values),
             Role::PrimitiveKey | Role::PrimitiveNonKey => add(At::Value),
             _ => {}

@@ -261,9 +261,20 @@ fn context_urls() {
     ] {
         assert!(super::fragment(good, &names), "{good}");
     }
-    for bad in
-        ["", "Shop", "Shops(", "Shops(1)", "Shops(Nme)", "Shops/$link(Name)", "Shops(1)/Ns.Outlet", "Place", "Shops(Name)/x", "Shops)("]
-    {
+    for bad in [
+        "",
+        "Shop",
+        "Shops(",
+        "Shops(1)",
+        "Shops(Nme)",
+        "Shops/$link(Name)",
+        "Shops(1)/Ns.Outlet",
+        "Place",
+        "Shops(Name)/x",
+        "Shops)(",
+        "Main/$entity",
+        "Main/Name",
+    ] {
         assert!(!super::fragment(bad, &names), "{bad}");
     }
     assert!(!super::fragment(&format!("Shops{}", "(Goods".repeat(5_000)), &names));
