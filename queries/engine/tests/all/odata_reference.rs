@@ -75,14 +75,16 @@ impl<'a> Reference<'a> {
             BoundExpr::Column(index) => Ok(self.row[*index].clone()),
             BoundExpr::Literal(value) => Ok(value.clone()),
             BoundExpr::Compare { op, left, right } => {
-                let null_tests = [(left, right), (right, left)];
-                let (left, right) = (self.value(left), self.value(right));
-                let null_test =
-                    null_tests.iter().any(|(side, other)| matches!(***side, BoundExpr::Literal(Value::Null(_))) && self.never_null(other));
-                if null_test && (left.is_err() || right.is_err()) {
-                    // Whatever it would be, it is not null.
-                    return Ok(Value::Boolean(*op == ComparisonOperator::Ne));
+                let expressions = [left, right];
+                let sides = [self.value(left), self.value(right)];
+                for (side, other) in [(0, 1), (1, 0)] {
+                    let never_null = sides[other].is_err() && self.never_null(expressions[other]);
+                    // NaN is in no relation to anything, and what cannot be null is not, whatever it would be.
+                    if sides[side].as_ref().is_ok_and(is_nan) || (never_null && is_null(&sides[side])) {
+                        return Ok(Value::Boolean(*op == ComparisonOperator::Ne));
+                    }
                 }
+                let [left, right] = sides;
                 let ordered = !matches!(op, ComparisonOperator::Eq | ComparisonOperator::Ne);
                 if ordered && (is_null(&left) || is_null(&right)) {
                     return Ok(Value::Boolean(false));
@@ -166,6 +168,10 @@ fn is_null(outcome: &Outcome) -> bool {
     outcome.as_ref().is_ok_and(Value::is_null)
 }
 
+fn is_nan(value: &Value) -> bool {
+    matches!(value, Value::Float32(Float(number)) | Value::Float64(Float(number)) if number.is_nan())
+}
+
 fn truth(value: &Value) -> Option<bool> {
     match value {
         Value::Boolean(value) => Some(*value),
@@ -220,9 +226,8 @@ fn order(left: &Value, right: &Value) -> Result<Option<Ordering>, Fault> {
 
 /// For `$orderby`: null is lowest, NaN the highest number, and the zeros are one value.
 pub fn sort_order(left: &Value, right: &Value) -> Ordering {
-    let nan = |value: &Value| matches!(value, Value::Float32(Float(number)) | Value::Float64(Float(number)) if number.is_nan());
     match (left.is_null(), right.is_null()) {
-        (false, false) => order(left, right).expect("values that are sorted are short").unwrap_or_else(|| nan(left).cmp(&nan(right))),
+        (false, false) => order(left, right).expect("values that are sorted are short").unwrap_or_else(|| is_nan(left).cmp(&is_nan(right))),
         (left, right) => right.cmp(&left),
     }
 }
