@@ -169,6 +169,9 @@ impl Lowering<'_> {
             return Ok(Expr::IsNotNull(Box::new(self.value(other)?)));
         }
         let (a, b) = (self.value(left)?, self.value(right)?);
+        if is_nan(&a) || is_nan(&b) {
+            return Ok(lit(true));
+        }
         let mut differ = self.comparison(&a, Operator::NotEq, &b)?;
         for nan in self.nan_tests(&[&a, &b])? {
             // NaN differs from everything, itself included; DataFusion's total order would call two of them equal.
@@ -195,6 +198,9 @@ impl Lowering<'_> {
             return Ok(lit(true));
         }
         let (a, b) = (self.value(left)?, self.value(right)?);
+        if is_nan(&a) || is_nan(&b) {
+            return Ok(lit(true));
+        }
         let inverse = match sql_operator(op) {
             Operator::Lt => Operator::GtEq,
             Operator::LtEq => Operator::Gt,
@@ -258,12 +264,7 @@ impl Lowering<'_> {
 
     /// A comparison that no NaN satisfies (IEEE 754): DataFusion's kernels order NaN above everything and call it equal to itself.
     fn float_guarded(&self, comparison: Expr, operands: &[&Expr]) -> Result<Expr, EngineError> {
-        let literal_nan = operands.iter().any(|operand| match operand {
-            Expr::Literal(ScalarValue::Float64(Some(value)), _) => value.is_nan(),
-            Expr::Literal(ScalarValue::Float32(Some(value)), _) => value.is_nan(),
-            _ => false,
-        });
-        if literal_nan {
+        if operands.iter().any(|operand| is_nan(operand)) {
             return Ok(lit(false));
         }
         Ok(self.nan_tests(operands)?.into_iter().fold(comparison, |all, nan| all.and(Expr::Not(Box::new(nan)))))
@@ -363,6 +364,14 @@ impl Lowering<'_> {
         let from_end = length + start.clone();
         let from_end = when(from_end.clone().lt(lit(0_i64)), lit(0_i64)).otherwise(from_end)?;
         Ok(when(start.clone().lt(lit(0_i64)), from_end).otherwise(start)? + lit(1_i64))
+    }
+}
+
+fn is_nan(expression: &Expr) -> bool {
+    match expression {
+        Expr::Literal(ScalarValue::Float64(Some(value)), _) => value.is_nan(),
+        Expr::Literal(ScalarValue::Float32(Some(value)), _) => value.is_nan(),
+        _ => false,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The engine from statement to rows, over the `memory` kind: one test binary.
+//! The engine from statement to rows: over the `memory` kind, and where kinds may differ over real databases too. One test binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod bind;

@@ -3,7 +3,7 @@
 
 use crate::kinds::{KINDS, World};
 use crate::odata_random::{Writer, columns, literal, rows};
-use crate::odata_reference::{Fault, Reference, sort_order, truth};
+use crate::odata_reference::{BEYOND, Fault, Reference, sort_order};
 use fastrand::Rng;
 use portico_engine::{EngineError, Paging};
 use portico_odata::{BoundExpr, ODataErrorKind};
@@ -36,11 +36,13 @@ pub struct Verdict {
     pub outcomes: Vec<(i64, Result<Value, Fault>)>,
     /// Whether some part of it fails on some row, so that the request may.
     pub may_fail: bool,
+    /// Whether the interpreter has no opinion on some row.
+    pub beyond: bool,
 }
 
 pub fn verdict(world: &World, kind: usize, expression: &BoundExpr) -> Verdict {
     let (mut may_fail, now) = (false, now());
-    let outcomes = world.rows[kind]
+    let outcomes: Vec<(i64, Result<Value, Fault>)> = world.rows[kind]
         .iter()
         .map(|row| {
             let reference = Reference::new(row, &world.nullable, now);
@@ -49,21 +51,24 @@ pub fn verdict(world: &World, kind: usize, expression: &BoundExpr) -> Verdict {
             (key(row), outcome)
         })
         .collect();
-    Verdict { outcomes, may_fail }
+    let long = |value: &Value| matches!(value, Value::Decimal { unscaled, .. } if unscaled.to_i128().is_none());
+    let beyond = outcomes.iter().any(|(_, outcome)| outcome.as_ref().map_or_else(|fault| *fault == BEYOND, long));
+    Verdict { outcomes, may_fail, beyond }
+}
+
+/// The keys of the rows where the condition is true; `Err` when the request must fail.
+fn kept(world: &World, kind: usize, condition: &BoundExpr) -> Result<Vec<i64>, Fault> {
+    let now = now();
+    let mut kept = Vec::new();
+    for row in &world.rows[kind] {
+        if Reference::new(row, &world.nullable, now).keeps(condition)? {
+            kept.push(key(row));
+        }
+    }
+    Ok(kept)
 }
 
 impl Verdict {
-    /// The keys of the rows where the condition is true; `Err` when the request must fail.
-    fn kept(&self) -> Result<Vec<i64>, Fault> {
-        let mut kept = Vec::new();
-        for (key, outcome) in &self.outcomes {
-            if truth(outcome.as_ref().map_err(Clone::clone)?) == Some(true) {
-                kept.push(*key);
-            }
-        }
-        Ok(kept)
-    }
-
     fn sorted(&self, descending: bool) -> Result<Vec<i64>, Fault> {
         let mut sorted = Vec::new();
         for (key, outcome) in &self.outcomes {
@@ -128,6 +133,7 @@ struct Tally {
     evaluations: usize,
     may_fail: usize,
     refused: usize,
+    beyond: usize,
     pushed: usize,
     differences: Vec<String>,
 }
@@ -164,14 +170,27 @@ async fn filter_case(world: &World, text: &str, tally: &mut Tally) {
                 return;
             }
         };
-        let verdict = verdict(world, kind, query.filter.as_ref().unwrap());
+        let condition = query.filter.clone().unwrap();
+        let verdict = verdict(world, kind, &condition);
         world.memory.clear_log();
+        if verdict.beyond {
+            tally.beyond += 1;
+            return;
+        }
         let came = world.keys(query, Paging::default()).await.map(|(mut keys, _)| {
             keys.sort_unstable();
             keys
         });
         tally.pushed += usize::from(kind == 0 && world.memory.log().iter().any(|query| query.filter.is_some()));
-        count(world, tally, kind, name, &format!("$filter={text}"), &verdict, difference(&verdict.kept(), verdict.may_fail, &came));
+        count(
+            world,
+            tally,
+            kind,
+            name,
+            &format!("$filter={text}"),
+            &verdict,
+            difference(&kept(world, kind, &condition), verdict.may_fail, &came),
+        );
     }
 }
 
@@ -187,6 +206,10 @@ async fn order_case(world: &World, text: &str, descending: bool, tally: &mut Tal
             }
         };
         let verdict = verdict(world, kind, &query.order_by[0].expr);
+        if verdict.beyond {
+            tally.beyond += 1;
+            return;
+        }
         if verdict.may_fail && is_constant(&query.order_by[0].expr) {
             // It orders nothing, so nobody has to compute it.
             return;
@@ -225,9 +248,9 @@ async fn compare_with_the_specification(cases: u64) {
             filter_case(&world, &text, &mut tally).await;
         }
     }
-    let Tally { evaluations, may_fail, refused, pushed, differences } = tally;
+    let Tally { evaluations, may_fail, refused, beyond, pushed, differences } = tally;
     println!(
-        "{cases} expressions, {evaluations} evaluations in {:?}: {refused} refused by the binder, {may_fail} may fail, {pushed} filters pushed down",
+        "{cases} expressions, {evaluations} evaluations in {:?}: {refused} refused by the binder, {beyond} beyond the reference, {may_fail} may fail, {pushed} filters pushed down",
         started.elapsed()
     );
     let shown: Vec<&String> = differences.iter().take(number("PORTICO_SHOW").and_then(|n| usize::try_from(n).ok()).unwrap_or(5)).collect();
@@ -237,12 +260,19 @@ async fn compare_with_the_specification(cases: u64) {
         differences.len(),
         shown.iter().map(|s| s.as_str()).collect::<Vec<_>>().join("\n")
     );
-    assert!(refused as u64 * 10 < cases, "{refused} of {cases} expressions were refused");
+    assert!((refused + beyond) as u64 * 20 < cases, "{refused} of {cases} expressions were refused, {beyond} beyond the reference");
     assert!(may_fail * 3 < cases as usize * KINDS.len(), "{may_fail} of {} answers could fail", cases as usize * KINDS.len());
     assert!(pushed as u64 * 4 > cases, "hardly anything was pushed down: {pushed} of {cases}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn expressions_mean_what_the_specification_says() {
-    compare_with_the_specification(number("PORTICO_CASES").unwrap_or(400)).await;
+    compare_with_the_specification(number("PORTICO_CASES").unwrap_or(700)).await;
+}
+
+/// Many more, which takes minutes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "long"]
+async fn ten_thousand_expressions_mean_what_the_specification_says() {
+    compare_with_the_specification(10_000).await;
 }

@@ -15,6 +15,9 @@ use std::cmp::Ordering;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault(pub &'static str);
 
+/// More digits than this interpreter computes with: it says nothing then.
+pub const BEYOND: Fault = Fault("beyond the reference");
+
 type Outcome = Result<Value, Fault>;
 
 /// Evaluates over one row.
@@ -46,28 +49,52 @@ impl<'a> Reference<'a> {
         outcome
     }
 
+    /// Whether a filter keeps the row: whether the condition is true. Unknown is as good as false there, so a side that has no value does
+    /// not matter beside one that is not true.
+    pub fn keeps(&self, expression: &BoundExpr) -> Result<bool, Fault> {
+        self.is(expression, true)
+    }
+
+    fn is(&self, expression: &BoundExpr, wanted: bool) -> Result<bool, Fault> {
+        let (left, right, conjunction) = match expression {
+            BoundExpr::Not(inner) => return self.is(inner, !wanted),
+            BoundExpr::And(left, right) => (left, right, wanted),
+            BoundExpr::Or(left, right) => (left, right, !wanted),
+            other => return Ok(truth(&self.value(other)?) == Some(wanted)),
+        };
+        let sides = [self.is(left, wanted), self.is(right, wanted)];
+        if sides.contains(&Ok(!conjunction)) {
+            return Ok(!conjunction);
+        }
+        let [left, right] = sides;
+        Ok(if conjunction { left? && right? } else { left? || right? })
+    }
+
     fn evaluate(&self, expression: &BoundExpr) -> Outcome {
         match expression {
             BoundExpr::Column(index) => Ok(self.row[*index].clone()),
             BoundExpr::Literal(value) => Ok(value.clone()),
             BoundExpr::Compare { op, left, right } => {
-                let null_tests = [(left, right), (right, left)];
-                let (left, right) = (self.value(left), self.value(right));
-                let null_test =
-                    null_tests.iter().any(|(side, other)| matches!(***side, BoundExpr::Literal(Value::Null(_))) && self.never_null(other));
-                if null_test && (left.is_err() || right.is_err()) {
-                    // Whatever it would be, it is not null.
-                    return Ok(Value::Boolean(*op == ComparisonOperator::Ne));
+                let expressions = [left, right];
+                let sides = [self.value(left), self.value(right)];
+                for (side, other) in [(0, 1), (1, 0)] {
+                    let never_null = sides[other].is_err() && self.never_null(expressions[other]);
+                    // NaN is in no relation to anything, and what cannot be null is not, whatever it would be.
+                    if sides[side].as_ref().is_ok_and(is_nan) || (never_null && is_null(&sides[side])) {
+                        return Ok(Value::Boolean(*op == ComparisonOperator::Ne));
+                    }
                 }
+                let [left, right] = sides;
                 let ordered = !matches!(op, ComparisonOperator::Eq | ComparisonOperator::Ne);
                 if ordered && (is_null(&left) || is_null(&right)) {
                     return Ok(Value::Boolean(false));
                 }
-                Ok(Value::Boolean(compare(*op, &left?, &right?)))
+                Ok(Value::Boolean(compare(*op, &left?, &right?)?))
             }
             BoundExpr::In { expr, list } => {
                 let value = self.value(expr)?;
-                Ok(Value::Boolean(list.iter().any(|candidate| equal(&value, candidate))))
+                let found = list.iter().map(|candidate| equal(&value, candidate)).collect::<Result<Vec<_>, _>>()?;
+                Ok(Value::Boolean(found.contains(&true)))
             }
             BoundExpr::And(left, right) => self.logical(left, right, false),
             BoundExpr::Or(left, right) => self.logical(left, right, true),
@@ -81,14 +108,21 @@ impl<'a> Reference<'a> {
                     return Ok(Value::Null(*scalar_type));
                 }
                 if let (ArithmeticOperator::Mul, ScalarType::Decimal { precision, scale }) = (op, scalar_type)
-                    && [&left, &right].iter().any(|side| side.as_ref().is_ok_and(|side| exact(side).0 == 0))
+                    && [&left, &right].iter().any(|side| side.as_ref().is_ok_and(|side| exact(side).is_ok_and(|(digits, _)| digits == 0)))
                 {
                     // Nothing times an exact zero is anything else.
                     return decimal(0, 0, *precision, *scale);
                 }
                 arithmetic(*op, &left?, &right?, *scalar_type)
             }
-            BoundExpr::Negate(inner) => negate(&self.value(inner)?),
+            BoundExpr::Negate(inner) => {
+                let negated = self.value(inner);
+                match inner.as_ref() {
+                    // The opposite of the opposite is the number itself, even where the opposite alone is too great.
+                    BoundExpr::Negate(twice) if negated.is_err() => self.value(twice),
+                    _ => negate(&negated?),
+                }
+            }
             BoundExpr::Cast { expr, to } => promote(&self.value(expr)?, *to),
             BoundExpr::Call { function, arguments, scalar_type } => {
                 let arguments: Vec<Outcome> = arguments.iter().map(|argument| self.value(argument)).collect();
@@ -134,7 +168,11 @@ fn is_null(outcome: &Outcome) -> bool {
     outcome.as_ref().is_ok_and(Value::is_null)
 }
 
-pub fn truth(value: &Value) -> Option<bool> {
+fn is_nan(value: &Value) -> bool {
+    matches!(value, Value::Float32(Float(number)) | Value::Float64(Float(number)) if number.is_nan())
+}
+
+fn truth(value: &Value) -> Option<bool> {
     match value {
         Value::Boolean(value) => Some(*value),
         Value::Null(_) => None,
@@ -143,33 +181,33 @@ pub fn truth(value: &Value) -> Option<bool> {
 }
 
 /// Null is equal to itself and only to itself; NaN to nothing.
-fn equal(left: &Value, right: &Value) -> bool {
-    match (left.is_null(), right.is_null()) {
+fn equal(left: &Value, right: &Value) -> Result<bool, Fault> {
+    Ok(match (left.is_null(), right.is_null()) {
         (true, true) => true,
-        (false, false) => order(left, right) == Some(Ordering::Equal),
+        (false, false) => order(left, right)? == Some(Ordering::Equal),
         _ => false,
-    }
+    })
 }
 
-fn compare(op: ComparisonOperator, left: &Value, right: &Value) -> bool {
+fn compare(op: ComparisonOperator, left: &Value, right: &Value) -> Result<bool, Fault> {
     match op {
         ComparisonOperator::Eq => return equal(left, right),
-        ComparisonOperator::Ne => return !equal(left, right),
-        _ if left.is_null() || right.is_null() => return false,
+        ComparisonOperator::Ne => return Ok(!equal(left, right)?),
+        _ if left.is_null() || right.is_null() => return Ok(false),
         _ => {}
     }
     // NaN has no order with anything.
-    order(left, right).is_some_and(|order| match op {
+    Ok(order(left, right)?.is_some_and(|order| match op {
         ComparisonOperator::Lt => order.is_lt(),
         ComparisonOperator::Le => order.is_le(),
         ComparisonOperator::Gt => order.is_gt(),
         _ => order.is_ge(),
-    })
+    }))
 }
 
 /// The order of two values that are not null; `None` beside NaN.
-fn order(left: &Value, right: &Value) -> Option<Ordering> {
-    match (left, right) {
+fn order(left: &Value, right: &Value) -> Result<Option<Ordering>, Fault> {
+    Ok(match (left, right) {
         (Value::Boolean(left), Value::Boolean(right)) => Some(left.cmp(right)),
         (Value::Float32(left), Value::Float32(right)) | (Value::Float64(left), Value::Float64(right)) => left.0.partial_cmp(&right.0),
         (Value::Text(left), Value::Text(right)) | (Value::Guid(left), Value::Guid(right)) => Some(left.chars().cmp(right.chars())),
@@ -179,37 +217,37 @@ fn order(left: &Value, right: &Value) -> Option<Ordering> {
         | (Value::Timestamp(left), Value::Timestamp(right))
         | (Value::TimestampTz(left), Value::TimestampTz(right)) => Some(left.cmp(right)),
         _ => {
-            let ((left, left_scale), (right, right_scale)) = (exact(left), exact(right));
+            let ((left, left_scale), (right, right_scale)) = (exact(left)?, exact(right)?);
             let scale = left_scale.max(right_scale);
-            Some(raised(left, scale - left_scale).cmp(&raised(right, scale - right_scale)))
+            Some(raised(left, scale - left_scale)?.cmp(&raised(right, scale - right_scale)?))
         }
-    }
+    })
 }
 
 /// For `$orderby`: null is lowest, NaN the highest number, and the zeros are one value.
 pub fn sort_order(left: &Value, right: &Value) -> Ordering {
-    let nan = |value: &Value| matches!(value, Value::Float32(Float(number)) | Value::Float64(Float(number)) if number.is_nan());
     match (left.is_null(), right.is_null()) {
-        (false, false) => order(left, right).unwrap_or_else(|| nan(left).cmp(&nan(right))),
+        (false, false) => order(left, right).expect("values that are sorted are short").unwrap_or_else(|| is_nan(left).cmp(&is_nan(right))),
         (left, right) => right.cmp(&left),
     }
 }
 
 /// An integer or decimal as digits and scale.
-fn exact(value: &Value) -> (i128, u32) {
-    match value {
+fn exact(value: &Value) -> Result<(i128, u32), Fault> {
+    Ok(match value {
         Value::Int16(value) => (i128::from(*value), 0),
         Value::Int32(value) => (i128::from(*value), 0),
         Value::Int64(value) => (i128::from(*value), 0),
-        Value::Decimal { unscaled, scale, .. } => {
-            (unscaled.to_i128().expect("decimals of the tests are short"), u32::try_from(*scale).unwrap())
-        }
+        Value::Decimal { unscaled, scale, .. } => (unscaled.to_i128().ok_or(BEYOND)?, u32::try_from(*scale).unwrap()),
         other => panic!("{other:?} is no exact number"),
-    }
+    })
 }
 
-fn raised(digits: i128, by: u32) -> i128 {
-    digits.checked_mul(10_i128.pow(by)).expect("decimals of the tests are short")
+fn raised(digits: i128, by: u32) -> Result<i128, Fault> {
+    if digits == 0 {
+        return Ok(0);
+    }
+    10_i128.checked_pow(by).and_then(|factor| digits.checked_mul(factor)).ok_or(BEYOND)
 }
 
 fn integer(value: i128, scalar_type: ScalarType) -> Outcome {
@@ -225,9 +263,9 @@ fn integer(value: i128, scalar_type: ScalarType) -> Outcome {
 fn decimal(digits: i128, from: u32, precision: u8, scale: i8) -> Outcome {
     let to = u32::try_from(scale).unwrap();
     let unscaled = if to >= from {
-        raised(digits, to - from)
+        raised(digits, to - from)?
     } else {
-        let divisor = 10_i128.pow(from - to);
+        let divisor = 10_i128.checked_pow(from - to).ok_or(BEYOND)?;
         let (whole, rest) = (digits / divisor, digits % divisor);
         whole + if rest.abs() * 2 >= divisor { rest.signum() } else { 0 }
     };
@@ -242,7 +280,7 @@ fn arithmetic(op: ArithmeticOperator, left: &Value, right: &Value, to: ScalarTyp
             floats(op, left.0, right.0, |value| f64::from(value as f32)).map(|value| Value::Float32(Float(value)))
         }
         _ => {
-            let (left, right) = (exact(left), exact(right));
+            let (left, right) = (exact(left)?, exact(right)?);
             match to {
                 ScalarType::Decimal { precision, scale } => decimals(op, left, right, precision, scale),
                 to => integers(op, left.0, right.0, to),
@@ -278,16 +316,14 @@ fn integers(op: ArithmeticOperator, left: i128, right: i128, to: ScalarType) -> 
 
 fn decimals(op: ArithmeticOperator, left: (i128, u32), right: (i128, u32), precision: u8, scale: i8) -> Outcome {
     let common = left.1.max(right.1);
-    let (a, b) = (raised(left.0, common - left.1), raised(right.0, common - right.1));
+    let (a, b) = (raised(left.0, common - left.1)?, raised(right.0, common - right.1)?);
     let to = u32::try_from(scale).unwrap();
     match op {
-        ArithmeticOperator::Add => decimal(a + b, common, precision, scale),
-        ArithmeticOperator::Sub => decimal(a - b, common, precision, scale),
-        ArithmeticOperator::Mul => {
-            decimal(left.0.checked_mul(right.0).expect("decimals of the tests are short"), left.1 + right.1, precision, scale)
-        }
+        ArithmeticOperator::Add => decimal(a.checked_add(b).ok_or(BEYOND)?, common, precision, scale),
+        ArithmeticOperator::Sub => decimal(a.checked_sub(b).ok_or(BEYOND)?, common, precision, scale),
+        ArithmeticOperator::Mul => decimal(left.0.checked_mul(right.0).ok_or(BEYOND)?, left.1 + right.1, precision, scale),
         ArithmeticOperator::Div | ArithmeticOperator::Mod if b == 0 => Err(Fault("division by zero")),
-        ArithmeticOperator::Div => decimal(raised(a, to) / b, to, precision, scale),
+        ArithmeticOperator::Div => decimal(raised(a, to)? / b, to, precision, scale),
         ArithmeticOperator::Mod => decimal(a % b, common, precision, scale),
         ArithmeticOperator::DivBy => panic!("divby is bound to doubles"),
     }
@@ -298,8 +334,8 @@ fn negate(value: &Value) -> Outcome {
         Value::Null(scalar_type) => Ok(Value::Null(*scalar_type)),
         Value::Float32(value) => Ok(Value::Float32(Float(-value.0))),
         Value::Float64(value) => Ok(Value::float64(-value.0)),
-        Value::Decimal { precision, scale, .. } => decimal(-exact(value).0, u32::try_from(*scale).unwrap(), *precision, *scale),
-        other => integer(-exact(other).0, other.scalar_type()),
+        Value::Decimal { precision, scale, .. } => decimal(-exact(value)?.0, u32::try_from(*scale).unwrap(), *precision, *scale),
+        other => integer(-exact(other)?.0, other.scalar_type()),
     }
 }
 
@@ -309,20 +345,20 @@ fn promote(value: &Value, to: ScalarType) -> Outcome {
         (Value::Null(_), to) => Value::Null(to),
         (Value::Float32(value), ScalarType::Float64) => Value::Float64(*value),
         (Value::Timestamp(micros), ScalarType::TimestampTz) => Value::TimestampTz(*micros),
-        (value, ScalarType::Float64) => Value::float64(decimal_text(value).parse().unwrap()),
-        (value, ScalarType::Float32) => Value::Float32(Float(f64::from(decimal_text(value).parse::<f32>().unwrap()))),
+        (value, ScalarType::Float64) => Value::float64(decimal_text(value)?.parse().unwrap()),
+        (value, ScalarType::Float32) => Value::Float32(Float(f64::from(decimal_text(value)?.parse::<f32>().unwrap()))),
         (value, ScalarType::Decimal { precision, scale }) => {
-            let (digits, from) = exact(value);
+            let (digits, from) = exact(value)?;
             return decimal(digits, from, precision, scale);
         }
-        (value, to) => return integer(exact(value).0, to),
+        (value, to) => return integer(exact(value)?.0, to),
     })
 }
 
 /// Scientific notation, which the standard library rounds correctly.
-fn decimal_text(value: &Value) -> String {
-    let (digits, scale) = exact(value);
-    format!("{digits}e-{scale}")
+fn decimal_text(value: &Value) -> Result<String, Fault> {
+    let (digits, scale) = exact(value)?;
+    Ok(format!("{digits}e-{scale}"))
 }
 
 fn call(function: ODataFunction, arguments: &[Value], to: ScalarType, now: i64) -> Outcome {
@@ -364,7 +400,7 @@ fn call(function: ODataFunction, arguments: &[Value], to: ScalarType, now: i64) 
 
 /// From the zero-based start on, at most as long as asked; a negative start counts from the end.
 fn substring(text: &str, numbers: &[Value]) -> Outcome {
-    let number = |value: &Value| i64::try_from(exact(value).0).unwrap();
+    let number = |value: &Value| i64::try_from(exact(value).expect("an integer").0).unwrap();
     let length = i64::try_from(text.chars().count()).unwrap();
     let start = match number(&numbers[0]) {
         negative if negative < 0 => (length + negative).max(0),
@@ -390,12 +426,12 @@ fn to_whole(function: ODataFunction, value: &Value, to: ScalarType) -> Outcome {
         Value::Float32(value) => Ok(Value::Float32(Float(float(value.0)))),
         value => {
             let ScalarType::Decimal { precision, scale } = to else { panic!("{to} is no decimal") };
-            let (digits, own) = exact(value);
-            let divisor = 10_i128.pow(own);
+            let (digits, own) = exact(value)?;
+            let divisor = 10_i128.checked_pow(own).ok_or(BEYOND)?;
             let whole = match function {
                 ODataFunction::Floor => digits.div_euclid(divisor),
                 ODataFunction::Ceiling => -(-digits).div_euclid(divisor),
-                _ => digits.signum() * ((digits.abs() * 2 + divisor) / (divisor * 2)),
+                _ => digits.signum() * ((digits.abs().checked_mul(2).ok_or(BEYOND)? + divisor) / (divisor * 2)),
             };
             decimal(whole, 0, precision, scale)
         }

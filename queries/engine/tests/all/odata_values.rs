@@ -117,6 +117,19 @@ async fn nan_is_in_no_list_and_sorts_highest_whatever_its_sign() {
 }
 
 #[tokio::test]
+async fn what_is_compared_with_nan_is_neither_more_nor_less() {
+    let both = both().await;
+    let all = [0, 1, 2, 3, 4, 5, 6];
+    for operator in ["eq", "lt", "le", "gt", "ge"] {
+        assert_eq!(both.ids(&format!("$filter=F {operator} NaN")).await, [] as [i64; 0]);
+        assert_eq!(both.ids(&format!("$filter=not (F {operator} NaN)")).await, all);
+        assert_eq!(both.ids(&format!("$filter=not (NaN {operator} NaN)")).await, all);
+    }
+    assert_eq!(both.ids("$filter=F ne NaN").await, all);
+    assert_eq!(both.ids("$filter=NaN ne NaN").await, all);
+}
+
+#[tokio::test]
 async fn pages_by_floats_neither_repeat_nor_skip() {
     let both = both().await;
     for set in ["Able", "Unable"] {
