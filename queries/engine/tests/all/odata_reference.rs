@@ -92,7 +92,13 @@ impl<'a> Reference<'a> {
                 Ok(Value::Boolean(compare(*op, &left?, &right?)?))
             }
             BoundExpr::In { expr, list } => {
-                let value = self.value(expr)?;
+                let value = self.value(expr);
+                let nothing = list.iter().all(|candidate| candidate.is_null() || is_nan(candidate));
+                if value.is_err() && nothing && self.never_null(expr) {
+                    // What cannot be null is not in a list of nulls, whatever it would be.
+                    return Ok(Value::Boolean(false));
+                }
+                let value = value?;
                 let found = list.iter().map(|candidate| equal(&value, candidate)).collect::<Result<Vec<_>, _>>()?;
                 Ok(Value::Boolean(found.contains(&true)))
             }
