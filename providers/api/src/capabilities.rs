@@ -230,6 +230,14 @@ pub struct AggregateCapabilities {
     pub having: Support,
 }
 
+impl AggregateCapabilities {
+    /// The number of rows, and no other aggregate.
+    pub fn row_count() -> AggregateCapabilities {
+        let integer = BTreeMap::from([(TypeClass::Integer, Support::Exact)]);
+        AggregateCapabilities { functions: BTreeMap::from([(AggregateFunction::CountRows, integer)]), ..AggregateCapabilities::default() }
+    }
+}
+
 /// Writes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WriteCapabilities {

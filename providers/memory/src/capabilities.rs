@@ -4,8 +4,7 @@ use portico_provider_api::capabilities::{
     AggregateCapabilities, Capabilities, ComparisonSupport, FilterCapabilities, KeyCapabilities, NullOrdering, SortCapabilities, Support,
     TypeClass, WriteCapabilities,
 };
-use portico_provider_api::{AggregateFunction, ArithmeticOp, Collation, Function};
-use std::collections::BTreeMap;
+use portico_provider_api::{ArithmeticOp, Collation, Function};
 
 /// Key tuples in one request at most.
 pub const MAX_KEY_TUPLES: usize = 100_000;
@@ -22,17 +21,11 @@ pub fn capabilities() -> Capabilities {
         offset: Support::Exact,
         limit_per: Support::Exact,
         keys: KeyCapabilities { support: Support::Exact, max_columns: 16, max_tuples: MAX_KEY_TUPLES, max_bytes: 0 },
-        aggregate: row_count(),
+        aggregate: AggregateCapabilities::row_count(),
         distinct: Support::Exact,
         write: WriteCapabilities { insert: true, update: true, upsert: true, delete: true, transactions: true, returning: true },
         ..Capabilities::default()
     }
-}
-
-/// The number of rows, and no other aggregate yet.
-fn row_count() -> AggregateCapabilities {
-    let integer = BTreeMap::from([(TypeClass::Integer, Support::Exact)]);
-    AggregateCapabilities { functions: BTreeMap::from([(AggregateFunction::CountRows, integer)]), ..AggregateCapabilities::default() }
 }
 
 fn filter() -> FilterCapabilities {

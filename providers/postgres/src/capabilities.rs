@@ -7,7 +7,7 @@ use portico_provider_api::capabilities::{
     AggregateCapabilities, ColumnCapabilities, ComparisonSupport, FilterCapabilities, KeyCapabilities, NullOrdering, SortCapabilities,
     TableCapabilities, WriteCapabilities,
 };
-use portico_provider_api::{AggregateFunction, ArithmeticOp, Capabilities, Collation, Function, Support, TableRelation, TypeClass};
+use portico_provider_api::{ArithmeticOp, Capabilities, Collation, Function, Support, TableRelation, TypeClass};
 use std::collections::BTreeMap;
 
 /// Candidates in one `IN` list: each is a parameter, and a statement has at most 65,535 of them.
@@ -27,17 +27,11 @@ pub fn capabilities() -> Capabilities {
         offset: Support::Exact,
         limit_per: Support::Exact,
         keys: KeyCapabilities { support: Support::Exact, max_columns: 16, max_tuples: MAX_TUPLES, max_bytes: 0 },
-        aggregate: row_count(),
+        aggregate: AggregateCapabilities::row_count(),
         distinct: Support::Exact,
         write: WriteCapabilities { insert: true, update: true, upsert: true, delete: true, transactions: true, returning: true },
         ..Capabilities::default()
     }
-}
-
-/// The number of rows, and no other aggregate yet.
-fn row_count() -> AggregateCapabilities {
-    let integer = BTreeMap::from([(TypeClass::Integer, Support::Exact)]);
-    AggregateCapabilities { functions: BTreeMap::from([(AggregateFunction::CountRows, integer)]), ..AggregateCapabilities::default() }
 }
 
 fn filter() -> FilterCapabilities {

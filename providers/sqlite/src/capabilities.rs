@@ -3,7 +3,7 @@
 use portico_provider_api::capabilities::{
     AggregateCapabilities, ComparisonSupport, FilterCapabilities, KeyCapabilities, NullOrdering, SortCapabilities, WriteCapabilities,
 };
-use portico_provider_api::{AggregateFunction, ArithmeticOp, Capabilities, Collation, Function, Support, TypeClass};
+use portico_provider_api::{ArithmeticOp, Capabilities, Collation, Function, Support, TypeClass};
 use std::collections::BTreeMap;
 
 /// The greatest number of parameters in one statement is 32,766: eight columns times this many tuples leave room for a filter.
@@ -23,17 +23,11 @@ pub(crate) fn capabilities(read_only: bool) -> Capabilities {
         offset: Support::Exact,
         limit_per: Support::Exact,
         keys: KeyCapabilities { support: Support::Exact, max_columns: MAX_KEY_COLUMNS, max_tuples: MAX_TUPLES, max_bytes: 0 },
-        aggregate: row_count(),
+        aggregate: AggregateCapabilities::row_count(),
         distinct: Support::Exact,
         write: if read_only { WriteCapabilities::default() } else { writes() },
         ..Capabilities::default()
     }
-}
-
-/// The number of rows, and no other aggregate yet.
-fn row_count() -> AggregateCapabilities {
-    let integer = BTreeMap::from([(TypeClass::Integer, Support::Exact)]);
-    AggregateCapabilities { functions: BTreeMap::from([(AggregateFunction::CountRows, integer)]), ..AggregateCapabilities::default() }
 }
 
 fn writes() -> WriteCapabilities {

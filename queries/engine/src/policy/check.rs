@@ -4,10 +4,11 @@ use crate::error::EngineError;
 use crate::plan::names::Names;
 use crate::plan::sql;
 use crate::policy::access::{AccessDefinition, GrantDefinition};
+use crate::policy::expression::schema_of;
 use crate::policy::permit::Policy;
 use crate::policy::rights::Rights;
 use arrow::datatypes::DataType;
-use datafusion::common::{DFSchema, TableReference};
+use datafusion::common::DFSchema;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::ExprSchemable;
 use portico_catalog::{Model, ModelError, Origin, VirtualTable, names::nearest};
@@ -55,7 +56,7 @@ pub fn check(session: &SessionState, model: &Model, access: &AccessDefinition) -
     let mut errors = Vec::new();
     for table in model.tables.values() {
         if let Origin::Single { window: Some(window), relation, .. } = &table.origin {
-            let schema = schema(&table.name, &relation.columns);
+            let schema = schema_of(&table.name, &relation.columns);
             errors.extend(boolean(&policy, window, schema, &["tables", &table.name, "where"]).err());
         }
     }
@@ -71,11 +72,6 @@ pub fn check(session: &SessionState, model: &Model, access: &AccessDefinition) -
         }
     }
     errors
-}
-
-fn schema(name: &str, columns: &[TableColumn]) -> Result<DFSchema, EngineError> {
-    let fields: Vec<_> = columns.iter().map(|column| column.scalar_type.field(&column.name, column.nullable)).collect();
-    Ok(DFSchema::try_from_qualified_schema(TableReference::bare(name), &arrow::datatypes::Schema::new(fields))?)
 }
 
 fn wrong(path: &[&str], error: &EngineError) -> ModelError {
@@ -101,7 +97,7 @@ fn check_grant(policy: &Policy<'_>, role: &str, table: &VirtualTable, grant: &Gr
     if let Some(rows) = &grant.rows {
         let at = path(&["rows"]);
         let at: Vec<&str> = at.iter().map(String::as_str).collect();
-        errors.extend(boolean(policy, rows, schema(&table.name, &table.published()), &at).err());
+        errors.extend(boolean(policy, rows, schema_of(&table.name, &table.published()), &at).err());
     }
     let named = grant.hide.iter().map(|name| ("hide", name)).chain(grant.mask.keys().map(|name| ("mask", name)));
     for (what, name) in named {
@@ -126,7 +122,7 @@ fn check_grant(policy: &Policy<'_>, role: &str, table: &VirtualTable, grant: &Gr
 }
 
 fn check_mask(policy: &Policy<'_>, table: &VirtualTable, index: usize, sql: &str) -> Result<(), String> {
-    let schema = schema(&table.name, &table.published()).map_err(|error| error.to_string())?;
+    let schema = schema_of(&table.name, &table.published()).map_err(|error| error.to_string())?;
     let planned = policy.plan_expression(sql, &schema).map_err(|error| error.to_string())?;
     let wanted = table.columns[index].scalar_type.arrow();
     planned

@@ -6,13 +6,14 @@ use crate::plan::float_literals;
 use crate::plan::names::Names;
 use crate::policy::access::{Attribute, Principal};
 use crate::policy::rights::Rights;
-use datafusion::common::DFSchema;
+use datafusion::common::{DFSchema, TableReference};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::Expr;
 use datafusion::sql::parser::DFParserBuilder;
 use datafusion::sql::planner::{ParserOptions, PlannerContext, SqlToRel};
 use datafusion::sql::sqlparser::ast::{self, VisitMut, VisitorMut};
 use portico_catalog::Model;
+use portico_provider_api::TableColumn;
 use std::ops::ControlFlow;
 
 /// Plans expressions of policy for one caller, or, without a caller, for a check.
@@ -48,6 +49,15 @@ impl<'a> PolicyExpressions<'a> {
         let planned = planner.sql_to_expr(expression, schema, &mut PlannerContext::new())?;
         float_literals::rewrite_expression(planned, schema)
     }
+}
+
+/// The schema of these columns under a table's name, over which the table's expressions are planned.
+///
+/// # Errors
+/// When two columns have one name.
+pub fn schema_of(name: &str, columns: &[TableColumn]) -> Result<DFSchema, EngineError> {
+    let fields: Vec<_> = columns.iter().map(|column| column.scalar_type.field(&column.name, column.nullable)).collect();
+    Ok(DFSchema::try_from_qualified_schema(TableReference::bare(name), &arrow::datatypes::Schema::new(fields))?)
 }
 
 /// The parser options of the session.

@@ -3,17 +3,18 @@
 
 use crate::error::EngineError;
 use crate::policy::access::WriteRight;
+use crate::policy::expression::schema_of;
 use crate::policy::permit::Policy;
 use crate::policy::rights::TableRights;
 use crate::pushdown::translate::Translation;
-use datafusion::common::{DFSchema, TableReference};
+use datafusion::common::DFSchema;
 use datafusion::logical_expr::Expr as PlanExpr;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
 use portico_catalog::{Column, IfMatch, Origin, VirtualTable};
 use portico_odata::{BoundWrite, MatchCondition, WriteAction};
 use portico_provider_api::check::ExprCheck;
-use portico_provider_api::{Expr, Support, TableColumn, TableRelation, Value};
+use portico_provider_api::{Expr, Support, TableRelation, Value};
 use std::sync::Arc;
 
 /// A write to which policy has been applied.
@@ -179,11 +180,6 @@ fn row_condition(
         any = Some(any.map_or(rule.clone(), |all| all.or(rule)));
     }
     any.map(|rule| translated(&rule, &schema, &fields, relation, &table.name)).transpose()
-}
-
-fn schema_of(name: &str, columns: &[TableColumn]) -> Result<DFSchema, EngineError> {
-    let fields: Vec<_> = columns.iter().map(|column| column.scalar_type.field(&column.name, column.nullable)).collect();
-    Ok(DFSchema::try_from_qualified_schema(TableReference::bare(name), &arrow::datatypes::Schema::new(fields))?)
 }
 
 fn translated(rule: &PlanExpr, schema: &DFSchema, fields: &[Expr], relation: &TableRelation, table: &str) -> Result<Expr, EngineError> {
