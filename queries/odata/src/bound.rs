@@ -1,6 +1,8 @@
 //! Bound requests: names resolved to positions in the model, literals typed, operands promoted. OData semantics are kept as they
 //! are (null logic included); the engine lowers them to plans.
 
+pub mod apply;
+
 use crate::value_type::RowColumn;
 use portico_provider_api::{ScalarType, Value};
 
@@ -33,6 +35,9 @@ pub struct BoundQuery {
     pub via: Option<Via>,
     /// Key values in key order, for a look-up.
     pub key: Option<Vec<Value>>,
+    /// `$apply`. When it is there, it holds all that the options for computing, filtering and sorting amount to, and `select` is positions in
+    /// its rows.
+    pub apply: Option<apply::BoundApply>,
     /// `$compute`: columns that come after the table's own, in order.
     pub compute: Vec<BoundComputed>,
     /// `$filter`, and `$search` lowered to it.
@@ -61,6 +66,7 @@ impl BoundQuery {
             table: table.into(),
             via: None,
             key: None,
+            apply: None,
             compute: Vec::new(),
             filter: None,
             select,

@@ -112,14 +112,14 @@ pub(crate) struct EntityPlanner<'a> {
 
 /// What a level is restricted by, besides its own options.
 #[derive(Default)]
-struct Restriction {
+pub(super) struct Restriction {
     /// Columns whose values are put into the slot.
-    keys: Option<(Vec<usize>, KeySlot)>,
-    page_size: u64,
-    position: Option<Vec<portico_provider_api::Value>>,
-    counted: bool,
+    pub keys: Option<(Vec<usize>, KeySlot)>,
+    pub page_size: u64,
+    pub position: Option<Vec<portico_provider_api::Value>>,
+    pub counted: bool,
     /// The level is a child: its rows are cut per parent, not as a whole.
-    nested: bool,
+    pub nested: bool,
 }
 
 impl EntityPlanner<'_> {
@@ -141,17 +141,19 @@ impl EntityPlanner<'_> {
         };
         let count = (query.count || restriction.counted).then(|| self.count(query, &restriction)).transpose()?;
         let (root, shape) = self.node(query, restriction)?;
+        // Rows that nothing tells apart cannot be continued after: they come at once.
+        let page_size = if single || root.position_columns.is_empty() { 0 } else { read.paging.size };
         Ok(EntityPlan {
             kind: read.read.kind,
             via: via.map(|(_, plan)| plan),
             root,
             count,
-            page_size: if single { 0 } else { read.paging.size },
+            page_size,
             shape,
         })
     }
 
-    fn rights_on(&self, table: &str) -> Result<&Arc<TableRights>, EngineError> {
+    pub(super) fn rights_on(&self, table: &str) -> Result<&Arc<TableRights>, EngineError> {
         // The binder saw only what the caller may see, so this names nothing new.
         self.rights
             .tables
@@ -159,7 +161,7 @@ impl EntityPlanner<'_> {
             .ok_or_else(|| EngineError::UnknownName { message: format!("there is no table '{table}'"), suggestion: None })
     }
 
-    fn relationship<'m>(&self, table: &'m VirtualTable, index: usize) -> Result<&'m Relationship, EngineError> {
+    pub(super) fn relationship<'m>(&self, table: &'m VirtualTable, index: usize) -> Result<&'m Relationship, EngineError> {
         table.relationships.get(index).ok_or_else(|| EngineError::Internal("a bound relationship is not in its table".to_owned()))
     }
 
@@ -179,12 +181,12 @@ impl EntityPlanner<'_> {
         Ok((far, ViaPlan { plan, slot: KeySlot::new(), key_types, table: via.table.clone() }))
     }
 
-    fn scan(&self, rights: &Arc<TableRights>, with_etag: bool) -> Result<LogicalPlanBuilder, EngineError> {
+    pub(super) fn scan(&self, rights: &Arc<TableRights>, with_etag: bool) -> Result<LogicalPlanBuilder, EngineError> {
         let visible = Arc::new(VisibleTable::new(Arc::clone(rights), with_etag));
         Ok(LogicalPlanBuilder::scan(TableReference::bare(rights.table.name.clone()), visible, None)?)
     }
 
-    fn lowering(&self, table: &VirtualTable, builder: &LogicalPlanBuilder) -> Lowering<'_> {
+    pub(super) fn lowering(&self, table: &VirtualTable, builder: &LogicalPlanBuilder) -> Lowering<'_> {
         let schema = Arc::clone(builder.schema());
         let column = |name: &str| schema.qualified_field_with_unqualified_name(name).ok().map(|field| Expr::Column(Column::from(field)));
         let columns = table.columns.iter().map(|own| column(&own.name)).collect();
@@ -215,7 +217,7 @@ impl EntityPlanner<'_> {
     }
 
     /// The rows of a level before order and paging: key, slot, `$filter`.
-    fn filtered(&self, query: &BoundQuery, restriction: &Restriction, with_etag: bool) -> Result<LogicalPlanBuilder, EngineError> {
+    pub(super) fn filtered(&self, query: &BoundQuery, restriction: &Restriction, with_etag: bool) -> Result<LogicalPlanBuilder, EngineError> {
         let rights = self.rights_on(&query.table)?;
         let table = &rights.table;
         let mut builder = self.scan(rights, with_etag)?;
@@ -239,11 +241,17 @@ impl EntityPlanner<'_> {
     }
 
     fn count(&self, query: &BoundQuery, restriction: &Restriction) -> Result<LogicalPlan, EngineError> {
+        if let Some(apply) = &query.apply {
+            return self.applied_count(query, apply, restriction);
+        }
         let builder = self.filtered(query, restriction, false)?;
         Ok(builder.aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64))])?.build()?)
     }
 
     fn node(&self, query: &BoundQuery, restriction: Restriction) -> Result<(EntityNode, EntityShape), EngineError> {
+        if let Some(apply) = &query.apply {
+            return self.applied(query, apply, restriction);
+        }
         let rights = Arc::clone(self.rights_on(&query.table)?);
         let table = Arc::clone(&rights.table);
         let with_etag = !restriction.counted && has_etag(&rights);
@@ -315,7 +323,7 @@ impl EntityPlanner<'_> {
         Ok((EntityNode { table, plan, position_columns, etag, children }, shape))
     }
 
-    fn entity_set(&self, table: &VirtualTable) -> String {
+    pub(super) fn entity_set(&self, table: &VirtualTable) -> String {
         let alias = self.service.tables.iter().find(|(_, name)| **name == table.name).map(|(alias, _)| alias.clone());
         alias.unwrap_or_else(|| table.name.clone())
     }
@@ -389,7 +397,7 @@ pub(crate) fn has_etag(rights: &TableRights) -> bool {
 }
 
 /// `$skip`, `$top` and the page; one entity more than the page is asked for, to know whether there is another page.
-fn page(builder: LogicalPlanBuilder, query: &BoundQuery, restriction: &Restriction) -> Result<LogicalPlanBuilder, EngineError> {
+pub(super) fn page(builder: LogicalPlanBuilder, query: &BoundQuery, restriction: &Restriction) -> Result<LogicalPlanBuilder, EngineError> {
     let page = (restriction.page_size > 0).then(|| restriction.page_size.saturating_add(1));
     let fetch = match (query.top, page) {
         (Some(top), Some(page)) => Some(top.min(page)),

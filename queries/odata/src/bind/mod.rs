@@ -1,6 +1,7 @@
 //! Syntax tree + what the caller may see of the model → bound request. It must not look past the view: what is hidden is not there,
 //! neither in answers nor in suggestions.
 
+mod apply;
 mod expression;
 mod functions;
 mod options;
@@ -45,7 +46,10 @@ fn executable(request: &Request, view: &ModelView) -> Result<BoundRead, ODataErr
     options::check(request, &target)?;
     let rows = RowType::of_table(target.table);
     let place = options::Place { view, table: target.table, rows: &rows, aliases: &request.aliases, nested_in: None, depth: 0 };
-    let mut query = options::query(&place, &request.options)?;
+    let mut query = match &request.options.apply {
+        Some(transformations) => apply::query(&place, transformations, &request.options)?,
+        None => options::query(&place, &request.options)?,
+    };
     query.key = target.key;
     query.via = target.via;
     if target.kind == ReadKind::Count {

@@ -39,7 +39,7 @@ pub(super) fn check(request: &Request, target: &Target<'_>) -> Result<(), ODataE
     let (allowed, what): (&[&str], _) = match target.kind {
         ReadKind::Collection => return Ok(()),
         ReadKind::Entity => (&["$select", "$expand", "$format"], "to one entity"),
-        ReadKind::Count => (&["$filter", "$format"], "to /$count"),
+        ReadKind::Count => (&["$apply", "$filter", "$format"], "to /$count"),
     };
     only(&request.options, allowed, what)
 }
@@ -53,7 +53,7 @@ pub(super) fn only(options: &Options, allowed: &[&str], what: &str) -> Result<()
 }
 
 /// Options that are executed; `$format` and `$skiptoken` by others.
-const BUILT: [&str; 9] = ["$filter", "$select", "$orderby", "$expand", "$top", "$skip", "$count", "$format", "$skiptoken"];
+const BUILT: [&str; 10] = ["$apply", "$filter", "$select", "$orderby", "$expand", "$top", "$skip", "$count", "$format", "$skiptoken"];
 
 /// Refuses what the protocol has and nobody executes yet.
 pub(super) fn refuse_unbuilt(options: &Options, nested_in: Option<(&'static str, usize)>) -> Result<(), ODataError> {
@@ -146,7 +146,7 @@ fn order_by(place: &Place<'_>, items: &[OrderItem]) -> Result<Vec<BoundOrder>, O
     Ok(bound)
 }
 
-fn expand(place: &Place<'_>, items: &[ExpandItem]) -> Result<Vec<BoundExpand>, ODataError> {
+pub(super) fn expand(place: &Place<'_>, items: &[ExpandItem]) -> Result<Vec<BoundExpand>, ODataError> {
     let mut bound: Vec<BoundExpand> = Vec::with_capacity(items.len());
     for item in items {
         let expanded = expand_item(place, item)?;

@@ -16,6 +16,7 @@ pub(crate) use escape::push_string;
 pub use rows::RowsWriter;
 use std::collections::BTreeMap;
 use thiserror::Error;
+pub(crate) use url::push_encoded;
 pub use url::{context_url, entity_links, entity_url};
 pub use writer::JsonWriter;
 

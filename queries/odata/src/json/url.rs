@@ -5,6 +5,7 @@ use super::encode::push_decimal;
 use crate::bound::{BoundExpand, BoundQuery, BoundRead, ReadKind};
 use crate::calendar;
 use crate::metadata::namespace;
+use crate::rows::applied;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use portico_catalog::{ModelView, TableView};
@@ -31,7 +32,14 @@ pub fn context_url(root_url: &str, view: &ModelView, read: &BoundRead) -> String
     if let Some(table) = view.by_virtual_table(&read.query.table) {
         url.push('#');
         push_encoded(&table.name, &mut url);
-        push_shape(view, &read.query, &mut url);
+        match &read.query.apply {
+            Some(apply) => {
+                if let Some(list) = applied::select_list(&apply.rows, &read.query.select, read.query.selected) {
+                    url.push_str(&format!("({list})"));
+                }
+            }
+            None => push_shape(view, &read.query, &mut url),
+        }
         if read.kind == ReadKind::Entity {
             url.push_str("/$entity");
         }
@@ -142,7 +150,7 @@ fn encoded(text: &str) -> String {
 }
 
 /// Appends a text with everything percent-encoded but unreserved characters (RFC 3986) and the colon.
-pub(super) fn push_encoded(text: &str, url: &mut String) {
+pub(crate) fn push_encoded(text: &str, url: &mut String) {
     const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':') {

@@ -1,0 +1,76 @@
+//! The root of a read with `$apply`: paging, counting, and the shape of what comes out.
+
+use super::{ApplyPlanner, Rows, sort};
+use crate::error::EngineError;
+use crate::plan::entities::{EntityNode, EntityPlanner, Restriction, page};
+use crate::plan::seek;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use portico_odata::bound::apply::BoundApply;
+use portico_odata::rows::applied;
+use portico_odata::{BoundQuery, EntityShape};
+use std::sync::Arc;
+
+impl EntityPlanner<'_> {
+    /// How many rows come out.
+    pub(in crate::plan) fn applied_count(&self, query: &BoundQuery, apply: &BoundApply, restriction: &Restriction) -> Result<LogicalPlan, EngineError> {
+        let rows = self.applied_rows(query, apply, restriction)?;
+        let counted = datafusion::functions_aggregate::expr_fn::count(lit(1_i64));
+        Ok(rows.builder.aggregate(Vec::<Expr>::new(), vec![counted])?.build()?)
+    }
+
+    fn applied_rows(&self, query: &BoundQuery, apply: &BoundApply, restriction: &Restriction) -> Result<Rows, EngineError> {
+        let table = Arc::clone(&self.rights_on(&query.table)?.table);
+        let builder = self.filtered(query, restriction, false)?;
+        let columns = self.lowering(&table, &builder).columns;
+        let key: Option<Vec<Expr>> = table.key.iter().map(|index| columns.get(*index).cloned().flatten()).collect();
+        let unique = key.as_ref().is_some_and(|key| !key.is_empty());
+        let rows = Rows { builder, columns, order: Vec::new(), identity: key.unwrap_or_default(), unique, numbered: false };
+        ApplyPlanner::new(self).sequence(rows, &apply.transformations)
+    }
+
+    pub(in crate::plan) fn applied(
+        &self,
+        query: &BoundQuery,
+        apply: &BoundApply,
+        mut restriction: Restriction,
+    ) -> Result<(EntityNode, EntityShape), EngineError> {
+        let table = Arc::clone(&self.rights_on(&query.table)?.table);
+        let planner = ApplyPlanner::new(self);
+        let rows = self.applied_rows(query, apply, &restriction)?;
+        // Without something that tells rows apart there is nowhere to continue from.
+        if !rows.unique || rows.numbered {
+            restriction.page_size = 0;
+        }
+        let cut = query.top.is_some() || query.skip > 0 || restriction.page_size > 0;
+        let keys = if cut || !rows.order.is_empty() { planner.total(&rows) } else { Vec::new() };
+        let mut builder: LogicalPlanBuilder = rows.builder.clone();
+        if let Some(position) = &restriction.position {
+            builder = builder.filter(seek::after(&keys, position, rows.builder.schema())?)?;
+        }
+        if !keys.is_empty() {
+            builder = builder.sort(sort(&keys))?;
+        }
+        builder = page(builder, query, &restriction)?;
+        let mut wanted = query.select.clone();
+        wanted.extend(apply.rows.presence.iter().map(|presence| presence.position));
+        let mut output = planner.at(&rows, &wanted)?;
+        let mut position_columns = Vec::new();
+        if restriction.page_size > 0 {
+            for (number, key) in keys.iter().enumerate() {
+                match output.iter().position(|expr| *expr == key.expr) {
+                    Some(existing) => position_columns.push(existing),
+                    None => {
+                        position_columns.push(output.len());
+                        output.push(key.expr.clone().alias(format!("@order{number}")));
+                    }
+                }
+            }
+        }
+        let plan = builder.project(output)?.build()?;
+        let (properties, presence) = applied::shape(&apply.rows, &query.select, &|index| wanted.iter().position(|at| *at == index));
+        let entities = apply.rows.row_type.table.is_some();
+        let entity_set = if entities { self.entity_set(&table) } else { String::new() };
+        let shape = EntityShape { entity_set, properties, presence, ..EntityShape::default() };
+        Ok((EntityNode { table, plan, position_columns, etag: None, children: Vec::new() }, shape))
+    }
+}
