@@ -1,5 +1,9 @@
 //! Payloads: golden answers, and values that are read back.
 
+mod contexts;
+mod shapes;
+mod values;
+
 use super::*;
 use crate::bound::{BoundQuery, BoundRead, ReadKind};
 use crate::fixtures::model;
