@@ -143,14 +143,7 @@ impl EntityPlanner<'_> {
         let (root, shape) = self.node(query, restriction)?;
         // Rows that nothing tells apart cannot be continued after: they come at once.
         let page_size = if single || root.position_columns.is_empty() { 0 } else { read.paging.size };
-        Ok(EntityPlan {
-            kind: read.read.kind,
-            via: via.map(|(_, plan)| plan),
-            root,
-            count,
-            page_size,
-            shape,
-        })
+        Ok(EntityPlan { kind: read.read.kind, via: via.map(|(_, plan)| plan), root, count, page_size, shape })
     }
 
     pub(super) fn rights_on(&self, table: &str) -> Result<&Arc<TableRights>, EngineError> {
@@ -217,7 +210,12 @@ impl EntityPlanner<'_> {
     }
 
     /// The rows of a level before order and paging: key, slot, `$filter`.
-    pub(super) fn filtered(&self, query: &BoundQuery, restriction: &Restriction, with_etag: bool) -> Result<LogicalPlanBuilder, EngineError> {
+    pub(super) fn filtered(
+        &self,
+        query: &BoundQuery,
+        restriction: &Restriction,
+        with_etag: bool,
+    ) -> Result<LogicalPlanBuilder, EngineError> {
         let rights = self.rights_on(&query.table)?;
         let table = &rights.table;
         let mut builder = self.scan(rights, with_etag)?;

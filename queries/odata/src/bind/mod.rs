@@ -42,7 +42,9 @@ pub fn read(request: &Request, view: &ModelView) -> Result<BoundRead, ODataError
 
 fn executable(request: &Request, view: &ModelView) -> Result<BoundRead, ODataError> {
     let target = path::resolve(request, view)?;
-    options::refuse_unbuilt(&request.options, None)?;
+    if request.options.apply.is_none() {
+        options::refuse_unbuilt(&request.options, None)?;
+    }
     options::check(request, &target)?;
     let rows = RowType::of_table(target.table);
     let place = options::Place { view, table: target.table, rows: &rows, aliases: &request.aliases, nested_in: None, depth: 0 };

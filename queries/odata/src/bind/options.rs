@@ -53,7 +53,7 @@ pub(super) fn only(options: &Options, allowed: &[&str], what: &str) -> Result<()
 }
 
 /// Options that are executed; `$format` and `$skiptoken` by others.
-const BUILT: [&str; 10] = ["$apply", "$filter", "$select", "$orderby", "$expand", "$top", "$skip", "$count", "$format", "$skiptoken"];
+const BUILT: [&str; 9] = ["$filter", "$select", "$orderby", "$expand", "$top", "$skip", "$count", "$format", "$skiptoken"];
 
 /// Refuses what the protocol has and nobody executes yet.
 pub(super) fn refuse_unbuilt(options: &Options, nested_in: Option<(&'static str, usize)>) -> Result<(), ODataError> {

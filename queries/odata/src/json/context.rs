@@ -164,6 +164,11 @@ fn push_list(list: Option<&[Listed]>, version: ODataVersion, url: &mut String) {
 
 /// A name, or several with slashes between.
 fn push_path(path: &str, url: &mut String) {
+    // An annotation begins with a sign that a URL's fragment may hold as it is.
+    let path = path.strip_prefix('@').map_or(path, |name| {
+        url.push('@');
+        name
+    });
     for (index, name) in path.split('/').enumerate() {
         url.push_str(if index > 0 { "/" } else { "" });
         push_encoded(name, url);

@@ -32,7 +32,8 @@ impl ApplyPlanner<'_> {
             if done.get(first).copied().unwrap_or(true) {
                 continue;
             }
-            let alike: Vec<usize> = (first..items.len()).filter(|other| items.get(*other).is_some_and(|o| o.before == item.before)).collect();
+            let alike: Vec<usize> =
+                (first..items.len()).filter(|other| items.get(*other).is_some_and(|o| o.before == item.before)).collect();
             for other in &alike {
                 if let Some(done) = done.get_mut(*other) {
                     *done = true;
@@ -85,7 +86,8 @@ impl ApplyPlanner<'_> {
             input.push(lit(1_i64).alias(self.name()));
         }
         calls.dedup();
-        let unique = calls.iter().enumerate().filter(|(at, call)| !calls.iter().take(*at).any(|other| other == *call)).map(|(_, call)| call.clone());
+        let unique =
+            calls.iter().enumerate().filter(|(at, call)| !calls.iter().take(*at).any(|other| other == *call)).map(|(_, call)| call.clone());
         let unique: Vec<Expr> = unique.collect();
         let builder = rows.builder.project(input)?.aggregate(groups.iter().cloned().map(Expr::Column), unique)?;
         let mut columns: Vec<Expr> = groups.iter().cloned().map(Expr::Column).collect();

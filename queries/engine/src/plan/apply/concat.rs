@@ -4,8 +4,9 @@
 use super::{ApplyPlanner, Groups, Rows};
 use crate::error::EngineError;
 use crate::plan::seek::OrderKey;
+use arrow::datatypes::DataType;
 use datafusion::common::{Column, ScalarValue};
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, cast, lit};
 use portico_odata::RowColumn;
 use portico_odata::bound::apply::{BoundBranch, BoundTransformation};
 
@@ -24,10 +25,11 @@ impl ApplyPlanner<'_> {
         for (number, branch) in branches.iter().enumerate() {
             let mut out = self.within(rows.clone(), &branch.then, groups.cloned())?;
             let sorted = !out.order.is_empty() || ends_sorted(&branch.then);
-            let mut place = lit(0_u64);
+            let mut place = lit(0_i64);
             if sorted {
                 let order = self.total(&out);
                 (out, place) = self.numbered(out, &order, &[])?;
+                place = cast(place, DataType::Int64);
             }
             numbered |= sorted;
             let mut output = Vec::with_capacity(columns.len() + 2);
@@ -50,7 +52,7 @@ impl ApplyPlanner<'_> {
             // What tells the branch's rows apart must be among what is kept of them.
             let kept = |key: &Expr| branch.columns.iter().flatten().any(|source| out.columns.get(*source) == Some(&Some(key.clone())));
             unique &= out.unique && out.identity.iter().all(kept);
-            output.push(lit(number as u64).alias(&branch_name));
+            output.push(lit(i64::try_from(number).unwrap_or(i64::MAX)).alias(&branch_name));
             output.push(place.alias(&number_name));
             plans.push(out.builder.project(output)?.build()?);
         }

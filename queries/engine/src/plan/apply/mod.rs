@@ -202,7 +202,8 @@ impl<'a> ApplyPlanner<'a> {
             }
             return Ok(Rows { builder: rows.builder.filter(condition)?, order, ..rows });
         }
-        let limit = |rows: u64| usize::try_from(rows).map_err(|_| EngineError::Invalid(format!("{rows} rows are too many to skip or take")));
+        let limit =
+            |rows: u64| usize::try_from(rows).map_err(|_| EngineError::Invalid(format!("{rows} rows are too many to skip or take")));
         let mut builder = rows.builder;
         if !order.is_empty() {
             builder = builder.sort(sort(&order))?;

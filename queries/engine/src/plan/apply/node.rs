@@ -12,7 +12,12 @@ use std::sync::Arc;
 
 impl EntityPlanner<'_> {
     /// How many rows come out.
-    pub(in crate::plan) fn applied_count(&self, query: &BoundQuery, apply: &BoundApply, restriction: &Restriction) -> Result<LogicalPlan, EngineError> {
+    pub(in crate::plan) fn applied_count(
+        &self,
+        query: &BoundQuery,
+        apply: &BoundApply,
+        restriction: &Restriction,
+    ) -> Result<LogicalPlan, EngineError> {
         let rows = self.applied_rows(query, apply, restriction)?;
         let counted = datafusion::functions_aggregate::expr_fn::count(lit(1_i64));
         Ok(rows.builder.aggregate(Vec::<Expr>::new(), vec![counted])?.build()?)

@@ -11,8 +11,8 @@ use datafusion::functions_aggregate::min_max::max_udaf;
 use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::expr::WindowFunction;
 use datafusion::logical_expr::{
-    AggregateUDF, Expr, ExprFunctionExt, ExprSchemable, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition, cast, lit,
-    when,
+    AggregateUDF, Expr, ExprFunctionExt, ExprSchemable, WindowFrame, WindowFrameBound, WindowFrameUnits, WindowFunctionDefinition, cast,
+    lit, when,
 };
 use portico_odata::BoundExpr;
 use portico_odata::bound::apply::BoundAmount;
@@ -45,7 +45,8 @@ impl ApplyPlanner<'_> {
         let (rows, values) = self.extended(rows, vec![summable(value, &value_type)])?;
         let [value] = <[Expr; 1]>::try_from(values).map_err(|_| EngineError::Internal("a column was not appended".to_owned()))?;
         let groups = self.partition(&rows, partition)?;
-        let before = WindowFrame::new_bounds(WindowFrameUnits::Rows, unbounded(), WindowFrameBound::Preceding(ScalarValue::UInt64(Some(1))));
+        let before =
+            WindowFrame::new_bounds(WindowFrameUnits::Rows, unbounded(), WindowFrameBound::Preceding(ScalarValue::UInt64(Some(1))));
         let taken = window(sum_udaf(), value.clone()).partition_by(groups.clone()).order_by(sort(&order)).window_frame(before).build()?;
         let (rows, taken) = self.windowed(rows, taken)?;
         let taken = compared(taken, &value_type);

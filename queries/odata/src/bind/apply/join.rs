@@ -19,7 +19,8 @@ impl<'a> Binder<'a> {
         let ExprKind::Path(steps) = &path.kind else { return Err(self.not_built(path.span, "a join with something other than a path")) };
         let steps = steps.iter().map(|step| name(self, step)).collect::<Result<Vec<_>, _>>()?;
         let start = state.reached.iter().find(|reached| reached.path.is_empty()).map(|reached| reached.table);
-        let Some((start, relationship)) = start.zip(steps.first()).and_then(|(start, name)| Some((start, start.relationship(name)?))) else {
+        let Some((start, relationship)) = start.zip(steps.first()).and_then(|(start, name)| Some((start, start.relationship(name)?)))
+        else {
             return Err(state.unknown(self, &steps, path.span));
         };
         if !relationship.many || steps.len() > 1 {

@@ -7,14 +7,16 @@ use crate::bound::BoundQuery;
 use crate::error::ODataError;
 use crate::syntax::{ExpandItem, Options, SelectItem};
 
+/// Options that are executed after `$apply`; `$format` and `$skiptoken` by others.
+const BUILT: [&str; 11] =
+    ["$apply", "$compute", "$search", "$filter", "$orderby", "$expand", "$select", "$top", "$skip", "$count", "$format"];
+
 /// Binds the options, in the order in which they are evaluated.
-pub(super) fn options<'a>(
-    binder: &Binder<'a>,
-    state: &mut State<'a>,
-    options: &Options,
-    query: &mut BoundQuery,
-) -> Result<(), ODataError> {
+pub(super) fn options<'a>(binder: &Binder<'a>, state: &mut State<'a>, options: &Options, query: &mut BoundQuery) -> Result<(), ODataError> {
     let target = |option: &'static str| binder.place.nested_in.unwrap_or(option);
+    if let Some(name) = options.given().find(|name| !BUILT.contains(name) && *name != "$skiptoken") {
+        return Err(ODataError::not_implemented(format!("the query option {name} after $apply")).at(target(name), None));
+    }
     if let Some(items) = &options.compute {
         binder.compute(state, items, target("$compute"))?;
     }

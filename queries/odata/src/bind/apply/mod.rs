@@ -205,9 +205,7 @@ fn as_float(value: &Value) -> f64 {
         Value::Int32(number) => f64::from(*number),
         Value::Int64(number) => *number as f64,
         Value::Float32(number) | Value::Float64(number) => number.0,
-        Value::Decimal { unscaled, scale, .. } => {
-            unscaled.to_string().parse::<f64>().unwrap_or(f64::NAN) / 10_f64.powi(i32::from(*scale))
-        }
+        Value::Decimal { unscaled, scale, .. } => unscaled.to_string().parse::<f64>().unwrap_or(f64::NAN) / 10_f64.powi(i32::from(*scale)),
         _ => f64::NAN,
     }
 }
