@@ -10,7 +10,7 @@ use crate::error::ODataError;
 use portico_catalog::names::nearest;
 use portico_catalog::{Column, TableView};
 use portico_provider_api::Value;
-use reader::Json;
+pub(crate) use reader::Json;
 
 /// What a body is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub enum Purpose {
 /// # Errors
 /// Names the property: unknown, given twice, of another type, null, too long, out of range, read-only, or missing.
 pub fn entity(bytes: &[u8], view: &TableView, purpose: Purpose) -> Result<Vec<(usize, Value)>, ODataError> {
-    let document = reader::read(bytes).map_err(|error| malformed(bytes, &error))?;
+    let document = read_json(bytes)?;
     let Json::Object(members) = document else {
         return Err(ODataError::bad_request("the body must be a JSON object, one entity").at("body", Some(0)));
     };
@@ -63,6 +63,11 @@ pub fn entity(bytes: &[u8], view: &TableView, purpose: Purpose) -> Result<Vec<(u
         required(view, &values)?;
     }
     Ok(values)
+}
+
+/// Reads a body as JSON.
+pub(crate) fn read_json(bytes: &[u8]) -> Result<Json, ODataError> {
+    reader::read(bytes).map_err(|error| malformed(bytes, &error))
 }
 
 fn wrong(property: &str, message: String) -> ODataError {

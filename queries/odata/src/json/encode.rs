@@ -289,7 +289,7 @@ fn push_instant(days: i64, nanos: i64, zoned: bool, out: &mut Vec<u8>) {
 }
 
 /// Appends unscaled digits (perhaps with a minus) with the point where the scale puts it: plain notation, all digits of the scale.
-pub(super) fn push_decimal(unscaled: &str, scale: i8, out: &mut Vec<u8>) {
+pub(crate) fn push_decimal(unscaled: &str, scale: i8, out: &mut Vec<u8>) {
     let digits = match unscaled.strip_prefix('-') {
         Some(digits) => {
             out.push(b'-');

@@ -11,11 +11,13 @@ mod tests;
 mod url;
 mod writer;
 
+pub(crate) use encode::push_decimal;
 pub use error::{ErrorDetail, error_object, odata_error};
 pub(crate) use escape::push_string;
 pub use rows::RowsWriter;
 use std::collections::BTreeMap;
 use thiserror::Error;
+pub(crate) use url::value_text;
 pub use url::{context_url, entity_links, entity_url};
 pub use writer::JsonWriter;
 
@@ -30,7 +32,7 @@ pub struct WriteError {
 }
 
 impl WriteError {
-    fn new(property: &str, reason: impl Into<String>) -> WriteError {
+    pub(crate) fn new(property: &str, reason: impl Into<String>) -> WriteError {
         WriteError { property: property.to_owned(), reason: reason.into() }
     }
 }

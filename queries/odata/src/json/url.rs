@@ -115,7 +115,7 @@ pub(super) fn push_key(parts: &[(&str, ScalarType, Vec<u8>)], url: &mut String) 
 }
 
 /// A value as bare text, as URLs and JSON write it.
-fn value_text(value: &Value) -> Vec<u8> {
+pub(crate) fn value_text(value: &Value) -> Vec<u8> {
     let mut out = Vec::new();
     match value {
         Value::Null(_) => out.extend_from_slice(b"null"),
