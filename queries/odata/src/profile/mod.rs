@@ -9,6 +9,7 @@ mod cells;
 mod dates;
 mod expression;
 mod guids;
+mod lint;
 mod path;
 mod request;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod tests;
 
 pub use answer::{HashedKey, Translation};
 pub use body::native_body;
+pub use lint::{Finding, lint};
 pub use request::{Shown, native_request, published_read};
 
 use crate::guid_key::{KeyGuid, KeyPacking, PackedKey};
