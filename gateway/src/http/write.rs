@@ -160,18 +160,7 @@ fn answered(
 
 /// The written entity as if it had been read: what its context URL says.
 fn as_read(written: &Written<'_>) -> BoundRead {
-    let query = BoundQuery {
-        table: written.table.clone(),
-        via: None,
-        key: Some(Vec::new()),
-        filter: None,
-        select: written.select.clone(),
-        selected: written.request.options.select.is_some(),
-        order_by: Vec::new(),
-        top: None,
-        skip: 0,
-        count: false,
-        expand: Vec::new(),
-    };
+    let selected = written.request.options.select.is_some();
+    let query = BoundQuery { key: Some(Vec::new()), selected, ..BoundQuery::of(&written.table, written.select.clone()) };
     BoundRead { query, kind: ReadKind::Entity }
 }

@@ -6,6 +6,7 @@ pub mod definition;
 pub mod error;
 pub mod model;
 pub mod names;
+pub mod overlay;
 pub mod view;
 
 pub use build::{Report, build};
@@ -14,5 +15,6 @@ pub use definition::{
     WritesDefinition,
 };
 pub use error::ModelError;
-pub use model::{Column, Model, Origin, Relationship, Service, SourceModel, VirtualTable};
-pub use view::{ModelView, RelationshipView, TableView};
+pub use model::{Column, Model, Origin, Relationship, Service, Singleton, SourceModel, Through, VirtualTable};
+pub use overlay::{Enumeration, Operation, Overlay};
+pub use view::{ModelView, PropertyView, RelationshipView, SingletonView, TableView};

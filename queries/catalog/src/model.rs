@@ -1,8 +1,9 @@
 //! The model as the rest of the gateway reads it: resolved, checked, immutable; replaced whole by version.
 
 use crate::definition::{IfMatch, Profile};
+use crate::overlay::{Annotation, Enumeration, Labels, Mutability, Operation, Overlay};
 use indexmap::IndexMap;
-use portico_provider_api::{Capabilities, RemoteTableName, ScalarType, TableColumn, TableRelation};
+use portico_provider_api::{Capabilities, RemoteTableName, ScalarType, TableColumn, TableRelation, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,8 @@ pub struct Model {
     pub services: IndexMap<String, Service>,
     /// What is known of each source.
     pub sources: BTreeMap<String, SourceModel>,
+    /// Functions and actions.
+    pub operations: Vec<Arc<Operation>>,
 }
 
 /// What is known of a source.
@@ -52,6 +55,8 @@ pub struct VirtualTable {
     pub if_match: Option<IfMatch>,
     /// How many rows there are, roughly.
     pub row_estimate: Option<u64>,
+    /// What it has beyond columns and relationships.
+    pub overlay: Overlay,
 }
 
 /// Where a virtual table's rows come from.
@@ -111,6 +116,39 @@ pub struct Column {
     pub original_name: Option<String>,
     /// For people.
     pub description: Option<String>,
+    /// The enumeration that its values are members of; the column holds what [`crate::overlay::EnumerationMember::stored`] says.
+    pub enumeration: Option<Arc<Enumeration>>,
+    /// Whether and when clients may give its value.
+    pub mutability: Mutability,
+    /// Whether `$search` looks into it.
+    pub searchable: bool,
+    /// Names for people.
+    pub labels: Labels,
+    /// Annotations of the property.
+    pub annotations: Vec<Annotation>,
+}
+
+impl Column {
+    /// A column of which nothing more is known: nullable as said, writable, without length, description or annotations.
+    pub fn plain(name: impl Into<String>, remote: usize, scalar_type: ScalarType, nullable: bool) -> Column {
+        Column {
+            name: name.into(),
+            remote,
+            scalar_type,
+            nullable,
+            max_length: None,
+            read_only: false,
+            generated: false,
+            has_default: false,
+            original_name: None,
+            description: None,
+            enumeration: None,
+            mutability: Mutability::default(),
+            searchable: false,
+            labels: Labels::new(),
+            annotations: Vec::new(),
+        }
+    }
 }
 
 /// A link to another virtual table.
@@ -120,12 +158,34 @@ pub struct Relationship {
     pub name: String,
     /// The other virtual table.
     pub to: String,
-    /// Positions of this table's columns and of the other's columns that they equal.
+    /// Positions of this table's columns and of the other's columns that they equal; empty when it leads through a link table.
     pub on: Vec<(usize, usize)>,
+    /// The link table that holds the pairs, for many-to-many relationships.
+    pub through: Option<Through>,
     /// Whether there may be several rows on the other side.
     pub many: bool,
     /// Name of the relationship that leads back, where there is one.
     pub partner: Option<String>,
+}
+
+/// How a relationship leads through a link table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Through {
+    /// The virtual table with the pairs.
+    pub table: String,
+    /// Positions of this table's columns, and of the link table's columns that they equal.
+    pub own: Vec<(usize, usize)>,
+    /// Positions of the link table's columns, and of the other table's columns that they equal.
+    pub other: Vec<(usize, usize)>,
+}
+
+/// One entity with a name of its own in a service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Singleton {
+    /// The virtual table that it is a row of.
+    pub table: String,
+    /// Its key values in key order; absent when the table has one row.
+    pub key: Option<Vec<Value>>,
 }
 
 /// An OData root.
@@ -139,6 +199,8 @@ pub struct Service {
     pub profile: Profile,
     /// Name in the service, and virtual table.
     pub tables: IndexMap<String, String>,
+    /// Singletons by name.
+    pub singletons: IndexMap<String, Singleton>,
 }
 
 impl Model {

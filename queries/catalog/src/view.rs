@@ -3,7 +3,9 @@
 
 use crate::definition::{IfMatch, Profile};
 use crate::model::VirtualTable;
+use crate::overlay::{ComplexProperty, Operation, StreamProperty};
 use indexmap::IndexMap;
+use portico_provider_api::Value;
 use std::sync::Arc;
 
 /// What a caller may see of a service.
@@ -19,6 +21,30 @@ pub struct ModelView {
     pub profile: Profile,
     /// Tables by their name in the service. Only tables with a key.
     pub tables: IndexMap<String, TableView>,
+    /// Singletons by name.
+    pub singletons: IndexMap<String, SingletonView>,
+    /// The operations that the caller may call, with all their types visible.
+    pub operations: Vec<Arc<Operation>>,
+}
+
+/// One entity with a name of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SingletonView {
+    /// Name in the service of its table.
+    pub table: String,
+    /// Its key values in key order; absent when the table has one row.
+    pub key: Option<Vec<Value>>,
+}
+
+/// A structural property as clients see it, in declaration order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PropertyView<'a> {
+    /// A column under its own name.
+    Column(usize),
+    /// A complex property, and the positions of its visible members with their names in it.
+    Complex(&'a ComplexProperty, Vec<(&'a str, usize)>),
+    /// A stream property.
+    Stream(&'a StreamProperty),
 }
 
 /// What a caller may see of a table.
@@ -73,6 +99,25 @@ impl TableView {
     /// Position (in the virtual table) of the visible column of that name.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().copied().find(|index| self.table.columns.get(*index).is_some_and(|column| column.name == name))
+    }
+
+    /// The structural properties: each visible column by itself, in its complex property or as a stream, where it is first met.
+    pub fn properties(&self) -> Vec<PropertyView<'_>> {
+        let overlay = &self.table.overlay;
+        let mut properties = Vec::with_capacity(self.columns.len());
+        for index in &self.columns {
+            if let Some((complex, _)) = overlay.complex_of(*index) {
+                if !properties.iter().any(|known| matches!(known, PropertyView::Complex(other, _) if other.name == complex.name)) {
+                    let members = complex.members.iter().filter(|(_, column)| self.columns.contains(column));
+                    properties.push(PropertyView::Complex(complex, members.map(|(name, column)| (name.as_str(), *column)).collect()));
+                }
+            } else if let Some(stream) = overlay.streams.iter().find(|stream| stream.content == *index) {
+                properties.push(PropertyView::Stream(stream));
+            } else if !overlay.is_stream_content(*index) {
+                properties.push(PropertyView::Column(*index));
+            }
+        }
+        properties
     }
 
     /// The visible relationship of that name.

@@ -231,19 +231,7 @@ impl Engine {
         context: &RequestContext,
     ) -> Result<Option<(portico_odata::EntityShape, portico_odata::EntityBatch)>, EngineError> {
         let select = if write.select.is_empty() { write.table.key.clone() } else { write.select.clone() };
-        let query = BoundQuery {
-            table: write.table.name.clone(),
-            via: None,
-            key: Some(key),
-            filter: None,
-            select,
-            selected: false,
-            order_by: Vec::new(),
-            top: None,
-            skip: 0,
-            count: false,
-            expand: Vec::new(),
-        };
+        let query = BoundQuery { key: Some(key), ..BoundQuery::of(&write.table.name, select) };
         let read = BoundRead { query, kind: ReadKind::Entity };
         let statement = Statement::Entities(Box::new(EntityRead {
             service: write.service.clone(),

@@ -1,6 +1,7 @@
 //! Bound requests: names resolved to positions in the model, literals typed, operands promoted. OData semantics are kept as they
 //! are (null logic included); the engine lowers them to plans.
 
+use crate::value_type::RowColumn;
 use portico_provider_api::{ScalarType, Value};
 
 /// A bound read.
@@ -32,9 +33,12 @@ pub struct BoundQuery {
     pub via: Option<Via>,
     /// Key values in key order, for a look-up.
     pub key: Option<Vec<Value>>,
-    /// `$filter`.
+    /// `$compute`: columns that come after the table's own, in order.
+    pub compute: Vec<BoundComputed>,
+    /// `$filter`, and `$search` lowered to it.
     pub filter: Option<BoundExpr>,
-    /// Positions of the columns to return, in declared order, without duplicates; key columns are always among them.
+    /// Positions in the row type (the table's columns, then the computed ones) of the columns to return, in declared order, without
+    /// duplicates; key columns are always among them.
     pub select: Vec<usize>,
     /// Whether `$select` was given (the context URL and payload differ).
     pub selected: bool,
@@ -48,6 +52,35 @@ pub struct BoundQuery {
     pub count: bool,
     /// `$expand`.
     pub expand: Vec<BoundExpand>,
+}
+
+impl BoundQuery {
+    /// All rows of a virtual table, of which these columns are returned.
+    pub fn of(table: impl Into<String>, select: Vec<usize>) -> BoundQuery {
+        BoundQuery {
+            table: table.into(),
+            via: None,
+            key: None,
+            compute: Vec::new(),
+            filter: None,
+            select,
+            selected: false,
+            order_by: Vec::new(),
+            top: None,
+            skip: 0,
+            count: false,
+            expand: Vec::new(),
+        }
+    }
+}
+
+/// A computed property.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundComputed {
+    /// How it is evaluated, over the columns before it.
+    pub expr: BoundExpr,
+    /// Its name, type and nullability.
+    pub column: RowColumn,
 }
 
 /// The row from which a relationship is followed.
@@ -168,10 +201,10 @@ pub enum ODataFunction {
     Ceiling,
 }
 
-/// A typed expression over the columns of the query's table.
+/// A typed expression over the columns of a row type.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BoundExpr {
-    /// Column by position in the virtual table.
+    /// Column by position in the row type: see [`crate::RowType`].
     Column(usize),
     /// A constant, `Value::Null` included.
     Literal(Value),

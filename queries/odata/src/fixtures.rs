@@ -6,18 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) fn column(name: &str, scalar_type: ScalarType) -> Column {
-    Column {
-        name: name.to_owned(),
-        remote: 0,
-        scalar_type,
-        nullable: true,
-        max_length: None,
-        read_only: false,
-        generated: false,
-        has_default: false,
-        original_name: None,
-        description: None,
-    }
+    Column::plain(name, 0, scalar_type, true)
 }
 
 fn required(name: &str, scalar_type: ScalarType) -> Column {
@@ -25,7 +14,7 @@ fn required(name: &str, scalar_type: ScalarType) -> Column {
 }
 
 fn relationship(name: &str, to: &str, on: (usize, usize), many: bool, partner: Option<&str>) -> Relationship {
-    Relationship { name: name.to_owned(), to: to.to_owned(), on: vec![on], many, partner: partner.map(str::to_owned) }
+    Relationship { name: name.to_owned(), to: to.to_owned(), on: vec![on], through: None, many, partner: partner.map(str::to_owned) }
 }
 
 fn table(name: &str, key: Vec<usize>, columns: Vec<Column>, relationships: Vec<Relationship>) -> VirtualTable {
@@ -39,6 +28,7 @@ fn table(name: &str, key: Vec<usize>, columns: Vec<Column>, relationships: Vec<R
         freshness: Duration::ZERO,
         if_match: None,
         row_estimate: None,
+        overlay: portico_catalog::Overlay::default(),
     }
 }
 
@@ -142,5 +132,7 @@ pub(crate) fn model() -> ModelView {
         path: "/odata/crm".to_owned(),
         profile: Profile::Standard,
         tables: tables.into_iter().map(|(name, table)| (name.to_owned(), view(name, table))).collect(),
+        singletons: indexmap::IndexMap::new(),
+        operations: Vec::new(),
     }
 }

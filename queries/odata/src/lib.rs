@@ -32,10 +32,12 @@ pub mod resolve;
 pub mod rows;
 pub mod skiptoken;
 pub mod syntax;
+pub mod value_type;
 
 pub use bound::{
-    ArithmeticOperator, BoundExpand, BoundExpr, BoundOrder, BoundQuery, BoundRead, BoundWrite, ComparisonOperator, MatchCondition,
-    ODataFunction, ReadKind, WriteAction,
+    ArithmeticOperator, BoundComputed, BoundExpand, BoundExpr, BoundOrder, BoundQuery, BoundRead, BoundWrite, ComparisonOperator,
+    MatchCondition, ODataFunction, ReadKind, WriteAction,
 };
 pub use error::{ODataError, ODataErrorKind};
-pub use rows::{EntityBatch, EntityShape, ExpandShape, ExpandedRows, PropertyShape};
+pub use rows::{EntityBatch, EntityShape, ExpandForm, ExpandShape, ExpandedRows, PropertyShape, ValueShape};
+pub use value_type::{RowColumn, RowType, ValueType};

@@ -1,13 +1,15 @@
-//! What the engine hands to the JSON writer: batches of entities with their expanded children, and the shape they have.
+//! What the engine hands to the JSON writer: batches of rows with their expanded children, and the shape they have.
 
+use crate::value_type::ValueType;
 use arrow::array::RecordBatch;
-use portico_provider_api::ScalarType;
+use portico_provider_api::{ScalarType, Value};
 use std::ops::Range;
 
-/// How entities look in a payload.
-#[derive(Debug, Clone, PartialEq)]
+/// How entities, or rows that are no entities any more, look in a payload.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct EntityShape {
-    /// Entity set (name in the service), for ids and context.
+    /// Entity set (name in the service), for ids and context. Empty for rows without identity: what `$apply` aggregated, values of
+    /// complex types.
     pub entity_set: String,
     /// Properties in order.
     pub properties: Vec<PropertyShape>,
@@ -15,6 +17,10 @@ pub struct EntityShape {
     pub etag: Option<usize>,
     /// Expanded relationships in order, one per [`EntityBatch::expanded`].
     pub expands: Vec<ExpandShape>,
+    /// How rows of derived types are told apart, where there are any.
+    pub derivation: Option<DerivationShape>,
+    /// Which rows have which properties, where not all have all: after `rollup` and `concat` in `$apply`.
+    pub presence: Option<PresenceShape>,
 }
 
 /// One property.
@@ -22,10 +28,36 @@ pub struct EntityShape {
 pub struct PropertyShape {
     /// Name in the payload.
     pub name: String,
-    /// Position in the batch.
-    pub position: usize,
-    /// Type.
-    pub scalar_type: ScalarType,
+    /// Where its value is.
+    pub value: ValueShape,
+    /// Made by the request (`$compute`, an alias in `$apply`): its type is said in the payload where JSON does not tell it.
+    pub dynamic: bool,
+}
+
+/// Where in a batch the value of a property is, and what it is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ValueShape {
+    /// One column.
+    Column {
+        /// Its position.
+        position: usize,
+        /// Its type.
+        value_type: ValueType,
+    },
+    /// Several columns under one name; null where all of its columns are null.
+    Complex {
+        /// Qualified name of the complex type; absent for the nested part of a grouping path (`Customer` of `Customer/Country`).
+        type_name: Option<String>,
+        /// Its members.
+        members: Vec<PropertyShape>,
+    },
+    /// A stream: only links to it and its media type are shown.
+    Stream {
+        /// Position of its media type (text), where it differs by row and was fetched.
+        media_type: Option<usize>,
+        /// Its media type, where it is always the same.
+        fixed_media_type: Option<String>,
+    },
 }
 
 /// One expanded relationship.
@@ -37,6 +69,57 @@ pub struct ExpandShape {
     pub many: bool,
     /// Shape of its entities.
     pub shape: EntityShape,
+    /// What of them is shown.
+    pub form: ExpandForm,
+}
+
+/// What is shown of expanded entities.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ExpandForm {
+    /// They themselves.
+    #[default]
+    Entities,
+    /// Only their ids: `Nav/$ref`.
+    References,
+    /// Only how many there are: `Nav/$count`.
+    Count,
+}
+
+/// How rows of derived types are told apart.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DerivationShape {
+    /// Position in the batch of the discriminator.
+    pub position: usize,
+    /// For each derived type: what the discriminator holds, the type's qualified name, and which of [`EntityShape::properties`] its
+    /// rows do not have (positions in that list).
+    pub types: Vec<DerivedShape>,
+    /// Which of the properties rows of the base type do not have.
+    pub base_lacks: Vec<usize>,
+    /// Qualified name of the type that a payload takes for granted; rows of others say theirs (`@odata.type`).
+    pub expected: String,
+    /// Qualified name of the base type.
+    pub base: String,
+}
+
+/// One derived type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DerivedShape {
+    /// Values of the discriminator that mean it.
+    pub values: Vec<Value>,
+    /// Its qualified name.
+    pub type_name: String,
+    /// Which of the properties its rows do not have.
+    pub lacks: Vec<usize>,
+}
+
+/// Which rows have which properties.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PresenceShape {
+    /// Position in the batch of a 64-bit integer: which entry of `lacks` holds for the row.
+    pub position: usize,
+    /// For each value of it, the properties (positions in [`EntityShape::properties`]) that such rows do not have: they are left out, not
+    /// null.
+    pub lacks: Vec<Vec<usize>>,
 }
 
 /// A batch of entities.
@@ -57,4 +140,19 @@ pub struct ExpandedRows {
     pub counts: Option<Vec<u64>>,
     /// The children, in the order of the ranges.
     pub entities: EntityBatch,
+}
+
+impl PropertyShape {
+    /// A property held in one column.
+    pub fn column(name: impl Into<String>, position: usize, value_type: ValueType) -> PropertyShape {
+        PropertyShape { name: name.into(), value: ValueShape::Column { position, value_type }, dynamic: false }
+    }
+
+    /// Position and carrying type of a property that is held in one column.
+    pub fn column_type(&self) -> Option<(usize, ScalarType)> {
+        match &self.value {
+            ValueShape::Column { position, value_type } => Some((*position, value_type.scalar())),
+            ValueShape::Complex { .. } | ValueShape::Stream { .. } => None,
+        }
+    }
 }

@@ -127,16 +127,12 @@ fn publish(work: &mut Work<'_>, choice: &Choice<'_>, laid_out: &mut LaidOut, pat
     let remote = choice.remote;
     let position = laid_out.relation.len();
     let mut column = Column {
-        name: choice.name.clone(),
-        remote: position,
-        scalar_type: remote.scalar_type,
-        nullable: remote.nullable,
         max_length: remote.max_length,
-        read_only: false,
         generated: remote.generated,
         has_default: remote.has_default,
         original_name: (choice.name != remote.name).then(|| remote.name.clone()),
         description: remote.description.clone(),
+        ..Column::plain(&choice.name, position, remote.scalar_type, remote.nullable)
     };
     let mut codec = remote.codec;
     let mut nullable = remote.nullable;

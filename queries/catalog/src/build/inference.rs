@@ -100,7 +100,14 @@ fn add(work: &mut Work<'_>, candidates: Vec<Candidate>) {
             work.note(note);
             continue;
         }
-        built.table.relationships.push(Relationship { name, to: candidate.to, on: candidate.on, many: candidate.many, partner: None });
+        built.table.relationships.push(Relationship {
+            name,
+            to: candidate.to,
+            on: candidate.on,
+            through: None,
+            many: candidate.many,
+            partner: None,
+        });
     }
 }
 

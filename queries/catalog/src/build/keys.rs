@@ -74,17 +74,6 @@ pub(super) fn of_view(columns: &[TableColumn]) -> Vec<Column> {
     columns
         .iter()
         .enumerate()
-        .map(|(index, column)| Column {
-            name: column.name.clone(),
-            remote: index,
-            scalar_type: column.scalar_type,
-            nullable: column.nullable,
-            max_length: None,
-            read_only: true,
-            generated: false,
-            has_default: false,
-            original_name: None,
-            description: None,
-        })
+        .map(|(index, column)| Column { read_only: true, ..Column::plain(&column.name, index, column.scalar_type, column.nullable) })
         .collect()
 }

@@ -94,7 +94,7 @@ fn resolve(work: &mut Work<'_>, table: &str, link: &str, declared: &Relationship
             declared.to
         ));
     }
-    Some(Relationship { name: link.to_owned(), to: declared.to.clone(), on, many: declared.many, partner: None })
+    Some(Relationship { name: link.to_owned(), to: declared.to.clone(), on, through: None, many: declared.many, partner: None })
 }
 
 /// Whether the other side's columns of a link hold a key of it.

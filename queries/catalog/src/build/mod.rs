@@ -67,6 +67,7 @@ pub fn build(
                 (name.clone(), known)
             })
             .collect(),
+        operations: Vec::new(),
     };
     Ok((model, Report { notes: work.notes }))
 }

@@ -2,6 +2,7 @@
 //! one unless a role names it. It must not know what is published of them.
 
 use crate::model::{Column, Origin, VirtualTable};
+use crate::overlay::Overlay;
 use indexmap::IndexMap;
 use portico_provider_api::{RemoteSchema, RemoteTable, TableColumn, TableRelation};
 use std::collections::BTreeMap;
@@ -20,16 +21,12 @@ pub(super) fn all(schemas: &BTreeMap<String, RemoteSchema>) -> IndexMap<String, 
 fn one(source: &str, remote: &RemoteTable) -> VirtualTable {
     let position = |name: &String| remote.columns.iter().position(|column| &column.name == name);
     let columns = remote.columns.iter().enumerate().map(|(index, column)| Column {
-        name: column.name.clone(),
-        remote: index,
-        scalar_type: column.scalar_type,
-        nullable: column.nullable,
         max_length: column.max_length,
         read_only: true,
         generated: column.generated,
         has_default: column.has_default,
-        original_name: None,
         description: column.description.clone(),
+        ..Column::plain(&column.name, index, column.scalar_type, column.nullable)
     });
     let relation = remote.columns.iter().map(|column| TableColumn {
         name: column.name.clone(),
@@ -54,5 +51,6 @@ fn one(source: &str, remote: &RemoteTable) -> VirtualTable {
         freshness: Duration::ZERO,
         if_match: None,
         row_estimate: remote.row_estimate,
+        overlay: Overlay::default(),
     }
 }

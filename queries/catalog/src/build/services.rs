@@ -24,8 +24,13 @@ const DEFAULT_PATH: &str = "/odata";
 pub(super) fn build(work: &mut Work<'_>) -> IndexMap<String, Service> {
     let mut services: IndexMap<String, Service> = IndexMap::new();
     if work.definition.services.is_empty() {
-        let service =
-            Service { name: DEFAULT_NAME.to_owned(), path: DEFAULT_PATH.to_owned(), profile: Profile::Standard, tables: all_tables(work) };
+        let service = Service {
+            name: DEFAULT_NAME.to_owned(),
+            path: DEFAULT_PATH.to_owned(),
+            profile: Profile::Standard,
+            tables: all_tables(work),
+            singletons: IndexMap::new(),
+        };
         services.insert(DEFAULT_NAME.to_owned(), service);
         return services;
     }
@@ -50,7 +55,8 @@ pub(super) fn build(work: &mut Work<'_>) -> IndexMap<String, Service> {
             None => all_tables(work),
             Some(entries) => chosen(work, entries, &below(&here, &["tables"])),
         };
-        let service = Service { name: name.clone(), path: definition.path.clone(), profile: definition.profile, tables };
+        let service =
+            Service { name: name.clone(), path: definition.path.clone(), profile: definition.profile, tables, singletons: IndexMap::new() };
         services.insert(name.clone(), service);
     }
     refuse_hidden_sets(work, &services);

@@ -5,6 +5,7 @@ use crate::definition::TableDefinition;
 use crate::error::ModelError;
 use crate::model::{Origin, VirtualTable};
 use crate::names;
+use crate::overlay::Overlay;
 use portico_provider_api::{RemoteSchema, RemoteTable, RemoteTableName, TableRelation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -135,6 +136,7 @@ fn single<'a>(
         freshness: definition.and_then(|definition| definition.freshness).unwrap_or(Duration::ZERO),
         if_match: definition.and_then(|definition| definition.writes.if_match),
         row_estimate: remote.row_estimate,
+        overlay: Overlay::default(),
     };
     Some(Built { table, remote: Some(remote) })
 }

@@ -5,6 +5,7 @@ use super::{Built, DescribeView, Standing, Work, below, error_at, keys};
 use crate::definition::TableDefinition;
 use crate::model::{Model, Origin, VirtualTable};
 use crate::names;
+use crate::overlay::Overlay;
 use indexmap::IndexMap;
 use portico_provider_api::TableColumn;
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +42,7 @@ pub(super) fn build(work: &mut Work<'_>, describe: &DescribeView<'_>) {
         remote_tables: super::remote::all(work.schemas),
         services: IndexMap::new(),
         sources: BTreeMap::new(),
+        operations: Vec::new(),
     };
     // Each round describes those that need no other; what is left when a round achieves nothing cannot be built.
     loop {
@@ -118,6 +120,7 @@ fn publish(work: &mut Work<'_>, view: &Pending<'_>, columns: &[TableColumn]) -> 
         freshness: view.definition.freshness.unwrap_or(Duration::ZERO),
         if_match: None,
         row_estimate: None,
+        overlay: Overlay::default(),
     };
     work.tables.insert(view.name.to_owned(), Built { table: table.clone(), remote: None });
     Some(table)

@@ -14,7 +14,7 @@ use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, SortExpr, lit};
 use portico_catalog::{Origin, Relationship, Service, VirtualTable};
 use portico_odata::bound::Via;
-use portico_odata::{BoundExpand, BoundQuery, EntityShape, ExpandShape, PropertyShape, ReadKind};
+use portico_odata::{BoundExpand, BoundQuery, EntityShape, ExpandForm, ExpandShape, PropertyShape, ReadKind};
 use portico_provider_api::ScalarType;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -184,8 +184,11 @@ impl EntityPlanner<'_> {
         Ok(LogicalPlanBuilder::scan(TableReference::bare(rights.table.name.clone()), visible, None)?)
     }
 
-    fn lowering<'t>(&'t self, table: &'t VirtualTable, builder: &LogicalPlanBuilder) -> Lowering<'t> {
-        Lowering { session: self.session, table, schema: Arc::clone(builder.schema()), now: self.now }
+    fn lowering(&self, table: &VirtualTable, builder: &LogicalPlanBuilder) -> Lowering<'_> {
+        let schema = Arc::clone(builder.schema());
+        let column = |name: &str| schema.qualified_field_with_unqualified_name(name).ok().map(|field| Expr::Column(Column::from(field)));
+        let columns = table.columns.iter().map(|own| column(&own.name)).collect();
+        Lowering { session: self.session, columns, schema, now: self.now }
     }
 
     fn column(&self, builder: &LogicalPlanBuilder, table: &VirtualTable, index: usize) -> Result<Expr, EngineError> {
@@ -301,14 +304,14 @@ impl EntityPlanner<'_> {
         for (expand, relationship) in query.expand.iter().zip(&relationships) {
             let (child, shape) = self.child(expand, relationship, &at)?;
             children.push(child);
-            expands.push(ExpandShape { name: expand.name.clone(), many: expand.many, shape });
+            expands.push(ExpandShape { name: expand.name.clone(), many: expand.many, shape, form: ExpandForm::Entities });
         }
         let properties = query.select.iter().map(|index| {
             let column = &table.columns[*index];
-            Ok(PropertyShape { name: column.name.clone(), position: at(*index)?, scalar_type: column.scalar_type })
+            Ok(PropertyShape::column(&column.name, at(*index)?, column.scalar_type.into()))
         });
         let properties = properties.collect::<Result<_, EngineError>>()?;
-        let shape = EntityShape { entity_set: self.entity_set(&table), properties, etag: etag_position, expands };
+        let shape = EntityShape { entity_set: self.entity_set(&table), properties, etag: etag_position, expands, ..EntityShape::default() };
         Ok((EntityNode { table, plan, position_columns, etag, children }, shape))
     }
 

@@ -8,12 +8,11 @@ use crate::plan::canonical_float;
 use crate::plan::checked::{self, Operation};
 use crate::values::scalar_from_value;
 use arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::{Column, DFSchemaRef, ScalarValue};
+use datafusion::common::{DFSchemaRef, ScalarValue};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr::InList;
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit, when};
-use portico_catalog::VirtualTable;
 use portico_odata::{ArithmeticOperator, BoundExpr, ComparisonOperator, ODataFunction};
 use portico_provider_api::Value;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,13 +20,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// White space that `trim` removes: every character with the Unicode property White_Space.
 const WHITE_SPACE: &str = "\t\n\u{b}\u{c}\r \u{85}\u{a0}\u{1680}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\u{2007}\u{2008}\u{2009}\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}";
 
-/// Lowers expressions over one table of a plan.
+/// Lowers expressions over the rows of a plan.
 pub struct Lowering<'a> {
     /// Where functions come from.
     pub session: &'a SessionState,
-    /// The table whose columns the expressions mean.
-    pub table: &'a VirtualTable,
-    /// The schema in which they are found, by name.
+    /// What each position of the row type is; nothing for a column that the caller does not see.
+    pub columns: Vec<Option<Expr>>,
+    /// The schema that those expressions are over.
     pub schema: DFSchemaRef,
     /// The one instant that `now()` stands for.
     pub now: SystemTime,
@@ -105,8 +104,8 @@ impl Lowering<'_> {
     }
 
     fn column(&self, index: usize) -> Result<Expr, EngineError> {
-        let column = self.table.columns.get(index).ok_or_else(|| EngineError::Internal("a bound column is not in its table".to_owned()))?;
-        Ok(Expr::Column(Column::from(self.schema.qualified_field_with_unqualified_name(&column.name)?)))
+        let column = self.columns.get(index).cloned().flatten();
+        column.ok_or_else(|| EngineError::Internal("a bound column is not in its rows".to_owned()))
     }
 
     fn function(&self, name: &str) -> Result<std::sync::Arc<datafusion::logical_expr::ScalarUDF>, EngineError> {

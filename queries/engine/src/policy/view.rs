@@ -23,6 +23,8 @@ pub fn view(model: &Model, service: &Service, rights: &Rights) -> ModelView {
         path: service.path.clone(),
         profile: service.profile,
         tables,
+        singletons: IndexMap::new(),
+        operations: Vec::new(),
     }
 }
 

@@ -280,19 +280,7 @@ pub fn lines(batches: &[RecordBatch]) -> Vec<String> {
 }
 
 pub fn query(table: &str, select: &[usize]) -> BoundQuery {
-    BoundQuery {
-        table: table.to_owned(),
-        via: None,
-        key: None,
-        filter: None,
-        select: select.to_vec(),
-        selected: false,
-        order_by: Vec::new(),
-        top: None,
-        skip: 0,
-        count: false,
-        expand: Vec::new(),
-    }
+    BoundQuery::of(table, select.to_vec())
 }
 
 pub fn collection(query: BoundQuery) -> BoundRead {

@@ -9,13 +9,17 @@ use crate::error::ODataError;
 use crate::syntax::{
     Alias, Argument, BinaryOperator, Expr, ExprKind, LiteralKind, LogicalOperator, PathStep, Quantifier, Span, StepKind, UnaryOperator,
 };
+use crate::value_type::RowType;
 use portico_catalog::TableView;
 use portico_provider_api::{ArithmeticOp, Expr as IrExpr, ScalarType, TableColumn};
 
 /// Where names of an expression are looked up.
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
+    /// The table whose entities the rows are.
     pub(super) table: &'a TableView,
+    /// The rows: what names stand for.
+    pub(super) rows: &'a RowType,
     pub(super) aliases: &'a [Alias],
     /// The option that the expression is in.
     pub(super) target: &'a str,
@@ -127,17 +131,20 @@ impl Scope<'_> {
         if self.table.relationship(name).is_some() {
             return Err(self.not_built(first.span, format!("the navigation path '{shown}' in {}", self.target)));
         }
-        let Some(column) = self.table.column(name) else { return Err(self.unknown(name, first.span)) };
+        let Some(column) = self.rows.position(&[name]) else { return Err(self.unknown(name, first.span)) };
         if let Some(next) = steps.get(1) {
             return Err(self.wrong(next.span, format!("'{name}' is a property without parts, so '{shown}' leads nowhere")));
         }
-        let scalar_type = super::column(self.table, column)?.scalar_type;
+        let known = self.rows.columns.get(column).ok_or_else(|| self.unknown(name, first.span))?;
+        let scalar_type = known.value_type.scalar();
         Ok(Operand::typed(BoundExpr::Column(column), scalar_type, name.clone()))
     }
 
     fn first_name(&self, first: &PathStep) -> Result<(), ODataError> {
         match &first.kind {
-            StepKind::Name(name) if !name.contains('.') && self.table.column(name).is_none() && self.table.relationship(name).is_none() => {
+            StepKind::Name(name)
+                if !name.contains('.') && self.rows.position(&[name]).is_none() && self.table.relationship(name).is_none() =>
+            {
                 Err(self.unknown(name, first.span))
             }
             StepKind::Name(_)

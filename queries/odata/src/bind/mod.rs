@@ -16,6 +16,7 @@ use crate::names::Names;
 use crate::parse::Strictness;
 use crate::resolve;
 use crate::syntax::Request;
+use crate::value_type::RowType;
 use portico_catalog::names::nearest;
 use portico_catalog::{Column, ModelView, TableView};
 
@@ -42,10 +43,9 @@ fn executable(request: &Request, view: &ModelView) -> Result<BoundRead, ODataErr
     let target = path::resolve(request, view)?;
     options::refuse_unbuilt(&request.options, None)?;
     options::check(request, &target)?;
-    let mut query = options::query(
-        &options::Place { view, table: target.table, aliases: &request.aliases, nested_in: None, depth: 0 },
-        &request.options,
-    )?;
+    let rows = RowType::of_table(target.table);
+    let place = options::Place { view, table: target.table, rows: &rows, aliases: &request.aliases, nested_in: None, depth: 0 };
+    let mut query = options::query(&place, &request.options)?;
     query.key = target.key;
     query.via = target.via;
     if target.kind == ReadKind::Count {
@@ -56,19 +56,7 @@ fn executable(request: &Request, view: &ModelView) -> Result<BoundRead, ODataErr
 
 /// A query over a table that asks for nothing in particular.
 fn plain_query(table: &TableView) -> BoundQuery {
-    BoundQuery {
-        table: table.table.name.clone(),
-        via: None,
-        key: None,
-        filter: None,
-        select: table.columns.clone(),
-        selected: false,
-        order_by: Vec::new(),
-        top: None,
-        skip: 0,
-        count: false,
-        expand: Vec::new(),
-    }
+    BoundQuery::of(&table.table.name, table.columns.clone())
 }
 
 /// Names of the visible columns.

@@ -6,6 +6,7 @@ use super::{MAX_EXPAND_DEPTH, plain_query, suggestion, table_columns};
 use crate::bound::{BoundExpand, BoundOrder, BoundQuery, ReadKind};
 use crate::error::ODataError;
 use crate::syntax::{Alias, ExpandItem, Options, OrderItem, Request, SelectItem};
+use crate::value_type::RowType;
 use portico_catalog::{ModelView, TableView};
 use portico_provider_api::ScalarType;
 
@@ -14,6 +15,8 @@ use portico_provider_api::ScalarType;
 pub(super) struct Place<'a> {
     pub(super) view: &'a ModelView,
     pub(super) table: &'a TableView,
+    /// The rows that expressions here are over.
+    pub(super) rows: &'a RowType,
     pub(super) aliases: &'a [Alias],
     /// `$expand` when they are nested: all positions are in it.
     pub(super) nested_in: Option<&'static str>,
@@ -27,7 +30,7 @@ impl<'a> Place<'a> {
     }
 
     fn scope(&self, option: &'static str) -> Scope<'a> {
-        Scope { table: self.table, aliases: self.aliases, target: self.target(option) }
+        Scope { table: self.table, rows: self.rows, aliases: self.aliases, target: self.target(option) }
     }
 }
 
@@ -188,7 +191,8 @@ fn expand_item(place: &Place<'_>, item: &ExpandItem) -> Result<BoundExpand, ODat
     refuse_unbuilt(&item.options, Some(("$expand", item.span.start)))?;
     let to = place.view.table(&relationship.to);
     let table = to.ok_or_else(|| ODataError::bad_request(format!("'{name}' leads nowhere")).at("$expand", at))?;
-    let nested = Place { table, nested_in: Some("$expand"), depth: place.depth + 1, ..*place };
+    let rows = RowType::of_table(table);
+    let nested = Place { table, rows: &rows, nested_in: Some("$expand"), depth: place.depth + 1, ..*place };
     let query = query(&nested, &item.options)?;
     Ok(BoundExpand { relationship: relationship.index, name: relationship.name.clone(), many: relationship.many, query })
 }

@@ -6,6 +6,7 @@ use crate::body::{self, Purpose};
 use crate::bound::{BoundWrite, MatchCondition, ReadKind, WriteAction};
 use crate::error::{ODataError, ODataErrorKind};
 use crate::syntax::Request;
+use crate::value_type::RowType;
 use portico_catalog::{ModelView, TableView};
 use portico_provider_api::Value;
 
@@ -84,7 +85,8 @@ fn returned(request: &Request, view: &ModelView, table: &TableView, representati
     }
     options::refuse_unbuilt(&request.options, None)?;
     options::only(&request.options, &["$select", "$format"], "to a write")?;
-    let place = Place { view, table, aliases: &request.aliases, nested_in: None, depth: 0 };
+    let rows = RowType::of_table(table);
+    let place = Place { view, table, rows: &rows, aliases: &request.aliases, nested_in: None, depth: 0 };
     let selected = request.options.select.as_ref().map(|items| options::select(&place, items)).transpose()?;
     Ok(if representation { selected.unwrap_or_else(|| table.columns.clone()) } else { Vec::new() })
 }

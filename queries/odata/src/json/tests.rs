@@ -3,7 +3,7 @@
 use super::*;
 use crate::bound::{BoundQuery, BoundRead, ReadKind};
 use crate::fixtures::model;
-use crate::rows::{EntityBatch, EntityShape, ExpandShape, ExpandedRows, PropertyShape};
+use crate::rows::{EntityBatch, EntityShape, ExpandForm, ExpandShape, ExpandedRows, PropertyShape};
 use crate::{ODataError, bind, parse};
 use arrow::array::{
     ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, Float32Array, Float64Array, Int16Array, Int32Array,
@@ -24,16 +24,12 @@ fn batch(columns: Vec<ArrayRef>) -> RecordBatch {
 }
 
 fn shape(entity_set: &str, properties: &[(&str, ScalarType)]) -> EntityShape {
-    let property = |(position, (name, scalar_type)): (usize, &(&str, ScalarType))| PropertyShape {
-        name: (*name).to_owned(),
-        position,
-        scalar_type: *scalar_type,
-    };
+    let property =
+        |(position, (name, scalar_type)): (usize, &(&str, ScalarType))| PropertyShape::column(*name, position, (*scalar_type).into());
     EntityShape {
         entity_set: entity_set.to_owned(),
         properties: properties.iter().enumerate().map(property).collect(),
-        etag: None,
-        expands: vec![],
+        ..EntityShape::default()
     }
 }
 
@@ -59,10 +55,15 @@ const MONEY: ScalarType = ScalarType::Decimal { precision: 13, scale: 2 };
 /// Two customers with orders, the second without any, each order with its customer.
 fn customers() -> (EntityShape, EntityBatch) {
     let mut orders = shape("Orders", &[("Id", ScalarType::Int64), ("Total", MONEY)]);
-    orders.expands.push(ExpandShape { name: "Customer".into(), many: false, shape: shape("Customers", &[("Id", ScalarType::Int32)]) });
+    orders.expands.push(ExpandShape {
+        name: "Customer".into(),
+        many: false,
+        shape: shape("Customers", &[("Id", ScalarType::Int32)]),
+        form: ExpandForm::Entities,
+    });
     let mut customers = shape("Customers", &[("Id", ScalarType::Int32), ("Name", ScalarType::Text)]);
     customers.etag = Some(2);
-    customers.expands.push(ExpandShape { name: "Orders".into(), many: true, shape: orders });
+    customers.expands.push(ExpandShape { name: "Orders".into(), many: true, shape: orders, form: ExpandForm::Entities });
     let totals = Decimal128Array::from(vec![Some(1250), None, Some(-5)]).with_precision_and_scale(13, 2).unwrap();
     let order_rows = EntityBatch {
         rows: batch(vec![Arc::new(Int64Array::from(vec![10, 11, 12])), Arc::new(totals)]),
@@ -319,7 +320,7 @@ fn what_cannot_be_written_is_an_error_and_nothing_is_appended() {
     assert!(write(MONEY, Arc::new(Decimal128Array::from(vec![1]).with_precision_and_scale(13, 3).unwrap())).contains("decimal(13,2)"));
     assert!(write(ScalarType::Timestamp, Arc::new(TimestampMicrosecondArray::from(vec![1]).with_timezone("UTC"))).contains("timestamp"));
     let mut missing = shape("S", &[("P", ScalarType::Int32)]);
-    missing.properties[0].position = 5;
+    missing.properties[0] = PropertyShape::column("P", 5, ScalarType::Int32.into());
     let rows = plain(batch(vec![Arc::new(Int32Array::from(vec![1]))]));
     assert!(
         JsonWriter::new(&missing, JsonOptions::default())
@@ -442,19 +443,7 @@ fn urls() {
 
 #[test]
 fn a_table_outside_the_view_has_a_plain_context() {
-    let query = BoundQuery {
-        table: "Gone".into(),
-        via: None,
-        key: None,
-        filter: None,
-        select: vec![],
-        selected: false,
-        order_by: vec![],
-        top: None,
-        skip: 0,
-        count: false,
-        expand: vec![],
-    };
+    let query = BoundQuery::of("Gone", vec![]);
     assert_eq!(context_url("r", &model(), &BoundRead { query, kind: ReadKind::Collection }), "r/$metadata");
 }
 

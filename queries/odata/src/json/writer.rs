@@ -74,9 +74,10 @@ impl EntityPlan {
         let full = options.metadata == MetadataLevel::Full;
         let property = |shape: &PropertyShape| {
             let mut key = Vec::new();
-            if full && !self_evident(shape.scalar_type) {
+            let declared = shape.column_type().filter(|(_, scalar_type)| full && !self_evident(*scalar_type));
+            if let Some((_, scalar_type)) = declared {
                 key = key_of(&format!("{}@odata.type", shape.name));
-                push_string(&type_name(shape.scalar_type).replace("Edm.", "#"), &mut key);
+                push_string(&type_name(scalar_type).replace("Edm.", "#"), &mut key);
                 key.push(b',');
             }
             key.extend(key_of(&shape.name));
@@ -106,7 +107,8 @@ impl FullPlan {
         push_encoded(&shape.entity_set, &mut set_url);
         let column = |name: &String| {
             let property = shape.properties.iter().find(|property| property.name == *name)?;
-            Some((name.clone(), property.scalar_type, property.position))
+            let (position, scalar_type) = property.column_type()?;
+            Some((name.clone(), scalar_type, position))
         };
         let key = links.key.iter().map(column).collect::<Option<Vec<_>>>().unwrap_or_default();
         FullPlan { type_member, set_url, key, navigation: links.navigation.clone() }
@@ -141,7 +143,9 @@ impl<'a> Bound<'a> {
         let mut properties = Vec::with_capacity(plan.properties.len());
         for property in &plan.properties {
             let shape = &property.shape;
-            properties.push((property, encoder(&shape.name, shape.position, shape.scalar_type)?));
+            let (position, scalar_type) =
+                shape.column_type().ok_or_else(|| WriteError::new(&shape.name, "properties of this kind are not written yet"))?;
+            properties.push((property, encoder(&shape.name, position, scalar_type)?));
         }
         let etag = plan.etag.map(|position| encoder("@odata.etag", position, ScalarType::Text)).transpose()?;
         let mut key = Vec::new();

@@ -1,0 +1,340 @@
+//! What the model says beyond tables and columns, so that a relational source can show what OData can express: enumerations, complex and
+//! derived types, streams, hierarchies, labels, annotations, operations. Resolved and checked; it must not know how any of it is written
+//! in a protocol.
+
+use crate::model::Column;
+use indexmap::IndexMap;
+use portico_provider_api::{ScalarType, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a table has beyond columns and relationships. Positions are those of [`crate::VirtualTable::columns`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Overlay {
+    /// Columns shown as the members of one property.
+    pub complex: Vec<ComplexProperty>,
+    /// Types derived from the table's own, told apart by a column.
+    pub derivation: Option<Derivation>,
+    /// Columns shown as stream properties.
+    pub streams: Vec<StreamProperty>,
+    /// The stream that the entity itself is, for a media entity; its name is not published.
+    pub media: Option<StreamProperty>,
+    /// Recursive hierarchies over this table.
+    pub hierarchies: Vec<Hierarchy>,
+    /// Names for people.
+    pub labels: Labels,
+    /// Annotations of the entity set.
+    pub annotations: Vec<Annotation>,
+    /// What clients may not ask of the set.
+    pub restrictions: Restrictions,
+}
+
+/// Names for people by language (`en`, `de-CH`); the empty language is the default.
+pub type Labels = IndexMap<String, String>;
+
+/// A named set of values over an integer or code column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Enumeration {
+    /// Its name: an OData type name without namespace.
+    pub name: String,
+    /// Whether members combine bit by bit; then the columns are integers.
+    pub flags: bool,
+    /// The underlying integer type.
+    pub underlying: ScalarType,
+    /// Members in order.
+    pub members: Vec<EnumerationMember>,
+}
+
+/// A member of an enumeration.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnumerationMember {
+    /// Its name.
+    pub name: String,
+    /// Its numeric value.
+    pub value: i64,
+    /// How the column holds it: the number itself, or a code.
+    pub stored: Value,
+    /// Names for people.
+    pub labels: Labels,
+}
+
+/// A property made of several columns. It is null where they all are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ComplexProperty {
+    /// Its name.
+    pub name: String,
+    /// Name of its type, without namespace; tables may share one whose members are alike.
+    pub type_name: String,
+    /// Member names and the columns that hold them.
+    pub members: Vec<(String, usize)>,
+}
+
+/// Types derived from a table's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Derivation {
+    /// The column that says which type a row is of.
+    pub discriminator: usize,
+    /// The derived types; a base comes before what is derived from it.
+    pub types: Vec<DerivedType>,
+}
+
+/// A derived type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DerivedType {
+    /// Its name, without namespace.
+    pub name: String,
+    /// The derived type it is derived from; the table's own type when absent.
+    pub base: Option<String>,
+    /// Values of the discriminator that mean this type itself; those of types derived from it are theirs.
+    pub values: Vec<Value>,
+    /// Columns that only rows of this type, and of types derived from it, have.
+    pub columns: Vec<usize>,
+}
+
+/// A value that is fetched on its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StreamProperty {
+    /// Its name.
+    pub name: String,
+    /// The column with the bytes (or the text).
+    pub content: usize,
+    /// What the bytes are.
+    pub media_type: MediaType,
+}
+
+/// Where the media type of a stream is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MediaType {
+    /// It is always this one.
+    Fixed(String),
+    /// In a column; `application/octet-stream` where that is null.
+    Column(usize),
+}
+
+/// A recursive hierarchy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hierarchy {
+    /// Its qualifier.
+    pub qualifier: String,
+    /// The column that identifies a node.
+    pub node: usize,
+    /// Position of the to-one relationship to the parent.
+    pub parent: usize,
+}
+
+/// Whether a column's value may be given by clients, and when.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mutability {
+    /// Whenever the row is written.
+    #[default]
+    Always,
+    /// Only when the row is made.
+    Immutable,
+    /// Never: the source computes it.
+    Computed,
+}
+
+/// An annotation of the model's own, with a qualified term: `Measures.Unit`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Annotation {
+    /// The term, with the alias or namespace of its vocabulary.
+    pub term: String,
+    /// The qualifier, if any.
+    pub qualifier: Option<String>,
+    /// Its value.
+    pub value: AnnotationValue,
+}
+
+/// The value of an annotation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AnnotationValue {
+    /// Text.
+    Text(String),
+    /// True or false.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A decimal number, as written.
+    Decimal(String),
+    /// A path to a property.
+    Path(String),
+    /// A member of an enumeration: `Capabilities.SearchExpressions/none`.
+    EnumMember(String),
+    /// Several values.
+    Collection(Vec<AnnotationValue>),
+    /// Named values.
+    Record(BTreeMap<String, AnnotationValue>),
+}
+
+/// What clients may not ask of a set, declared in `$metadata` and refused.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Restrictions {
+    /// Columns that `$filter` may not name.
+    pub not_filterable: Vec<usize>,
+    /// Columns that `$orderby` may not name.
+    pub not_sortable: Vec<usize>,
+    /// Columns of which each must be restricted by `$filter`.
+    pub required_in_filter: Vec<usize>,
+    /// Relationships that may not be expanded.
+    pub not_expandable: Vec<usize>,
+    /// `$count` is refused.
+    pub not_countable: bool,
+    /// Only single entities may be read, not the set.
+    pub not_readable: bool,
+}
+
+/// A function (asks) or an action (does).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Operation {
+    /// Its name, without namespace. Several may share one, if their bindings or parameters differ.
+    pub name: String,
+    /// Whether it does something.
+    pub action: bool,
+    /// What it is bound to; nothing when it is imported by the container.
+    pub binding: Option<Binding>,
+    /// Parameters in order, without the binding parameter.
+    pub parameters: Vec<Parameter>,
+    /// What it returns, if anything.
+    pub returns: Option<Returns>,
+    /// What is run.
+    pub body: OperationBody,
+    /// Whether query options and further path segments may follow a function.
+    pub composable: bool,
+    /// For people.
+    pub description: Option<String>,
+    /// Names for people.
+    pub labels: Labels,
+}
+
+/// What an operation is bound to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// Virtual table.
+    pub table: String,
+    /// Bound to a collection of its entities rather than to one.
+    pub many: bool,
+}
+
+/// A parameter of an operation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// Its name; `$name` in SQL.
+    pub name: String,
+    /// Its type.
+    pub scalar_type: ScalarType,
+    /// The enumeration that its values are of.
+    pub enumeration: Option<Arc<Enumeration>>,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// Whether it may be left out, and is null then.
+    pub optional: bool,
+    /// Greatest length in characters.
+    pub max_length: Option<u32>,
+}
+
+/// What an operation returns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Returns {
+    /// Of which kind.
+    pub kind: ReturnKind,
+    /// Several of them.
+    pub many: bool,
+    /// Whether it may be null, when it is one.
+    pub nullable: bool,
+}
+
+/// The kinds of results.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ReturnKind {
+    /// Entities of a virtual table.
+    Entity {
+        /// The virtual table.
+        table: String,
+    },
+    /// Values of a complex type.
+    Complex {
+        /// Its name, without namespace.
+        type_name: String,
+        /// Its members.
+        members: Vec<Column>,
+    },
+    /// Plain values.
+    Scalar {
+        /// Their type.
+        scalar_type: ScalarType,
+    },
+}
+
+/// What an operation runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OperationBody {
+    /// SQL statements over virtual tables, with `$name` parameters; the last SELECT is the result. Those of a bound operation find the
+    /// key of the entity in `$Key` parameters, by the names of the key's columns.
+    Sql(Vec<String>),
+    /// An operation of a source.
+    Source {
+        /// The source.
+        source: String,
+        /// Its name there.
+        operation: String,
+    },
+}
+
+impl Enumeration {
+    /// The member of that name.
+    #[must_use]
+    pub fn member(&self, name: &str) -> Option<&EnumerationMember> {
+        self.members.iter().find(|member| member.name == name)
+    }
+}
+
+impl Overlay {
+    /// The complex property that a column is a member of, and its name there.
+    #[must_use]
+    pub fn complex_of(&self, column: usize) -> Option<(&ComplexProperty, &str)> {
+        self.complex.iter().find_map(|complex| {
+            let (name, _) = complex.members.iter().find(|(_, member)| *member == column)?;
+            Some((complex, name.as_str()))
+        })
+    }
+
+    /// Whether a column is only published as (part of) a stream.
+    #[must_use]
+    pub fn is_stream_content(&self, column: usize) -> bool {
+        self.streams.iter().chain(&self.media).any(|stream| stream.content == column)
+    }
+}
+
+impl Derivation {
+    /// The type of that name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&DerivedType> {
+        self.types.iter().find(|derived| derived.name == name)
+    }
+
+    /// Whether a type is another or is derived from it, over any number of steps.
+    #[must_use]
+    pub fn is_a(&self, name: &str, ancestor: &str) -> bool {
+        let mut current = Some(name);
+        // A base comes before what is derived from it, so this ends.
+        while let Some(name) = current {
+            if name == ancestor {
+                return true;
+            }
+            current = self.named(name).and_then(|derived| derived.base.as_deref());
+        }
+        false
+    }
+
+    /// Values of the discriminator that mean a type or one derived from it.
+    #[must_use]
+    pub fn values(&self, name: &str) -> Vec<Value> {
+        self.types.iter().filter(|derived| self.is_a(&derived.name, name)).flat_map(|derived| derived.values.clone()).collect()
+    }
+
+    /// The derived type whose rows alone have a column, where it is not every row's.
+    #[must_use]
+    pub fn owner(&self, column: usize) -> Option<&DerivedType> {
+        self.types.iter().find(|derived| derived.columns.contains(&column))
+    }
+}
