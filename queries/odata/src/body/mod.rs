@@ -1,7 +1,7 @@
 //! JSON request bodies → typed values by column. Values are exact or refused, never rounded or cut. It must not know what becomes of
 //! them.
 
-mod reader;
+pub(crate) mod reader;
 #[cfg(test)]
 mod tests;
 mod value;
