@@ -477,18 +477,18 @@ fn a_profile_does_not_take_a_name_that_is_taken() {
     let messages = |value: Value| errors(value).iter().map(ToString::to_string).collect::<Vec<_>>();
     let service = |tables: Value| json!({ "services": { "crm": { "path": "/crm", "profile": "dataverse", "tables": tables } } });
     assert_eq!(messages(service(json!(["customers", "orders", "lines"]))), Vec::<String>::new());
-    // `people` would get the column's name for its key; the same table under another name does not.
-    let people =
-        json!({ "people": { "source": "directory", "columns": { "code": {}, "PEOPLEKEY": { "remote": "boss" } }, "key": ["code"] } });
-    let with = |tables: Value| json!({ "tables": people, "services": service(tables)["services"] });
+    // `flags` would get the column's name for its key; the same table under another name does not.
+    let flags =
+        json!({ "flags": { "source": "directory", "columns": { "code": {}, "FLAGSKEY": { "remote": "active" } }, "key": ["code"] } });
+    let with = |tables: Value| json!({ "tables": flags, "services": service(tables)["services"] });
     assert_eq!(
-        messages(with(json!(["people"]))),
+        messages(with(json!(["flags"]))),
         [
-            "services.crm.tables.people: the profile dataverse gives 'people' the property 'peopleKey' for its key, but that name is taken by the column 'PEOPLEKEY': call the table in the service, or that other one, something else"
+            "services.crm.tables.flags: the profile dataverse gives 'flags' the property 'flagsKey' for its key, but that name is taken by the column 'FLAGSKEY': call the table in the service, or that other one, something else"
         ]
     );
-    assert_eq!(messages(with(json!([{ "Persons": "people" }]))), Vec::<String>::new());
-    let mut standard = with(json!(["people"]));
+    assert_eq!(messages(with(json!([{ "Persons": "flags" }]))), Vec::<String>::new());
+    let mut standard = with(json!(["flags"]));
     standard["services"]["crm"]["profile"] = json!("standard");
     assert_eq!(messages(standard), Vec::<String>::new());
     // A relationship's key takes the name of another relationship.
