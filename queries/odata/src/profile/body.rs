@@ -1,6 +1,7 @@
 //! Bodies in terms of what is published → bodies over the tables as they are. What is wrong in the rest of a body is for who reads it
 //! next.
 
+use super::path::native_path;
 use super::request::guid_of;
 use super::{Remembered, key_of};
 use crate::body::{Json, read_json};
@@ -47,7 +48,7 @@ struct Body<'a> {
     remembered: &'a Remembered<'a>,
     members: Vec<(String, Json)>,
     /// Columns that a GUID property set, and which.
-    said: Vec<(String, String)>,
+    said: Vec<(Vec<String>, String)>,
 }
 
 fn wrong(property: &str, message: String) -> ODataError {
@@ -90,18 +91,20 @@ impl Body<'_> {
             let json = if value.is_null() { Some(Json::Null) } else { conform(value, column.scalar_type).map(|value| json_of(&value)) };
             let json =
                 json.ok_or_else(|| wrong(&guid.name, format!("'{}' cannot hold the key that '{}' stands for", column.name, guid.name)))?;
-            self.add(column.name.clone(), json, &guid.name)?;
-            self.said.push((column.name.clone(), guid.name.clone()));
+            let path = native_path(&self.table.table, *index);
+            self.add(&path, json, &guid.name)?;
+            self.said.push((path, guid.name.clone()));
         }
         Ok(())
     }
 
-    /// Adds a member, unless the same value is there already.
-    fn add(&mut self, name: String, json: Json, said_by: &str) -> Result<(), ODataError> {
-        match self.members.iter().find(|(known, _)| *known == name) {
-            None => self.members.push((name, json)),
-            Some((_, known)) if same(known, &json) => {}
+    /// Adds the value of a column, unless the same value is there already.
+    fn add(&mut self, path: &[String], json: Json, said_by: &str) -> Result<(), ODataError> {
+        match found(&self.members, path) {
+            None => put(&mut self.members, path, json),
+            Some(known) if same(known, &json) => {}
             Some(_) => {
+                let name = path.join("/");
                 return Err(wrong(said_by, format!("'{said_by}' and another property of the body say different values for '{name}'")));
             }
         }
@@ -123,13 +126,44 @@ impl Body<'_> {
             Some(widening) => narrowed(&name, json, widening)?,
             None => json,
         };
+        let path = match shown.filter(|index| *index < self.table.table.columns.len()) {
+            Some(index) => native_path(&self.table.table, index),
+            None => vec![name],
+        };
         // What a GUID said already; a name that the client gives twice is refused by who reads the body next.
-        if let Some((_, said_by)) = self.said.iter().find(|(known, _)| *known == name) {
+        if let Some((_, said_by)) = self.said.iter().find(|(known, _)| *known == path) {
             let said_by = said_by.clone();
-            return self.add(name, json, &said_by);
+            return self.add(&path, json, &said_by);
         }
-        self.members.push((name, json));
+        put(&mut self.members, &path, json);
         Ok(())
+    }
+}
+
+/// The value at a path: of a member, or of a member of a complex property.
+fn found<'a>(members: &'a [(String, Json)], path: &[String]) -> Option<&'a Json> {
+    let (first, rest) = path.split_first()?;
+    let (_, json) = members.iter().find(|(name, _)| name == first)?;
+    match (rest, json) {
+        ([], json) => Some(json),
+        (rest, Json::Object(inner)) => found(inner, rest),
+        _ => None,
+    }
+}
+
+/// Adds a value at a path.
+fn put(members: &mut Vec<(String, Json)>, path: &[String], json: Json) {
+    match path {
+        [] => {}
+        [name] => members.push((name.clone(), json)),
+        [first, rest @ ..] => match members.iter_mut().find(|(name, json)| name == first && matches!(json, Json::Object(_))) {
+            Some((_, Json::Object(inner))) => put(inner, rest, json),
+            _ => {
+                let mut inner = Vec::new();
+                put(&mut inner, rest, json);
+                members.push((first.clone(), Json::Object(inner)));
+            }
+        },
     }
 }
 
