@@ -97,7 +97,11 @@ async fn entities(call: &Call, service: &Service, request: &Request) -> Result<R
     respond::set(headers, header::AGE, &call.context.journal.age().as_secs().to_string());
     respond::set(headers, header::CACHE_CONTROL, "private, no-cache");
     if wanted.preferences.max_page_size.is_some() && wanted.bound.kind == ReadKind::Collection {
-        respond::set(headers, PREFERENCE_APPLIED, &format!("odata.maxpagesize={}", wanted.page_size));
+        respond::set(
+            headers,
+            PREFERENCE_APPLIED,
+            &format!("{}={}", respond::preference_name("maxpagesize", call.version), wanted.page_size),
+        );
     }
     Ok(response)
 }

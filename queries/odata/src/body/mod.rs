@@ -3,7 +3,7 @@
 
 mod enumeration;
 mod parameters;
-mod reader;
+pub(crate) mod reader;
 mod structure;
 #[cfg(test)]
 mod tests;
