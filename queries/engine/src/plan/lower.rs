@@ -6,12 +6,13 @@
 use crate::error::EngineError;
 use crate::plan::canonical_float;
 use crate::plan::checked::{self, Operation};
+use crate::plan::rows::RowScope;
 use crate::values::scalar_from_value;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{DFSchemaRef, ScalarValue};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::expr::{Case, InList};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit, when};
 use portico_odata::{ArithmeticOperator, BoundExpr, ComparisonOperator, ODataFunction};
 use portico_provider_api::Value;
@@ -21,12 +22,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const WHITE_SPACE: &str = "\t\n\u{b}\u{c}\r \u{85}\u{a0}\u{1680}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\u{2007}\u{2008}\u{2009}\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}";
 
 /// Lowers expressions over the rows of a plan.
-pub struct Lowering<'a> {
+pub(crate) struct Lowering<'a> {
     /// Where functions come from.
     pub session: &'a SessionState,
-    /// What each position of the row type is; nothing for a column that the caller does not see.
-    pub columns: Vec<Option<Expr>>,
-    /// The schema that those expressions are over.
+    /// The rows in scope, innermost first, with what was joined to them.
+    pub scopes: Vec<RowScope>,
+    /// What lambdas, counts and values from elsewhere are.
+    pub known: Vec<(BoundExpr, Expr)>,
+    /// The schema that all those expressions are over.
     pub schema: DFSchemaRef,
     /// The one instant that `now()` stands for.
     pub now: SystemTime,
@@ -47,7 +50,10 @@ impl Lowering<'_> {
     /// As [`Lowering::truth`].
     pub fn value(&self, expression: &BoundExpr) -> Result<Expr, EngineError> {
         Ok(match expression {
-            BoundExpr::Column(index) => self.column(*index)?,
+            BoundExpr::Column(index) => self.column(0, &[], *index)?,
+            BoundExpr::Path { level, steps, column } => self.column(*level, steps, *column)?,
+            BoundExpr::RootPath { .. } | BoundExpr::Lambda { .. } | BoundExpr::Count(_) => self.known(expression)?,
+            BoundExpr::Case { branches, scalar_type } => self.case(branches, &scalar_type.arrow())?,
             BoundExpr::Literal(value) => lit(scalar_from_value(value)),
             BoundExpr::Compare { .. } | BoundExpr::In { .. } => {
                 let coalesce = self.function("coalesce")?;
@@ -103,9 +109,22 @@ impl Lowering<'_> {
         Ok(binary(self.with_one_zero(left.clone())?, operator, self.with_one_zero(right.clone())?))
     }
 
-    fn column(&self, index: usize) -> Result<Expr, EngineError> {
-        let column = self.columns.get(index).cloned().flatten();
+    fn column(&self, level: usize, steps: &[usize], index: usize) -> Result<Expr, EngineError> {
+        let column = self.scopes.get(level).and_then(|scope| scope.column(steps, index));
         column.ok_or_else(|| EngineError::Internal("a bound column is not in its rows".to_owned()))
+    }
+
+    fn known(&self, expression: &BoundExpr) -> Result<Expr, EngineError> {
+        let known = self.known.iter().find(|(known, _)| known == expression).map(|(_, column)| column.clone());
+        known.ok_or_else(|| EngineError::Internal("a collection was not joined to its rows".to_owned()))
+    }
+
+    fn case(&self, branches: &[(BoundExpr, BoundExpr)], to: &DataType) -> Result<Expr, EngineError> {
+        let branches = branches.iter().map(|(condition, value)| {
+            let value = self.value(value)?;
+            Ok((Box::new(self.truth(condition)?), Box::new(self.as_type(value, to)?)))
+        });
+        Ok(Expr::Case(Case::new(None, branches.collect::<Result<Vec<_>, EngineError>>()?, None)))
     }
 
     fn function(&self, name: &str) -> Result<std::sync::Arc<datafusion::logical_expr::ScalarUDF>, EngineError> {
@@ -130,6 +149,11 @@ impl Lowering<'_> {
             BoundExpr::Literal(Value::Boolean(value)) => lit(*value != negated),
             BoundExpr::Literal(_)
             | BoundExpr::Column(_)
+            | BoundExpr::Path { .. }
+            | BoundExpr::RootPath { .. }
+            | BoundExpr::Lambda { .. }
+            | BoundExpr::Count(_)
+            | BoundExpr::Case { .. }
             | BoundExpr::Arithmetic { .. }
             | BoundExpr::Negate(_)
             | BoundExpr::Cast { .. }

@@ -73,6 +73,17 @@ impl<'a> Reference<'a> {
     fn evaluate(&self, expression: &BoundExpr) -> Outcome {
         match expression {
             BoundExpr::Column(index) => Ok(self.row[*index].clone()),
+            BoundExpr::Path { .. } | BoundExpr::RootPath { .. } | BoundExpr::Lambda { .. } | BoundExpr::Count(_) => {
+                panic!("there are no other rows here")
+            }
+            BoundExpr::Case { branches, scalar_type } => {
+                for (condition, value) in branches {
+                    if truth(&self.value(condition)?) == Some(true) {
+                        return self.value(value);
+                    }
+                }
+                Ok(Value::Null(*scalar_type))
+            }
             BoundExpr::Literal(value) => Ok(value.clone()),
             BoundExpr::Compare { op, left, right } => {
                 let expressions = [left, right];
@@ -145,6 +156,8 @@ impl<'a> Reference<'a> {
     fn never_null(&self, expression: &BoundExpr) -> bool {
         match expression {
             BoundExpr::Column(index) => !self.nullable[*index],
+            BoundExpr::Lambda { .. } | BoundExpr::Count(_) => true,
+            BoundExpr::Path { .. } | BoundExpr::RootPath { .. } | BoundExpr::Case { .. } => false,
             BoundExpr::Literal(value) => !value.is_null(),
             BoundExpr::Compare { .. } | BoundExpr::In { .. } => true,
             BoundExpr::And(left, right) | BoundExpr::Or(left, right) | BoundExpr::Arithmetic { left, right, .. } => {

@@ -3,9 +3,11 @@
 
 mod expression;
 mod functions;
+mod member;
 mod options;
 mod path;
 mod promote;
+mod scope;
 #[cfg(test)]
 mod tests;
 mod write;
