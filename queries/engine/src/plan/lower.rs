@@ -208,17 +208,21 @@ impl Lowering<'_> {
         })
     }
 
+    /// `lt` and `gt` are false beside a null. `le` and `ge` are "or equal" as well, and null equals itself.
     fn ordered(&self, op: ComparisonOperator, left: &BoundExpr, right: &BoundExpr) -> Result<Expr, EngineError> {
-        if beside_null(left, right).is_some() {
-            return Ok(lit(false));
+        let or_equal = matches!(op, ComparisonOperator::Le | ComparisonOperator::Ge);
+        if let Some(other) = beside_null(left, right) {
+            return Ok(if or_equal { Expr::IsNull(Box::new(self.value(other)?)) } else { lit(false) });
         }
         let (a, b) = (self.value(left)?, self.value(right)?);
-        self.float_guarded(self.comparison(&a, sql_operator(op), &b)?, &[&a, &b])
+        let holds = self.float_guarded(self.comparison(&a, sql_operator(op), &b)?, &[&a, &b])?;
+        if or_equal && self.nullable(&a)? && self.nullable(&b)? { Ok(holds.or(a.is_null().and(b.is_null()))) } else { Ok(holds) }
     }
 
     fn not_ordered(&self, op: ComparisonOperator, left: &BoundExpr, right: &BoundExpr) -> Result<Expr, EngineError> {
-        if beside_null(left, right).is_some() {
-            return Ok(lit(true));
+        let or_equal = matches!(op, ComparisonOperator::Le | ComparisonOperator::Ge);
+        if let Some(other) = beside_null(left, right) {
+            return Ok(if or_equal { Expr::IsNotNull(Box::new(self.value(other)?)) } else { lit(true) });
         }
         let (a, b) = (self.value(left)?, self.value(right)?);
         if is_nan(&a) || is_nan(&b) {
@@ -231,15 +235,16 @@ impl Lowering<'_> {
             _ => Operator::Lt,
         };
         let mut holds = self.comparison(&a, inverse, &b)?;
-        for side in [&a, &b] {
-            if self.nullable(side)? {
-                holds = holds.or(side.clone().is_null());
-            }
-        }
         for nan in self.nan_tests(&[&a, &b])? {
             holds = holds.or(nan);
         }
-        Ok(holds)
+        Ok(match (self.nullable(&a)?, self.nullable(&b)?) {
+            (false, false) => holds,
+            (true, false) => holds.or(a.is_null()),
+            (false, true) => holds.or(b.is_null()),
+            (true, true) if or_equal => holds.or(a.clone().is_null().and(b.clone().is_not_null())).or(a.is_not_null().and(b.is_null())),
+            (true, true) => holds.or(a.is_null()).or(b.is_null()),
+        })
     }
 
     fn in_list(&self, expression: &BoundExpr, list: &[Value], negated: bool) -> Result<Expr, EngineError> {
