@@ -38,8 +38,8 @@ pub mod syntax;
 pub mod value_type;
 
 pub use bound::{
-    ArithmeticOperator, BoundComputed, BoundExpand, BoundExpr, BoundOrder, BoundQuery, BoundRead, BoundWrite, ComparisonOperator,
-    MatchCondition, ODataFunction, ReadKind, WriteAction,
+    ArithmeticOperator, BoundComputed, BoundExpand, BoundExpr, BoundOrder, BoundQuantifier, BoundQuery, BoundRead, BoundWrite,
+    ComparisonOperator, MatchCondition, Members, MembersOrigin, ODataFunction, ReadKind, WriteAction,
 };
 pub use error::{ODataError, ODataErrorKind};
 pub use rows::{EntityBatch, EntityShape, ExpandForm, ExpandShape, ExpandedRows, PropertyShape, ValueShape};

@@ -3,19 +3,21 @@
 
 use crate::error::EngineError;
 use crate::plan::key_set::{KeySetFunction, KeySlot};
-use crate::plan::lower::Lowering;
+use crate::plan::rows::{Evaluator, Rows, relationship_of};
 use crate::plan::seek::{self, OrderKey};
-use crate::plan::tables::{VisibleTable, etag_columns};
+use crate::plan::tables::etag_columns;
 use crate::policy::{Rights, TableRights, WriteRight};
 use crate::statement::EntityRead;
-use datafusion::common::{Column, TableReference};
+use datafusion::common::Column;
 use datafusion::execution::session_state::SessionState;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, SortExpr, lit};
 use portico_catalog::{Origin, Relationship, Service, VirtualTable};
 use portico_odata::bound::Via;
-use portico_odata::{BoundExpand, BoundQuery, EntityShape, ExpandForm, ExpandShape, PropertyShape, ReadKind};
-use portico_provider_api::ScalarType;
+use portico_odata::{
+    BoundExpand, BoundExpr, BoundQuery, ComparisonOperator, EntityShape, ExpandForm, ExpandShape, PropertyShape, ReadKind,
+};
+use portico_provider_api::{ScalarType, Value};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -116,7 +118,7 @@ pub(super) struct Restriction {
     /// Columns whose values are put into the slot.
     pub keys: Option<(Vec<usize>, KeySlot)>,
     pub page_size: u64,
-    pub position: Option<Vec<portico_provider_api::Value>>,
+    pub position: Option<Vec<Value>>,
     pub counted: bool,
     /// The level is a child: its rows are cut per parent, not as a whole.
     pub nested: bool,
@@ -146,104 +148,55 @@ impl EntityPlanner<'_> {
         Ok(EntityPlan { kind: read.read.kind, via: via.map(|(_, plan)| plan), root, count, page_size, shape })
     }
 
-    pub(super) fn rights_on(&self, table: &str) -> Result<&Arc<TableRights>, EngineError> {
-        // The binder saw only what the caller may see, so this names nothing new.
-        self.rights
-            .tables
-            .get(table)
-            .ok_or_else(|| EngineError::UnknownName { message: format!("there is no table '{table}'"), suggestion: None })
+    pub(super) fn evaluator(&self) -> Evaluator<'_> {
+        Evaluator { session: self.session, rights: self.rights, now: self.now }
     }
 
-    pub(super) fn relationship<'m>(&self, table: &'m VirtualTable, index: usize) -> Result<&'m Relationship, EngineError> {
-        table.relationships.get(index).ok_or_else(|| EngineError::Internal("a bound relationship is not in its table".to_owned()))
+    pub(super) fn rights_on(&self, table: &str) -> Result<&Arc<TableRights>, EngineError> {
+        // The binder saw only what the caller may see, so this names nothing new.
+        let found = self.rights.tables.get(table);
+        found.ok_or_else(|| EngineError::UnknownName { message: format!("there is no table '{table}'"), suggestion: None })
     }
 
     /// The link columns on the far side, and the query for their values on the near side.
     fn via(&self, via: &Via) -> Result<(Vec<usize>, ViaPlan), EngineError> {
         let rights = self.rights_on(&via.table)?;
         let table = &rights.table;
-        let relationship = self.relationship(table, via.relationship)?;
-        let builder = self.scan(rights, false)?;
-        let lowering = self.lowering(table, &builder);
-        let condition = self.key_condition(table, &via.key, &lowering)?;
-        let columns: Vec<Expr> = relationship.on.iter().map(|(own, _)| self.column(&builder, table, *own)).collect::<Result<_, _>>()?;
-        let plan = builder.filter(condition)?.project(columns)?.build()?;
+        let relationship = relationship_of(table, via.relationship)?;
+        let rows = Rows::scan(&self.evaluator(), rights, false)?.filter(&self.evaluator(), &key_condition(table, &via.key)?)?;
+        let columns: Vec<Expr> = relationship.on.iter().map(|(own, _)| rows.column(*own)).collect::<Result<_, _>>()?;
+        let plan = rows.builder.project(columns)?.build()?;
         let far: Vec<usize> = relationship.on.iter().map(|(_, theirs)| *theirs).collect();
         let other = &self.rights_on(&relationship.to)?.table;
         let key_types = far.iter().filter_map(|index| other.columns.get(*index)).map(|column| column.scalar_type).collect();
         Ok((far, ViaPlan { plan, slot: KeySlot::new(), key_types, table: via.table.clone() }))
     }
 
-    pub(super) fn scan(&self, rights: &Arc<TableRights>, with_etag: bool) -> Result<LogicalPlanBuilder, EngineError> {
-        let visible = Arc::new(VisibleTable::new(Arc::clone(rights), with_etag));
-        Ok(LogicalPlanBuilder::scan(TableReference::bare(rights.table.name.clone()), visible, None)?)
-    }
-
-    pub(super) fn lowering(&self, table: &VirtualTable, builder: &LogicalPlanBuilder) -> Lowering<'_> {
-        let schema = Arc::clone(builder.schema());
-        let column = |name: &str| schema.qualified_field_with_unqualified_name(name).ok().map(|field| Expr::Column(Column::from(field)));
-        let columns = table.columns.iter().map(|own| column(&own.name)).collect();
-        Lowering { session: self.session, columns, schema, now: self.now }
-    }
-
-    fn column(&self, builder: &LogicalPlanBuilder, table: &VirtualTable, index: usize) -> Result<Expr, EngineError> {
-        let column = table.columns.get(index).ok_or_else(|| EngineError::Internal("a bound column is not in its table".to_owned()))?;
-        Ok(Expr::Column(Column::from(builder.schema().qualified_field_with_unqualified_name(&column.name)?)))
-    }
-
-    fn key_condition(
-        &self,
-        table: &VirtualTable,
-        key: &[portico_provider_api::Value],
-        lowering: &Lowering<'_>,
-    ) -> Result<Expr, EngineError> {
-        let equalities = table.key.iter().zip(key).map(|(column, value)| {
-            use portico_odata::{BoundExpr, ComparisonOperator};
-            lowering.truth(&BoundExpr::Compare {
-                op: ComparisonOperator::Eq,
-                left: Box::new(BoundExpr::Column(*column)),
-                right: Box::new(BoundExpr::Literal(value.clone())),
-            })
-        });
-        let all = equalities.collect::<Result<Vec<_>, _>>()?;
-        all.into_iter().reduce(Expr::and).ok_or_else(|| EngineError::Invalid(format!("'{}' has no key", table.name)))
-    }
-
     /// The rows of a level before order and paging: key, slot, `$filter`.
-    pub(super) fn filtered(
-        &self,
-        query: &BoundQuery,
-        restriction: &Restriction,
-        with_etag: bool,
-    ) -> Result<LogicalPlanBuilder, EngineError> {
+    pub(super) fn filtered(&self, query: &BoundQuery, restriction: &Restriction, with_etag: bool) -> Result<Rows, EngineError> {
         let rights = self.rights_on(&query.table)?;
-        let table = &rights.table;
-        let mut builder = self.scan(rights, with_etag)?;
-        let mut conditions = Vec::new();
+        let evaluator = self.evaluator();
+        let mut rows = Rows::scan(&evaluator, rights, with_etag)?;
         if let Some((columns, slot)) = &restriction.keys {
             let function = ScalarUDF::from(KeySetFunction::new(slot.clone(), columns.len()));
-            let arguments = columns.iter().map(|index| self.column(&builder, table, *index)).collect::<Result<Vec<_>, _>>()?;
-            conditions.push(function.call(arguments));
+            let arguments = columns.iter().map(|index| rows.column(*index)).collect::<Result<Vec<_>, _>>()?;
+            rows.builder = rows.builder.filter(function.call(arguments))?;
         }
-        let lowering = self.lowering(table, &builder);
         if let Some(key) = &query.key {
-            conditions.push(self.key_condition(table, key, &lowering)?);
+            rows = rows.filter(&evaluator, &key_condition(&rights.table, key)?)?;
         }
-        if let Some(filter) = &query.filter {
-            conditions.push(lowering.truth(filter)?);
+        match &query.filter {
+            Some(filter) => rows.filter(&evaluator, filter),
+            None => Ok(rows),
         }
-        if let Some(all) = conditions.into_iter().reduce(Expr::and) {
-            builder = builder.filter(all)?;
-        }
-        Ok(builder)
     }
 
     fn count(&self, query: &BoundQuery, restriction: &Restriction) -> Result<LogicalPlan, EngineError> {
         if let Some(apply) = &query.apply {
             return self.applied_count(query, apply, restriction);
         }
-        let builder = self.filtered(query, restriction, false)?;
-        Ok(builder.aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64))])?.build()?)
+        let rows = self.filtered(query, restriction, false)?;
+        Ok(rows.builder.aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64))])?.build()?)
     }
 
     fn node(&self, query: &BoundQuery, restriction: Restriction) -> Result<(EntityNode, EntityShape), EngineError> {
@@ -253,9 +206,10 @@ impl EntityPlanner<'_> {
         let rights = Arc::clone(self.rights_on(&query.table)?);
         let table = Arc::clone(&rights.table);
         let with_etag = !restriction.counted && has_etag(&rights);
-        let mut builder = self.filtered(query, &restriction, with_etag)?;
-        let lowering = self.lowering(&table, &builder);
-        let keys = self.order(query, &table, &builder, &lowering, &restriction)?;
+        let rows = self.filtered(query, &restriction, with_etag)?;
+        let rows = rows.prepare(&self.evaluator(), query.order_by.iter().map(|order| &order.expr))?;
+        let keys = self.order(query, &table, &rows, &restriction)?;
+        let mut builder = rows.builder.clone();
         if let Some(position) = &restriction.position {
             let condition = seek::after(&keys, position, builder.schema())?;
             builder = builder.filter(condition)?;
@@ -268,7 +222,7 @@ impl EntityPlanner<'_> {
         }
 
         let relationships: Vec<&Relationship> =
-            query.expand.iter().map(|expand| self.relationship(&table, expand.relationship)).collect::<Result<_, _>>()?;
+            query.expand.iter().map(|expand| relationship_of(&table, expand.relationship)).collect::<Result<_, _>>()?;
         let mut wanted = query.select.clone();
         let links = relationships.iter().flat_map(|relationship| relationship.on.iter().map(|(own, _)| *own));
         let slot = restriction.keys.iter().flat_map(|(columns, _)| columns.iter().copied());
@@ -277,7 +231,7 @@ impl EntityPlanner<'_> {
                 wanted.push(index);
             }
         }
-        let mut output = wanted.iter().map(|index| self.column(&builder, &table, *index)).collect::<Result<Vec<_>, _>>()?;
+        let mut output = wanted.iter().map(|index| rows.column(*index)).collect::<Result<Vec<_>, _>>()?;
         let mut position_columns = Vec::new();
         if restriction.page_size > 0 {
             for (number, key) in keys.iter().enumerate() {
@@ -331,11 +285,11 @@ impl EntityPlanner<'_> {
         &self,
         query: &BoundQuery,
         table: &VirtualTable,
-        builder: &LogicalPlanBuilder,
-        lowering: &Lowering<'_>,
+        rows: &Rows,
         restriction: &Restriction,
     ) -> Result<Vec<OrderKey>, EngineError> {
         let mut keys = Vec::new();
+        let lowering = rows.lowering(&self.evaluator());
         for order in &query.order_by {
             let expr = lowering.sort_key(&order.expr)?;
             // A constant orders nothing, and `now()` would be another one on the next page: every row would come after it.
@@ -346,7 +300,7 @@ impl EntityPlanner<'_> {
         let cut = query.top.is_some() || query.skip > 0 || restriction.page_size > 0;
         if query.key.is_none() && (cut || !keys.is_empty()) {
             for index in &table.key {
-                let expr = self.column(builder, table, *index)?;
+                let expr = rows.column(*index)?;
                 if !keys.iter().any(|key| key.expr == expr) {
                     keys.push(OrderKey { expr, descending: false });
                 }
@@ -386,6 +340,15 @@ impl EntityPlanner<'_> {
         };
         Ok((child, shape))
     }
+}
+
+/// The condition that a row has a key.
+fn key_condition(table: &VirtualTable, key: &[Value]) -> Result<BoundExpr, EngineError> {
+    let equalities =
+        table.key.iter().zip(key).map(|(column, value)| {
+            BoundExpr::compare(ComparisonOperator::Eq, BoundExpr::Column(*column), BoundExpr::Literal(value.clone()))
+        });
+    BoundExpr::all(equalities.collect()).ok_or_else(|| EngineError::Invalid(format!("'{}' has no key", table.name)))
 }
 
 /// Whether entities carry an ETag: only those that the caller may change need one, and it may cost the whole row.

@@ -45,6 +45,38 @@ const SUMS: &[Case] = &[
     ("Sales?$apply=compute(Amount mul 2 as Twice)/aggregate(Twice with sum as T)", r#"SELECT sum("Amount" * 2)::text "T" FROM sales"#, Any),
 ];
 
+const PATHS: &[Case] = &[
+    (
+        "Sales?$apply=aggregate(Amount mul Product/Tax with sum as Tax)",
+        r#"SELECT sum("Amount" * "Tax")::text "Tax" FROM sales s LEFT JOIN products p ON p."Id" = s."ProductId""#,
+        Any,
+    ),
+    (
+        "Sales?$apply=filter(Customer/Country eq 'USA')/groupby((Customer/Name,Region),aggregate(Amount add Customer/Credit with max as M,$count as N))",
+        r#"SELECT json_build_object('Name', "Name") "Customer", "Region", max("Amount" + "Credit")::text "M", count(*)::text "N"
+           FROM sales s JOIN customers c ON c."Id" = s."CustomerId" WHERE "Country" = 'USA' GROUP BY "Name", "Region""#,
+        Any,
+    ),
+    (
+        "Customers?$apply=filter(Sales/any(s:s/Amount gt 10))/aggregate($count as N,Sales/$count as S)",
+        r#"WITH f AS (SELECT * FROM customers c WHERE EXISTS (SELECT 1 FROM sales s WHERE s."CustomerId" = c."Id" AND "Amount" > 10))
+           SELECT count(*)::text "N", (SELECT count(*) FROM sales WHERE "CustomerId" IN (SELECT "Id" FROM f))::text "S" FROM f"#,
+        Any,
+    ),
+    (
+        "Sales?$apply=compute(Product/Tax mul 100 as Percent)/groupby((Percent,Product/Tax),aggregate($count as N))/orderby(Percent)",
+        r#"SELECT json_build_object('Tax', "Tax"::text) "Product", ("Tax" * 100)::text "Percent", count(*)::text "N"
+           FROM sales s JOIN products p ON p."Id" = s."ProductId" GROUP BY "Tax" ORDER BY "Tax""#,
+        Counts,
+    ),
+    (
+        "Sales?$apply=groupby((Region),orderby(Product/Tax desc,Id)/top(1)/aggregate(Id with max as Id0))",
+        r#"SELECT "Region", "Id"::text "Id0" FROM (SELECT s.*, row_number() OVER (PARTITION BY "Region" ORDER BY "Tax" DESC NULLS LAST, s."Id") n
+           FROM sales s JOIN products p ON p."Id" = s."ProductId") x WHERE n = 1"#,
+        Any,
+    ),
+];
+
 const GROUPS: &[Case] = &[
     (
         "Sales?$apply=groupby((Region),aggregate(Amount with sum as Total,$count as N))",
@@ -330,6 +362,11 @@ async fn check(cases: &[Case]) {
 #[tokio::test]
 async fn sums_and_their_like() {
     check(SUMS).await;
+}
+
+#[tokio::test]
+async fn paths_in_expressions() {
+    check(PATHS).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! get into the databases as SQL text, on another way than the one under test.
 
 use crate::harness::{Incapable, context, principal, table};
+use crate::odata_reference::Related;
 use portico_catalog::{ModelDefinition, ModelView, TableDefinition};
 use portico_engine::{Answer, Engine, EngineError, EngineSettings, EntityRead, Paging, Statement};
 use portico_odata::{BoundQuery, BoundRead, ODataError, bind, parse};
@@ -16,12 +17,26 @@ use std::time::Duration;
 use tokio_postgres::{Client, NoTls};
 
 const SERVER: &str = "PORTICO_TEST_POSTGRES_URL";
-const TABLES: &str = r#"{
-  "Memory": { "source": "memory", "remote": "t" },
-  "Incapable": { "source": "incapable", "remote": "t" },
-  "Sqlite": { "source": "sqlite", "remote": "t" },
-  "Postgres": { "source": "postgres", "remote": "public.t" }
-}"#;
+/// Relationships of each kind's rows with each other, where the rows have the columns: along a key, back again, between rows that share a
+/// value, and to one of several rows that do.
+const RELATIONSHIPS: [(&str, &str, &str, bool); 4] =
+    [("Next", "Big", "Id", false), ("Previous", "Id", "Big", true), ("Peers", "M", "M", true), ("Fellow", "Code", "Code", false)];
+
+fn tables(columns: &[Column]) -> String {
+    let known = |name: &str| columns.iter().any(|column| column.name == name);
+    let table = |kind: &&str| {
+        let relationships = RELATIONSHIPS
+            .iter()
+            .filter(|(_, own, theirs, _)| known(own) && known(theirs))
+            .map(|(name, own, theirs, many)| format!(r#""{name}": {{ "to": "{kind}", "on": {{ "{own}": "{theirs}" }}, "many": {many} }}"#));
+        let relationships = relationships.collect::<Vec<_>>().join(", ");
+        let remote = if *kind == "Postgres" { "public.t" } else { "t" };
+        let source = kind.to_lowercase();
+        format!(r#""{kind}": {{ "source": "{source}", "remote": "{remote}", "relationships": {{ {relationships} }} }}"#)
+    };
+    format!("{{ {} }}", KINDS.iter().map(table).collect::<Vec<_>>().join(", "))
+}
+
 const ACCESS: &str = r#"{ "roles": { "all": { "Memory": {}, "Incapable": {}, "Sqlite": {}, "Postgres": {} } } }"#;
 
 /// The tables of the model; each holds the rows of [`World::rows`] of the same position.
@@ -128,7 +143,7 @@ impl World {
         for (name, source) in &sources {
             schemas.insert(name.clone(), source.remote_schema(&Selection::All, &QueryContext::default()).await.unwrap());
         }
-        let tables: indexmap::IndexMap<String, TableDefinition> = serde_json::from_str(TABLES).unwrap();
+        let tables: indexmap::IndexMap<String, TableDefinition> = serde_json::from_str(&tables(columns)).unwrap();
         let definition = ModelDefinition { sources: sources.keys().cloned().collect(), tables, ..ModelDefinition::default() };
         let engine = Engine::new(EngineSettings::default(), sources, serde_json::from_str(ACCESS).unwrap()).unwrap();
         let (model, _) = portico_catalog::build(&definition, &schemas, &|model, sql| engine.describe_view(model, sql)).unwrap();
@@ -167,6 +182,22 @@ impl World {
     pub fn bind(&self, kind: usize, options: &[(&str, &str)]) -> Result<BoundQuery, ODataError> {
         let encoded: Vec<String> = options.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
         bind::read(&parse::request(KINDS[kind], Some(&encoded.join("&")))?, &self.view).map(|read| read.query)
+    }
+
+    /// The rows of a kind, as expressions find them: with those that they are related to.
+    pub fn related(&self, kind: usize) -> Related<'_> {
+        let table = &self.view.tables[KINDS[kind]].table;
+        Related {
+            rows: &self.rows[kind],
+            types: self.columns.iter().map(|column| column.scalar_type).collect(),
+            links: table.relationships.iter().map(|relationship| relationship.on[0]).collect(),
+        }
+    }
+
+    /// The keys that a query written by hand finds at PostgreSQL itself.
+    pub async fn by_hand(&self, sql: &str) -> Vec<i64> {
+        let rows = self.database.client.query(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        rows.iter().map(|row| row.get(0)).collect()
     }
 
     /// The keys of the answer, in order, and where the next page begins.

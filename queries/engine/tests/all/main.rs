@@ -9,6 +9,7 @@ mod entities;
 mod harness;
 mod kinds;
 mod null_logic;
+mod odata_paths;
 mod odata_random;
 mod odata_reference;
 mod odata_values;

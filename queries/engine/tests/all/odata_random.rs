@@ -207,9 +207,65 @@ const CLASSES: [Class; 12] = [
 /// Makes expressions as text.
 pub struct Writer<'a> {
     pub random: &'a mut Rng,
+    /// How many lambdas are around: their variables are `v1`, `v2`, …
+    inside: u8,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub fn new(random: &'a mut Rng) -> Writer<'a> {
+        Writer { random, inside: 0 }
+    }
+
+    /// The row that a name is to belong to: mostly the innermost, now and then one along a to-one relationship.
+    fn prefix(&mut self) -> String {
+        let inside = self.inside;
+        let mut prefix = match inside {
+            0 => (if self.one_in(12) { "$it/" } else { "" }).to_owned(),
+            inside => match self.random.u8(0..6) {
+                0 => String::new(),
+                1 => "$it/".to_owned(),
+                2 => format!("v{}/", self.random.u8(1..=inside)),
+                _ => format!("v{inside}/"),
+            },
+        };
+        while self.one_in(10) {
+            prefix += self.pick(&["Next/", "Next/", "Fellow/"]);
+        }
+        prefix
+    }
+
+    /// A condition on, or a number of, related rows.
+    fn collection(&mut self) -> String {
+        let prefix = self.prefix();
+        format!("{prefix}{}", self.pick(&["Previous", "Previous", "Peers"]))
+    }
+
+    fn lambda(&mut self) -> String {
+        let collection = self.collection();
+        let quantifier = self.pick(&["any", "any", "all"]);
+        if quantifier == "any" && self.one_in(5) {
+            return format!("{collection}/any()");
+        }
+        self.inside += 1;
+        let depth = if self.inside == 1 { 1 } else { 0 };
+        let condition = self.condition(depth);
+        let variable = self.inside;
+        self.inside -= 1;
+        format!("{collection}/{quantifier}(v{variable}:{condition})")
+    }
+
+    fn count(&mut self) -> String {
+        let collection = self.collection();
+        if self.one_in(2) {
+            return format!("{collection}/$count");
+        }
+        // Names without prefix are the members' there.
+        let inside = std::mem::replace(&mut self.inside, 0);
+        let condition = self.condition(0);
+        self.inside = inside;
+        format!("{collection}/$count($filter={condition})")
+    }
+
     fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.random.usize(0..choices.len())]
     }
@@ -233,7 +289,8 @@ impl Writer<'_> {
                 _ => format!("({left} and {})", self.condition(depth - 1)),
             };
         }
-        match self.random.u8(0..16) {
+        match self.random.u8(0..18) {
+            16 | 17 if self.inside < 2 => self.lambda(),
             0 => self.pick(&["Flag", "Sure", "true", "false", "null"]).to_owned(),
             1 | 2 => {
                 let function = self.pick(&["contains", "startswith", "endswith"]);
@@ -254,11 +311,12 @@ impl Writer<'_> {
     }
 
     fn item(&mut self, class: Class) -> String {
-        if self.one_in(6) { self.column(class).to_owned() } else { self.constant(class) }
+        if self.one_in(6) { self.column(class) } else { self.constant(class) }
     }
 
-    fn column(&mut self, class: Class) -> &'static str {
-        match class {
+    fn column(&mut self, class: Class) -> String {
+        let prefix = self.prefix();
+        let name = match class {
             Class::Number => {
                 self.pick(&["Small", "N", "M", "Big", "Single", "Solid", "Ratio", "Share", "Amount", "Rate", "Id", "N", "Ratio", "Amount"])
             }
@@ -269,7 +327,8 @@ impl Writer<'_> {
             Class::Time => self.pick(&["Clock", "Opens"]),
             Class::Moment => self.pick(&["At", "Zoned", "Stamp"]),
             Class::Guid => self.pick(&["Uid", "Tag"]),
-        }
+        };
+        format!("{prefix}{name}")
     }
 
     /// A literal, null now and then.
@@ -305,7 +364,7 @@ impl Writer<'_> {
     /// An expression of a class.
     pub fn operand(&mut self, class: Class, depth: u8) -> String {
         if depth == 0 || self.one_in(3) {
-            return if self.one_in(3) { self.constant(class) } else { self.column(class).to_owned() };
+            return if self.one_in(3) { self.constant(class) } else { self.column(class) };
         }
         match class {
             Class::Number => self.number(depth - 1),
@@ -314,12 +373,13 @@ impl Writer<'_> {
             Class::Date if self.one_in(2) => format!("date({})", self.column(Class::Moment)),
             Class::Time if self.one_in(2) => format!("time({})", self.column(Class::Moment)),
             Class::Moment if self.one_in(4) => "now()".to_owned(),
-            Class::Binary | Class::Date | Class::Time | Class::Moment | Class::Guid => self.column(class).to_owned(),
+            Class::Binary | Class::Date | Class::Time | Class::Moment | Class::Guid => self.column(class),
         }
     }
 
     fn number(&mut self, depth: u8) -> String {
-        match self.random.u8(0..12) {
+        match self.random.u8(0..13) {
+            12 if self.inside < 2 => self.count(),
             0..=4 => {
                 let op = self.pick(&["add", "sub", "mul", "div", "divby", "mod"]);
                 format!("({} {op} {})", self.operand(Class::Number, depth), self.operand(Class::Number, depth))

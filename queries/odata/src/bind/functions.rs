@@ -54,6 +54,9 @@ pub(super) const NOT_BUILT: [&str; 14] = [
 /// Binds a call whose number of arguments has been checked.
 pub(super) fn call(name: &str, function: ODataFunction, arguments: Vec<Operand>) -> Result<(BoundExpr, ScalarType), String> {
     use ODataFunction as F;
+    if let Some(argument) = arguments.iter().find(|argument| !argument.is_plain()) {
+        return Err(wrong(name, "other arguments", argument));
+    }
     let (arguments, scalar_type) = match function {
         F::Contains | F::StartsWith | F::EndsWith => (texts(name, arguments)?, ScalarType::Boolean),
         F::Length | F::IndexOf => (texts(name, arguments)?, ScalarType::Int32),
@@ -86,7 +89,7 @@ fn texts(name: &str, arguments: Vec<Operand>) -> Result<Vec<BoundExpr>, String> 
 }
 
 fn text(name: &str, argument: Operand) -> Result<BoundExpr, String> {
-    match argument.scalar_type {
+    match argument.scalar_type() {
         None | Some(ScalarType::Text) => coerce(argument, ScalarType::Text),
         Some(_) => Err(wrong(name, "text", &argument)),
     }
@@ -101,7 +104,7 @@ fn substring(name: &str, arguments: Vec<Operand>) -> Result<Vec<BoundExpr>, Stri
             continue;
         }
         let expected = if index == 1 { "a whole number as its start" } else { "a whole number as its length" };
-        if !matches!(argument.scalar_type, None | Some(ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64)) {
+        if !matches!(argument.scalar_type(), None | Some(ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64)) {
             return Err(wrong(name, expected, &argument));
         }
         let shown = argument.text.clone();
@@ -118,7 +121,7 @@ fn substring(name: &str, arguments: Vec<Operand>) -> Result<Vec<BoundExpr>, Stri
 fn instants(name: &str, arguments: Vec<Operand>, types: &[ScalarType]) -> Result<Vec<BoundExpr>, String> {
     let mut bound = Vec::with_capacity(arguments.len());
     for argument in arguments {
-        let fitting = match (argument.scalar_type, &argument.literal) {
+        let fitting = match (argument.scalar_type(), &argument.literal) {
             (None, _) => types.first().copied(),
             (Some(scalar_type), _) if types.contains(&scalar_type) => Some(scalar_type),
             (Some(ScalarType::Text), Some(literal)) => {
@@ -136,7 +139,7 @@ fn instants(name: &str, arguments: Vec<Operand>, types: &[ScalarType]) -> Result
 /// Rounding: floats and decimals as they are, integers as decimals.
 fn whole(name: &str, arguments: Vec<Operand>) -> Result<(Vec<BoundExpr>, ScalarType), String> {
     let Some(argument) = arguments.into_iter().next() else { return Err(format!("{name} expects a number")) };
-    let scalar_type = match argument.scalar_type {
+    let scalar_type = match argument.scalar_type() {
         None => ScalarType::Float64,
         Some(float @ (ScalarType::Float32 | ScalarType::Float64)) => float,
         Some(exact) => match decimal_extent(exact) {

@@ -4,9 +4,11 @@
 mod apply;
 mod expression;
 mod functions;
+mod member;
 mod options;
 mod path;
 mod promote;
+mod scope;
 #[cfg(test)]
 mod tests;
 mod write;

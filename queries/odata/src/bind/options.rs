@@ -1,7 +1,7 @@
 //! Query options: which apply where, and what they say of one table.
 
-use super::expression::Scope;
 use super::path::Target;
+use super::scope::Scope;
 use super::{MAX_EXPAND_DEPTH, plain_query, suggestion, table_columns};
 use crate::bound::{BoundExpand, BoundOrder, BoundQuery, ReadKind};
 use crate::error::ODataError;
@@ -30,7 +30,8 @@ impl<'a> Place<'a> {
     }
 
     fn scope(&self, option: &'static str) -> Scope<'a> {
-        Scope { table: self.table, rows: self.rows, aliases: self.aliases, target: self.target(option) }
+        let scope = Scope::new(self.view, Some(self.table), self.rows, self.aliases, self.target(option));
+        if self.nested_in.is_some() { scope.without_it() } else { scope }
     }
 }
 
@@ -134,13 +135,13 @@ fn order_by(place: &Place<'_>, items: &[OrderItem]) -> Result<Vec<BoundOrder>, O
     let mut bound = Vec::with_capacity(items.len());
     for item in items {
         let at = Some(item.expr.span.start);
-        let (expr, scalar_type) = scope.scalar(&item.expr)?;
-        match scalar_type {
+        let (expr, value_type) = scope.value(&item.expr)?;
+        match value_type.scalar() {
             ScalarType::Binary => {
                 return Err(ODataError::bad_request("$orderby: values of type Edm.Binary have no order").at(scope.target, at));
             }
             ScalarType::Json => return Err(ODataError::not_implemented("$orderby over a JSON property").at(scope.target, at)),
-            _ => bound.push(BoundOrder { expr, descending: item.descending }),
+            _ => bound.push(BoundOrder { expr: scope.order(expr, &value_type), descending: item.descending }),
         }
     }
     Ok(bound)

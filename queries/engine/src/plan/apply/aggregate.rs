@@ -1,7 +1,7 @@
 //! `aggregate`: one row per group. Items that look at other rows than the group's own (related entities, each once; groups within the
 //! group) are aggregated apart and joined by the group's keys.
 
-use super::{ApplyPlanner, Groups, Rows};
+use super::{ApplyPlanner, Groups, Stage};
 use crate::error::EngineError;
 use arrow::datatypes::DataType;
 use datafusion::common::{Column, NullEquality};
@@ -21,11 +21,11 @@ struct Part {
 impl ApplyPlanner<'_> {
     pub(super) fn aggregate(
         &self,
-        rows: Rows,
+        stage: Stage,
         keys: &[usize],
         items: &[BoundAggregate],
         groups: Option<&Groups>,
-    ) -> Result<Rows, EngineError> {
+    ) -> Result<Stage, EngineError> {
         let mut parts: Vec<Part> = Vec::new();
         let mut done = vec![false; items.len()];
         for (first, item) in items.iter().enumerate() {
@@ -39,7 +39,7 @@ impl ApplyPlanner<'_> {
                     *done = true;
                 }
             }
-            let own = if item.before.is_empty() { rows.clone() } else { self.sequence(rows.clone(), &item.before)? };
+            let own = if item.before.is_empty() { stage.clone() } else { self.sequence(stage.clone(), &item.before)? };
             let part = self.part(own, &item.keys, items, &alike)?;
             // The group's own rows know every group, unless some have lost theirs.
             if item.before.is_empty() { parts.insert(0, part) } else { parts.push(part) }
@@ -47,18 +47,17 @@ impl ApplyPlanner<'_> {
         let complete = groups.is_none() && items.iter().any(|item| item.before.is_empty());
         let base = match (complete || keys.is_empty(), groups) {
             (true, _) => None,
-            (false, Some(groups)) => Some(self.distinct(groups.rows.clone(), &groups.keys)?),
-            (false, None) => Some(self.distinct(rows, keys)?),
+            (false, Some(groups)) => Some(self.distinct(groups.stage.clone(), &groups.keys)?),
+            (false, None) => Some(self.distinct(stage, keys)?),
         };
         self.joined(base, parts, items)
     }
 
     /// Aggregates some of the items.
-    fn part(&self, rows: Rows, keys: &[usize], items: &[BoundAggregate], which: &[usize]) -> Result<Part, EngineError> {
-        let lowering = self.lowering(&rows);
+    fn part(&self, mut stage: Stage, keys: &[usize], items: &[BoundAggregate], which: &[usize]) -> Result<Part, EngineError> {
         let (mut input, mut calls, mut output, mut results) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut groups = Vec::with_capacity(keys.len());
-        for key in self.partition(&rows, keys)? {
+        for key in self.partition(&stage, keys)? {
             let name = self.name();
             input.push(key.alias(&name));
             groups.push(Column::from_name(name));
@@ -68,10 +67,11 @@ impl ApplyPlanner<'_> {
             let argument = match &item.argument {
                 None => lit(1_i64),
                 Some(argument) => {
-                    let value = lowering.value(argument)?;
+                    let value;
+                    (stage, value) = self.value(stage, argument)?;
                     let name = self.name();
-                    let canonical = if item.method == BoundMethod::CountDistinct { self.group_key(value, &rows)? } else { value };
-                    let data_type = canonical.get_type(rows.builder.schema())?;
+                    let canonical = if item.method == BoundMethod::CountDistinct { self.group_key(value, &stage)? } else { value };
+                    let data_type = canonical.get_type(stage.builder().schema())?;
                     let wide = widened(item.method, item.column.value_type.scalar(), &data_type);
                     input.push(wide.map_or(canonical.clone(), |wide| cast(canonical, wide)).alias(&name));
                     Expr::Column(Column::from_name(name))
@@ -89,7 +89,7 @@ impl ApplyPlanner<'_> {
         let unique =
             calls.iter().enumerate().filter(|(at, call)| !calls.iter().take(*at).any(|other| other == *call)).map(|(_, call)| call.clone());
         let unique: Vec<Expr> = unique.collect();
-        let builder = rows.builder.project(input)?.aggregate(groups.iter().cloned().map(Expr::Column), unique)?;
+        let builder = stage.rows.builder.project(input)?.aggregate(groups.iter().cloned().map(Expr::Column), unique)?;
         let mut columns: Vec<Expr> = groups.iter().cloned().map(Expr::Column).collect();
         for (index, from, to) in output {
             let Some(item) = items.get(index) else { continue };
@@ -102,13 +102,13 @@ impl ApplyPlanner<'_> {
     }
 
     /// Puts parts side by side, group by group.
-    fn joined(&self, base: Option<Rows>, parts: Vec<Part>, items: &[BoundAggregate]) -> Result<Rows, EngineError> {
+    fn joined(&self, base: Option<Stage>, parts: Vec<Part>, items: &[BoundAggregate]) -> Result<Stage, EngineError> {
         let mut parts = parts.into_iter();
         let outer = base.is_some();
         let (mut builder, keys, mut found) = match base {
             Some(base) => {
-                let keys = base.columns.iter().flatten().filter_map(|expr| expr.try_as_col().cloned()).collect();
-                (base.builder, keys, Vec::new())
+                let keys = base.columns().iter().flatten().filter_map(|expr| expr.try_as_col().cloned()).collect();
+                (base.rows.builder, keys, Vec::new())
             }
             None => {
                 let first = parts.next().ok_or_else(|| EngineError::Internal("an aggregation computes nothing".to_owned()))?;
@@ -142,7 +142,7 @@ impl ApplyPlanner<'_> {
             names.push(Expr::Column(Column::from_name(name)));
         }
         columns.extend(names);
-        Ok(Rows::grouped(builder.project(output)?, columns, identity))
+        Ok(Stage::grouped(builder.project(output)?, columns, identity))
     }
 
     fn or_zero(&self, expr: Expr, item: &BoundAggregate) -> Result<Expr, EngineError> {

@@ -1,111 +1,97 @@
 //! Relationships that transformations follow, and `join`.
 
-use super::{ApplyPlanner, Groups, Rows};
+use super::{ApplyPlanner, Groups, Stage};
 use crate::error::EngineError;
+use crate::plan::rows::{Far, Rows, relationship_of};
+use crate::plan::seek::OrderKey;
+use crate::policy::TableRights;
 use datafusion::common::Column;
-use datafusion::logical_expr::{Expr, JoinType, LogicalPlanBuilder};
-use portico_catalog::{Relationship, VirtualTable};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::logical_expr::{Expr, JoinType};
 use portico_odata::bound::apply::{BoundFollow, BoundJoin};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 impl ApplyPlanner<'_> {
     /// Appends all columns of what a relationship leads to.
-    pub(super) fn follow(&self, rows: Rows, follow: &BoundFollow) -> Result<Rows, EngineError> {
-        let (far, link) = self.related(follow)?;
-        let own = self.at(&rows, &self.own_columns(follow)?)?;
-        let columns = far.columns.len() - self.appended_links(follow)?;
+    pub(super) fn follow(&self, mut stage: Stage, follow: &BoundFollow) -> Result<Stage, EngineError> {
+        let many = relationship_of(&self.entities.rights_on(&follow.table)?.table, follow.relationship)?.many;
+        let far = self.far(&stage, follow)?;
+        let far = if many { far } else { far.single()? };
         let join_type = if follow.outer { JoinType::Left } else { JoinType::Inner };
-        let conditions = own.into_iter().zip(link).map(|(own, theirs)| own.eq(theirs));
-        let builder = rows.builder.join_on(far.builder.build()?, join_type, conditions)?;
-        let mut all = rows.columns;
-        all.extend(far.columns.into_iter().take(columns));
-        let (_, relationship) = self.relationship(follow)?;
-        let mut identity = rows.identity;
-        if relationship.many {
-            identity.extend(far.identity);
+        if many {
+            stage.unique &= !far.table.table.key.is_empty();
+            stage.identity.extend(key_of(&far.table, &far.columns).unwrap_or_default());
         }
-        Ok(Rows { builder, columns: all, identity, ..rows })
+        let plan = far.builder.build()?;
+        let mut stage = stage.step(|builder| builder.join_with_expr_keys(plan, join_type, far.links, None))?;
+        stage.append(far.columns);
+        Ok(stage)
     }
 
-    pub(super) fn join(&self, rows: Rows, join: &BoundJoin) -> Result<Rows, EngineError> {
-        let own_positions = self.own_columns(&join.follow)?;
-        let own = self.at(&rows, &own_positions)?;
-        let (far, link) = self.related(&join.follow)?;
+    /// The far side of a relationship.
+    fn far(&self, stage: &Stage, follow: &BoundFollow) -> Result<Far, EngineError> {
+        let near = self.entities.rights_on(&follow.table)?;
+        let columns = stage.columns().get(follow.first..).and_then(|columns| columns.get(..near.table.columns.len()));
+        let columns = columns.ok_or_else(|| EngineError::Internal("a bound table is not in its rows".to_owned()))?;
+        self.evaluator().far((near, columns), follow.relationship, stage.builder())
+    }
+
+    pub(super) fn join(&self, stage: Stage, join: &BoundJoin) -> Result<Stage, EngineError> {
+        let far = self.far(&stage, &join.follow)?;
+        let (own, theirs) = far.links;
+        let identity: Vec<Expr> = key_of(&far.table, &far.columns).unwrap_or_default();
+        let unique = !identity.is_empty();
+        let mut columns = far.columns;
+        // Those that are no columns of the table come after them: see `BoundJoin`.
+        columns
+            .extend(theirs.iter().filter(|link| !columns.iter().flatten().any(|own| own == *link)).cloned().map(Some).collect::<Vec<_>>());
+        let rows = Rows::over(far.builder, Some(far.table), columns);
+        let related = Stage { rows, order: Vec::new(), identity, unique, numbered: false };
         // Of rows that lead nowhere something may still be computed: how many they lead to.
-        let keys: Vec<usize> = (0..own_positions.len()).collect();
-        let starts = Rows { columns: own.iter().cloned().map(Some).collect(), ..rows.clone() };
-        let groups = Groups { rows: starts, keys, narrowed: true };
-        let far = if join.then.is_empty() { far } else { self.within(far, &join.then, Some(groups))? };
-        let link = if join.then.is_empty() { link } else { self.at(&far, &join.link)? };
+        let starts = Rows::over(stage.builder().clone(), None, own.iter().cloned().map(Some).collect());
+        let starts = Stage { rows: starts, order: Vec::new(), identity: Vec::new(), unique: false, numbered: false };
+        let groups = Groups { stage: starts, keys: (0..own.len()).collect(), narrowed: true };
+        let related = if join.then.is_empty() { related } else { self.within(related, &join.then, Some(groups))? };
+        let related = self.renamed(related)?;
+        let link = self.at(&related, &join.link)?;
         let join_type = if join.follow.outer { JoinType::Left } else { JoinType::Inner };
-        let conditions = own.into_iter().zip(link).map(|(own, theirs)| own.eq(theirs));
-        let builder = rows.builder.join_on(far.builder.build()?, join_type, conditions)?;
-        let mut columns = rows.columns;
-        columns.extend(join.columns.iter().map(|position| far.columns.get(*position).cloned().flatten()));
-        let order = rows.order.into_iter().chain(far.order).collect();
-        let identity = rows.identity.into_iter().chain(far.identity).collect();
-        let (unique, numbered) = (rows.unique && far.unique, rows.numbered || far.numbered);
-        Ok(Rows { builder, columns, order, identity, unique, numbered })
+        let plan = related.rows.builder.clone().build()?;
+        let mut stage = stage.step(|builder| builder.join_with_expr_keys(plan, join_type, (own, link), None))?;
+        stage.append(join.columns.iter().map(|position| related.columns().get(*position).cloned().flatten()));
+        stage.order.extend(related.order);
+        stage.identity.extend(related.identity);
+        stage.unique &= related.unique;
+        stage.numbered |= related.numbered;
+        Ok(stage)
     }
 
-    fn relationship(&self, follow: &BoundFollow) -> Result<(&VirtualTable, &Relationship), EngineError> {
-        let table = &self.entities.rights_on(&follow.table)?.table;
-        Ok((table, self.entities.relationship(table, follow.relationship)?))
-    }
-
-    /// Where the columns are, among those of the rows, that the relationship starts from.
-    fn own_columns(&self, follow: &BoundFollow) -> Result<Vec<usize>, EngineError> {
-        let (_, relationship) = self.relationship(follow)?;
-        let own = match &relationship.through {
-            Some(through) => &through.own,
-            None => &relationship.on,
-        };
-        Ok(own.iter().map(|(own, _)| follow.first + own).collect())
-    }
-
-    fn appended_links(&self, follow: &BoundFollow) -> Result<usize, EngineError> {
-        Ok(self.relationship(follow)?.1.through.as_ref().map_or(0, |through| through.own.len()))
-    }
-
-    /// The rows of the table at the other end, and the columns by which they belong to the near ones: their own, or those of the link
-    /// table, which come after theirs.
-    fn related(&self, follow: &BoundFollow) -> Result<(Rows, Vec<Expr>), EngineError> {
-        let (_, relationship) = self.relationship(follow)?;
-        let far = self.renamed(&follow.to)?;
-        let Some(through) = &relationship.through else {
-            let theirs: Vec<usize> = relationship.on.iter().map(|(_, theirs)| *theirs).collect();
-            let link = self.at(&far, &theirs)?;
-            return Ok((far, link));
-        };
-        let pairs = self.renamed(&through.table)?;
-        let (near, beyond): (Vec<usize>, (Vec<usize>, Vec<usize>)) =
-            (through.own.iter().map(|(_, link)| *link).collect(), through.other.iter().copied().unzip());
-        let link = self.at(&pairs, &near)?;
-        let conditions: Vec<Expr> =
-            self.at(&far, &beyond.1)?.into_iter().zip(self.at(&pairs, &beyond.0)?).map(|(theirs, pair)| theirs.eq(pair)).collect();
-        let builder = far.builder.join_on(pairs.builder.build()?, JoinType::Inner, conditions)?;
-        let identity = far.identity.into_iter().chain(pairs.identity).collect();
-        let columns = far.columns.into_iter().chain(link.iter().cloned().map(Some)).collect();
-        let unique = far.unique && pairs.unique;
-        Ok((Rows { builder, columns, order: Vec::new(), identity, unique, numbered: false }, link))
-    }
-
-    /// The rows of a table under names of their own, so that a table can be joined with itself.
-    fn renamed(&self, table: &str) -> Result<Rows, EngineError> {
-        let rights = self.entities.rights_on(table)?;
-        let builder = self.entities.scan(rights, false)?;
-        let (mut output, mut columns) = (Vec::new(), Vec::new());
-        for column in &rights.table.columns {
-            let Ok(field) = builder.schema().qualified_field_with_unqualified_name(&column.name) else {
-                columns.push(None);
-                continue;
-            };
+    /// The same rows with every column under a name of its own, so that nothing collides with what they are joined to.
+    fn renamed(&self, stage: Stage) -> Result<Stage, EngineError> {
+        let mut names: HashMap<Column, Expr> = HashMap::new();
+        let mut output = Vec::new();
+        for column in stage.builder().schema().columns() {
             let name = self.name();
-            output.push(Expr::Column(Column::from(field)).alias(&name));
-            columns.push(Some(Expr::Column(Column::from_name(name))));
+            output.push(Expr::Column(column.clone()).alias(&name));
+            names.insert(column, Expr::Column(Column::from_name(name)));
         }
-        let builder: LogicalPlanBuilder = builder.project(output)?;
-        let key: Option<Vec<Expr>> = rights.table.key.iter().map(|index| columns.get(*index).cloned().flatten()).collect();
-        let unique = key.as_ref().is_some_and(|key| !key.is_empty());
-        Ok(Rows { builder, columns, order: Vec::new(), identity: key.unwrap_or_default(), unique, numbered: false })
+        let rename = |expr: &Expr| -> Result<Expr, EngineError> {
+            let renamed = expr.clone().transform_up(|part| {
+                let new = part.try_as_col().and_then(|column| names.get(column)).cloned();
+                Ok(new.map_or(Transformed::no(part), Transformed::yes))
+            })?;
+            Ok(renamed.data)
+        };
+        let columns = stage.columns().iter().map(|column| column.as_ref().map(rename).transpose()).collect::<Result<Vec<_>, _>>()?;
+        let order = stage.order.iter().map(|key| Ok(OrderKey { expr: rename(&key.expr)?, descending: key.descending }));
+        let order = order.collect::<Result<Vec<_>, EngineError>>()?;
+        let identity = stage.identity.iter().map(rename).collect::<Result<Vec<_>, _>>()?;
+        let rows = Rows::over(stage.rows.builder.project(output)?, None, columns);
+        Ok(Stage { rows, order, identity, unique: stage.unique, numbered: stage.numbered })
     }
+}
+
+/// What tells the rows of a table apart.
+pub(super) fn key_of(table: &Arc<TableRights>, columns: &[Option<Expr>]) -> Option<Vec<Expr>> {
+    table.table.key.iter().map(|index| columns.get(*index).cloned().flatten()).collect()
 }

@@ -1,6 +1,7 @@
 //! The root of a read with `$apply`: paging, counting, and the shape of what comes out.
 
-use super::{ApplyPlanner, Rows, sort};
+use super::follow::key_of;
+use super::{ApplyPlanner, Stage, sort};
 use crate::error::EngineError;
 use crate::plan::entities::{EntityNode, EntityPlanner, Restriction, page};
 use crate::plan::seek;
@@ -20,17 +21,16 @@ impl EntityPlanner<'_> {
     ) -> Result<LogicalPlan, EngineError> {
         let rows = self.applied_rows(query, apply, restriction)?;
         let counted = datafusion::functions_aggregate::expr_fn::count(lit(1_i64));
-        Ok(rows.builder.aggregate(Vec::<Expr>::new(), vec![counted])?.build()?)
+        Ok(rows.rows.builder.aggregate(Vec::<Expr>::new(), vec![counted])?.build()?)
     }
 
-    fn applied_rows(&self, query: &BoundQuery, apply: &BoundApply, restriction: &Restriction) -> Result<Rows, EngineError> {
-        let table = Arc::clone(&self.rights_on(&query.table)?.table);
-        let builder = self.filtered(query, restriction, false)?;
-        let columns = self.lowering(&table, &builder).columns;
-        let key: Option<Vec<Expr>> = table.key.iter().map(|index| columns.get(*index).cloned().flatten()).collect();
-        let unique = key.as_ref().is_some_and(|key| !key.is_empty());
-        let rows = Rows { builder, columns, order: Vec::new(), identity: key.unwrap_or_default(), unique, numbered: false };
-        ApplyPlanner::new(self).sequence(rows, &apply.transformations)
+    fn applied_rows(&self, query: &BoundQuery, apply: &BoundApply, restriction: &Restriction) -> Result<Stage, EngineError> {
+        let rights = self.rights_on(&query.table)?;
+        let rows = self.filtered(query, restriction, false)?;
+        let mut stage = Stage { rows, order: Vec::new(), identity: Vec::new(), unique: false, numbered: false };
+        stage.identity = key_of(rights, stage.columns()).unwrap_or_default();
+        stage.unique = !stage.identity.is_empty();
+        ApplyPlanner::new(self).sequence(stage, &apply.transformations)
     }
 
     pub(in crate::plan) fn applied(
@@ -48,9 +48,10 @@ impl EntityPlanner<'_> {
         }
         let cut = query.top.is_some() || query.skip > 0 || restriction.page_size > 0;
         let keys = if cut || !rows.order.is_empty() { planner.total(&rows) } else { Vec::new() };
-        let mut builder: LogicalPlanBuilder = rows.builder.clone();
+        let mut builder: LogicalPlanBuilder = rows.builder().clone();
         if let Some(position) = &restriction.position {
-            builder = builder.filter(seek::after(&keys, position, rows.builder.schema())?)?;
+            let condition = seek::after(&keys, position, builder.schema())?;
+            builder = builder.filter(condition)?;
         }
         if !keys.is_empty() {
             builder = builder.sort(sort(&keys))?;

@@ -1,7 +1,7 @@
 //! `topcount`, `topsum`, `toppercent` and their bottom counterparts (section 3.3.1). The specification's loop takes rows by rank and stops
 //! before the first row at which enough has been taken; once stopped it stays stopped, whatever the measures that come after.
 
-use super::{ApplyPlanner, Rows, sort};
+use super::{ApplyPlanner, Stage, sort};
 use crate::error::EngineError;
 use crate::plan::seek::OrderKey;
 use crate::values::scalar_from_value;
@@ -25,51 +25,52 @@ const DIGITS: u8 = 60;
 impl ApplyPlanner<'_> {
     pub(super) fn ranked(
         &self,
-        rows: Rows,
+        stage: Stage,
         end: RankedEnd,
         by: &BoundExpr,
         amount: &BoundAmount,
         partition: &[usize],
-    ) -> Result<Rows, EngineError> {
-        let lowering = self.lowering(&rows);
-        let (key, value) = (lowering.sort_key(by)?, lowering.value(by)?);
+    ) -> Result<Stage, EngineError> {
+        let (stage, key) = self.sort_key(stage, by)?;
+        let (stage, value) = self.value(stage, by)?;
         let mut order = vec![OrderKey { expr: key, descending: end == RankedEnd::Top }];
-        order.extend(self.total(&rows));
+        order.extend(self.total(&stage));
         let (constant, percent) = match amount {
-            BoundAmount::Count(count) => return self.limited(Rows { order, ..rows }, 0, Some(*count), partition),
+            BoundAmount::Count(count) => return self.limited(Stage { order, ..stage }, 0, Some(*count), partition),
             BoundAmount::Sum(constant) => (constant, false),
             BoundAmount::Percent(constant) => (constant, true),
         };
-        let value_type = value.get_type(rows.builder.schema())?;
+        let value_type = value.get_type(stage.builder().schema())?;
         let amount = amount_of(constant, &value_type)?;
-        let (rows, values) = self.extended(rows, vec![summable(value, &value_type)])?;
+        let (stage, values) = self.extended(stage, vec![summable(value, &value_type)])?;
         let [value] = <[Expr; 1]>::try_from(values).map_err(|_| EngineError::Internal("a column was not appended".to_owned()))?;
-        let groups = self.partition(&rows, partition)?;
+        let groups = self.partition(&stage, partition)?;
         let before =
             WindowFrame::new_bounds(WindowFrameUnits::Rows, unbounded(), WindowFrameBound::Preceding(ScalarValue::UInt64(Some(1))));
         let taken = window(sum_udaf(), value.clone()).partition_by(groups.clone()).order_by(sort(&order)).window_frame(before).build()?;
-        let (rows, taken) = self.windowed(rows, taken)?;
+        let (stage, taken) = self.windowed(stage, taken)?;
         let taken = compared(taken, &value_type);
-        let taken = datafusion::functions::expr_fn::coalesce(vec![taken.clone(), cast(lit(0_i64), taken.get_type(rows.builder.schema())?)]);
-        let (rows, enough) = if percent {
+        let taken =
+            datafusion::functions::expr_fn::coalesce(vec![taken.clone(), cast(lit(0_i64), taken.get_type(stage.builder().schema())?)]);
+        let (stage, enough) = if percent {
             let whole = window(sum_udaf(), value).partition_by(groups.clone()).build()?;
-            let (rows, whole) = self.windowed(rows, whole)?;
+            let (stage, whole) = self.windowed(stage, whole)?;
             let whole = compared(whole, &value_type);
             let zero = || lit(0_i64);
             let (hundredfold, share) = (taken * hundred(&value_type), whole.clone() * amount);
             let enough = when(whole.clone().gt(zero()), hundredfold.clone().gt_eq(share.clone()))
                 .when(whole.lt(zero()), hundredfold.lt_eq(share))
                 .otherwise(lit(false))?;
-            (rows, enough)
+            (stage, enough)
         } else {
-            (rows, taken.gt_eq(amount))
+            (stage, taken.gt_eq(amount))
         };
-        let (rows, flags) = self.extended(rows, vec![when(enough, lit(1_i64)).otherwise(lit(0_i64))?])?;
+        let (stage, flags) = self.extended(stage, vec![when(enough, lit(1_i64)).otherwise(lit(0_i64))?])?;
         let [flag] = <[Expr; 1]>::try_from(flags).map_err(|_| EngineError::Internal("a column was not appended".to_owned()))?;
         let so_far = WindowFrame::new_bounds(WindowFrameUnits::Rows, unbounded(), WindowFrameBound::CurrentRow);
         let stopped = window(max_udaf(), flag).partition_by(groups).order_by(sort(&order)).window_frame(so_far).build()?;
-        let (rows, stopped) = self.windowed(rows, stopped)?;
-        Ok(Rows { builder: rows.builder.filter(stopped.eq(lit(0_i64)))?, order, ..rows })
+        let (stage, stopped) = self.windowed(stage, stopped)?;
+        Ok(Stage { order, ..stage.step(|builder| builder.filter(stopped.eq(lit(0_i64))))? })
     }
 }
 

@@ -120,8 +120,8 @@ impl<'a> Binder<'a> {
 
     /// An expression of each row: related entities are not considered once, but row by row.
     fn expression_item(&self, state: &State<'a>, expr: &Expr, method: BoundMethod, alias: &Name) -> Result<BoundAggregate, ODataError> {
-        let (argument, scalar_type) = self.scope(state, self.target).scalar(expr)?;
-        let value_type = result_type(method, &scalar_type.into()).map_err(|why| self.wrong(expr.span, why))?;
+        let (argument, value_type) = self.scope(state, self.target).value(expr)?;
+        let value_type = result_type(method, &value_type).map_err(|why| self.wrong(expr.span, why))?;
         let (keys, column) = (state.partition.clone(), column(alias, value_type));
         Ok(BoundAggregate { before: Vec::new(), keys, method, argument: Some(argument), column })
     }

@@ -8,13 +8,13 @@ mod join;
 mod later;
 mod state;
 
-use super::expression::Scope;
 use super::options::Place;
+use super::scope::Scope;
 use crate::bound::apply::{BoundAmount, BoundApply, BoundTransformation};
 use crate::bound::{BoundComputed, BoundExpr, BoundOrder, BoundQuery};
 use crate::error::ODataError;
 use crate::syntax::{ComputeItem, Expr, Name, Options, OrderItem, RankedMeasure, Span, Transformation, TransformationKind as Kind};
-use crate::value_type::RowColumn;
+use crate::value_type::{RowColumn, ValueType};
 use portico_catalog::{ModelView, RelationshipView, TableView};
 use portico_provider_api::{ScalarType, Value};
 use state::State;
@@ -67,8 +67,19 @@ impl<'a> Binder<'a> {
     }
 
     /// Where expressions over the rows look their names up.
-    fn scope<'s>(&'s self, state: &'s State<'a>, target: &'s str) -> Scope<'s> {
-        Scope { table: self.base, rows: &state.rows.row_type, aliases: self.place.aliases, target }
+    fn scope<'s>(&'s self, state: &State<'a>, target: &'s str) -> Scope<'s> {
+        let mut rows = state.rows.row_type.clone();
+        let table = rows.table.is_some().then_some(self.base);
+        // What has been joined along the way is reached as from any entity: the joined columns are not all there is behind a path.
+        if let Some(table) = table {
+            for column in rows.columns.iter_mut().skip(table.table.columns.len()) {
+                if column.path.first().is_some_and(|name| table.relationship(name).is_some()) {
+                    column.path.clear();
+                }
+            }
+        }
+        let scope = Scope::new(self.view, table, &rows, self.place.aliases, target);
+        if self.place.nested_in.is_some() { scope.without_it() } else { scope }
     }
 
     fn sequence(&self, state: &mut State<'a>, transformations: &[Transformation]) -> Result<(), ODataError> {
@@ -124,9 +135,9 @@ impl<'a> Binder<'a> {
     /// Each item sees those before it.
     fn compute(&self, state: &mut State<'a>, items: &[ComputeItem], target: &str) -> Result<(), ODataError> {
         for item in items {
-            let (expr, value_type) = self.scope(state, target).scalar(&item.expr)?;
+            let (expr, value_type) = self.scope(state, target).value(&item.expr)?;
             self.new_name(state, &item.name, target)?;
-            let column = RowColumn { path: vec![item.name.text.clone()], value_type: value_type.into(), nullable: true, dynamic: true };
+            let column = RowColumn { path: vec![item.name.text.clone()], value_type, nullable: true, dynamic: true };
             state.out.push(BoundTransformation::Compute(vec![BoundComputed { expr, column: column.clone() }]));
             state.append(column);
         }
@@ -146,8 +157,10 @@ impl<'a> Binder<'a> {
     fn order_by(&self, state: &mut State<'a>, items: &[OrderItem], target: &str) -> Result<(), ODataError> {
         let mut orders = Vec::with_capacity(items.len());
         for item in items {
-            let (expr, scalar_type) = self.scope(state, target).scalar(&item.expr)?;
-            self.ordered(scalar_type, item.expr.span, target)?;
+            let scope = self.scope(state, target);
+            let (expr, value_type) = scope.value(&item.expr)?;
+            self.ordered(value_type.scalar(), item.expr.span, target)?;
+            let expr = scope.order(expr, &value_type);
             orders.push(BoundOrder { expr, descending: item.descending });
         }
         state.out.push(BoundTransformation::OrderBy(orders));
@@ -166,14 +179,15 @@ impl<'a> Binder<'a> {
     /// The arguments of `topcount` and its like.
     fn ranked(&self, state: &State<'a>, measure: RankedMeasure, amount: &Expr, by: &Expr) -> Result<(BoundExpr, BoundAmount), ODataError> {
         let scope = self.scope(state, self.target);
-        let (value, amount_type) = scope.scalar(amount)?;
+        let (value, amount_type) = scope.value(amount)?;
         let BoundExpr::Literal(constant) = &value else {
             return Err(self.not_built(amount.span, "a first argument that is not a number"));
         };
-        let (by_expr, by_type) = scope.scalar(by)?;
+        let (by_expr, by_type) = scope.value(by)?;
         let wrong = |message: &str| self.wrong(amount.span, message);
         if measure == RankedMeasure::Count {
-            self.ordered(by_type, by.span, self.target)?;
+            self.ordered(by_type.scalar(), by.span, self.target)?;
+            let by_expr = scope.order(by_expr, &by_type);
             let count = match constant {
                 Value::Int32(count) => u64::try_from(*count).unwrap_or(0),
                 Value::Int64(count) => u64::try_from(*count).unwrap_or(0),
@@ -182,10 +196,10 @@ impl<'a> Binder<'a> {
             let positive = (count > 0).then_some(BoundAmount::Count(count));
             return positive.map(|amount| (by_expr, amount)).ok_or_else(|| wrong("the first argument must be a whole number above 0"));
         }
-        if !by_type.is_numeric() {
+        if !is_number(&by_type) {
             return Err(self.wrong(by.span, "the second argument must be a number"));
         }
-        if !amount_type.is_numeric() || constant.is_null() {
+        if !is_number(&amount_type) || constant.is_null() {
             return Err(wrong("the first argument must be a number"));
         }
         if measure == RankedMeasure::Sum {
@@ -197,6 +211,10 @@ impl<'a> Binder<'a> {
         }
         Ok((by_expr, BoundAmount::Percent(value)))
     }
+}
+
+fn is_number(value_type: &ValueType) -> bool {
+    matches!(value_type, ValueType::Scalar(scalar_type) if scalar_type.is_numeric())
 }
 
 fn as_float(value: &Value) -> f64 {
