@@ -138,7 +138,7 @@ fn answered(
     };
     let headers = response.headers_mut();
     if let Some(table) = service.view.by_virtual_table(&written.table) {
-        let url = entity_url(&service.root, table, &answer.key);
+        let url = entity_url(&service.root, &service.view, table, &answer.key);
         if *method == Method::POST {
             respond::set(headers, header::LOCATION, &url);
         }

@@ -84,7 +84,7 @@ pub struct JsonOptions {
     pub context_url: Option<String>,
     /// The absolute service root, with or without a trailing slash; full metadata and references need it.
     pub root_url: String,
-    /// By entity set, what full metadata and references need (see [`entity_links`]); may be empty otherwise.
+    /// By entity set or singleton, what full metadata and references need (see [`entity_links`]); may be empty otherwise.
     pub links: BTreeMap<String, EntityLinks>,
     /// The version of the protocol.
     pub version: ODataVersion,
@@ -99,7 +99,7 @@ pub struct JsonOptions {
     pub heterogeneous: bool,
 }
 
-/// What full metadata says of the entities of a set.
+/// What full metadata says of the entities of a set, or of a singleton.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EntityLinks {
     /// Qualified type name: `Portico.crm.Customers`.
@@ -108,4 +108,6 @@ pub struct EntityLinks {
     pub key: Vec<String>,
     /// Navigation properties.
     pub navigation: Vec<String>,
+    /// Whether it is a singleton: then its name is its URL, without a key.
+    pub singleton: bool,
 }

@@ -338,7 +338,7 @@ fn lacking(paths: &[PropertyPath], members: &[MemberPlan], count: usize) -> Vec<
 }
 
 impl LinksPlan {
-    /// Nothing when the batch does not hold the whole key.
+    /// Nothing when the batch does not hold the whole key. A singleton needs none.
     pub(super) fn new(shape: &EntityShape, links: &EntityLinks, options: &JsonOptions) -> Option<LinksPlan> {
         let mut set_url = format!("{}/", options.root_url.trim_end_matches('/'));
         push_encoded(&shape.entity_set, &mut set_url);
@@ -353,7 +353,7 @@ impl LinksPlan {
                 names: enumeration_names(value_type),
             })
         };
-        let key = links.key.iter().map(column).collect::<Option<Vec<_>>>().filter(|key| !key.is_empty())?;
+        let key = links.key.iter().map(column).collect::<Option<Vec<_>>>().filter(|key| links.singleton == key.is_empty())?;
         let full = options.metadata == MetadataLevel::Full;
         let navigation = if full { links.navigation.clone() } else { Vec::new() };
         Some(LinksPlan { set_url, key, shown: full || options.heterogeneous, navigation })

@@ -46,6 +46,26 @@ impl JsonOptions {
     }
 }
 
+/// Appends rows to `out` by way of a sink; after an error nothing was appended.
+pub(super) fn appended(
+    sink: &mut Sink,
+    out: &mut BytesMut,
+    rows: usize,
+    mut write: impl FnMut(usize, &mut Sink) -> Result<(), WriteError>,
+) -> Result<(), WriteError> {
+    let before = out.len();
+    sink.clear();
+    for row in 0..rows {
+        if let Err(error) = write(row, sink) {
+            out.truncate(before);
+            return Err(error);
+        }
+        sink.spill(out);
+    }
+    out.extend_from_slice(sink.written());
+    Ok(())
+}
+
 /// Everything after the last item of a collection.
 pub(super) fn finish(next_link: Option<&str>) -> Bytes {
     let mut sink = Sink::default();
@@ -85,19 +105,14 @@ impl JsonWriter {
             reference_links(&self.plan, "@odata.id")?;
         }
         let bound = Entities::bind(&self.plan, batch, self.style)?;
-        self.sink.clear();
-        for row in 0..bound.rows {
-            if row > 0 || !self.first {
-                self.sink.byte(b',');
+        let (references, first) = (self.options.references, self.first);
+        appended(&mut self.sink, out, bound.rows, |row, sink| {
+            if row > 0 || !first {
+                sink.byte(b',');
             }
-            if self.options.references {
-                bound.write_reference(row, &[], &mut self.sink)?;
-            } else {
-                bound.write(row, &[], &mut self.sink)?;
-            }
-        }
+            if references { bound.write_reference(row, &[], sink) } else { bound.write(row, &[], sink) }
+        })?;
         self.first = self.first && bound.rows == 0;
-        out.extend_from_slice(self.sink.written());
         Ok(())
     }
 

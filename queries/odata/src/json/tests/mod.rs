@@ -286,10 +286,10 @@ fn every_type_at_its_edges() {
           as strings: -2147483648,2147483647
         int64: -9223372036854775808,9223372036854775807
           as strings: "-9223372036854775808","9223372036854775807"
-        float32: 0.1,-0.0,3.4028235e38,"NaN","INF","-INF"
-          as strings: 0.1,-0.0,3.4028235e38,"NaN","INF","-INF"
-        float64: 0.1,-0.0,1e21,2.2250738585072014e-308,"NaN","INF","-INF"
-          as strings: 0.1,-0.0,1e21,2.2250738585072014e-308,"NaN","INF","-INF"
+        float32: 0.1,-0.0,3.4028235e+38,"NaN","INF","-INF"
+          as strings: 0.1,-0.0,3.4028235e+38,"NaN","INF","-INF"
+        float64: 0.1,-0.0,1e+21,2.2250738585072014e-308,"NaN","INF","-INF"
+          as strings: 0.1,-0.0,1e+21,2.2250738585072014e-308,"NaN","INF","-INF"
         decimal(13,2): 0.00,0.05,-0.05,1.00,-123.45,12345678901.23
           as strings: "0.00","0.05","-0.05","1.00","-123.45","12345678901.23"
         decimal(38,0): 18446744073709551615,-7
@@ -447,7 +447,7 @@ fn urls() {
         "#]],
     );
     let view = model();
-    let url = |table: &str, key: &[Value]| entity_url("https://x/odata/crm", view.table(table).unwrap(), key);
+    let url = |table: &str, key: &[Value]| entity_url("https://x/odata/crm", &view, view.table(table).unwrap(), key);
     assert_eq!(url("Customers", &[Value::Int32(-5)]), "https://x/odata/crm/Customers(-5)");
     assert_eq!(url("Customers", &[Value::text("O'N/ö ?")]), "https://x/odata/crm/Customers(%27O%27%27N%2F%C3%B6%20%3F%27)");
     assert_eq!(url("Lines", &[Value::Int64(1), Value::Int16(2)]), "https://x/odata/crm/Lines(OrderId=1,LineNo=2)");

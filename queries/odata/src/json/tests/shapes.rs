@@ -35,7 +35,7 @@ pub(super) fn int32(values: &[i32]) -> ArrayRef {
 
 /// Links for a set `S` with the key `Id` and the relationship `Nav`.
 fn links() -> JsonOptions {
-    let links = EntityLinks { type_name: "N.S".into(), key: vec!["Id".into()], navigation: vec!["Nav".into()] };
+    let links = EntityLinks { type_name: "N.S".into(), key: vec!["Id".into()], navigation: vec!["Nav".into()], singleton: false };
     JsonOptions { root_url: "http://h/o".into(), links: [("S".to_owned(), links)].into(), namespace: "N".into(), ..JsonOptions::default() }
 }
 
@@ -358,7 +358,7 @@ fn references_and_entities_of_any_set() {
 
     let mut two = links();
     two.heterogeneous = true;
-    two.links.insert("T".into(), EntityLinks { type_name: "N.T".into(), key: vec!["Code".into()], navigation: vec![] });
+    two.links.insert("T".into(), EntityLinks { type_name: "N.T".into(), key: vec!["Code".into()], navigation: vec![], singleton: false });
     let mut writer = JsonWriter::new(&shape_of, two);
     let mut out = bytes::BytesMut::from(&writer.start_collection(None)[..]);
     writer.write_batch(&one, &mut out).unwrap();
@@ -373,7 +373,7 @@ fn keys_of_every_kind_are_written_in_ids() {
     let color = enumeration(false, &[("Red", 1, Value::Int32(1))]);
     let key = ["A", "B", "C"].map(str::to_owned).to_vec();
     let mut options = full();
-    options.links.insert("K".into(), EntityLinks { type_name: "N.K".into(), key, navigation: vec![] });
+    options.links.insert("K".into(), EntityLinks { type_name: "N.K".into(), key, navigation: vec![], singleton: false });
     let shape = EntityShape {
         entity_set: "K".into(),
         properties: vec![
@@ -386,6 +386,19 @@ fn keys_of_every_kind_are_written_in_ids() {
     let rows = plain(batch(vec![int32(&[1]), Arc::new(Int64Array::from(vec![1_000_000])), texts(&[Some("it's")])]));
     assert!(
         all(&shape, options, &rows).contains(r#""@odata.id":"http://h/o/K(A=N.Color%27Red%27,B=duration%27PT1S%27,C=%27it%27%27s%27)""#)
+    );
+}
+
+#[test]
+fn singletons_have_no_key() {
+    let mut options = full();
+    options
+        .links
+        .insert("Me".into(), EntityLinks { type_name: "N.S".into(), key: vec![], navigation: vec!["Nav".into()], singleton: true });
+    let rows = plain(batch(vec![texts(&[Some("x")])]));
+    assert_eq!(
+        all(&shape("Me", &[("Name", ScalarType::Text)]), options, &rows),
+        r##"{"@odata.type":"#N.S","@odata.id":"http://h/o/Me","@odata.editLink":"http://h/o/Me","Name":"x","Nav@odata.associationLink":"http://h/o/Me/Nav/$ref","Nav@odata.navigationLink":"http://h/o/Me/Nav"}"##
     );
 }
 
