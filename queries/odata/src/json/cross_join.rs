@@ -75,7 +75,7 @@ impl CrossJoinWriter {
         let bound = self.parts.iter().zip(batches).map(|(part, batch)| Ok((part, Entities::bind(&part.plan, batch, style)?)));
         let bound = bound.collect::<Result<Vec<_>, WriteError>>()?;
         let first = self.first;
-        appended(&mut self.sink, out, rows, |row, sink| {
+        appended(&mut self.sink, out, rows, usize::MAX, |row, sink| {
             if row > 0 || !first {
                 sink.byte(b',');
             }

@@ -4,8 +4,9 @@
 use super::encode::EnumerationNames;
 use super::sink::Stamp;
 use super::url::{KeyLiteral, push_encoded};
-use super::{EntityLinks, JsonOptions, MetadataLevel, ODataVersion, WriteError};
+use super::{EntityLinks, JsonOptions, MetadataLevel, WriteError};
 use crate::edm;
+use crate::header::Version;
 use crate::json::push_string;
 use crate::rows::{DerivationShape, EntityShape, ExpandForm, ExpandShape, MediaShape, PropertyPath, PropertyShape, ValueShape};
 use crate::value_type::ValueType;
@@ -141,7 +142,7 @@ fn self_evident(value_type: &ValueType) -> bool {
 
 /// What `@odata.type` says of values of a type. The names of OData's own types have a hash before them in 4.0 only.
 pub(super) fn type_text(value_type: &ValueType, options: &JsonOptions) -> String {
-    let hash = if options.version == ODataVersion::V40 { "#" } else { "" };
+    let hash = if options.version == Version::V4_0 { "#" } else { "" };
     match value_type {
         ValueType::Scalar(scalar_type) => format!("{hash}{}", bare_name(*scalar_type)),
         ValueType::Duration => format!("{hash}Duration"),

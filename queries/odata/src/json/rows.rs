@@ -65,7 +65,7 @@ impl RowsWriter {
             encoders.push(Encoder::any(array, STYLE).map_err(|reason| WriteError::new(name, reason))?);
         }
         let (first, names, keys) = (self.first, &self.names, &self.keys);
-        appended(&mut self.sink, out, batch.num_rows(), |row, sink| {
+        appended(&mut self.sink, out, batch.num_rows(), usize::MAX, |row, sink| {
             sink.put(if first && row == 0 { b"{" } else { b",{" });
             for ((key, name), encoder) in keys.iter().zip(names).zip(&encoders) {
                 key.push(sink);

@@ -128,7 +128,7 @@ impl ValuesWriter {
     pub fn write_batch(&mut self, rows: &RecordBatch, out: &mut BytesMut) -> Result<(), WriteError> {
         let member = Member::bind(&self.plan, rows, self.options.style())?;
         let (first, plan, omit_nulls) = (self.first, &self.plan, self.options.omit_values.is_some());
-        appended(&mut self.sink, out, rows.num_rows(), |row, sink| {
+        appended(&mut self.sink, out, rows.num_rows(), usize::MAX, |row, sink| {
             if row > 0 || !first {
                 sink.byte(b',');
             }

@@ -408,7 +408,7 @@ fn rows_of_any_type() {
 fn context(url: &str) -> String {
     let view = model();
     let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
-    context_url("https://x/odata/crm/", &view, &bind::read(&parse::request(path, query).unwrap(), &view).unwrap(), ODataVersion::V40)
+    context_url("https://x/odata/crm/", &view, &bind::read(&parse::request(path, query).unwrap(), &view).unwrap(), Version::V4_0)
 }
 
 #[test]
@@ -457,7 +457,7 @@ fn urls() {
 #[test]
 fn a_table_outside_the_view_has_a_plain_context() {
     let query = BoundQuery::of("Gone", vec![]);
-    assert_eq!(context_url("r", &model(), &BoundRead { query, kind: ReadKind::Collection }, ODataVersion::V40), "r/$metadata");
+    assert_eq!(context_url("r", &model(), &BoundRead { query, kind: ReadKind::Collection }, Version::V4_0), "r/$metadata");
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What rows can look like beyond plain entities.
 
 use super::{batch, collection, plain, shape};
-use crate::header::OmitValues;
-use crate::json::{EntityLinks, JsonOptions, JsonWriter, MetadataLevel, ODataVersion};
+use crate::header::{OmitValues, Version};
+use crate::json::{EntityLinks, JsonOptions, JsonWriter, MetadataLevel};
 use crate::rows::{
     DerivationShape, DerivedShape, EntityBatch, EntityShape, ExpandForm, ExpandShape, ExpandedRows, MediaShape, PresenceShape,
     PropertyShape, ValueShape,
@@ -256,7 +256,7 @@ fn types_of_computed_properties_are_said_where_json_does_not_tell_them() {
         {"P0@odata.type":"#Int64","P0":"1","P1":1.0,"P2":"a","P3":true,"P4@odata.type":"#Date","P4":"1970-01-01","P5@odata.type":"#Duration","P5":"PT0.000001S"}
         {"P0@odata.type":"#Int64","P0":"2","P1@odata.type":"#Double","P1":"NaN","P2":null,"P3":false,"P4@odata.type":"#Date","P4":"1970-01-02","P5@odata.type":"#Duration","P5":"PT0S"}"##]].assert_eq(&all(&shape, JsonOptions { ieee754_compatible: true, ..links() }, &rows));
     // OData's own types have no hash in 4.01.
-    let newer = all(&shape, JsonOptions { version: ODataVersion::V401, ..links() }, &rows);
+    let newer = all(&shape, JsonOptions { version: Version::V4_01, ..links() }, &rows);
     assert!(newer.contains(r#""P0@odata.type":"Int64""#) && newer.contains(r#""P1@odata.type":"Double","P1":"NaN""#), "{newer}");
     assert!(!all(&shape, none(), &rows).contains("odata"));
 }
