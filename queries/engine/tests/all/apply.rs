@@ -501,7 +501,9 @@ async fn pages_of_groups_are_the_whole() {
                 whole.sort_by_key(key);
                 pages.sort_by_key(key);
             }
-            assert_eq!(pages, whole, "{kind}{request}");
+            let missing: Vec<&Json> = whole.iter().filter(|row| !pages.contains(row)).collect();
+            let more: Vec<&Json> = pages.iter().filter(|row| !whole.contains(row)).collect();
+            assert!(pages == whole, "{kind}{request}: {} of {} rows, without {missing:?}, with {more:?}", pages.len(), whole.len());
         }
     }
 }

@@ -5,7 +5,8 @@ use crate::harness::{Incapable, context, principal, table};
 use crate::kinds::Database;
 use portico_catalog::{ModelDefinition, ModelView, TableDefinition};
 use portico_engine::{Answer, Engine, EngineSettings, EntityRead, Paging, Statement};
-use portico_odata::json::{JsonOptions, JsonWriter, ODataVersion, context_url};
+use portico_odata::header::Version;
+use portico_odata::json::{JsonOptions, JsonWriter, context_url};
 use portico_odata::{ReadKind, bind, parse};
 use portico_provider_api::{ConnectContext, QueryContext, ScalarType, Selection, Source, Value};
 use portico_provider_memory::{MemorySource, MemoryTable};
@@ -200,7 +201,7 @@ impl World {
         let encoded = query.map(|query| query.replace(' ', "%20"));
         let parsed = parse::request(&format!("{kind}{path}"), encoded.as_deref()).map_err(|error| format!("{error:?}"))?;
         let bound = bind::read(&parsed, &self.view).map_err(|error| format!("{:?}: {}", error.kind, error.message))?;
-        let context_of = context_url("", &self.view, &bound, ODataVersion::V40);
+        let context_of = context_url("", &self.view, &bound, Version::V4_0);
         let single = bound.kind == ReadKind::Count;
         let read =
             EntityRead { service: self.service.clone(), model_version: self.engine.model().unwrap().version.clone(), read: bound, paging };
