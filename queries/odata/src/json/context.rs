@@ -3,11 +3,8 @@
 
 use super::url::push_encoded;
 use crate::bound::{BoundExpand, BoundQuery, BoundRead, ReadKind};
-<<<<<<< HEAD
-use crate::rows::applied;
-=======
 use crate::header::Version;
->>>>>>> main
+use crate::rows::applied;
 use crate::rows::{EntityShape, ExpandForm, PropertyShape, ValueShape};
 use portico_catalog::ModelView;
 
