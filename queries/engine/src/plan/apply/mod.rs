@@ -4,6 +4,7 @@
 //! The order of rows is kept beside the plan and only spelt out where it is observed: before rows are cut off, and at the end.
 
 mod aggregate;
+mod branch_number;
 mod concat;
 mod follow;
 mod node;
