@@ -19,7 +19,7 @@ use portico_odata::{
 };
 use portico_provider_api::{ScalarType, Value};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A plan for an OData read.
 pub(crate) struct EntityPlan {
@@ -130,6 +130,22 @@ impl EntityPlanner<'_> {
     /// # Errors
     /// `UnknownName`, `Invalid`.
     pub(crate) fn plan(&self, read: &EntityRead) -> Result<EntityPlan, EngineError> {
+        let mut position = read.paging.position.clone();
+        if !is_timed(&read.read.query) {
+            return self.planned(read, position);
+        }
+        // Rows are sorted by the time that has passed: every page is of the instant of the first, which the continuation holds.
+        let instant = match position.as_mut().map(Vec::pop) {
+            None => return self.planned(read, position),
+            Some(Some(Value::TimestampTz(micros))) => u64::try_from(micros).ok(),
+            Some(_) => None,
+        };
+        let since = instant.map(Duration::from_micros);
+        let since = since.ok_or_else(|| EngineError::Invalid("the continuation does not belong to this query".to_owned()))?;
+        EntityPlanner { now: UNIX_EPOCH + since, ..*self }.planned(read, position)
+    }
+
+    fn planned(&self, read: &EntityRead, position: Option<Vec<Value>>) -> Result<EntityPlan, EngineError> {
         let query = &read.read.query;
         let via = query.via.as_ref().map(|via| self.via(via)).transpose()?;
         let keys = via.as_ref().map(|(columns, plan)| (columns.clone(), plan.slot.clone()));
@@ -137,7 +153,7 @@ impl EntityPlanner<'_> {
         let restriction = Restriction {
             keys,
             page_size: if single { 0 } else { read.paging.size },
-            position: read.paging.position.clone(),
+            position,
             counted: read.read.kind == ReadKind::Count,
             nested: false,
         };
@@ -244,6 +260,10 @@ impl EntityPlanner<'_> {
                 }
             }
         }
+        if restriction.page_size > 0 && is_timed(query) {
+            position_columns.push(output.len());
+            output.push(rows.lowering(&self.evaluator()).now().alias("@now"));
+        }
         let mut etag = None;
         if with_etag {
             let first = output.len();
@@ -348,6 +368,11 @@ fn key_condition(table: &VirtualTable, key: &[Value]) -> Result<BoundExpr, Engin
             BoundExpr::compare(ComparisonOperator::Eq, BoundExpr::Column(*column), BoundExpr::Literal(value.clone()))
         });
     BoundExpr::all(equalities.collect()).ok_or_else(|| EngineError::Invalid(format!("'{}' has no key", table.name)))
+}
+
+/// Whether rows are sorted by something that depends on the instant of the request.
+fn is_timed(query: &BoundQuery) -> bool {
+    query.order_by.iter().any(|order| order.expr.uses_now())
 }
 
 /// Whether entities carry an ETag: only those that the caller may change need one, and it may cost the whole row.

@@ -14,6 +14,7 @@ mod odata_values;
 mod paging;
 mod policy;
 mod pushdown;
+mod ranges;
 mod review;
 mod same_rows;
 mod sql;

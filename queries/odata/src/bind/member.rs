@@ -236,7 +236,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The derived type that a qualified name stands for; nothing when it is the row's own type.
-    fn derived(&self, row: &Row<'_>, name: &str, span: Span) -> Result<Option<String>, ODataError> {
+    pub(super) fn derived(&self, row: &Row<'_>, name: &str, span: Span) -> Result<Option<String>, ODataError> {
         let namespace = crate::metadata::namespace(self.view);
         let short = name.rsplit_once('.').filter(|(before, _)| *before == namespace).map(|(_, short)| short);
         let (Some(short), Some(table)) = (short, row.table) else {

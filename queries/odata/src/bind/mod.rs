@@ -1,6 +1,7 @@
 //! Syntax tree + what the caller may see of the model → bound request. It must not look past the view: what is hidden is not there,
 //! neither in answers nor in suggestions.
 
+mod conversion;
 mod expression;
 mod functions;
 mod member;
@@ -8,6 +9,7 @@ mod options;
 mod path;
 mod promote;
 mod scope;
+mod temporal;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -83,5 +85,5 @@ fn not_found(message: impl Into<String>, position: usize) -> ODataError {
 
 /// Names of the functions that expressions may use.
 pub(crate) fn function_names() -> impl Iterator<Item = &'static str> {
-    functions::FUNCTIONS.iter().map(|(name, ..)| *name)
+    functions::FUNCTIONS.iter().map(|(name, ..)| *name).chain(functions::OTHERS)
 }
