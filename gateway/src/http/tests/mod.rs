@@ -1,10 +1,12 @@
 //! The HTTP door as a client sees it: the router over a SQLite file, request by request.
 
+mod batch;
+
 use crate::config;
 use crate::startup::assemble;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
-use axum::http::{HeaderMap, Request};
+use axum::http::{HeaderMap, Request, Response};
 use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use tower::ServiceExt;
 
 struct Door {
     router: axum::Router,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 struct Answer {
@@ -58,21 +60,31 @@ access:
     let gateway = Arc::new(assemble(config).unwrap());
     gateway.keeper.introspect().await;
     gateway.keeper.publish().unwrap_or_else(|errors| panic!("{errors}"));
-    Door { router: super::router(gateway), _directory: directory }
+    Door { router: super::router(gateway), directory }
 }
 
 impl Door {
     async fn ask(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let (parts, body) = self.begin(method, url, headers, body).await.into_parts();
+        let body = to_bytes(body, 1 << 24).await.unwrap();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    /// The answer before its body is read.
+    async fn begin(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Response<Body> {
         let mut request = Request::builder().method(method).uri(url).header("host", "inner:8080");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let mut request = request.body(Body::from(body.to_owned())).unwrap();
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 9))));
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = to_bytes(body, 1 << 20).await.unwrap();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// A number from the source, read past the gateway.
+    fn number(&self, sql: &str) -> i64 {
+        let database = rusqlite::Connection::open(self.directory.path().join("shop.db")).unwrap();
+        database.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
     async fn get(&self, url: &str) -> Answer {
@@ -127,6 +139,35 @@ async fn pages_are_linked_until_the_end_and_links_hold_no_credentials() {
 }
 
 #[tokio::test]
+async fn nulls_are_left_out_where_that_is_preferred_and_said() {
+    let door = open().await;
+    let url = "/odata/Customers?$top=9";
+    let changed = door.write("PATCH", "/odata/Customers(3)", &[("if-match", "*")], r#"{"credit":null}"#).await;
+    assert!(changed.status < 300, "{}", changed.body);
+    let whole = door.get(url).await.json();
+    let asked = |prefer: &'static str, version: &'static str| {
+        let headers = [("x-api-key", "key"), ("prefer", prefer), ("odata-maxversion", version)];
+        let door = &door;
+        async move { door.ask("GET", url, &headers, "").await }
+    };
+    let answer = asked("omit-values=nulls, odata.maxpagesize=20", "4.0").await;
+    assert_eq!(answer.header("preference-applied"), "odata.maxpagesize=20, omit-values=nulls");
+    assert_eq!(
+        asked("maxpagesize=20,omit-values=defaults", "4.01").await.header("preference-applied"),
+        "maxpagesize=20, omit-values=defaults"
+    );
+    let omitted = answer.json();
+    let mut nulls = 0;
+    for (all, some) in whole["value"].as_array().unwrap().iter().zip(omitted["value"].as_array().unwrap()) {
+        for (name, value) in all.as_object().unwrap() {
+            nulls += usize::from(value.is_null());
+            assert_eq!(some.get(name), Some(value).filter(|value| !value.is_null()), "{name}");
+        }
+    }
+    assert!(nulls > 0, "the rows hold nulls");
+}
+
+#[tokio::test]
 async fn credentials_decide_what_is_there() {
     let door = open().await;
     assert_eq!(door.ask("GET", "/odata/Customers", &[], "").await.status, 200, "anonymous callers may read");
@@ -178,7 +219,10 @@ async fn what_is_malformed_or_not_there_is_refused_by_its_status() {
         ("GET", "/odata/$metadata?$format=json", ("x", "y"), "", 501),
         ("GET", "/odata/Customers?$apply=aggregate($count%20as%20n)", ("x", "y"), "", 501),
         ("PUT", "/odata/Customers(1)", ("if-match", "*"), "{}", 501),
-        ("POST", "/odata/$batch", ("x", "y"), "", 501),
+        ("POST", "/odata/$batch", ("x", "y"), "", 400),
+        ("GET", "/odata/$batch", ("x", "y"), "", 405),
+        ("PATCH", "/odata/$batch", ("x", "y"), "{}", 405),
+        ("GET", "/odata/Customers", ("isolation", "snapshot"), "", 412),
         ("POST", "/odata/Customers", ("x", "y"), &large, 413),
         ("POST", "/odata/Customers", ("content-encoding", "gzip"), "{}", 415),
         ("POST", "/odata/Customers", ("x", "y"), "{\"id\": ", 400),
