@@ -140,8 +140,8 @@ fn text(value: &Value) -> Option<String> {
             };
             return Some(name.to_owned());
         }
-        Value::Float32(Float(float)) => return Some(ryu::Buffer::new().format(*float as f32).to_owned()),
-        Value::Float64(Float(float)) => return Some(ryu::Buffer::new().format(*float).to_owned()),
+        Value::Float32(Float(float)) => return Some(zmij::Buffer::new().format_finite(*float as f32).to_owned()),
+        Value::Float64(Float(float)) => return Some(zmij::Buffer::new().format_finite(*float).to_owned()),
         Value::Binary(bytes) => return Some(URL_SAFE.encode(bytes)),
         other => match cast_value(other, ScalarType::Text).ok()? {
             Value::Text(text) => return Some(text),
