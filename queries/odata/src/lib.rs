@@ -29,6 +29,7 @@ mod number;
 pub mod parse;
 pub mod resolve;
 pub mod rows;
+pub mod shape;
 pub mod skiptoken;
 pub mod syntax;
 pub mod value_type;
