@@ -3,7 +3,7 @@
 use crate::config::secret::SecretReference;
 use crate::config::units::{ByteSize, DurationText};
 use indexmap::IndexMap;
-use portico_catalog::{ServiceDefinition, TableDefinition};
+use portico_catalog::{EnumDefinition, OperationEntry, ServiceDefinition, TableDefinition};
 use portico_engine::{Attribute, RoleDefinition};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,6 +25,12 @@ pub struct ConfigFile {
     /// OData services by name. Without any, everything is served at `/odata`.
     #[serde(default)]
     pub services: IndexMap<String, ServiceDefinition>,
+    /// Enumerations by name: columns name theirs with `enum`.
+    #[serde(default)]
+    pub enums: IndexMap<String, EnumDefinition>,
+    /// Functions and actions by name.
+    #[serde(default)]
+    pub operations: IndexMap<String, OperationEntry>,
     /// Who may do what. Without it nobody may do anything.
     #[serde(default)]
     pub access: AccessFile,

@@ -123,7 +123,7 @@ fn read_values(file: &Path, text: &str) -> Result<Value, ConfigErrors> {
     let message = if value.is_null() {
         "the configuration is empty: it needs at least 'sources'"
     } else {
-        "expected a mapping with the keys gateway, sources, tables, services, access"
+        "expected a mapping with the keys gateway, sources, tables, services, enums, operations, access"
     };
     Err(ConfigErrors::single(file, Some(Position { line: 1, column: 1 }), message.to_owned()))
 }
@@ -176,6 +176,8 @@ fn read_sections(value: Value, errors: &mut Vec<ModelError>) -> Option<ConfigFil
     let sources: IndexMap<String, SourceFile> = entries(object.remove("sources"), "sources", &mut found);
     let tables = entries(object.remove("tables"), "tables", &mut found);
     let services = entries(object.remove("services"), "services", &mut found);
+    let enums = entries(object.remove("enums"), "enums", &mut found);
+    let operations = entries(object.remove("operations"), "operations", &mut found);
     let access: Option<AccessFile> = section(object.remove("access"), &["access"], &mut found);
     if clean {
         errors.append(&mut found);
@@ -184,7 +186,15 @@ fn read_sections(value: Value, errors: &mut Vec<ModelError>) -> Option<ConfigFil
         found.retain(|new| !errors.iter().any(|old| new.path.starts_with(&old.path) || old.path.starts_with(&new.path)));
         errors.append(&mut found);
     }
-    Some(ConfigFile { gateway: gateway.unwrap_or_default(), sources, tables, services, access: access.unwrap_or_default() })
+    Some(ConfigFile {
+        gateway: gateway.unwrap_or_default(),
+        sources,
+        tables,
+        services,
+        enums,
+        operations,
+        access: access.unwrap_or_default(),
+    })
 }
 
 fn section<T: DeserializeOwned>(value: Option<Value>, path: &[&str], errors: &mut Vec<ModelError>) -> Option<T> {
@@ -212,7 +222,13 @@ fn build(
     positions: Positions,
 ) -> Result<Config, Vec<ModelError>> {
     let gateway = build_gateway(typed.gateway, &base_directory)?;
-    let definition = ModelDefinition { sources: typed.sources.keys().cloned().collect(), tables: typed.tables, services: typed.services };
+    let definition = ModelDefinition {
+        sources: typed.sources.keys().cloned().collect(),
+        tables: typed.tables,
+        services: typed.services,
+        enums: typed.enums,
+        operations: typed.operations,
+    };
     let sources = typed
         .sources
         .into_iter()

@@ -1,6 +1,20 @@
 //! What an operator writes about tables and services, as typed data. It must not know the file it came from: errors carry a
 //! path of keys, and who read the file knows its lines.
 
+pub mod duration_text;
+pub mod operation;
+pub mod overlay;
+
+pub use operation::{
+    ActionOrFunction, BindingDefinition, OperationDefinition, OperationEntry, ParameterDefinition, ParameterEntry, ReturnsDefinition,
+    SourceOperation, Statements,
+};
+pub use overlay::{
+    ComplexDefinition, DerivationDefinition, DerivedTypeDefinition, EnumDefinition, EnumMemberDefinition, EnumMemberEntry,
+    HierarchyDefinition, LabelDefinition, MediaTypeDefinition, RestrictionsDefinition, SingletonDefinition, StreamDefinition,
+    ThroughDefinition,
+};
+
 use indexmap::IndexMap;
 use portico_provider_api::Codec;
 use schemars::JsonSchema;
@@ -16,6 +30,10 @@ pub struct ModelDefinition {
     pub tables: IndexMap<String, TableDefinition>,
     /// Services by name. Without any, everything is served at `/odata`.
     pub services: IndexMap<String, ServiceDefinition>,
+    /// Enumerations by name.
+    pub enums: IndexMap<String, EnumDefinition>,
+    /// Functions and actions by name.
+    pub operations: IndexMap<String, OperationEntry>,
 }
 
 /// A virtual table: `source` and `remote` for one remote table, or `sql` for a read-only view.
@@ -32,7 +50,8 @@ pub struct TableDefinition {
     pub description: Option<String>,
     /// Columns of the key; inferred from the primary key when absent.
     pub key: Option<Vec<String>>,
-    /// With `columns`, exactly these are published, in this order; the entry `"*": {}` adds all others.
+    /// With `columns`, exactly these are published, in this order; the entry `"*": {}` adds all others. For a view they only say more
+    /// of the columns that its SELECT has.
     pub columns: Option<IndexMap<String, ColumnDefinition>>,
     /// A window on the remote table: an SQL condition over remote column names. Rows outside do not exist for clients.
     #[serde(rename = "where")]
@@ -49,6 +68,27 @@ pub struct TableDefinition {
     /// How writes are treated.
     #[serde(default)]
     pub writes: WritesDefinition,
+    /// What people call it: a text, or texts by language.
+    pub label: Option<LabelDefinition>,
+    /// Complex properties: several columns shown as one.
+    #[serde(default)]
+    pub complex: IndexMap<String, ComplexDefinition>,
+    /// Types derived from the table's own, told apart by a column.
+    pub derived: Option<DerivationDefinition>,
+    /// Stream properties: columns whose bytes are fetched on their own.
+    #[serde(default)]
+    pub streams: IndexMap<String, StreamDefinition>,
+    /// Makes the table's rows media entities: the bytes that each row is.
+    pub media: Option<StreamDefinition>,
+    /// Recursive hierarchies over the table, by qualifier.
+    #[serde(default)]
+    pub hierarchies: IndexMap<String, HierarchyDefinition>,
+    /// What clients may not ask of it.
+    #[serde(default)]
+    pub restrictions: RestrictionsDefinition,
+    /// Annotations of the entity set: `Vocabulary.Term` or `Vocabulary.Term#Qualifier`, and a value.
+    #[serde(default)]
+    pub annotations: IndexMap<String, serde_json::Value>,
 }
 
 /// A published column.
@@ -67,11 +107,28 @@ pub struct ColumnDefinition {
     pub max_length: Option<u32>,
     /// Whether it may be null.
     pub nullable: Option<bool>,
-    /// Never written.
+    /// Never written through the gateway.
     #[serde(default)]
     pub read_only: bool,
+    /// The source computes it, and what clients give is not taken.
+    #[serde(default)]
+    pub computed: bool,
+    /// Given when a row is made, and never changed.
+    #[serde(default)]
+    pub immutable: bool,
+    /// The enumeration that its values are members of.
+    #[serde(rename = "enum")]
+    pub enumeration: Option<String>,
+    /// Whether `$search` looks into it.
+    #[serde(default)]
+    pub searchable: bool,
+    /// What people call it: a text, or texts by language.
+    pub label: Option<LabelDefinition>,
     /// For people.
     pub description: Option<String>,
+    /// Annotations of the property: `Vocabulary.Term` or `Vocabulary.Term#Qualifier`, and a value.
+    #[serde(default)]
+    pub annotations: IndexMap<String, serde_json::Value>,
 }
 
 /// A link to another virtual table.
@@ -80,11 +137,19 @@ pub struct ColumnDefinition {
 pub struct RelationshipDefinition {
     /// The other table.
     pub to: String,
-    /// Columns of this table and the columns of the other that they equal.
+    /// Columns of this table and the columns of the other that they equal. Not with `through`.
+    #[serde(default)]
     pub on: IndexMap<String, String>,
+    /// The link table that holds the pairs; then there may be several rows on the other side.
+    pub through: Option<ThroughDefinition>,
     /// Whether there may be several rows on the other side.
     #[serde(default)]
     pub many: bool,
+    /// What people call it: a text, or texts by language.
+    pub label: Option<LabelDefinition>,
+    /// Annotations of the navigation property: `Vocabulary.Term` or `Vocabulary.Term#Qualifier`, and a value.
+    #[serde(default)]
+    pub annotations: IndexMap<String, serde_json::Value>,
 }
 
 /// How writes to a table are treated.
@@ -116,6 +181,9 @@ pub struct ServiceDefinition {
     pub profile: Profile,
     /// The tables in it, under their own or another name; all when absent.
     pub tables: Option<Vec<ServiceTable>>,
+    /// Single rows with a name of their own.
+    #[serde(default)]
+    pub singletons: IndexMap<String, SingletonDefinition>,
 }
 
 /// A table of a service.
@@ -141,62 +209,4 @@ pub enum Profile {
     Salesforce,
     /// Power BI and Excel.
     Powerbi,
-}
-
-/// Durations as text with a unit: `500ms`, `10s`, `5m`, `2h`, `1d`.
-pub mod duration_text {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-    use std::time::Duration;
-
-    /// Reads a duration with a unit.
-    ///
-    /// # Errors
-    /// Says what is wrong, and how to write one.
-    pub fn parse(text: &str) -> Result<Duration, String> {
-        let text = text.trim();
-        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, unit) = text.split_at(digits);
-        let number: u64 =
-            number.parse().map_err(|_| format!("'{text}' is not a duration: write a whole number and a unit, such as 10s or 5m"))?;
-        let seconds = match unit.trim() {
-            "ms" => return Ok(Duration::from_millis(number)),
-            "s" => 1,
-            "m" => 60,
-            "h" => 3_600,
-            "d" => 86_400,
-            _ => return Err(format!("'{text}' is not a duration: the unit is one of ms, s, m, h, d, such as 10s or 5m")),
-        };
-        number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(|| format!("'{text}' is too long a duration"))
-    }
-
-    /// Writes a duration with the greatest unit that keeps it whole.
-    pub fn print(duration: Duration) -> String {
-        let millis = duration.as_millis();
-        for (unit, size) in [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)] {
-            if millis.is_multiple_of(size) && millis > 0 {
-                return format!("{}{unit}", millis / size);
-            }
-        }
-        if millis == 0 { "0s".to_owned() } else { format!("{millis}ms") }
-    }
-
-    /// For serde's `with`.
-    ///
-    /// # Errors
-    /// The serializer's.
-    pub fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        match value {
-            Some(duration) => serializer.serialize_str(&print(*duration)),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    /// For serde's `with`.
-    ///
-    /// # Errors
-    /// See [`parse`].
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        text.map(|text| parse(&text).map_err(D::Error::custom)).transpose()
-    }
 }

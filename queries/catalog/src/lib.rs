@@ -8,13 +8,14 @@ pub mod model;
 pub mod names;
 pub mod overlay;
 pub mod view;
+pub mod vocabulary;
 
 pub use build::{Report, build};
 pub use definition::{
-    ColumnDefinition, IfMatch, ModelDefinition, Profile, RelationshipDefinition, ServiceDefinition, ServiceTable, TableDefinition,
-    WritesDefinition,
+    ColumnDefinition, EnumDefinition, IfMatch, ModelDefinition, OperationEntry, Profile, RelationshipDefinition, ServiceDefinition,
+    ServiceTable, TableDefinition, WritesDefinition,
 };
 pub use error::ModelError;
 pub use model::{Column, Model, Origin, Relationship, Service, Singleton, SourceModel, Through, VirtualTable};
-pub use overlay::{Enumeration, Operation, Overlay};
+pub use overlay::{Enumeration, Labels, Operation, Overlay};
 pub use view::{ModelView, PropertyView, RelationshipView, SingletonView, TableView};

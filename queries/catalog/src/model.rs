@@ -1,7 +1,7 @@
 //! The model as the rest of the gateway reads it: resolved, checked, immutable; replaced whole by version.
 
 use crate::definition::{IfMatch, Profile};
-use crate::overlay::{Annotation, Enumeration, Labels, Mutability, Operation, Overlay};
+use crate::overlay::{Annotation, DerivedType, Enumeration, Labels, Mutability, Operation, Overlay};
 use indexmap::IndexMap;
 use portico_provider_api::{Capabilities, RemoteTableName, ScalarType, TableColumn, TableRelation, Value};
 use std::collections::BTreeMap;
@@ -166,6 +166,31 @@ pub struct Relationship {
     pub many: bool,
     /// Name of the relationship that leads back, where there is one.
     pub partner: Option<String>,
+    /// Names for people.
+    pub labels: Labels,
+    /// Annotations of the navigation property.
+    pub annotations: Vec<Annotation>,
+}
+
+impl Relationship {
+    /// A link over these pairs of columns, of which nothing more is known.
+    pub fn plain(name: impl Into<String>, to: impl Into<String>, on: Vec<(usize, usize)>, many: bool) -> Relationship {
+        Relationship {
+            name: name.into(),
+            to: to.into(),
+            on,
+            through: None,
+            many,
+            partner: None,
+            labels: Labels::new(),
+            annotations: Vec::new(),
+        }
+    }
+
+    /// Positions of this table's columns that it starts from.
+    pub fn own_columns(&self) -> impl Iterator<Item = usize> {
+        self.on.iter().chain(self.through.iter().flat_map(|through| &through.own)).map(|(own, _)| *own)
+    }
 }
 
 /// How a relationship leads through a link table.
@@ -186,6 +211,8 @@ pub struct Singleton {
     pub table: String,
     /// Its key values in key order; absent when the table has one row.
     pub key: Option<Vec<Value>>,
+    /// Names for people.
+    pub labels: Labels,
 }
 
 /// An OData root.
@@ -219,6 +246,23 @@ impl VirtualTable {
     /// Position of the column of that name.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column.name == name)
+    }
+
+    /// The names that its structural properties have for clients; those that are published otherwise (a stream's content, say) and those
+    /// of columns that are not seen by themselves are kept too, because SQL knows them.
+    pub fn property_names(&self) -> impl Iterator<Item = &str> {
+        let columns = self.columns.iter().map(|column| column.name.as_str());
+        let complex = self.overlay.complex.iter().map(|complex| complex.name.as_str());
+        columns.chain(complex).chain(self.overlay.streams.iter().map(|stream| stream.name.as_str()))
+    }
+
+    /// The derived type whose rows alone have a relationship: the one that owns a column that it starts from.
+    pub fn relationship_owner(&self, relationship: usize) -> Option<&DerivedType> {
+        let columns = self.relationships.get(relationship)?.own_columns();
+        // Where its columns are of several types, one of these is derived from all others.
+        let owners: Vec<&DerivedType> = columns.filter_map(|column| self.overlay.owner(column)).collect();
+        let derivation = self.overlay.derivation.as_ref()?;
+        owners.iter().copied().find(|candidate| owners.iter().all(|other| derivation.is_a(&candidate.name, &other.name)))
     }
 
     /// The published columns as relation columns, in order.

@@ -5,7 +5,6 @@
 use crate::model::Column;
 use indexmap::IndexMap;
 use portico_provider_api::{ScalarType, Value};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a table has beyond columns and relationships. Positions are those of [`crate::VirtualTable::columns`].
@@ -32,11 +31,16 @@ pub struct Overlay {
 /// Names for people by language (`en`, `de-CH`); the empty language is the default.
 pub type Labels = IndexMap<String, String>;
 
-/// A named set of values over an integer or code column.
+/// A named set of values over an integer or code column. Columns of different types that share one have an enumeration each, which differ
+/// in what [`EnumerationMember::stored`] says.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Enumeration {
     /// Its name: an OData type name without namespace.
     pub name: String,
+    /// For people.
+    pub description: Option<String>,
+    /// Names for people.
+    pub labels: Labels,
     /// Whether members combine bit by bit; then the columns are integers.
     pub flags: bool,
     /// The underlying integer type.
@@ -52,8 +56,10 @@ pub struct EnumerationMember {
     pub name: String,
     /// Its numeric value.
     pub value: i64,
-    /// How the column holds it: the number itself, or a code.
+    /// How the column holds it: the number itself, or a code. It has the column's type.
     pub stored: Value,
+    /// For people.
+    pub description: Option<String>,
     /// Names for people.
     pub labels: Labels,
 }
@@ -156,14 +162,21 @@ pub enum AnnotationValue {
     Integer(i64),
     /// A decimal number, as written.
     Decimal(String),
-    /// A path to a property.
+    /// A path to a property, whose value is meant.
     Path(String),
+    /// A path to a property, which is meant itself.
+    PropertyPath(String),
     /// A member of an enumeration: `Capabilities.SearchExpressions/none`.
     EnumMember(String),
     /// Several values.
     Collection(Vec<AnnotationValue>),
     /// Named values.
-    Record(BTreeMap<String, AnnotationValue>),
+    Record {
+        /// The record's type, with the alias or namespace of its vocabulary, where the term's own is abstract.
+        type_name: Option<String>,
+        /// The values, in order.
+        values: IndexMap<String, AnnotationValue>,
+    },
 }
 
 /// What clients may not ask of a set, declared in `$metadata` and refused.
@@ -296,6 +309,12 @@ impl Overlay {
             let (name, _) = complex.members.iter().find(|(_, member)| *member == column)?;
             Some((complex, name.as_str()))
         })
+    }
+
+    /// The derived type whose rows alone have a column.
+    #[must_use]
+    pub fn owner(&self, column: usize) -> Option<&DerivedType> {
+        self.derivation.as_ref().and_then(|derivation| derivation.owner(column))
     }
 
     /// Whether a column is only published as (part of) a stream.

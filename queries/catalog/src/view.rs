@@ -3,7 +3,7 @@
 
 use crate::definition::{IfMatch, Profile};
 use crate::model::VirtualTable;
-use crate::overlay::{ComplexProperty, Operation, StreamProperty};
+use crate::overlay::{ComplexProperty, Labels, Operation, StreamProperty};
 use indexmap::IndexMap;
 use portico_provider_api::Value;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub struct SingletonView {
     pub table: String,
     /// Its key values in key order; absent when the table has one row.
     pub key: Option<Vec<Value>>,
+    /// Names for people.
+    pub labels: Labels,
 }
 
 /// A structural property as clients see it, in declaration order.

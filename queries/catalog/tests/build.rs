@@ -90,6 +90,8 @@ fn definition(value: Value) -> ModelDefinition {
             .map_or_else(|| vec!["shop".to_owned(), "directory".to_owned()], |sources| serde_json::from_value(sources.clone()).unwrap()),
         tables: serde_json::from_value(part("tables")).unwrap(),
         services: serde_json::from_value(part("services")).unwrap(),
+        enums: serde_json::from_value(part("enums")).unwrap(),
+        operations: serde_json::from_value(part("operations")).unwrap(),
     }
 }
 

@@ -14,7 +14,7 @@ fn required(name: &str, scalar_type: ScalarType) -> Column {
 }
 
 fn relationship(name: &str, to: &str, on: (usize, usize), many: bool, partner: Option<&str>) -> Relationship {
-    Relationship { name: name.to_owned(), to: to.to_owned(), on: vec![on], through: None, many, partner: partner.map(str::to_owned) }
+    Relationship { partner: partner.map(str::to_owned), ..Relationship::plain(name, to, vec![on], many) }
 }
 
 fn table(name: &str, key: Vec<usize>, columns: Vec<Column>, relationships: Vec<Relationship>) -> VirtualTable {

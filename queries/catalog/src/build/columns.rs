@@ -153,7 +153,8 @@ fn publish(work: &mut Work<'_>, choice: &Choice<'_>, laid_out: &mut LaidOut, pat
         }
         column.max_length =
             definition.max_length.or_else(|| (column.scalar_type == remote.scalar_type).then_some(remote.max_length).flatten());
-        column.read_only = definition.read_only;
+        // What the source computes is never written either; how it is declared differs.
+        column.read_only = definition.read_only || definition.computed;
         column.description = definition.description.clone().or(column.description);
     }
     laid_out.relation.push(in_relation(remote, column.scalar_type, codec, nullable));

@@ -83,13 +83,17 @@ fn add(work: &mut Work<'_>, candidates: Vec<Candidate>) {
     for candidate in candidates {
         let shared = wanted.get(&(candidate.table.clone(), candidate.to.to_lowercase())).is_some_and(|count| *count > 1);
         let Some(built) = work.tables.get_mut(&candidate.table) else { continue };
-        let declared = built.table.relationships.iter().any(|link| link.to == candidate.to && same_columns(&link.on, &candidate.on));
+        let declared = built
+            .table
+            .relationships
+            .iter()
+            .any(|link| link.to == candidate.to && link.through.is_none() && same_columns(&link.on, &candidate.on));
         // A table that refers to itself has the same columns in both directions, but swapped.
         if declared {
             continue;
         }
-        let columns = built.table.columns.iter().map(|column| column.name.to_lowercase());
-        let taken: BTreeSet<String> = columns.chain(built.table.relationships.iter().map(|link| link.name.to_lowercase())).collect();
+        let names = built.table.relationships.iter().map(|link| link.name.to_lowercase());
+        let taken: BTreeSet<String> = built.table.property_names().map(str::to_lowercase).chain(names).collect();
         let long = format!("{}_by_{}", candidate.to, candidate.suffix);
         let name = if shared || taken.contains(&candidate.to.to_lowercase()) { long } else { candidate.to.clone() };
         if taken.contains(&name.to_lowercase()) {
@@ -100,14 +104,7 @@ fn add(work: &mut Work<'_>, candidates: Vec<Candidate>) {
             work.note(note);
             continue;
         }
-        built.table.relationships.push(Relationship {
-            name,
-            to: candidate.to,
-            on: candidate.on,
-            through: None,
-            many: candidate.many,
-            partner: None,
-        });
+        built.table.relationships.push(Relationship::plain(name, candidate.to, candidate.on, candidate.many));
     }
 }
 

@@ -1,10 +1,15 @@
 //! Relationships that the definitions declare, and which of all relationships lead back to each other.
 
+mod through;
+
+use super::overlay::{annotations, labels};
 use super::tables::not_an_identifier;
 use super::{Standing, Work, below, error_at, types};
 use crate::definition::RelationshipDefinition;
+use crate::error::ModelError;
 use crate::model::{Relationship, VirtualTable};
 use crate::names;
+use indexmap::IndexMap;
 use portico_provider_api::RemoteTable;
 use std::collections::BTreeSet;
 
@@ -52,36 +57,17 @@ fn resolve(work: &mut Work<'_>, table: &str, link: &str, declared: &Relationship
     let here = &work.tables.get(table)?.table;
     let there = work.tables.get(&declared.to)?;
     let mut errors = Vec::new();
-    if let Some(column) = here.columns.iter().find(|column| column.name.to_lowercase() == link.to_lowercase()) {
-        errors.push(error_at(path.to_vec(), format!("{table} has a column named '{}' already", column.name)));
+    if let Some(property) = here.property_names().find(|property| property.to_lowercase() == link.to_lowercase()) {
+        errors.push(error_at(path.to_vec(), format!("{table} has a column named '{property}' already")));
+    }
+    if let Some(through) = &declared.through {
+        return through::resolve(work, table, link, declared, through, path, errors);
     }
     if declared.on.is_empty() {
         errors
             .push(error_at(below(path, &["on"]), "a relationship needs at least one pair of columns: `on: { column here: column there }`"));
     }
-    let mut on = Vec::new();
-    for (from, to) in &declared.on {
-        let at = below(path, &["on", from]);
-        let unknown = |owner: &VirtualTable, column: &str| {
-            let error = error_at(at.clone(), format!("{} has no published column '{column}'", owner.name));
-            error.suggesting(column, owner.columns.iter().map(|column| column.name.as_str()))
-        };
-        match (here.column(from), there.table.column(to)) {
-            (Some(left), Some(right)) => {
-                let type_of = |owner: &VirtualTable, index: usize| owner.columns.get(index).map(|column| column.scalar_type);
-                if let (Some(a), Some(b)) = (type_of(here, left), type_of(&there.table, right))
-                    && !types::comparable(a, b)
-                {
-                    errors.push(error_at(at, format!("{table}.{from} is {a} and {}.{to} is {b}: they cannot be equal", declared.to)));
-                }
-                on.push((left, right));
-            }
-            (left, right) => {
-                errors.extend(left.is_none().then(|| unknown(here, from)));
-                errors.extend(right.is_none().then(|| unknown(&there.table, to)));
-            }
-        }
-    }
+    let on = pairs(here, &there.table, &declared.on, &below(path, &["on"]), &mut errors);
     let doubtful = errors.is_empty() && !declared.many && !is_unique(&there.table, there.remote, &on);
     let failed = !errors.is_empty();
     work.errors.extend(errors);
@@ -94,7 +80,43 @@ fn resolve(work: &mut Work<'_>, table: &str, link: &str, declared: &Relationship
             declared.to
         ));
     }
-    Some(Relationship { name: link.to_owned(), to: declared.to.clone(), on, through: None, many: declared.many, partner: None })
+    let labels = labels(work, declared.label.as_ref(), &below(path, &["label"]));
+    let annotations = annotations(work, &declared.annotations, path);
+    Some(Relationship { labels, annotations, ..Relationship::plain(link, &declared.to, on, declared.many) })
+}
+
+/// The pairs of columns that are equal, here and there.
+fn pairs(
+    here: &VirtualTable,
+    there: &VirtualTable,
+    declared: &IndexMap<String, String>,
+    path: &[String],
+    errors: &mut Vec<ModelError>,
+) -> Vec<(usize, usize)> {
+    let mut on = Vec::new();
+    for (from, to) in declared {
+        let at = below(path, &[from]);
+        let unknown = |owner: &VirtualTable, column: &str| {
+            let error = error_at(at.clone(), format!("{} has no published column '{column}'", owner.name));
+            error.suggesting(column, owner.columns.iter().map(|column| column.name.as_str()))
+        };
+        match (here.column(from), there.column(to)) {
+            (Some(left), Some(right)) => {
+                let type_of = |owner: &VirtualTable, index: usize| owner.columns.get(index).map(|column| column.scalar_type);
+                if let (Some(a), Some(b)) = (type_of(here, left), type_of(there, right))
+                    && !types::comparable(a, b)
+                {
+                    errors.push(error_at(at, format!("{}.{from} is {a} and {}.{to} is {b}: they cannot be equal", here.name, there.name)));
+                }
+                on.push((left, right));
+            }
+            (left, right) => {
+                errors.extend(left.is_none().then(|| unknown(here, from)));
+                errors.extend(right.is_none().then(|| unknown(there, to)));
+            }
+        }
+    }
+    on
 }
 
 /// Whether the other side's columns of a link hold a key of it.
@@ -110,8 +132,15 @@ fn is_unique(there: &VirtualTable, remote: Option<&RemoteTable>, on: &[(usize, u
 }
 
 /// Whether two links join the same columns of the same tables, seen from opposite ends.
-fn leads_back(there: &Relationship, on: &[(usize, usize)]) -> bool {
-    there.on.len() == on.len() && on.iter().all(|(left, right)| there.on.contains(&(*right, *left)))
+fn leads_back(there: &Relationship, here: &Relationship) -> bool {
+    let swapped = |left: &[(usize, usize)], right: &[(usize, usize)]| {
+        left.len() == right.len() && left.iter().all(|(a, b)| right.contains(&(*b, *a)))
+    };
+    match (&there.through, &here.through) {
+        (None, None) => swapped(&there.on, &here.on),
+        (Some(there), Some(here)) => there.table == here.table && swapped(&there.own, &here.other) && swapped(&there.other, &here.own),
+        (Some(_), None) | (None, Some(_)) => false,
+    }
 }
 
 /// Gives every relationship that has exactly one counterpart its name.
@@ -123,9 +152,7 @@ pub(super) fn pair(work: &mut Work<'_>) {
                 let candidates = work.tables.get(other).into_iter().flat_map(|built| &built.table.relationships);
                 let own_name = (owner == other).then(|| of.name.clone());
                 candidates
-                    .filter(|candidate| {
-                        candidate.to == owner && Some(&candidate.name) != own_name.as_ref() && leads_back(candidate, &of.on)
-                    })
+                    .filter(|candidate| candidate.to == owner && Some(&candidate.name) != own_name.as_ref() && leads_back(candidate, of))
                     .map(|candidate| candidate.name.clone())
                     .collect()
             };

@@ -5,10 +5,13 @@ mod columns;
 mod inference;
 mod keys;
 mod links;
+mod operations;
+mod overlay;
 mod remote;
 mod services;
 mod tables;
 mod types;
+mod values;
 mod views;
 
 use crate::definition::ModelDefinition;
@@ -47,10 +50,14 @@ pub fn build(
     let mut work = Work::new(definition, schemas);
     tables::build(&mut work);
     views::build(&mut work, describe_view);
+    let enumerations = overlay::properties(&mut work);
     links::declare(&mut work);
     inference::infer(&mut work);
     links::pair(&mut work);
+    overlay::relations(&mut work);
     let services = services::build(&mut work);
+    let operations = operations::build(&mut work, &enumerations);
+    overlay::type_names(&mut work);
     work.note_keyless();
     if !work.errors.is_empty() {
         return Err(work.errors);
@@ -67,7 +74,7 @@ pub fn build(
                 (name.clone(), known)
             })
             .collect(),
-        operations: Vec::new(),
+        operations,
     };
     Ok((model, Report { notes: work.notes }))
 }
@@ -170,6 +177,13 @@ fn error_at(path: Vec<String>, message: impl Into<String>) -> ModelError {
 fn version(definition: &ModelDefinition, schemas: &BTreeMap<String, RemoteSchema>) -> String {
     let versions: BTreeMap<&str, &str> = schemas.iter().map(|(name, schema)| (name.as_str(), schema.version.as_str())).collect();
     // Plain data with text keys: writing it cannot fail, and were it to, the empty text only makes two models look alike.
-    let text = serde_json::to_vec(&(&definition.sources, &definition.tables, &definition.services, versions)).unwrap_or_default();
+    let text = serde_json::to_vec(&(
+        &definition.sources,
+        &definition.tables,
+        &definition.services,
+        (&definition.enums, &definition.operations),
+        versions,
+    ))
+    .unwrap_or_default();
     Sha256::digest(&text).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,5 +1,7 @@
 //! Services: which tables each OData root has, and where it is served. It must not know HTTP, only which paths are taken.
 
+mod singletons;
+
 use super::tables::not_an_identifier;
 use super::{Standing, Work, below, error_at};
 use crate::definition::{Profile, ServiceTable};
@@ -55,8 +57,8 @@ pub(super) fn build(work: &mut Work<'_>) -> IndexMap<String, Service> {
             None => all_tables(work),
             Some(entries) => chosen(work, entries, &below(&here, &["tables"])),
         };
-        let service =
-            Service { name: name.clone(), path: definition.path.clone(), profile: definition.profile, tables, singletons: IndexMap::new() };
+        let singletons = singletons::resolve(work, definition, &tables, &below(&here, &["singletons"]));
+        let service = Service { name: name.clone(), path: definition.path.clone(), profile: definition.profile, tables, singletons };
         services.insert(name.clone(), service);
     }
     refuse_hidden_sets(work, &services);
@@ -153,7 +155,7 @@ fn refuse_hidden_sets(work: &mut Work<'_>, services: &IndexMap<String, Service>)
         for outer in services.values() {
             let Some(rest) = inner.path.strip_prefix(&outer.path).and_then(|rest| rest.strip_prefix('/')) else { continue };
             let segment = rest.split('/').next().unwrap_or_default();
-            if outer.tables.contains_key(segment) {
+            if outer.tables.contains_key(segment) || outer.singletons.contains_key(segment) {
                 let message = format!("'{}' hides {segment} of service '{}'", inner.path, outer.name);
                 work.error(error_at(below(&[], &["services", &inner.name, "path"]), message));
             }

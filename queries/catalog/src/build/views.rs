@@ -3,11 +3,11 @@
 
 use super::{Built, DescribeView, Standing, Work, below, error_at, keys};
 use crate::definition::TableDefinition;
-use crate::model::{Model, Origin, VirtualTable};
+use crate::model::{Column, Model, Origin, VirtualTable};
 use crate::names;
 use crate::overlay::Overlay;
 use indexmap::IndexMap;
-use portico_provider_api::TableColumn;
+use portico_provider_api::{ScalarType, TableColumn};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +71,6 @@ fn check_settings(work: &mut Work<'_>, name: &str, definition: &TableDefinition)
     let meaningless = [
         ("source", definition.source.is_some()),
         ("remote", definition.remote.is_some()),
-        ("columns", definition.columns.is_some()),
         ("where", definition.window.is_some()),
         ("version", definition.version.is_some()),
         ("writes", definition.writes.if_match.is_some()),
@@ -81,6 +80,44 @@ fn check_settings(work: &mut Work<'_>, name: &str, definition: &TableDefinition)
             let message = format!("`{key}` has no meaning beside `sql`: a view is read-only, and its columns are those of its SELECT");
             work.error(error_at(below(&[], &["tables", name, key]), message));
             work.broken.insert(name.to_owned());
+        }
+    }
+    for (column, settings) in definition.columns.iter().flatten() {
+        let meaningless = [
+            ("remote", settings.remote.is_some()),
+            ("type", settings.scalar_type.is_some()),
+            ("codec", settings.codec.is_some()),
+            ("nullable", settings.nullable.is_some()),
+            ("read_only", settings.read_only),
+            ("computed", settings.computed),
+            ("immutable", settings.immutable),
+        ];
+        for (key, _) in meaningless.into_iter().filter(|(_, given)| *given) {
+            let message =
+                format!("`{key}` has no meaning beside `sql`: the SELECT decides where a column comes from, and a view is read-only");
+            work.error(error_at(below(&[], &["tables", name, "columns", column, key]), message));
+            work.broken.insert(name.to_owned());
+        }
+    }
+}
+
+/// Takes what a definition says more of the columns that a view has.
+fn describe_columns(work: &mut Work<'_>, view: &Pending<'_>, columns: &mut [Column], path: &[String]) {
+    for (name, settings) in view.definition.columns.iter().flatten() {
+        let here = below(path, &["columns", name]);
+        match columns.iter_mut().find(|column| column.name == *name) {
+            None => {
+                let error = error_at(here, format!("the SELECT has no column '{name}'"));
+                work.error(error.suggesting(name, columns.iter().map(|column| column.name.as_str())));
+            }
+            Some(column) if settings.max_length.is_some() && !matches!(column.scalar_type, ScalarType::Text | ScalarType::Binary) => {
+                let message = format!("only text and binary columns have a greatest length; '{name}' is {}", column.scalar_type);
+                work.error(error_at(below(&here, &["max_length"]), message));
+            }
+            Some(column) => {
+                column.description.clone_from(&settings.description);
+                column.max_length = settings.max_length;
+            }
         }
     }
 }
@@ -103,7 +140,8 @@ fn publish(work: &mut Work<'_>, view: &Pending<'_>, columns: &[TableColumn]) -> 
             work.error(error_at(below(&path, &["sql"]), message));
         }
     }
-    let columns = keys::of_view(columns);
+    let mut columns = keys::of_view(columns);
+    describe_columns(work, view, &mut columns, &path);
     let key = view.definition.key.as_deref().map(|key| keys::declared(work, key, &columns, &path)).unwrap_or_default();
     if work.errors.len() > errors_before {
         work.broken.insert(view.name.to_owned());

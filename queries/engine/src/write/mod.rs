@@ -11,6 +11,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use datafusion::common::{DFSchema, ScalarValue};
 use futures::StreamExt;
+use portico_catalog::overlay::Mutability;
 use portico_odata::{MatchCondition, WriteAction};
 use portico_provider_api::{
     Change, ChangeOutcome, ChangeSet, ChangeValue, CompareOp, Expr, Output, Precondition, Relation, SourceQuery, Value,
@@ -217,7 +218,8 @@ fn writable_values(write: &PermittedWrite, current: &RecordBatch, values: &[(usi
     let mut kept = Vec::with_capacity(values.len());
     for (index, value) in values {
         let column = &write.table.columns[*index];
-        let fixed = column.read_only || column.generated || write.table.key.contains(index);
+        let immutable = column.mutability == Mutability::Immutable;
+        let fixed = column.read_only || column.generated || immutable || write.table.key.contains(index);
         if !fixed {
             kept.push((*index, value.clone()));
             continue;
@@ -225,7 +227,11 @@ fn writable_values(write: &PermittedWrite, current: &RecordBatch, values: &[(usi
         if same(&stored(write, current, column.remote)?, value) {
             continue;
         }
-        let why = if write.table.key.contains(index) { "is part of the key" } else { "is read-only" };
+        let why = match (write.table.key.contains(index), immutable) {
+            (true, _) => "is part of the key",
+            (false, true) => "is given once, when the row is made,",
+            (false, false) => "is read-only",
+        };
         return Err(EngineError::Invalid(format!("'{}' {why} and cannot be changed", column.name)));
     }
     Ok(kept)

@@ -8,6 +8,7 @@ mod value;
 
 use crate::error::ODataError;
 use portico_catalog::names::nearest;
+use portico_catalog::overlay::Mutability;
 use portico_catalog::{Column, TableView};
 use portico_provider_api::Value;
 use reader::Json;
@@ -47,6 +48,11 @@ pub fn entity(bytes: &[u8], view: &TableView, purpose: Purpose) -> Result<Vec<(u
         let index = property(name, json, view)?;
         let Some(column) = view.table.columns.get(index) else { continue };
         let value = value::read(name, json, column)?;
+        if column.mutability == Mutability::Computed {
+            // The one case in which a value is not taken and nobody is told: the protocol asks for it (Protocol 4.01, section 11.4.2),
+            // because clients send back what they have read.
+            continue;
+        }
         if purpose == Purpose::Insert && (column.generated || column.read_only) {
             if !value.is_null() {
                 let why = if column.generated { "is made by the source" } else { "is read-only" };

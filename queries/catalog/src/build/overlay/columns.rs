@@ -1,0 +1,71 @@
+//! What definitions say of single columns beyond where they come from. It must not know tables' other settings.
+
+use super::super::{Work, below, error_at};
+use super::annotations::{annotations, labels};
+use super::enums::Enumerations;
+use crate::definition::{ColumnDefinition, TableDefinition};
+use crate::overlay::Mutability;
+use portico_provider_api::ScalarType;
+
+/// Settles enumerations, labels, annotations and mutability of a table's columns.
+pub(super) fn settle(work: &mut Work<'_>, table: &str, definition: &TableDefinition, enumerations: &Enumerations, path: &[String]) {
+    for (name, column) in definition.columns.iter().flatten() {
+        let here = below(path, &["columns", name]);
+        let Some(index) = work.tables.get(table).and_then(|built| built.table.column(name)) else { continue };
+        let labels = labels(work, column.label.as_ref(), &below(&here, &["label"]));
+        let annotations = annotations(work, &column.annotations, &here);
+        let mutability = mutability(work, column, &here);
+        let scalar_type = work.tables.get(table).and_then(|built| built.table.columns.get(index)).map(|known| known.scalar_type);
+        let enumeration = column.enumeration.as_deref().and_then(|wanted| {
+            let at = below(&here, &["enum"]);
+            if !enumerations.has(wanted) {
+                let error = error_at(at, format!("there is no enumeration '{wanted}'"));
+                work.error(error.suggesting(wanted, enumerations.names()));
+                return None;
+            }
+            if enumerations.is_broken(wanted) {
+                return None;
+            }
+            match enumerations.held_as(wanted, scalar_type?) {
+                Ok(enumeration) => Some(enumeration),
+                Err(message) => {
+                    work.error(error_at(at, message));
+                    None
+                }
+            }
+        });
+        if column.searchable && scalar_type != Some(ScalarType::Text) {
+            let message =
+                format!("`$search` looks for words in text: '{name}' is {}", scalar_type.map(|t| t.to_string()).unwrap_or_default());
+            work.error(error_at(below(&here, &["searchable"]), message));
+        }
+        if column.searchable && enumeration.is_some() {
+            work.error(error_at(below(&here, &["searchable"]), "an enumeration's codes are not text to search in"));
+        }
+        if let Some(known) = work.tables.get_mut(table).and_then(|built| built.table.columns.get_mut(index)) {
+            known.labels = labels;
+            known.annotations = annotations;
+            known.mutability = mutability;
+            known.enumeration = enumeration;
+            known.searchable = column.searchable;
+        }
+    }
+}
+
+fn mutability(work: &mut Work<'_>, column: &ColumnDefinition, path: &[String]) -> Mutability {
+    let given: Vec<&str> = [("read_only", column.read_only), ("computed", column.computed), ("immutable", column.immutable)]
+        .into_iter()
+        .filter_map(|(name, given)| given.then_some(name))
+        .collect();
+    if let [first, second, ..] = given.as_slice() {
+        work.error(error_at(
+            below(path, &[second]),
+            format!("a column has one of `read_only`, `computed` and `immutable`: it has `{first}` already"),
+        ));
+    }
+    match (column.computed, column.immutable) {
+        (true, _) => Mutability::Computed,
+        (false, true) => Mutability::Immutable,
+        (false, false) => Mutability::Always,
+    }
+}
