@@ -7,6 +7,7 @@ use crate::telemetry::Trace;
 use axum::http::HeaderMap;
 use portico_catalog::{Model, ModelView, ServiceTable};
 use portico_engine::RequestContext;
+use portico_odata::header::Version;
 use std::sync::Arc;
 
 /// One HTTP request.
@@ -23,6 +24,10 @@ pub struct Call {
     pub target: Target,
     /// The headers.
     pub headers: HeaderMap,
+    /// The version of the protocol in which it is answered.
+    pub version: Version,
+    /// Whether it is one of the requests of a batch.
+    pub in_batch: bool,
 }
 
 impl Call {
@@ -43,6 +48,8 @@ pub struct Service {
     pub name: String,
     /// What the caller sees of it.
     pub view: Arc<ModelView>,
+    /// Its path below the gateway's root.
+    pub path: String,
     /// Its absolute root.
     pub root: String,
     /// The path below its root, percent-encoded, without a leading slash.
@@ -73,7 +80,7 @@ impl Service {
         let none = || RequestError::new(Code::NotFound, "there is nothing at this path");
         let (name, path, rest) = find_service(&model, &call.target.path).ok_or_else(none)?;
         let view = call.gateway.engine.view(&call.context.principal, name)?;
-        Ok(Service { name: name.to_owned(), view, root: format!("{}{path}", call.root), resource: rest.to_owned() })
+        Ok(Service { name: name.to_owned(), view, path: path.to_owned(), root: format!("{}{path}", call.root), resource: rest.to_owned() })
     }
 }
 

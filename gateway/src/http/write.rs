@@ -22,7 +22,7 @@ use portico_odata::{BoundQuery, BoundRead, BoundWrite, ReadKind, bind};
 pub async fn write(call: &Call, service: &Service, method: &Method, body: Bytes) -> Result<Response<Body>, RequestError> {
     let request = portico_odata::parse::request(&service.resource, call.target.query.as_deref())?;
     let segments = match &request.resource {
-        Resource::Batch => return Err(RequestError::new(Code::NotImplemented, "$batch is not supported yet: send requests one by one")),
+        Resource::Batch => return Err(only("POST", method)),
         Resource::ServiceDocument | Resource::Metadata => return Err(only("GET, HEAD", method)),
         Resource::EntitySet(segments) => segments,
     };

@@ -3,9 +3,9 @@
 //! it is told.
 
 use crate::bound::BoundQuery;
-use crate::rows::{DerivationShape, DerivedShape, EntityShape, PropertyShape, ValueShape};
+use crate::rows::{DerivationShape, DerivedShape, EntityShape, MediaShape, PropertyShape, ValueShape};
 use crate::value_type::ValueType;
-use portico_catalog::overlay::MediaType;
+use portico_catalog::overlay::{MediaType, StreamProperty};
 use portico_catalog::{Column, VirtualTable};
 use std::sync::Arc;
 
@@ -42,6 +42,9 @@ pub fn fetched(table: &VirtualTable, visible: &[usize], query: &BoundQuery, type
             None if overlay.is_stream_content(*index) => {}
             None => want(*index),
         }
+    }
+    if let Some(StreamProperty { media_type: MediaType::Column(column), .. }) = overlay.media {
+        want(column);
     }
     if let Some(derivation) = overlay.derivation.as_ref().filter(|_| typed) {
         want(derivation.discriminator);
@@ -81,7 +84,11 @@ pub fn of_query(table: &VirtualTable, query: &BoundQuery, naming: Naming<'_>, at
         }
     }
     let derivation = derivation(table, query, naming, at, &columns);
-    EntityShape { entity_set: naming.entity_set.to_owned(), properties, derivation, ..EntityShape::default() }
+    let media = table.overlay.media.as_ref().map(|stream| match &stream.media_type {
+        MediaType::Column(column) => MediaShape { media_type: at(*column), fixed_media_type: None },
+        MediaType::Fixed(fixed) => MediaShape { media_type: None, fixed_media_type: Some(fixed.clone()) },
+    });
+    EntityShape { entity_set: naming.entity_set.to_owned(), properties, derivation, media, ..EntityShape::default() }
 }
 
 /// The columns of a query as they are, each a property, whatever the overlay says: for the content of a stream and its media type.

@@ -69,6 +69,7 @@ async fn children(child: &EntityChild, parents: &RecordBatch, session: &SessionS
         return Ok(ExpandedRows {
             ranges: vec![0..0; parent_groups.len()],
             counts: Some(parent_groups.iter().map(|group| group.map_or(0, |group| counts[group])).collect()),
+            next_links: None,
             entities: EntityBatch { rows: fetched.slice(0, 0), expanded: Vec::new() },
         });
     }
@@ -86,6 +87,7 @@ async fn children(child: &EntityChild, parents: &RecordBatch, session: &SessionS
     Ok(ExpandedRows {
         ranges: parent_groups.iter().map(|group| group.map_or(0..0, |group| ranges[group].clone())).collect(),
         counts: child.count.then(|| parent_groups.iter().map(|group| group.map_or(0, |group| counts[group])).collect()),
+        next_links: None,
         entities,
     })
 }

@@ -43,11 +43,19 @@ pub(super) fn expand(place: &Place<'_>, items: &[ExpandItem]) -> Result<Vec<Boun
             if form == ExpandForm::Count && !relationship.many {
                 continue;
             }
-            let step = Step { relationship, only: None, cast: None, form };
+            // What only a derived type has is expanded for its rows.
+            let owner = table_owner(place, relationship);
+            let step = Step { relationship, only: owner, cast: None, form };
             bound.push(follow(place, &step, item, 1).map_err(at)?);
         }
     }
     Ok(bound)
+}
+
+/// The derived type whose rows alone have a relationship, where not all rows here are of it.
+fn table_owner(place: &Place<'_>, relationship: &RelationshipView) -> Option<String> {
+    let owner = place.table.table.relationship_owner(relationship.index)?;
+    (!property::follows(place.table, place.cast, relationship)).then(|| owner.name.clone())
 }
 
 fn form_of(after: &[String]) -> Option<ExpandForm> {
@@ -104,6 +112,9 @@ fn expand_item(place: &Place<'_>, item: &ExpandItem) -> Result<BoundExpand, ODat
             }
         });
     };
+    if !property::follows(table, only.as_deref().or(place.cast), relationship) {
+        return Err(ODataError::bad_request(format!("$expand: only a derived type has '{name}': name the type before it")));
+    }
     let mut cast_below = None;
     if let [cast, rest @ ..] = after
         && cast.contains('.')
@@ -167,7 +178,7 @@ fn follow(place: &Place<'_>, step: &Step<'_>, item: &ExpandItem, levels: usize) 
         let message = format!("$expand is nested more than {MAX_EXPAND_DEPTH} levels deep at '{name}'");
         return Err(ODataError::bad_request(message));
     }
-    allowed(step, &item.options)?;
+    allowed(step, &item.options).map_err(|error| error.at("$expand", at))?;
     options::refuse_unbuilt(&item.options, Some(("$expand", item.span.start)))?;
     let table = place.view.table(&relationship.to).ok_or_else(|| ODataError::bad_request(format!("'{name}' leads nowhere")))?;
     let rows = RowType::of_table(table);

@@ -364,3 +364,32 @@ impl<'a, 'r> Walk<'a, 'r> {
 pub(super) fn of_type(discriminator: usize, values: Vec<Value>) -> BoundExpr {
     BoundExpr::In { expr: Box::new(BoundExpr::Column(discriminator)), list: values }
 }
+
+/// A request for `$entity?$id=…` as the request that the id addresses; any other as it is. `root_url` is the absolute service root.
+///
+/// # Errors
+/// `BadRequest` when there is no id, or not one of this service.
+pub fn dereference(request: &Request, root_url: &str) -> Result<Request, ODataError> {
+    let Resource::EntitySet(segments) = &request.resource else { return Ok(request.clone()) };
+    let Some((_, after)) = segments.split_first().filter(|(first, _)| first.name == "$entity") else { return Ok(request.clone()) };
+    let wrong = |message: String| ODataError::bad_request(message).at("$id", None);
+    let id = request.options.id.as_deref().ok_or_else(|| wrong("$entity needs an $id".to_owned()))?;
+    let root = root_url.trim_end_matches('/');
+    let path_of_root = root.split_once("://").and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..))).unwrap_or_default();
+    let below = |root: &str| id.strip_prefix(root).and_then(|rest| rest.strip_prefix('/'));
+    let path = match (below(root), id.starts_with('/'), id.contains("://")) {
+        (Some(path), _, _) => path,
+        (None, true, _) => below(path_of_root).ok_or_else(|| wrong(format!("the $id '{id}' is not below this service")))?,
+        (None, false, true) => return Err(wrong(format!("the $id '{id}' is not below this service"))),
+        (None, false, false) => id,
+    };
+    let named = crate::parse::request(path, None).map_err(|error| error.at("$id", None))?;
+    let Resource::EntitySet(mut found) = named.resource else { return Err(wrong(format!("the $id '{id}' is that of no entity"))) };
+    if found.first().is_some_and(|first| first.name.starts_with('$')) || found.iter().any(|segment| segment.name.starts_with('$')) {
+        return Err(wrong(format!("the $id '{id}' is that of no entity")));
+    }
+    found.extend(after.iter().cloned());
+    let mut request = Request { resource: Resource::EntitySet(found), ..request.clone() };
+    request.options.id = None;
+    Ok(request)
+}

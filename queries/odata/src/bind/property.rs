@@ -5,7 +5,7 @@ use super::{suggestion, table_columns};
 use crate::metadata::namespace;
 use crate::value_type::RowType;
 use portico_catalog::overlay::{ComplexProperty, Derivation, StreamProperty};
-use portico_catalog::{ModelView, TableView};
+use portico_catalog::{ModelView, RelationshipView, TableView};
 
 /// What a simple name stands for.
 pub(super) enum Property<'a> {
@@ -44,7 +44,17 @@ pub(super) fn find<'a>(table: &'a TableView, rows: &RowType, cast: Option<&str>,
     if let Some(stream) = overlay.streams.iter().find(|stream| stream.name == name && seen(stream.content)) {
         return has(table, cast, stream.content).then_some(Property::Stream(stream));
     }
-    table.relationship(name).map(|_| Property::Navigation)
+    let relationship = table.relationship(name)?;
+    follows(table, cast, relationship).then_some(Property::Navigation)
+}
+
+/// Whether rows of a type can have a relationship.
+pub(super) fn follows(table: &TableView, cast: Option<&str>, relationship: &RelationshipView) -> bool {
+    match (table.table.relationship_owner(relationship.index), cast, &table.table.overlay.derivation) {
+        (Some(owner), Some(cast), Some(derivation)) => derivation.is_a(cast, &owner.name),
+        (Some(_), _, _) => false,
+        (None, _, _) => true,
+    }
 }
 
 /// The position of a visible member of a complex property.

@@ -386,11 +386,11 @@ fn expand_takes_every_form() {
             People?$expand=Photo
               BadRequest $expand Some(0): 'People' has nothing called 'Photo' that could stand here; did you mean 'photo'?
             People?$expand=Boss($filter=Id eq 1)
-              BadRequest $filter None: the query option $filter does not apply inside 'Boss', which leads to one entity
+              BadRequest $expand Some(0): the query option $filter does not apply inside 'Boss', which leads to one entity
             People?$expand=Reports/$ref($select=Name)
-              BadRequest $select None: the query option $select does not apply inside 'Reports/$ref'
+              BadRequest $expand Some(0): the query option $select does not apply inside 'Reports/$ref'
             People?$expand=Reports/$count($top=1)
-              BadRequest $top None: the query option $top does not apply inside 'Reports/$count'
+              BadRequest $expand Some(0): the query option $top does not apply inside 'Reports/$count'
             People?$expand=Portico.crm.Nobody/Reports
               BadRequest $expand Some(0): $expand: there is no type 'Portico.crm.Nobody' with a navigation property here
             People?$expand=Boss/$value
