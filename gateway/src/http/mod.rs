@@ -9,6 +9,7 @@ mod negotiate;
 mod odata;
 mod part;
 mod parts;
+pub mod profile;
 mod respond;
 mod root;
 mod sql;

@@ -5,6 +5,7 @@ use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service};
 use crate::http::negotiate::JsonFormat;
 use crate::http::odata::{etag_of, first_rows};
+use crate::http::profile::Rows;
 use crate::http::respond;
 use crate::http::stream;
 use axum::body::Body;
@@ -13,26 +14,33 @@ use portico_catalog::overlay::MediaType;
 use portico_engine::EntityAnswer;
 use portico_odata::header::{match_condition, matches};
 use portico_odata::json::{self, ContextOf, JsonOptions, JsonWriter, entity_path, find_property};
+use portico_odata::profile::Shown;
 use portico_odata::{BoundRead, EntityBatch, EntityShape, ReadKind, metadata};
 
 /// What a stream is when nothing says more.
 const OCTETS: &str = "application/octet-stream";
+
+/// What is asked for, and how it is to be written.
+pub struct Asked<'a> {
+    /// The read.
+    pub bound: &'a BoundRead,
+    /// What the client's profile is to show.
+    pub shown: &'a Shown,
+    /// The format of JSON.
+    pub format: JsonFormat,
+    /// How JSON is written.
+    pub options: JsonOptions,
+}
 
 /// Answers from the only row there is; 404 when there is none, 204 when there is nothing in it (or, for a reference, when a to-one
 /// relationship leads nowhere).
 ///
 /// # Errors
 /// `NotFound`, and what reading the row fails with.
-pub async fn answer(
-    call: &Call,
-    service: &Service,
-    bound: &BoundRead,
-    format: JsonFormat,
-    options: JsonOptions,
-    mut answer: EntityAnswer,
-) -> Result<Response<Body>, RequestError> {
-    let shape = answer.shape.clone();
-    let Some(batch) = first_rows(&mut answer.rows).await? else {
+pub async fn answer(call: &Call, service: &Service, asked: &Asked<'_>, answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
+    let Asked { bound, format, options, .. } = asked;
+    let (shape, batch) = row(call, service, asked, answer).await?;
+    let Some(batch) = batch else {
         return if bound.kind == ReadKind::Reference && bound.query.key.is_none() {
             Ok(respond::empty(StatusCode::NO_CONTENT))
         } else {
@@ -45,7 +53,7 @@ pub async fn answer(
     let mut response = if unchanged {
         respond::empty(StatusCode::NOT_MODIFIED)
     } else {
-        match content(call, service, bound, &options, &shape, &batch)? {
+        match content(call, service, bound, options, &shape, &batch)? {
             Some((media_type, bytes)) => {
                 call.trace.sent(1, bytes.len() as u64);
                 respond::complete(StatusCode::OK, &media_type.unwrap_or_else(|| format.content_type()), bytes)
@@ -57,6 +65,27 @@ pub async fn answer(
         respond::set(response.headers_mut(), header::ETAG, &etag);
     }
     Ok(response)
+}
+
+/// The only row, as the client's profile shows it. The bytes of a stream are what they are for everybody.
+async fn row(
+    call: &Call,
+    service: &Service,
+    asked: &Asked<'_>,
+    mut answer: EntityAnswer,
+) -> Result<(EntityShape, Option<EntityBatch>), RequestError> {
+    if asked.bound.kind != ReadKind::Media {
+        let (shape, _, mut rows) = Rows::of(&call.gateway, service, answer, asked.shown);
+        return Ok((shape, first_rows(&mut rows).await?));
+    }
+    let mut first = None;
+    while let Some(batch) = answer.rows.next().await {
+        let batch = batch?;
+        if first.is_none() && batch.rows.num_rows() > 0 {
+            first = Some(batch);
+        }
+    }
+    Ok((answer.shape, first))
 }
 
 /// What is answered, and its media type where it is not JSON; nothing when it is null.

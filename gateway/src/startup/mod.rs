@@ -13,6 +13,7 @@ pub mod tls;
 
 use crate::config::{Config, ConfigErrors};
 use crate::error::RequestError;
+use crate::http::profile::Profiles;
 use crate::identity::{Identities, Tokens};
 use crate::state::StateStore;
 use crate::telemetry::Metrics;
@@ -66,6 +67,8 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// What outlives a request.
     pub state: Arc<dyn StateStore>,
+    /// What client profiles keep between requests.
+    pub profiles: Profiles,
     /// A permit per running request.
     pub permits: Arc<Semaphore>,
 }
@@ -92,6 +95,7 @@ pub fn assemble(config: Config) -> Result<Gateway, StartError> {
         keeper,
         metrics,
         state,
+        profiles: Profiles::default(),
     })
 }
 
