@@ -35,6 +35,7 @@ mod pattern;
 pub mod profile;
 pub mod resolve;
 pub mod rows;
+pub mod shape;
 pub mod skiptoken;
 pub mod syntax;
 pub mod value_type;

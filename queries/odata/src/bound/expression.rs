@@ -259,6 +259,31 @@ impl BoundExpr {
         conditions.into_iter().reduce(|left, right| BoundExpr::And(Box::new(left), Box::new(right)))
     }
 
+    /// Both conditions, where there are two.
+    #[must_use]
+    pub fn both(left: Option<BoundExpr>, right: Option<BoundExpr>) -> Option<BoundExpr> {
+        BoundExpr::all(left.into_iter().chain(right).collect())
+    }
+
+    /// Appends the positions of the columns of the rows themselves that it names, those named from inside lambdas and counts included.
+    pub fn columns(&self, into: &mut Vec<usize>) {
+        self.columns_below(0, into);
+    }
+
+    fn columns_below(&self, depth: usize, into: &mut Vec<usize>) {
+        match self {
+            BoundExpr::Column(index) if depth == 0 => into.push(*index),
+            BoundExpr::Path { level, steps, column } if *level == depth && steps.is_empty() => into.push(*column),
+            _ => {}
+        }
+        for child in self.children() {
+            child.columns_below(depth, into);
+        }
+        for inner in self.inner() {
+            inner.columns_below(depth + 1, into);
+        }
+    }
+
     /// `left op right`, which must be of one type.
     #[must_use]
     pub fn compare(op: ComparisonOperator, left: BoundExpr, right: BoundExpr) -> BoundExpr {
