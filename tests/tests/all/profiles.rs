@@ -361,7 +361,7 @@ async fn pages_for_salesforce_have_at_most_2000_rows_and_8_megabytes() {
     let (directory, config) = documents(2, 9_000_000);
     let gateway = Gateway::start(directory.path(), &config, &[]).await.ready().await;
     let refused = gateway.get("/sf/Documents", FULL).await;
-    assert!(refused.status().is_server_error(), "{}", refused.status());
+    assert_eq!(refused.status(), 413);
     assert!(refused.text().await.unwrap().contains("larger than a page may be"));
     assert_eq!(rows(&gateway.json("/sf/Documents?$select=no", FULL).await).len(), 2);
 }
