@@ -94,6 +94,15 @@ async fn dataverse_finds_every_row_by_its_guid() {
         assert_eq!(gateway.get(&path, FULL).await.status(), 404, "{path}");
     }
     assert_eq!(gateway.get("/dv/Customers(1)", FULL).await.status(), 400);
+    let (first, id) = customers_by_guid.iter().next().unwrap();
+    let name = gateway.json(&format!("/dv/Customers({first})/Name"), FULL).await;
+    assert_eq!(name["value"].as_str(), customers().iter().find(|customer| customer.id == *id).map(|customer| customer.name.as_str()));
+    let references = gateway.json("/dv/Customers/$ref", FULL).await;
+    let ids = texts(&references, "@odata.id");
+    assert!(
+        ids.len() == 24 && ids.iter().all(|id| customers_by_guid.keys().any(|guid| id.ends_with(&format!("/dv/Customers({guid})")))),
+        "{ids:?}"
+    );
     for (guid, id) in &customers_by_guid {
         let seen = customers().iter().any(|customer| customer.id == *id && customer.region == "EMEA");
         assert_eq!(gateway.get(&format!("/dv/Customers({guid})"), EMEA).await.status(), if seen { 200 } else { 404 });
@@ -371,7 +380,8 @@ async fn pages_for_salesforce_have_at_most_2000_rows_and_8_megabytes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn salesforce_is_given_back_what_it_sends() {
     let sources = Sources::create().await;
-    let gateway = sources.serve_config(&config(&sources)).await;
+    let config = config(&sources).replace("Name: { remote: name }", "Name: { remote: name, searchable: true }");
+    let gateway = sources.serve_config(&config).await;
     let mut seen = Vec::new();
     for skip in [0, 202] {
         let url = format!("/sf/Lines?$count=false&$orderby=invoice_id,no&$select=invoice_id,no,product&$top=202&$skip={skip}");
@@ -404,6 +414,11 @@ async fn salesforce_is_given_back_what_it_sends() {
                 "{value}: {back}"
             );
         }
+    }
+    // What people search for comes as one phrase, letter case and all.
+    for (search, wanted) in [("%22Customer%2007%22", 1), ("%22customer%2007%22", 0), ("%22mer%2007%22", 1), ("%2207%20Customer%22", 0)] {
+        let found = gateway.json(&format!("/sf/Customers?$search={search}&$count=true"), FULL).await;
+        assert_eq!((found["@odata.count"].as_i64(), rows(&found).len()), (Some(wanted), wanted as usize), "{search}");
     }
     let written = send(&gateway, Method::PATCH, "/sf/Customers(5)", Some(json!({ "City": "Linz" }))).await;
     assert!(written.status().is_success(), "no If-Match is needed: {}", written.text().await.unwrap());
