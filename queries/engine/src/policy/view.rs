@@ -4,7 +4,7 @@
 use crate::policy::access::WriteRight;
 use crate::policy::rights::{Rights, TableRights};
 use indexmap::IndexMap;
-use portico_catalog::overlay::{ComplexProperty, DerivedType, MediaType, StreamProperty};
+use portico_catalog::overlay::{ComplexProperty, Derivation, DerivedType, MediaType, StreamProperty};
 use portico_catalog::{
     IfMatch, Model, ModelView, Origin, Overlay, Profile, Relationship, RelationshipView, Service, SingletonView, TableView,
 };
@@ -132,7 +132,7 @@ fn seen_overlay(table: &Arc<VirtualTable>, rights: &TableRights, relationships: 
             columns: derived.columns.iter().copied().filter(|column| shown(column)).collect(),
             ..derived.clone()
         });
-        portico_catalog::overlay::Derivation { discriminator: derivation.discriminator, types: types.collect() }
+        Derivation { types: types.collect(), ..derivation.clone() }
     });
     let hierarchies = whole.hierarchies.iter().filter(|hierarchy| {
         plain(rights, hierarchy.node) && relationships.iter().any(|relationship| relationship.index == hierarchy.parent)
