@@ -13,7 +13,7 @@ use axum::http::{Response, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use portico_engine::{Answer, EntityAnswer, EntityRead, EntityRows, Paging, Statement};
 use portico_odata::header::{Preferences, match_condition, matches, preferences};
-use portico_odata::json::{JsonOptions, JsonWriter, context_url, entity_links};
+use portico_odata::json::{JsonOptions, JsonWriter, ODataVersion, context_url, entity_links};
 use portico_odata::skiptoken::{QueryHash, SkipToken, next_link, query_hash};
 use portico_odata::syntax::{Request, Resource};
 use portico_odata::{BoundRead, EntityBatch, EntityShape, ReadKind, bind, metadata};
@@ -151,9 +151,10 @@ pub fn json_options(service: &Service, format: JsonFormat, bound: &BoundRead) ->
     JsonOptions {
         ieee754_compatible: format.ieee754_compatible,
         metadata: format.metadata,
-        context_url: Some(context_url(&service.root, &service.view, bound)),
+        context_url: Some(context_url(&service.root, &service.view, bound, ODataVersion::V40)),
         root_url: service.root.clone(),
         links: if full { entity_links(&service.view) } else { std::collections::BTreeMap::new() },
+        ..JsonOptions::default()
     }
 }
 

@@ -17,6 +17,7 @@ pub mod bind;
 pub mod body;
 pub mod bound;
 mod calendar;
+mod duration;
 mod edm;
 pub mod error;
 #[cfg(test)]

@@ -21,6 +21,17 @@ pub struct EntityShape {
     pub derivation: Option<DerivationShape>,
     /// Which rows have which properties, where not all have all: after `rollup` and `concat` in `$apply`.
     pub presence: Option<PresenceShape>,
+    /// The stream that a media entity is.
+    pub media: Option<MediaShape>,
+}
+
+/// Where the media type of a stream is said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MediaShape {
+    /// Position in the batch of the media type (text), where it differs by row and was fetched.
+    pub media_type: Option<usize>,
+    /// The media type, where it is always the same.
+    pub fixed_media_type: Option<String>,
 }
 
 /// One property.
@@ -112,14 +123,18 @@ pub struct DerivedShape {
     pub lacks: Vec<usize>,
 }
 
+/// Positions that lead to a property: among the shape's, then among the members of complex properties.
+pub type PropertyPath = Vec<usize>;
+
 /// Which rows have which properties.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PresenceShape {
     /// Position in the batch of a 64-bit integer: which entry of `lacks` holds for the row.
     pub position: usize,
-    /// For each value of it, the properties (positions in [`EntityShape::properties`]) that such rows do not have: they are left out, not
-    /// null.
-    pub lacks: Vec<Vec<usize>>,
+    /// For each value of it, the properties that such rows do not have: they are left out, not null. A path is the position in
+    /// [`EntityShape::properties`], then positions in [`ValueShape::Complex`]'s members; a complex property that has none of its members
+    /// is left out too.
+    pub lacks: Vec<Vec<PropertyPath>>,
 }
 
 /// A batch of entities.
@@ -138,6 +153,8 @@ pub struct ExpandedRows {
     pub ranges: Vec<Range<usize>>,
     /// For each parent row the nested `$count`, where it was asked for.
     pub counts: Option<Vec<u64>>,
+    /// For each parent row the link to the rest of its children, where there are more than `ranges` gives.
+    pub next_links: Option<Vec<Option<String>>>,
     /// The children, in the order of the ranges.
     pub entities: EntityBatch,
 }

@@ -69,6 +69,7 @@ async fn children(child: &EntityChild, parents: &RecordBatch, session: &SessionS
     Ok(ExpandedRows {
         ranges: parent_groups.iter().map(|group| group.map_or(0..0, |group| ranges[group].clone())).collect(),
         counts: child.count.then(|| parent_groups.iter().map(|group| group.map_or(0, |group| counts[group])).collect()),
+        next_links: None,
         entities,
     })
 }

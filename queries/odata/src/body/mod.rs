@@ -1,17 +1,21 @@
 //! JSON request bodies → typed values by column. Values are exact or refused, never rounded or cut. It must not know what becomes of
 //! them.
 
+mod enumeration;
+mod parameters;
 mod reader;
+mod structure;
 #[cfg(test)]
 mod tests;
 mod value;
 
 use crate::error::ODataError;
-use portico_catalog::names::nearest;
+pub use parameters::parameters;
 use portico_catalog::overlay::Mutability;
 use portico_catalog::{Column, TableView};
 use portico_provider_api::Value;
 use reader::Json;
+use structure::Given;
 
 /// What a body is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +26,8 @@ pub enum Purpose {
     Update,
 }
 
-/// Reads an entity: `(position in the virtual table, value)` in the order of the body.
+/// Reads an entity: `(position in the virtual table, value)` in the order of the body; members of complex properties are columns like
+/// others.
 ///
 /// Control information (`@odata.…`, `Name@odata.…`) is left out, as the protocol says, except what would change meaning: that is
 /// refused. For an update, key properties and read-only ones are returned like others, because clients send whole entities: whether they differ
@@ -31,23 +36,11 @@ pub enum Purpose {
 /// # Errors
 /// Names the property: unknown, given twice, of another type, null, too long, out of range, read-only, or missing.
 pub fn entity(bytes: &[u8], view: &TableView, purpose: Purpose) -> Result<Vec<(usize, Value)>, ODataError> {
-    let document = reader::read(bytes).map_err(|error| malformed(bytes, &error))?;
-    let Json::Object(members) = document else {
-        return Err(ODataError::bad_request("the body must be a JSON object, one entity").at("body", Some(0)));
-    };
-    let mut values: Vec<(usize, Value)> = Vec::with_capacity(members.len());
-    let mut seen = std::collections::HashSet::with_capacity(members.len());
-    for (name, json) in &members {
-        if !seen.insert(name.as_str()) {
-            return Err(wrong(name, format!("the property '{name}' is given twice")));
-        }
-        if let Some((property, term)) = name.split_once('@') {
-            control_information(name, property, term, json)?;
-            continue;
-        }
-        let index = property(name, json, view)?;
+    let members = document(bytes, "the body must be a JSON object, one entity")?;
+    let given = structure::entity(&members, view)?;
+    let mut values: Vec<(usize, Value)> = Vec::with_capacity(given.len());
+    for Given { name, column: index, value } in given {
         let Some(column) = view.table.columns.get(index) else { continue };
-        let value = value::read(name, json, column)?;
         if column.mutability == Mutability::Computed {
             // The one case in which a value is not taken and nobody is told: the protocol asks for it (Protocol 4.01, section 11.4.2),
             // because clients send back what they have read.
@@ -56,12 +49,12 @@ pub fn entity(bytes: &[u8], view: &TableView, purpose: Purpose) -> Result<Vec<(u
         if purpose == Purpose::Insert && (column.generated || column.read_only) {
             if !value.is_null() {
                 let why = if column.generated { "is made by the source" } else { "is read-only" };
-                return Err(wrong(name, format!("the property '{name}' {why} and takes no value: leave it out")));
+                return Err(wrong(&name, format!("the property '{name}' {why} and takes no value: leave it out")));
             }
             continue;
         }
         if value.is_null() && !column.nullable {
-            return Err(wrong(name, format!("the property '{name}' cannot be null")));
+            return Err(wrong(&name, format!("the property '{name}' cannot be null")));
         }
         values.push((index, value));
     }
@@ -69,6 +62,16 @@ pub fn entity(bytes: &[u8], view: &TableView, purpose: Purpose) -> Result<Vec<(u
         required(view, &values)?;
     }
     Ok(values)
+}
+
+/// The members of a document that must be an object.
+fn document(bytes: &[u8], expected: &str) -> Result<Vec<(String, Json)>, ODataError> {
+    match reader::read(bytes).map_err(|error| malformed(bytes, &error))? {
+        Json::Object(members) => Ok(members),
+        Json::Null | Json::Boolean(_) | Json::Number(_) | Json::Text(_) | Json::Array(_) => {
+            Err(ODataError::bad_request(expected).at("body", Some(0)))
+        }
+    }
 }
 
 fn wrong(property: &str, message: String) -> ODataError {
@@ -80,25 +83,6 @@ fn malformed(bytes: &[u8], error: &reader::JsonError) -> ODataError {
     let (line, column) = (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
     let message = format!("the body is not well-formed JSON at line {line}, column {column}: {}", error.message);
     ODataError::bad_request(message).at("body", Some(before.chars().count()))
-}
-
-/// Position of a property's column.
-fn property(name: &str, json: &Json, view: &TableView) -> Result<usize, ODataError> {
-    if let Some(index) = view.column(name) {
-        return Ok(index);
-    }
-    if view.relationship(name).is_some() {
-        let what = if matches!(json, Json::Object(_) | Json::Array(_)) {
-            "writing related entities inline"
-        } else {
-            "writing a navigation property"
-        };
-        return Err(ODataError::not_implemented(format!("{what} ('{name}')")).at(name, None));
-    }
-    let columns = view.columns.iter().filter_map(|index| view.table.columns.get(*index)).map(|column| column.name.as_str());
-    let candidates = columns.chain(view.relationships.iter().map(|relationship| relationship.name.as_str()));
-    let hint = nearest(name, candidates).map(|name| format!("; did you mean '{name}'?")).unwrap_or_default();
-    Err(wrong(name, format!("'{}' has no property '{name}'{hint}", view.name)))
 }
 
 /// Control information and annotations: without effect on what is written, except links, deltas and removals.

@@ -1,10 +1,14 @@
 //! Bodies: exact values, and what is refused.
 
-use super::{Purpose, entity};
+use super::{Purpose, entity, parameters};
 use crate::ODataErrorKind::{self, BadRequest, NotImplemented};
 use crate::fixtures::model;
+use crate::value_type::ValueType;
+use portico_catalog::overlay::{ComplexProperty, EnumerationMember, MediaType, Parameter, StreamProperty};
+use portico_catalog::{Column, Enumeration, TableView};
 use portico_provider_api::{ScalarType, Value};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 fn read(table: &str, purpose: Purpose, body: &str) -> Result<Vec<(usize, Value)>, crate::ODataError> {
     entity(body.as_bytes(), model().table(table).unwrap(), purpose)
@@ -142,6 +146,147 @@ fn control_information_is_left_out_and_whole_entities_are_taken() {
         "what has a default may be absent, nulls for read-only properties go"
     );
     assert_eq!(read("Customers", Purpose::Update, "{}").unwrap(), []);
+}
+
+/// Customers whose city and credit are an address, with a state of codes, rights of bits, and a photo.
+fn with_overlay() -> TableView {
+    let mut view = model().table("Customers").unwrap().clone();
+    let mut table = (*view.table).clone();
+    let enumeration = |name: &str, flags, members: &[(&str, i64, Value)]| {
+        let member = |(name, value, stored): &(&str, i64, Value)| EnumerationMember {
+            name: (*name).to_owned(),
+            value: *value,
+            stored: stored.clone(),
+            description: None,
+            labels: Default::default(),
+        };
+        let members = members.iter().map(member).collect();
+        Arc::new(Enumeration {
+            name: name.to_owned(),
+            description: None,
+            labels: Default::default(),
+            flags,
+            underlying: ScalarType::Int32,
+            members,
+        })
+    };
+    let states = enumeration("State", false, &[("Open", 1, Value::text("O")), ("Shut", 2, Value::text("S"))]);
+    let rights = enumeration("Rights", true, &[("Read", 1, Value::Int16(1)), ("Write", 2, Value::Int16(2))]);
+    table.columns.push(Column { enumeration: Some(states), ..Column::plain("State", 7, ScalarType::Text, true) });
+    table.columns.push(Column { enumeration: Some(rights), ..Column::plain("Rights", 8, ScalarType::Int16, true) });
+    table.columns.push(Column::plain("PhotoBytes", 9, ScalarType::Binary, true));
+    table.overlay.complex.push(ComplexProperty {
+        name: "Address".to_owned(),
+        type_name: "Address".to_owned(),
+        members: vec![("City".to_owned(), 2), ("Secret".to_owned(), 3), ("Active".to_owned(), 5)],
+    });
+    table.overlay.streams.push(StreamProperty {
+        name: "Photo".to_owned(),
+        content: 9,
+        media_type: MediaType::Fixed("image/png".to_owned()),
+    });
+    view.columns.extend([7, 8, 9]);
+    view.table = Arc::new(table);
+    view
+}
+
+#[test]
+fn complex_properties_and_enumerations() {
+    let view = with_overlay();
+    let update = |body: &str| entity(body.as_bytes(), &view, Purpose::Update);
+    for (body, expected) in [
+        (r#"{"Address":{"City":"Bern"}}"#, vec![(2, Value::text("Bern"))]),
+        (
+            r##"{"Address":{"@odata.type":"#N.Address","City":null,"City@x.y":1,"Active":true}}"##,
+            vec![(2, Value::Null(ScalarType::Text)), (5, Value::Boolean(true))],
+        ),
+        (r#"{"Address":{}}"#, vec![]),
+        (r#"{"State":"Shut"}"#, vec![(7, Value::text("S"))]),
+        (r#"{"State":2}"#, vec![(7, Value::text("S"))]),
+        (r#"{"State":null}"#, vec![(7, Value::Null(ScalarType::Text))]),
+        (r##"{"State@odata.type":"#N.State","State":"1"}"##, vec![(7, Value::text("O"))]),
+        (r#"{"Rights":"Read, Write"}"#, vec![(8, Value::Int16(3))]),
+        (r#"{"Rights":"Write"}"#, vec![(8, Value::Int16(2))]),
+        (r#"{"Rights":3}"#, vec![(8, Value::Int16(3))]),
+        (r#"{"Rights":0}"#, vec![(8, Value::Int16(0))]),
+    ] {
+        assert_eq!(update(body).expect(body), expected, "{body}");
+    }
+    for (body, kind, target, culprit) in [
+        (r#"{"Address":null}"#, BadRequest, "Address/Active", "'Address/Active' cannot be null"),
+        (r#"{"Address":"x"}"#, BadRequest, "Address", "an object or null"),
+        (r#"{"Address":[{}]}"#, BadRequest, "Address", "an object or null"),
+        (r#"{"Address":{"Cty":"x"}}"#, BadRequest, "Address/Cty", "did you mean 'City'"),
+        (r#"{"Address":{"Secret":1}}"#, BadRequest, "Address/Secret", "no property 'Secret'"),
+        (r#"{"Address":{"City":"a","City":"b"}}"#, BadRequest, "Address/City", "given twice"),
+        (r#"{"Address":{"City":5}}"#, BadRequest, "Address/City", "'Address/City' is of type Edm.String, not a number"),
+        (r#"{"City":"Bern"}"#, BadRequest, "City", "no property 'City'"),
+        (r#"{"PhotoBytes":"AA"}"#, BadRequest, "PhotoBytes", "no property 'PhotoBytes'"),
+        (r#"{"Photo":"AA"}"#, NotImplemented, "Photo", "stream 'Photo'"),
+        (r#"{"State":"open"}"#, BadRequest, "State", "did you mean 'Open'"),
+        (r#"{"State":"Open,Shut"}"#, BadRequest, "State", "not several"),
+        (r#"{"State":3}"#, BadRequest, "State", "no member with the value 3"),
+        (r#"{"State":true}"#, BadRequest, "State", "of type State (a string with the name of a member), not a boolean"),
+        (r#"{"Rights":"Read,Own"}"#, BadRequest, "Rights", "no member 'Own'"),
+        (r#"{"Rights":4}"#, BadRequest, "Rights", "no member with the value 4"),
+        (r#"{"Rights":1.5}"#, BadRequest, "Rights", "takes a member"),
+    ] {
+        let error = update(body).expect_err(body);
+        assert_eq!((error.kind, error.target.as_deref()), (kind, Some(target)), "{body}: {error:?}");
+        assert!(error.message.contains(culprit), "{body}: {error:?}");
+        assert!(!error.message.contains("did you mean 'Secret"), "{body}: {error:?}");
+    }
+}
+
+#[test]
+fn durations_are_read_as_they_are_written() {
+    let wanted = super::value::Wanted { value_type: ValueType::Duration, max_length: None };
+    let read = |json: &str| super::value::read("P", &super::reader::read(json.as_bytes()).unwrap(), &wanted);
+    assert_eq!(read("\"PT1.5S\"").unwrap(), Value::Int64(1_500_000));
+    assert_eq!(read("null").unwrap(), Value::Null(ScalarType::Int64));
+    for bad in ["\"P1Y\"", "5", "\"\"", "{}"] {
+        assert!(read(bad).unwrap_err().message.contains("Edm.Duration"), "{bad}");
+    }
+}
+
+#[test]
+fn parameters_are_read_by_their_types() {
+    let parameter = |name: &str, scalar_type, nullable, optional| Parameter {
+        name: name.to_owned(),
+        scalar_type,
+        enumeration: None,
+        nullable,
+        optional,
+        max_length: Some(3),
+    };
+    let declared = [
+        parameter("id", ScalarType::Int64, false, false),
+        parameter("note", ScalarType::Text, true, false),
+        parameter("day", ScalarType::Date, false, true),
+    ];
+    let null = Value::Null;
+    let read = |body: &str| parameters(body.as_bytes(), &declared);
+    assert_eq!(
+        read(r#"{"note":"abc","id":"7","@odata.context":"x"}"#).unwrap(),
+        [Value::Int64(7), Value::text("abc"), null(ScalarType::Date)]
+    );
+    assert_eq!(read(r#"{"id":7,"day":"1970-01-02","note":null}"#).unwrap(), [Value::Int64(7), null(ScalarType::Text), Value::Date(1)]);
+    for (body, target, culprit) in [
+        ("", "id", "'id' is required"),
+        ("{}", "id", "'id' is required"),
+        ("[]", "body", "the parameters of the action"),
+        (r#"{"id":null}"#, "id", "parameter 'id' cannot be null"),
+        (r#"{"id":1,"day":null}"#, "day", "cannot be null"),
+        (r#"{"id":1,"id":2}"#, "id", "given twice"),
+        (r#"{"id":1,"dy":"x"}"#, "dy", "did you mean 'day'"),
+        (r#"{"id":1.5}"#, "id", "the parameter 'id' is of type Edm.Int64"),
+        (r#"{"id":1,"note":"abcd"}"#, "note", "the parameter 'note' takes at most 3 characters"),
+    ] {
+        let error = read(body).expect_err(body);
+        assert_eq!((error.kind, error.target.as_deref()), (BadRequest, Some(target)), "{body}: {error:?}");
+        assert!(error.message.contains(culprit), "{body}: {error:?}");
+    }
+    assert_eq!(parameters(b" \r\n", &[]).unwrap(), []);
 }
 
 proptest! {

@@ -1,30 +1,64 @@
-//! One JSON value as a value of a column.
+//! One JSON value as a value of a column or parameter. It must not know where the value goes.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use super::reader::Json;
-use super::wrong;
+use super::{enumeration, wrong};
+use crate::duration;
 use crate::edm::{self, Misfit, type_name};
 use crate::error::ODataError;
 use crate::number::Number;
-use portico_catalog::Column;
+use crate::value_type::ValueType;
+use portico_catalog::{Column, Enumeration};
 use portico_provider_api::value::Float;
 use portico_provider_api::{ScalarType, Value};
+use std::sync::Arc;
 
-/// Reads the value of a property.
-pub(super) fn read(name: &str, json: &Json, column: &Column) -> Result<Value, ODataError> {
-    let to = column.scalar_type;
-    let value = match json {
-        Json::Null => return Ok(Value::Null(to)),
-        Json::Boolean(value) => (to == ScalarType::Boolean).then_some(Value::Boolean(*value)),
-        Json::Number(text) => number(name, text, to)?,
-        Json::Text(text) => text_value(name, text, to)?,
-        Json::Array(_) | Json::Object(_) => None,
+/// What a value must be.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    /// Its type as clients see it.
+    pub(super) value_type: ValueType,
+    /// Greatest length in characters or bytes.
+    pub(super) max_length: Option<u32>,
+}
+
+impl Wanted {
+    pub(super) fn of(column: &Column) -> Wanted {
+        Wanted { value_type: value_type(column.scalar_type, column.enumeration.as_ref()), max_length: column.max_length }
+    }
+}
+
+pub(super) fn value_type(scalar_type: ScalarType, enumeration: Option<&Arc<Enumeration>>) -> ValueType {
+    match enumeration {
+        Some(enumeration) => ValueType::Enumeration(Arc::clone(enumeration), scalar_type),
+        None => ValueType::Scalar(scalar_type),
+    }
+}
+
+/// Reads a value. `name` is that of the property or parameter, for messages.
+pub(super) fn read(name: &str, json: &Json, wanted: &Wanted) -> Result<Value, ODataError> {
+    let to = wanted.value_type.scalar();
+    let value = match (json, &wanted.value_type) {
+        (Json::Null, _) => return Ok(Value::Null(to)),
+        (Json::Text(text), ValueType::Duration) => duration::parse(text).map(Value::Int64),
+        (_, ValueType::Duration) => None,
+        (Json::Text(text), ValueType::Enumeration(enumeration, _)) => return enumeration::named(name, text, enumeration, to),
+        (Json::Number(text), ValueType::Enumeration(enumeration, _)) => return enumeration::numbered(name, text, enumeration, to),
+        (_, ValueType::Enumeration(..)) => None,
+        (Json::Boolean(value), ValueType::Scalar(_)) => (to == ScalarType::Boolean).then_some(Value::Boolean(*value)),
+        (Json::Number(text), ValueType::Scalar(_)) => number(name, text, to)?,
+        (Json::Text(text), ValueType::Scalar(_)) => text_value(name, text, to)?,
+        (Json::Array(_) | Json::Object(_), ValueType::Scalar(_)) => None,
     };
     let value = value.ok_or_else(|| {
-        let (wanted, found) = (type_name(to), kind(json));
-        wrong(name, format!("the property '{name}' is of type {wanted}{}, not {found}", form(to)))
+        let (wanted, form) = match &wanted.value_type {
+            ValueType::Scalar(_) => (type_name(to).to_owned(), form(to)),
+            ValueType::Duration => ("Edm.Duration".to_owned(), " (\"P1DT12H30M5.25S\", to the microsecond)"),
+            ValueType::Enumeration(enumeration, _) => (enumeration.name.clone(), " (a string with the name of a member)"),
+        };
+        wrong(name, format!("the property '{name}' is of type {wanted}{form}, not {}", kind(json)))
     })?;
-    check_length(name, &value, column)?;
+    check_length(name, &value, wanted.max_length)?;
     Ok(value)
 }
 
@@ -104,8 +138,8 @@ fn text_value(name: &str, text: &str, to: ScalarType) -> Result<Option<Value>, O
     })
 }
 
-fn check_length(name: &str, value: &Value, column: &Column) -> Result<(), ODataError> {
-    let Some(most) = column.max_length else { return Ok(()) };
+fn check_length(name: &str, value: &Value, max_length: Option<u32>) -> Result<(), ODataError> {
+    let Some(most) = max_length else { return Ok(()) };
     let (length, unit) = match value {
         Value::Text(text) | Value::Json(text) => (text.chars().count(), "characters"),
         Value::Binary(bytes) => (bytes.len(), "bytes"),

@@ -1,21 +1,27 @@
 //! Cells → text. One encoder per column of a batch, bound to the concrete Arrow array, so that no type is looked up per cell. A value
 //! that the type cannot be written for is an error, never a wrong value.
 
-use super::escape::{push_escaped, push_string};
-use crate::calendar::{self, MICROS_PER_DAY};
+use super::digits;
+use super::escape::{is_clean, push_escaped};
+use super::sink::Sink;
+use crate::calendar::MICROS_PER_DAY;
+use crate::duration;
+use crate::value_type::ValueType;
 use arrow::array::{
     Array, AsArray, BinaryArray, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, FixedSizeBinaryArray,
-    Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, LargeBinaryArray, LargeStringArray, StringArray,
+    Float32Array, Float64Array, GenericStringArray, Int8Array, Int16Array, Int32Array, Int64Array, LargeBinaryArray, OffsetSizeTrait,
     StringViewArray, Time64MicrosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray, UInt8Array, UInt16Array, UInt32Array,
     UInt64Array,
 };
-use arrow::buffer::NullBuffer;
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{self as types, DataType, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use portico_provider_api::ScalarType;
 use std::fmt::Write;
+
+pub(super) use super::enumeration::EnumerationNames;
 
 /// What to do with numbers that a double cannot hold, and with timestamps without a zone.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +30,15 @@ pub(super) struct Style {
     pub(super) quote_wide: bool,
     /// Timestamps without a zone are written as UTC, because OData has no zone-less type.
     pub(super) zone_everything: bool,
+}
+
+/// The texts of a column.
+struct Texts<'a, O: OffsetSizeTrait> {
+    offsets: &'a [O],
+    values: &'a [u8],
+    /// Whether no text of the batch needs an escape, found out at once for all of them.
+    clean: bool,
+    array: &'a GenericStringArray<O>,
 }
 
 /// The concrete array of a column.
@@ -42,8 +57,8 @@ enum Cells<'a> {
     Float64(&'a Float64Array),
     Decimal128(&'a Decimal128Array, i8),
     Decimal256(&'a Decimal256Array, i8),
-    Text(&'a StringArray),
-    LargeText(&'a LargeStringArray),
+    Text(Texts<'a, i32>),
+    LargeText(Texts<'a, i64>),
     TextView(&'a StringViewArray),
     Binary(&'a BinaryArray),
     LargeBinary(&'a LargeBinaryArray),
@@ -53,8 +68,21 @@ enum Cells<'a> {
     Time(&'a Time64MicrosecondArray),
     Timestamp(&'a TimestampMicrosecondArray, bool),
     TimestampNanos(&'a TimestampNanosecondArray, bool),
+    /// Microseconds of a duration.
+    Duration(&'a Int64Array),
+    /// The stored values of an enumeration, and what they are called.
+    Enumeration(Box<Encoder<'a>>, &'a EnumerationNames),
+    /// Values in a row, and where those of each row are.
+    List(Box<Encoder<'a>>, Ranges<'a>),
     /// Any other type, as Arrow prints it.
     Printed(ArrayFormatter<'a>),
+}
+
+/// Where the values of a list are.
+enum Ranges<'a> {
+    Small(&'a OffsetBuffer<i32>),
+    Large(&'a OffsetBuffer<i64>),
+    Fixed(usize),
 }
 
 /// A column of a batch.
@@ -66,6 +94,46 @@ pub(super) struct Encoder<'a> {
 }
 
 impl<'a> Encoder<'a> {
+    /// An encoder for a column of a type as clients see it. A column of lists of such values is written as an array.
+    pub(super) fn of(
+        array: &'a dyn Array,
+        value_type: &ValueType,
+        names: Option<&'a EnumerationNames>,
+        style: Style,
+    ) -> Result<Encoder<'a>, String> {
+        let (values, ranges) = match array.data_type() {
+            DataType::List(_) => (array.as_list::<i32>().values(), Ranges::Small(array.as_list::<i32>().offsets())),
+            DataType::LargeList(_) => (array.as_list::<i64>().values(), Ranges::Large(array.as_list::<i64>().offsets())),
+            DataType::FixedSizeList(_, size) => {
+                (array.as_fixed_size_list().values(), Ranges::Fixed(usize::try_from(*size).unwrap_or_default()))
+            }
+            _ => return Encoder::single(array, value_type, names, style),
+        };
+        let inner = Box::new(Encoder::single(values.as_ref(), value_type, names, style)?);
+        Ok(Encoder { cells: Cells::List(inner, ranges), nulls: nulls_of(array), quoted: false })
+    }
+
+    fn single(
+        array: &'a dyn Array,
+        value_type: &ValueType,
+        names: Option<&'a EnumerationNames>,
+        style: Style,
+    ) -> Result<Encoder<'a>, String> {
+        let inner = Encoder::typed(array, value_type.scalar(), style)?;
+        match (value_type, names) {
+            (ValueType::Scalar(_), _) => Ok(inner),
+            (ValueType::Duration, _) => match inner.cells {
+                Cells::Int64(array) => Ok(Encoder { cells: Cells::Duration(array), nulls: inner.nulls, quoted: true }),
+                _ => Err("a duration is not carried by a 64-bit integer".to_owned()),
+            },
+            (ValueType::Enumeration(..), Some(names)) => {
+                let nulls = inner.nulls.clone();
+                Ok(Encoder { cells: Cells::Enumeration(Box::new(inner), names), nulls, quoted: true })
+            }
+            (ValueType::Enumeration(..), None) => Err("the members of its enumeration are not known".to_owned()),
+        }
+    }
+
     /// An encoder for a column of the IR's type; the array must hold just that type (text and bytes in any of Arrow's layouts).
     pub(super) fn typed(array: &'a dyn Array, scalar_type: ScalarType, style: Style) -> Result<Encoder<'a>, String> {
         let found = array.data_type();
@@ -108,7 +176,8 @@ impl<'a> Encoder<'a> {
             | Cells::UInt16(_)
             | Cells::UInt32(_)
             | Cells::Float32(_)
-            | Cells::Float64(_) => false,
+            | Cells::Float64(_)
+            | Cells::List(..) => false,
             Cells::Int64(_) | Cells::UInt64(_) | Cells::Decimal128(..) | Cells::Decimal256(..) => style.quote_wide,
             Cells::Text(_)
             | Cells::LargeText(_)
@@ -121,81 +190,211 @@ impl<'a> Encoder<'a> {
             | Cells::Time(_)
             | Cells::Timestamp(..)
             | Cells::TimestampNanos(..)
+            | Cells::Duration(_)
+            | Cells::Enumeration(..)
             | Cells::Printed(_) => true,
         };
-        Ok(Encoder { cells, nulls: array.logical_nulls().filter(|nulls| nulls.null_count() > 0), quoted })
+        Ok(Encoder { cells, nulls: nulls_of(array), quoted })
     }
 
+    /// Whether each row holds several values.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.cells, Cells::List(..))
+    }
+
+    /// Whether a cell is null; collections never are.
+    #[inline]
     pub(super) fn is_null(&self, row: usize) -> bool {
-        self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row))
+        self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) && !self.is_list()
+    }
+
+    /// Whether a cell is a number that JSON has no form for.
+    pub(super) fn is_not_finite(&self, row: usize) -> bool {
+        match &self.cells {
+            Cells::Float32(array) => !array.value(row).is_finite(),
+            Cells::Float64(array) => !array.value(row).is_finite(),
+            _ => false,
+        }
+    }
+
+    /// The bytes of a cell of a binary column.
+    pub(super) fn bytes(&self, row: usize) -> Option<&[u8]> {
+        match &self.cells {
+            Cells::Binary(array) => Some(array.value(row)),
+            Cells::LargeBinary(array) => Some(array.value(row)),
+            Cells::BinaryView(array) => Some(array.value(row)),
+            Cells::FixedBinary(array) => Some(array.value(row)),
+            _ => None,
+        }
+    }
+
+    /// A cell of an integer column.
+    pub(super) fn integer(&self, row: usize) -> Option<i64> {
+        match &self.cells {
+            Cells::Int16(array) => Some(array.value(row).into()),
+            Cells::Int32(array) => Some(array.value(row).into()),
+            Cells::Int64(array) => Some(array.value(row)),
+            _ => None,
+        }
     }
 
     /// Appends a cell as JSON.
-    pub(super) fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<(), String> {
-        if self.is_null(row) {
-            out.extend_from_slice(b"null");
+    #[inline]
+    pub(super) fn write(&self, row: usize, sink: &mut Sink) -> Result<(), &'static str> {
+        if let Some(nulls) = &self.nulls
+            && nulls.is_null(row)
+        {
+            let null: &[u8] = if self.is_list() { b"[]" } else { b"null" };
+            sink.put(null);
             return Ok(());
         }
         match &self.cells {
-            Cells::Text(array) => push_string(array.value(row), out),
-            Cells::LargeText(array) => push_string(array.value(row), out),
-            Cells::TextView(array) => push_string(array.value(row), out),
-            Cells::Float32(array) if !array.value(row).is_finite() => push_quoted(not_finite(array.value(row).into()), out),
-            Cells::Float64(array) if !array.value(row).is_finite() => push_quoted(not_finite(array.value(row)), out),
-            Cells::Printed(formatter) => push_string(&printed(formatter, row)?, out),
-            _ if self.quoted => {
-                out.push(b'"');
-                self.write_raw(row, out)?;
-                out.push(b'"');
-            }
-            _ => self.write_raw(row, out)?,
+            Cells::Int32(array) => digits::integer(array.value(row).into(), sink),
+            Cells::Int64(array) if !self.quoted => digits::integer(array.value(row), sink),
+            Cells::Decimal128(array, scale) if !self.quoted => digits::decimal(array.value(row), *scale, sink),
+            Cells::Text(texts) => texts.write(row, sink),
+            Cells::LargeText(texts) => texts.write(row, sink),
+            Cells::TextView(array) => push_text(array.value(row), sink),
+            Cells::Float32(_) | Cells::Float64(_) if self.is_not_finite(row) => return self.write_quoted(row, sink),
+            Cells::Printed(formatter) => push_text(&printed(formatter, row)?, sink),
+            Cells::List(values, ranges) => return values.write_list(ranges.of(row), sink),
+            Cells::Enumeration(stored, names) => return names.write(stored, row, sink),
+            _ if self.quoted => return self.write_quoted(row, sink),
+            _ => return self.write_raw(row, sink),
         }
+        Ok(())
+    }
+
+    fn write_quoted(&self, row: usize, sink: &mut Sink) -> Result<(), &'static str> {
+        sink.byte(b'"');
+        self.write_raw(row, sink)?;
+        sink.byte(b'"');
+        Ok(())
+    }
+
+    fn write_list(&self, range: std::ops::Range<usize>, sink: &mut Sink) -> Result<(), &'static str> {
+        sink.byte(b'[');
+        for at in range.clone() {
+            if at > range.start {
+                sink.byte(b',');
+            }
+            self.write(at, sink)?;
+        }
+        sink.byte(b']');
         Ok(())
     }
 
     /// Appends a cell that is not null as bare text, without quotes or escapes.
-    pub(super) fn write_raw(&self, row: usize, out: &mut Vec<u8>) -> Result<(), String> {
+    pub(super) fn write_raw(&self, row: usize, sink: &mut Sink) -> Result<(), &'static str> {
         match &self.cells {
-            Cells::Null => out.extend_from_slice(b"null"),
-            Cells::Boolean(array) => out.extend_from_slice(if array.value(row) { b"true" } else { b"false" }),
-            Cells::Int8(array) => push_integer(array.value(row), out),
-            Cells::Int16(array) => push_integer(array.value(row), out),
-            Cells::Int32(array) => push_integer(array.value(row), out),
-            Cells::Int64(array) => push_integer(array.value(row), out),
-            Cells::UInt8(array) => push_integer(array.value(row), out),
-            Cells::UInt16(array) => push_integer(array.value(row), out),
-            Cells::UInt32(array) => push_integer(array.value(row), out),
-            Cells::UInt64(array) => push_integer(array.value(row), out),
-            Cells::Float32(array) => push_float(array.value(row), array.value(row).into(), out),
-            Cells::Float64(array) => push_float(array.value(row), array.value(row), out),
-            Cells::Decimal128(array, scale) => push_decimal(itoa::Buffer::new().format(array.value(row)), *scale, out),
-            Cells::Decimal256(array, scale) => push_decimal(&array.value(row).to_string(), *scale, out),
-            Cells::Text(array) => out.extend_from_slice(array.value(row).as_bytes()),
-            Cells::LargeText(array) => out.extend_from_slice(array.value(row).as_bytes()),
-            Cells::TextView(array) => out.extend_from_slice(array.value(row).as_bytes()),
-            Cells::Binary(array) => push_base64(array.value(row), out),
-            Cells::LargeBinary(array) => push_base64(array.value(row), out),
-            Cells::BinaryView(array) => push_base64(array.value(row), out),
-            Cells::FixedBinary(array) => push_base64(array.value(row), out),
-            Cells::Date(array) => calendar::push_date(array.value(row).into(), out),
+            Cells::Null => sink.put(b"null"),
+            Cells::Boolean(array) => sink.put(if array.value(row) { b"true" } else { b"false" }),
+            Cells::Int8(array) => digits::integer(array.value(row).into(), sink),
+            Cells::Int16(array) => digits::integer(array.value(row).into(), sink),
+            Cells::Int32(array) => digits::integer(array.value(row).into(), sink),
+            Cells::Int64(array) => digits::integer(array.value(row), sink),
+            Cells::UInt8(array) => digits::unsigned(array.value(row).into(), sink),
+            Cells::UInt16(array) => digits::unsigned(array.value(row).into(), sink),
+            Cells::UInt32(array) => digits::unsigned(array.value(row).into(), sink),
+            Cells::UInt64(array) => digits::unsigned(array.value(row), sink),
+            Cells::Float32(array) => push_float(array.value(row), array.value(row).into(), sink),
+            Cells::Float64(array) => push_float(array.value(row), array.value(row), sink),
+            Cells::Decimal128(array, scale) => digits::decimal(array.value(row), *scale, sink),
+            Cells::Decimal256(array, scale) => match array.value(row).to_i128() {
+                Some(value) => digits::decimal(value, *scale, sink),
+                None => {
+                    let mut text = Vec::new();
+                    digits::push_decimal(&array.value(row).to_string(), *scale, &mut text);
+                    sink.put(&text);
+                }
+            },
+            Cells::Text(texts) => sink.put(texts.array.value(row).as_bytes()),
+            Cells::LargeText(texts) => sink.put(texts.array.value(row).as_bytes()),
+            Cells::TextView(array) => sink.put(array.value(row).as_bytes()),
+            Cells::Binary(array) => push_base64(array.value(row), sink),
+            Cells::LargeBinary(array) => push_base64(array.value(row), sink),
+            Cells::BinaryView(array) => push_base64(array.value(row), sink),
+            Cells::FixedBinary(array) => push_base64(array.value(row), sink),
+            Cells::Date(array) => digits::date(array.value(row).into(), sink),
             Cells::Time(array) => {
                 let micros = array.value(row);
                 if !(0..MICROS_PER_DAY).contains(&micros) {
-                    return Err("a time of day is not between 00:00 and 24:00".to_owned());
+                    return Err("a time of day is not between 00:00 and 24:00");
                 }
-                calendar::push_time(micros, out);
+                digits::time(micros * 1_000, sink);
             }
             Cells::Timestamp(array, zoned) => {
                 let micros = array.value(row);
-                push_instant(micros.div_euclid(MICROS_PER_DAY), micros.rem_euclid(MICROS_PER_DAY) * 1_000, *zoned, out);
+                digits::timestamp(micros.div_euclid(MICROS_PER_DAY), micros.rem_euclid(MICROS_PER_DAY) * 1_000, *zoned, sink);
             }
             Cells::TimestampNanos(array, zoned) => {
                 let day = MICROS_PER_DAY * 1_000;
-                push_instant(array.value(row).div_euclid(day), array.value(row).rem_euclid(day), *zoned, out);
+                digits::timestamp(array.value(row).div_euclid(day), array.value(row).rem_euclid(day), *zoned, sink);
             }
-            Cells::Printed(formatter) => out.extend_from_slice(printed(formatter, row)?.as_bytes()),
+            Cells::Duration(array) => {
+                let mut text = Vec::with_capacity(32);
+                duration::push(array.value(row), &mut text);
+                sink.put(&text);
+            }
+            Cells::Enumeration(stored, names) => return names.write_raw(stored, row, sink),
+            Cells::List(..) => return Err("a collection has no text form"),
+            Cells::Printed(formatter) => sink.put(printed(formatter, row)?.as_bytes()),
         }
         Ok(())
+    }
+}
+
+impl Ranges<'_> {
+    fn of(&self, row: usize) -> std::ops::Range<usize> {
+        fn ends<O: OffsetSizeTrait>(offsets: &[O], row: usize) -> std::ops::Range<usize> {
+            match offsets.get(row..row + 2) {
+                Some([start, end]) => start.as_usize()..end.as_usize(),
+                _ => 0..0,
+            }
+        }
+        match self {
+            Ranges::Small(offsets) => ends(offsets, row),
+            Ranges::Large(offsets) => ends(offsets, row),
+            Ranges::Fixed(size) => row * size..(row + 1) * size,
+        }
+    }
+}
+
+impl<'a, O: OffsetSizeTrait> Texts<'a, O> {
+    fn new(array: &'a GenericStringArray<O>) -> Texts<'a, O> {
+        let (offsets, values): (&[O], &[u8]) = (array.value_offsets(), array.value_data());
+        let used = match (offsets.first(), offsets.last()) {
+            (Some(first), Some(last)) => values.get(first.as_usize()..last.as_usize()).unwrap_or_default(),
+            _ => &[],
+        };
+        Texts { offsets, values, clean: is_clean(used), array }
+    }
+
+    /// Appends a text in quotes. Short clean ones are copied as a block that reaches into what follows them.
+    #[inline]
+    fn write(&self, row: usize, sink: &mut Sink) {
+        if self.clean
+            && let Some([start, end]) = self.offsets.get(row..row + 2)
+        {
+            let (start, end) = (start.as_usize(), end.as_usize());
+            let length = end - start;
+            if length <= 32
+                && let Some(block) = self.values.get(start..).and_then(|rest| rest.first_chunk::<32>())
+            {
+                sink.window(|window: &mut [u8; 34]| {
+                    window[0] = b'"';
+                    window[1..33].copy_from_slice(block);
+                    window[1 + length] = b'"';
+                    length + 2
+                });
+                return;
+            }
+            sink.byte(b'"');
+            sink.put(self.values.get(start..end).unwrap_or_default());
+            sink.byte(b'"');
+            return;
+        }
+        push_text(self.array.value(row), sink);
     }
 }
 
@@ -216,8 +415,8 @@ impl<'a> Cells<'a> {
             DataType::Float64 => Cells::Float64(array.as_primitive::<types::Float64Type>()),
             DataType::Decimal128(_, scale) => Cells::Decimal128(array.as_primitive::<types::Decimal128Type>(), *scale),
             DataType::Decimal256(_, scale) => Cells::Decimal256(array.as_primitive::<types::Decimal256Type>(), *scale),
-            DataType::Utf8 => Cells::Text(array.as_string::<i32>()),
-            DataType::LargeUtf8 => Cells::LargeText(array.as_string::<i64>()),
+            DataType::Utf8 => Cells::Text(Texts::new(array.as_string::<i32>())),
+            DataType::LargeUtf8 => Cells::LargeText(Texts::new(array.as_string::<i64>())),
             DataType::Utf8View => Cells::TextView(array.as_string_view()),
             DataType::Binary => Cells::Binary(array.as_binary::<i32>()),
             DataType::LargeBinary => Cells::LargeBinary(array.as_binary::<i64>()),
@@ -241,27 +440,35 @@ impl<'a> Cells<'a> {
     }
 }
 
-fn printed(formatter: &ArrayFormatter<'_>, row: usize) -> Result<String, String> {
+fn nulls_of(array: &dyn Array) -> Option<NullBuffer> {
+    array.logical_nulls().filter(|nulls| nulls.null_count() > 0)
+}
+
+fn printed(formatter: &ArrayFormatter<'_>, row: usize) -> Result<String, &'static str> {
     let mut text = String::new();
-    write!(text, "{}", formatter.value(row)).map_err(|_| "a value has no text form".to_owned())?;
+    write!(text, "{}", formatter.value(row)).map_err(|_| "a value has no text form")?;
     Ok(text)
 }
 
-fn push_quoted(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    push_escaped(text, out);
-    out.push(b'"');
-}
-
-fn push_integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-fn push_float(value: impl ryu::Float, wide: f64, out: &mut Vec<u8>) {
-    if wide.is_finite() {
-        out.extend_from_slice(ryu::Buffer::new().format_finite(value).as_bytes());
+/// Appends a text as a JSON string.
+#[inline]
+pub(super) fn push_text(text: &str, sink: &mut Sink) {
+    sink.byte(b'"');
+    if is_clean(text.as_bytes()) {
+        sink.put(text.as_bytes());
     } else {
-        out.extend_from_slice(not_finite(wide).as_bytes());
+        let mut escaped = Vec::with_capacity(text.len() + 16);
+        push_escaped(text, &mut escaped);
+        sink.put(&escaped);
+    }
+    sink.byte(b'"');
+}
+
+fn push_float(value: impl ryu::Float, wide: f64, sink: &mut Sink) {
+    if wide.is_finite() {
+        sink.put(ryu::Buffer::new().format_finite(value).as_bytes());
+    } else {
+        sink.put(not_finite(wide).as_bytes());
     }
 }
 
@@ -275,39 +482,6 @@ fn not_finite(value: f64) -> &'static str {
     }
 }
 
-fn push_base64(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(URL_SAFE.encode(bytes).as_bytes());
-}
-
-fn push_instant(days: i64, nanos: i64, zoned: bool, out: &mut Vec<u8>) {
-    calendar::push_date(days, out);
-    out.push(b'T');
-    calendar::push_time_nanos(nanos, out);
-    if zoned {
-        out.push(b'Z');
-    }
-}
-
-/// Appends unscaled digits (perhaps with a minus) with the point where the scale puts it: plain notation, all digits of the scale.
-pub(super) fn push_decimal(unscaled: &str, scale: i8, out: &mut Vec<u8>) {
-    let digits = match unscaled.strip_prefix('-') {
-        Some(digits) => {
-            out.push(b'-');
-            digits
-        }
-        None => unscaled,
-    };
-    if scale <= 0 {
-        out.extend_from_slice(digits.as_bytes());
-        if digits != "0" {
-            out.extend(std::iter::repeat_n(b'0', usize::from(scale.unsigned_abs())));
-        }
-        return;
-    }
-    let scale = usize::from(scale.unsigned_abs());
-    let (whole, fraction) = digits.split_at(digits.len().saturating_sub(scale));
-    out.extend_from_slice(if whole.is_empty() { b"0" } else { whole.as_bytes() });
-    out.push(b'.');
-    out.extend(std::iter::repeat_n(b'0', scale - fraction.len()));
-    out.extend_from_slice(fraction.as_bytes());
+fn push_base64(bytes: &[u8], sink: &mut Sink) {
+    sink.put(URL_SAFE.encode(bytes).as_bytes());
 }

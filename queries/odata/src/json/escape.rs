@@ -77,6 +77,30 @@ fn push_escape(byte: u8, escape: u8, out: &mut Vec<u8>) {
     }
 }
 
+/// Whether bytes of UTF-8 can stand inside a JSON string as they are. Blocks are looked at whole, which compilers turn into vector
+/// instructions; that a block holds the first byte of a separator is rare enough to look again.
+#[inline]
+pub(super) fn is_clean(bytes: &[u8]) -> bool {
+    #[inline]
+    fn special(found: bool, byte: &u8) -> bool {
+        found | (*byte < 0x20) | (*byte == b'"') | (*byte == b'\\') | (*byte == 0x7F) | (*byte == SEPARATOR)
+    }
+    let mut suspect = false;
+    let mut blocks = bytes.chunks_exact(32);
+    for block in &mut blocks {
+        suspect |= block.iter().fold(false, special);
+    }
+    suspect |= blocks.remainder().iter().fold(false, special);
+    !suspect || is_clean_exactly(bytes)
+}
+
+#[cold]
+fn is_clean_exactly(bytes: &[u8]) -> bool {
+    let plain = bytes.iter().all(|byte| ESCAPES[*byte as usize] == 0);
+    let separator = |at: usize| matches!(bytes.get(at + 1..at + 3), Some([0x80, 0xA8 | 0xA9]));
+    plain && !memchr::memchr_iter(SEPARATOR, bytes).any(separator)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,10 +120,18 @@ mod tests {
             assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text, "{code:x}");
             assert!(!json.chars().any(|c| c.is_control() || c == '\u{2028}' || c == '\u{2029}'), "{code:x}");
         }
+        assert!(is_clean("’€ \u{2027}".as_bytes()) && !is_clean("a\u{2029}".as_bytes()) && !is_clean(b"\x7f"));
         assert_eq!(written("\u{0}\t\"\\/é\u{2028}€\u{2029}"), r#""\u0000\t\"\\/é\u2028€\u2029""#);
     }
 
     proptest! {
+        #[test]
+        fn clean_is_what_needs_no_escape(text in any::<String>(), pad in 0..70_usize) {
+            let text = format!("{}{text}", "x".repeat(pad));
+            let clean = written(&text).len() == text.len() + 2;
+            prop_assert_eq!(is_clean(text.as_bytes()), clean);
+        }
+
         #[test]
         fn strings_are_read_back(text in any::<String>()) {
             prop_assert_eq!(serde_json::from_str::<String>(&written(&text)).unwrap(), text);

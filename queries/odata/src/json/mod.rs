@@ -1,23 +1,49 @@
 //! Entity batches → JSON. Typed encoders are bound once per batch; rows go into one buffer. It must not know where rows come from.
 //!
 //! Control information has the `odata.` prefix, which clients of 4.0 need and clients of 4.01 read.
+//!
+//! [`JsonWriter`] writes collections of entities and single ones, references to them, and rows that are no entities; [`property`],
+//! [`raw_value`] and [`ValuesWriter`] write values that stand alone; [`CrossJoinWriter`] writes the rows of `$crossjoin`; [`context`]
+//! says what `@odata.context` is for each of them. [`RowsWriter`] is for answers that are not OData.
 
+mod context;
+mod cross_join;
+mod digits;
 mod encode;
+mod entity;
+mod enumeration;
 mod error;
 mod escape;
+mod plan;
 mod rows;
+mod sink;
 #[cfg(test)]
 mod tests;
 mod url;
+mod value;
 mod writer;
 
+use crate::header::OmitValues;
+pub use context::{ContextOf, Listed, context, context_url, listed};
+pub use cross_join::{CrossJoinShape, CrossJoinWriter};
 pub use error::{ErrorDetail, error_object, odata_error};
 pub(crate) use escape::push_string;
 pub use rows::RowsWriter;
 use std::collections::BTreeMap;
 use thiserror::Error;
-pub use url::{context_url, entity_links, entity_url};
+pub use url::{entity_links, entity_url};
+pub use value::{RawValue, ValuesWriter, property, raw_value};
 pub use writer::JsonWriter;
+
+/// The version of the protocol that an answer is in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ODataVersion {
+    /// 4.0
+    #[default]
+    V40,
+    /// 4.01
+    V401,
+}
 
 /// A value that cannot be written. The body must be broken off: it is never ended well-formed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -56,10 +82,21 @@ pub struct JsonOptions {
     pub metadata: MetadataLevel,
     /// `@odata.context` (see [`context_url`]).
     pub context_url: Option<String>,
-    /// The absolute service root, with or without a trailing slash; full metadata needs it.
+    /// The absolute service root, with or without a trailing slash; full metadata and references need it.
     pub root_url: String,
-    /// By entity set, what full metadata needs (see [`entity_links`]); may be empty otherwise.
+    /// By entity set, what full metadata and references need (see [`entity_links`]); may be empty otherwise.
     pub links: BTreeMap<String, EntityLinks>,
+    /// The version of the protocol.
+    pub version: ODataVersion,
+    /// The namespace of the service's types (see [`entity_links`]); full metadata needs it where there are enumerations.
+    pub namespace: String,
+    /// `omit-values`: properties that are null are left out. No property has another default in `$metadata`, so that both values of the
+    /// preference come to the same.
+    pub omit_values: Option<OmitValues>,
+    /// Of the root's entities only their ids are shown: `$ref`.
+    pub references: bool,
+    /// The root's entities are of several sets (`$all`), and each says what it is.
+    pub heterogeneous: bool,
 }
 
 /// What full metadata says of the entities of a set.

@@ -5,6 +5,7 @@
 use super::WriteError;
 use super::encode::{Encoder, Style};
 use super::escape::push_string;
+use super::sink::{Sink, Stamp};
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::Schema;
 use bytes::{Bytes, BytesMut};
@@ -16,9 +17,9 @@ const STYLE: Style = Style { quote_wide: false, zone_everything: false };
 #[derive(Debug)]
 pub struct RowsWriter {
     names: Vec<String>,
-    keys: Vec<Vec<u8>>,
+    keys: Vec<Stamp>,
     first: bool,
-    scratch: Vec<u8>,
+    sink: Sink,
 }
 
 impl RowsWriter {
@@ -38,9 +39,9 @@ impl RowsWriter {
             let mut key = if index == 0 { Vec::new() } else { vec![b','] };
             push_string(name, &mut key);
             key.push(b':');
-            key
+            Stamp::new(&key)
         });
-        Ok(RowsWriter { keys: keys.collect(), names, first: true, scratch: Vec::new() })
+        Ok(RowsWriter { keys: keys.collect(), names, first: true, sink: Sink::default() })
     }
 
     /// Everything before the first row.
@@ -62,18 +63,17 @@ impl RowsWriter {
             let array: &dyn Array = column.as_ref();
             encoders.push(Encoder::any(array, STYLE).map_err(|reason| WriteError::new(name, reason))?);
         }
-        self.scratch.clear();
+        self.sink.clear();
         for row in 0..batch.num_rows() {
-            self.scratch.extend_from_slice(if self.first && row == 0 { b"{" } else { b",{" });
-            for (index, encoder) in encoders.iter().enumerate() {
-                self.scratch.extend_from_slice(self.keys.get(index).map_or(b"", Vec::as_slice));
-                let name = self.names.get(index).map_or("", String::as_str);
-                encoder.write(row, &mut self.scratch).map_err(|reason| WriteError::new(name, reason))?;
+            self.sink.put(if self.first && row == 0 { b"{" } else { b",{" });
+            for ((key, name), encoder) in self.keys.iter().zip(&self.names).zip(&encoders) {
+                key.push(&mut self.sink);
+                encoder.write(row, &mut self.sink).map_err(|reason| WriteError::new(name, reason))?;
             }
-            self.scratch.push(b'}');
+            self.sink.byte(b'}');
         }
         self.first = self.first && batch.num_rows() == 0;
-        out.extend_from_slice(&self.scratch);
+        out.extend_from_slice(self.sink.written());
         Ok(())
     }
 

@@ -1,10 +1,10 @@
-//! URLs in payloads: context, canonical entity URLs. Absolute, because clients derive the service root from them.
+//! URLs of entities in payloads. Absolute, because clients keep them.
 
 use super::EntityLinks;
-use super::encode::push_decimal;
-use crate::bound::{BoundExpand, BoundQuery, BoundRead, ReadKind};
+use super::digits::push_decimal;
 use crate::calendar;
 use crate::metadata::namespace;
+use crate::value_type::ValueType;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use portico_catalog::{ModelView, TableView};
@@ -22,62 +22,57 @@ pub fn entity_links(view: &ModelView) -> BTreeMap<String, EntityLinks> {
     view.tables.values().map(|table| (table.name.clone(), links(table))).collect()
 }
 
-/// The context URL of an answer: absolute, in the form of OData 4.0, which clients of 4.01 read too.
-///
-/// It lists what `$select` chose, and expanded relationships where they or their parent are narrowed; `Nav()` is never written, because
-/// clients of 4.0 refuse it.
-pub fn context_url(root_url: &str, view: &ModelView, read: &BoundRead) -> String {
-    let mut url = format!("{}/$metadata", root_url.trim_end_matches('/'));
-    if let Some(table) = view.by_virtual_table(&read.query.table) {
-        url.push('#');
-        push_encoded(&table.name, &mut url);
-        push_shape(view, &read.query, &mut url);
-        if read.kind == ReadKind::Entity {
-            url.push_str("/$entity");
-        }
-    }
-    url
-}
-
-fn narrowed(query: &BoundQuery) -> bool {
-    query.selected || query.expand.iter().any(|expand| narrowed(&expand.query))
-}
-
-fn push_shape(view: &ModelView, query: &BoundQuery, url: &mut String) {
-    if !narrowed(query) {
-        return;
-    }
-    let mut items = Vec::new();
-    if query.selected
-        && let Some(table) = view.by_virtual_table(&query.table)
-    {
-        items.extend(query.select.iter().filter_map(|index| table.table.columns.get(*index)).map(|column| encoded(&column.name)));
-    }
-    let worth_naming = |expand: &&BoundExpand| query.selected || narrowed(&expand.query);
-    for expand in query.expand.iter().filter(worth_naming) {
-        let mut item = encoded(&expand.name);
-        push_shape(view, &expand.query, &mut item);
-        items.push(item);
-    }
-    url.push('(');
-    url.push_str(&items.join(","));
-    url.push(')');
-}
-
 /// The canonical URL of an entity: for `Location` and `OData-EntityId`. Key values are in key order.
 pub fn entity_url(root_url: &str, table: &TableView, key: &[Value]) -> String {
     let names = table.table.key.iter().filter_map(|index| table.table.columns.get(*index)).map(|column| column.name.as_str());
-    let parts: Vec<_> = names.zip(key).map(|(name, value)| (name, value.scalar_type(), value_text(value))).collect();
+    let literal = |value: &Value| KeyLiteral::of(&value.scalar_type().into(), "");
+    let parts: Vec<_> = names.zip(key).map(|(name, value)| (name, literal(value), value_text(value))).collect();
     let mut url = format!("{}/", root_url.trim_end_matches('/'));
     push_encoded(&table.name, &mut url);
     push_key(&parts, &mut url);
     url
 }
 
-/// Appends a key in parentheses: names, types and bare texts of the values.
-pub(super) fn push_key(parts: &[(&str, ScalarType, Vec<u8>)], url: &mut String) {
+/// How a key's value is written in a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum KeyLiteral {
+    /// As it is.
+    Bare,
+    /// In quotes.
+    Quoted,
+    /// In quotes after a prefix.
+    Prefixed(String),
+}
+
+impl KeyLiteral {
+    pub(super) fn of(value_type: &ValueType, namespace: &str) -> KeyLiteral {
+        match value_type {
+            ValueType::Duration => KeyLiteral::Prefixed("duration".to_owned()),
+            ValueType::Enumeration(enumeration, _) => KeyLiteral::Prefixed(format!("{namespace}.{}", enumeration.name)),
+            ValueType::Scalar(ScalarType::Text | ScalarType::Json) => KeyLiteral::Quoted,
+            ValueType::Scalar(ScalarType::Binary) => KeyLiteral::Prefixed("binary".to_owned()),
+            ValueType::Scalar(
+                ScalarType::Boolean
+                | ScalarType::Int16
+                | ScalarType::Int32
+                | ScalarType::Int64
+                | ScalarType::Float32
+                | ScalarType::Float64
+                | ScalarType::Decimal { .. }
+                | ScalarType::Date
+                | ScalarType::Time
+                | ScalarType::Timestamp
+                | ScalarType::TimestampTz
+                | ScalarType::Guid,
+            ) => KeyLiteral::Bare,
+        }
+    }
+}
+
+/// Appends a key in parentheses: names, literal forms and bare texts of the values.
+pub(super) fn push_key(parts: &[(&str, KeyLiteral, Vec<u8>)], url: &mut String) {
     url.push('(');
-    for (index, (name, scalar_type, text)) in parts.iter().enumerate() {
+    for (index, (name, literal, text)) in parts.iter().enumerate() {
         if index > 0 {
             url.push(',');
         }
@@ -86,36 +81,24 @@ pub(super) fn push_key(parts: &[(&str, ScalarType, Vec<u8>)], url: &mut String) 
             url.push('=');
         }
         let text = String::from_utf8_lossy(text);
-        match scalar_type {
-            ScalarType::Text | ScalarType::Json => {
-                url.push_str("%27");
-                push_encoded(&text.replace('\'', "''"), url);
-                url.push_str("%27");
-            }
-            ScalarType::Binary => {
-                url.push_str("binary%27");
-                push_encoded(&text, url);
-                url.push_str("%27");
-            }
-            ScalarType::Boolean
-            | ScalarType::Int16
-            | ScalarType::Int32
-            | ScalarType::Int64
-            | ScalarType::Float32
-            | ScalarType::Float64
-            | ScalarType::Decimal { .. }
-            | ScalarType::Date
-            | ScalarType::Time
-            | ScalarType::Timestamp
-            | ScalarType::TimestampTz
-            | ScalarType::Guid => push_encoded(&text, url),
+        match literal {
+            KeyLiteral::Bare => push_encoded(&text, url),
+            KeyLiteral::Quoted => push_quoted("", &text, url),
+            KeyLiteral::Prefixed(prefix) => push_quoted(prefix, &text, url),
         }
     }
     url.push(')');
 }
 
+fn push_quoted(prefix: &str, text: &str, url: &mut String) {
+    push_encoded(prefix, url);
+    url.push_str("%27");
+    push_encoded(&text.replace('\'', "''"), url);
+    url.push_str("%27");
+}
+
 /// A value as bare text, as URLs and JSON write it.
-fn value_text(value: &Value) -> Vec<u8> {
+pub(super) fn value_text(value: &Value) -> Vec<u8> {
     let mut out = Vec::new();
     match value {
         Value::Null(_) => out.extend_from_slice(b"null"),
@@ -133,12 +116,6 @@ fn value_text(value: &Value) -> Vec<u8> {
         Value::Timestamp(micros) | Value::TimestampTz(micros) => calendar::push_timestamp(*micros, &mut out),
     }
     out
-}
-
-fn encoded(text: &str) -> String {
-    let mut url = String::new();
-    push_encoded(text, &mut url);
-    url
 }
 
 /// Appends a text with everything percent-encoded but unreserved characters (RFC 3986) and the colon.

@@ -1,5 +1,9 @@
 //! Payloads: golden answers, and values that are read back.
 
+mod contexts;
+mod shapes;
+mod values;
+
 use super::*;
 use crate::bound::{BoundQuery, BoundRead, ReadKind};
 use crate::fixtures::model;
@@ -70,6 +74,7 @@ fn customers() -> (EntityShape, EntityBatch) {
         expanded: vec![ExpandedRows {
             ranges: vec![0..1, 1..1, 1..2],
             counts: None,
+            next_links: None,
             entities: plain(batch(vec![Arc::new(Int32Array::from(vec![1, 3]))])),
         }],
     };
@@ -80,7 +85,10 @@ fn customers() -> (EntityShape, EntityBatch) {
     ]);
     (
         customers,
-        EntityBatch { rows, expanded: vec![ExpandedRows { ranges: vec![0..3, 3..3], counts: Some(vec![7, 0]), entities: order_rows }] },
+        EntityBatch {
+            rows,
+            expanded: vec![ExpandedRows { ranges: vec![0..3, 3..3], counts: Some(vec![7, 0]), next_links: None, entities: order_rows }],
+        },
     )
 }
 
@@ -207,7 +215,12 @@ fn one_entity() {
     let (shape, rows) = customers();
     let one = EntityBatch {
         rows: rows.rows.slice(0, 1),
-        expanded: vec![ExpandedRows { ranges: std::iter::once(0..0).collect(), counts: None, entities: rows.expanded[0].entities.clone() }],
+        expanded: vec![ExpandedRows {
+            ranges: std::iter::once(0..0).collect(),
+            counts: None,
+            next_links: None,
+            entities: rows.expanded[0].entities.clone(),
+        }],
     };
     let options = JsonOptions { context_url: Some("c".into()), ..JsonOptions::default() };
     let text = JsonWriter::new(&shape, options).entity(&one).unwrap();
@@ -395,7 +408,7 @@ fn rows_of_any_type() {
 fn context(url: &str) -> String {
     let view = model();
     let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
-    context_url("https://x/odata/crm/", &view, &bind::read(&parse::request(path, query).unwrap(), &view).unwrap())
+    context_url("https://x/odata/crm/", &view, &bind::read(&parse::request(path, query).unwrap(), &view).unwrap(), ODataVersion::V40)
 }
 
 #[test]
@@ -444,7 +457,7 @@ fn urls() {
 #[test]
 fn a_table_outside_the_view_has_a_plain_context() {
     let query = BoundQuery::of("Gone", vec![]);
-    assert_eq!(context_url("r", &model(), &BoundRead { query, kind: ReadKind::Collection }), "r/$metadata");
+    assert_eq!(context_url("r", &model(), &BoundRead { query, kind: ReadKind::Collection }, ODataVersion::V40), "r/$metadata");
 }
 
 #[test]

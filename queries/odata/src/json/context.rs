@@ -1,0 +1,225 @@
+//! Context URLs: what `@odata.context` says of an answer (Protocol, section 10). Absolute, because clients derive the service root from
+//! them. Answers in 4.0 never have `Nav()` in them, which clients of 4.0 refuse; answers in 4.01 have it for what is expanded whole.
+
+use super::ODataVersion;
+use super::url::push_encoded;
+use crate::bound::{BoundExpand, BoundQuery, BoundRead, ReadKind};
+use crate::rows::{EntityShape, ExpandForm, PropertyShape, ValueShape};
+use portico_catalog::ModelView;
+
+/// What an answer is, for its context URL. Names are as they are: they are percent-encoded where they need it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ContextOf<'a> {
+    /// The service document.
+    Service,
+    /// Entities of a set, or one of them.
+    Entities {
+        /// The entity set.
+        set: &'a str,
+        /// The qualified name of the derived type that they are restricted to.
+        cast: Option<&'a str>,
+        /// What of them is listed; `None` where it is all of them that `$metadata` says.
+        list: Option<&'a [Listed]>,
+        /// One entity rather than a collection.
+        single: bool,
+    },
+    /// A singleton.
+    Singleton {
+        /// Its name.
+        name: &'a str,
+        /// As for entities.
+        cast: Option<&'a str>,
+        /// As for entities.
+        list: Option<&'a [Listed]>,
+    },
+    /// A property of an entity.
+    Property {
+        /// The entity's URL below the service root, encoded: `Customers(1)`, or a singleton's name.
+        entity: &'a str,
+        /// The qualified name of the derived type that the property belongs to.
+        cast: Option<&'a str>,
+        /// The names on the way to it, its own last.
+        path: &'a [&'a str],
+        /// What of a complex property is listed.
+        list: Option<&'a [Listed]>,
+    },
+    /// A value, an entity without a set, or a collection of them: what an operation returns.
+    Value {
+        /// The qualified name of the type.
+        type_name: &'a str,
+        /// A collection.
+        many: bool,
+        /// What is listed.
+        list: Option<&'a [Listed]>,
+    },
+    /// References to entities.
+    References {
+        /// A collection.
+        many: bool,
+    },
+    /// Entities of any type: `$all`.
+    AnyEntities,
+    /// Rows of `$crossjoin`.
+    CrossJoin,
+}
+
+/// A property in the list of a context URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name, or `*`.
+    pub name: String,
+    /// What of it is listed.
+    pub items: Vec<Listed>,
+    /// Whether it is a relationship whose entities are there.
+    pub expanded: bool,
+    /// Whether it is expanded over several levels (`$levels`).
+    pub recursive: bool,
+}
+
+impl Listed {
+    /// A property that is no relationship.
+    #[must_use]
+    pub fn plain(name: impl Into<String>) -> Listed {
+        Listed { name: name.into(), items: Vec::new(), expanded: false, recursive: false }
+    }
+
+    /// An expanded relationship.
+    #[must_use]
+    pub fn expanded(name: impl Into<String>, items: Vec<Listed>) -> Listed {
+        Listed { name: name.into(), items, expanded: true, recursive: false }
+    }
+}
+
+/// The context URL of an answer. `root_url` is the absolute service root, with or without a trailing slash.
+#[must_use]
+pub fn context(root_url: &str, of: &ContextOf<'_>, version: ODataVersion) -> String {
+    let mut url = format!("{}/$metadata", root_url.trim_end_matches('/'));
+    let cast = |cast: &Option<&str>, url: &mut String| {
+        if let Some(name) = cast {
+            url.push('/');
+            push_encoded(name, url);
+        }
+    };
+    match of {
+        ContextOf::Service => {}
+        ContextOf::Entities { set, cast: derived, list, single } => {
+            url.push('#');
+            push_encoded(set, &mut url);
+            cast(derived, &mut url);
+            push_list(*list, version, &mut url);
+            url.push_str(if *single { "/$entity" } else { "" });
+        }
+        ContextOf::Singleton { name, cast: derived, list } => {
+            url.push('#');
+            push_encoded(name, &mut url);
+            cast(derived, &mut url);
+            push_list(*list, version, &mut url);
+        }
+        ContextOf::Property { entity, cast: derived, path, list } => {
+            url.push('#');
+            url.push_str(entity);
+            cast(derived, &mut url);
+            for name in *path {
+                url.push('/');
+                push_encoded(name, &mut url);
+            }
+            push_list(*list, version, &mut url);
+        }
+        ContextOf::Value { type_name, many, list } => {
+            url.push_str(if *many { "#Collection(" } else { "#" });
+            push_encoded(type_name, &mut url);
+            url.push_str(if *many { ")" } else { "" });
+            push_list(*list, version, &mut url);
+        }
+        ContextOf::References { many } => url.push_str(if *many { "#Collection($ref)" } else { "#$ref" }),
+        ContextOf::AnyEntities => url.push_str("#Collection(Edm.EntityType)"),
+        ContextOf::CrossJoin => url.push_str("#Collection(Edm.ComplexType)"),
+    }
+    url
+}
+
+fn push_list(list: Option<&[Listed]>, version: ODataVersion, url: &mut String) {
+    let Some(list) = list else { return };
+    url.push('(');
+    for (index, item) in list.iter().enumerate() {
+        if index > 0 {
+            url.push(',');
+        }
+        if item.name == "*" {
+            url.push('*');
+        } else {
+            push_path(&item.name, url);
+        }
+        if item.expanded && item.recursive {
+            url.push('+');
+        }
+        // `Nav()`: the list is empty, because everything is there.
+        if !item.items.is_empty() || (item.expanded && version >= ODataVersion::V401) {
+            push_list(Some(&item.items), version, url);
+        }
+    }
+    url.push(')');
+}
+
+/// A name, or several with slashes between.
+fn push_path(path: &str, url: &mut String) {
+    for (index, name) in path.split('/').enumerate() {
+        url.push_str(if index > 0 { "/" } else { "" });
+        push_encoded(name, url);
+    }
+}
+
+/// The context URL of a read of entities: it lists what `$select` chose, and expanded relationships; in 4.0 these only where they or
+/// their parent are narrowed.
+#[must_use]
+pub fn context_url(root_url: &str, view: &ModelView, read: &BoundRead, version: ODataVersion) -> String {
+    let Some(table) = view.by_virtual_table(&read.query.table) else { return context(root_url, &ContextOf::Service, version) };
+    let list = list_of_query(view, &read.query, version);
+    let single = read.kind == ReadKind::Entity;
+    context(root_url, &ContextOf::Entities { set: &table.name, cast: None, list: list.as_deref(), single }, version)
+}
+
+fn narrowed(query: &BoundQuery, version: ODataVersion) -> bool {
+    query.selected || query.expand.iter().any(|expand| version >= ODataVersion::V401 || narrowed(&expand.query, version))
+}
+
+fn list_of_query(view: &ModelView, query: &BoundQuery, version: ODataVersion) -> Option<Vec<Listed>> {
+    if !narrowed(query, version) {
+        return None;
+    }
+    let mut items = Vec::new();
+    if query.selected
+        && let Some(table) = view.by_virtual_table(&query.table)
+    {
+        let columns = &table.table.columns;
+        for index in &query.select {
+            let computed = || query.compute.get(index.checked_sub(columns.len())?)?.column.path.first().cloned();
+            let name = match (columns.get(*index), table.table.overlay.complex_of(*index)) {
+                (Some(_), Some((complex, member))) => Some(format!("{}/{member}", complex.name)),
+                (Some(column), None) => Some(column.name.clone()),
+                (None, _) => computed(),
+            };
+            items.extend(name.map(Listed::plain));
+        }
+    }
+    let worth_naming = |expand: &&BoundExpand| version >= ODataVersion::V401 || query.selected || narrowed(&expand.query, version);
+    for expand in query.expand.iter().filter(worth_naming) {
+        items.push(Listed::expanded(&expand.name, list_of_query(view, &expand.query, version).unwrap_or_default()));
+    }
+    Some(items)
+}
+
+/// What rows of a shape hold: for rows that a request made, of which `$metadata` does not say what they hold (`$apply`).
+#[must_use]
+pub fn listed(shape: &EntityShape) -> Vec<Listed> {
+    fn properties(shapes: &[PropertyShape]) -> Vec<Listed> {
+        let item = |shape: &PropertyShape| match &shape.value {
+            ValueShape::Complex { members, .. } => Listed { items: properties(members), ..Listed::plain(&shape.name) },
+            ValueShape::Column { .. } | ValueShape::Stream { .. } => Listed::plain(&shape.name),
+        };
+        shapes.iter().map(item).collect()
+    }
+    let expands = shape.expands.iter().filter(|expand| expand.form == ExpandForm::Entities);
+    let expands = expands.map(|expand| Listed::expanded(&expand.name, listed(&expand.shape)));
+    properties(&shape.properties).into_iter().chain(expands).collect()
+}

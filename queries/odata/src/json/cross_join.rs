@@ -1,0 +1,103 @@
+//! The rows of `$crossjoin`: for each entity set a link to the entity, or the entity itself where it is expanded. It must not know how
+//! sets were joined.
+
+use super::encode::push_text;
+use super::entity::{Entities, close_object};
+use super::plan::{EntityPlan, key_of, reference_links};
+use super::sink::{Sink, Stamp};
+use super::writer::finish;
+use super::{JsonOptions, WriteError};
+use crate::rows::{EntityBatch, EntityShape};
+use bytes::{Bytes, BytesMut};
+
+/// One of the entity sets of a `$crossjoin`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrossJoinShape {
+    /// Name of the property that stands for it: that of the entity set.
+    pub name: String,
+    /// Shape of its entities; with their key, where they are not expanded.
+    pub shape: EntityShape,
+    /// Whether the entities themselves are shown.
+    pub expanded: bool,
+}
+
+/// Writes rows of `$crossjoin`.
+#[derive(Debug)]
+pub struct CrossJoinWriter {
+    parts: Vec<Part>,
+    options: JsonOptions,
+    first: bool,
+    sink: Sink,
+}
+
+#[derive(Debug)]
+struct Part {
+    name: String,
+    key: Stamp,
+    expanded: bool,
+    plan: EntityPlan,
+}
+
+impl CrossJoinWriter {
+    /// A writer of rows that are made of entities of these shapes.
+    ///
+    /// # Errors
+    /// An entity set that is not expanded and whose key is not in its shape.
+    pub fn new(shapes: &[CrossJoinShape], options: JsonOptions) -> Result<CrossJoinWriter, WriteError> {
+        let part = |shape: &CrossJoinShape| {
+            let name = if shape.expanded { shape.name.clone() } else { format!("{}@odata.navigationLink", shape.name) };
+            let plan = EntityPlan::new(&shape.shape, &options);
+            if !shape.expanded {
+                reference_links(&plan, &shape.name)?;
+            }
+            Ok(Part { name: shape.name.clone(), key: Stamp::new(&key_of(&name)), expanded: shape.expanded, plan })
+        };
+        let parts = shapes.iter().map(part).collect::<Result<_, WriteError>>()?;
+        Ok(CrossJoinWriter { parts, options, first: true, sink: Sink::default() })
+    }
+
+    /// Everything before the first row.
+    pub fn start(&mut self, count: Option<u64>) -> Bytes {
+        self.first = true;
+        self.options.start(count)
+    }
+
+    /// Rows: one batch per entity set, row by row. After an error nothing was appended.
+    ///
+    /// # Errors
+    /// See [`WriteError`]; also batches of another number, or of different lengths.
+    pub fn write_batch(&mut self, batches: &[EntityBatch], out: &mut BytesMut) -> Result<(), WriteError> {
+        let rows = batches.first().map_or(0, |batch| batch.rows.num_rows());
+        if batches.len() != self.parts.len() || batches.iter().any(|batch| batch.rows.num_rows() != rows) {
+            return Err(WriteError::new("*", "the entity sets have different numbers of rows"));
+        }
+        let style = self.options.style();
+        let bound = self.parts.iter().zip(batches).map(|(part, batch)| Ok((part, Entities::bind(&part.plan, batch, style)?)));
+        let bound = bound.collect::<Result<Vec<_>, WriteError>>()?;
+        self.sink.clear();
+        for row in 0..rows {
+            if row > 0 || !self.first {
+                self.sink.byte(b',');
+            }
+            let start = self.sink.len();
+            for (part, entities) in &bound {
+                part.key.push(&mut self.sink);
+                if part.expanded {
+                    entities.write(row, &[], &mut self.sink)?;
+                } else {
+                    let url = entities.url(row).ok_or_else(|| WriteError::new(&part.name, "the key is not known"))??;
+                    push_text(&url, &mut self.sink);
+                }
+            }
+            close_object(start, &mut self.sink);
+        }
+        self.first = self.first && rows == 0;
+        out.extend_from_slice(self.sink.written());
+        Ok(())
+    }
+
+    /// Everything after the last row.
+    pub fn finish(&mut self, next_link: Option<&str>) -> Bytes {
+        finish(next_link)
+    }
+}
