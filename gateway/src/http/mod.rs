@@ -3,6 +3,7 @@
 
 mod call;
 mod cors;
+mod metadata;
 mod negotiate;
 mod odata;
 mod parts;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 /// What answers depend on besides the URL.
-const VARY: &str = "Accept, Authorization, X-Api-Key, OData-MaxVersion, Prefer, Origin";
+const VARY: &str = "Accept, Accept-Language, Authorization, X-Api-Key, OData-MaxVersion, Prefer, Origin";
 
 /// The door's router.
 pub fn router(gateway: Arc<Gateway>) -> Router {
@@ -190,7 +191,8 @@ fn without_body(response: Response<Body>) -> Response<Body> {
 }
 
 fn common_headers(trace: &Trace, is_sql: bool, headers: &mut HeaderMap) {
-    if !is_sql {
+    // `$metadata` has a version of its own.
+    if !is_sql && !headers.contains_key(respond::ODATA_VERSION) {
         respond::set(headers, respond::ODATA_VERSION, "4.0");
     }
     respond::set(headers, header::HeaderName::from_static(parts::REQUEST_ID), &trace.id);

@@ -8,6 +8,7 @@ use crate::error::EngineError;
 use crate::execute::answer;
 use crate::execute::run::Run;
 use crate::explain::{self, Explanation};
+use crate::metadata::MetadataDocument;
 use crate::plan::names::Names;
 use crate::plan::session::{runtime, session};
 use crate::plan::{Plan, PlanNode, entities::EntityPlanner, sql};
@@ -19,6 +20,7 @@ use crate::statement::{EntityRead, Paging, Statement};
 use arrow::datatypes::DataType;
 use datafusion::execution::session_state::SessionState;
 use portico_catalog::{Model, ModelError, ModelView};
+use portico_odata::metadata::MetadataFormat;
 use portico_odata::{BoundQuery, BoundRead, BoundWrite, ReadKind};
 use portico_provider_api::{Source, TableColumn, Value};
 use std::collections::BTreeMap;
@@ -88,6 +90,32 @@ impl Engine {
     /// `NotFound` when there is no such service.
     pub fn view(&self, principal: &Principal, service: &str) -> Result<Arc<ModelView>, EngineError> {
         self.snapshot()?.view(principal, service, &self.access)
+    }
+
+    /// The `$metadata` document of what a caller sees of a service, with labels in a language. Kept by model version and rights.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such service.
+    pub fn metadata(
+        &self,
+        principal: &Principal,
+        service: &str,
+        format: MetadataFormat,
+        language: Option<&str>,
+    ) -> Result<Arc<MetadataDocument>, EngineError> {
+        let snapshot = self.snapshot()?;
+        let view = snapshot.view(principal, service, &self.access)?;
+        snapshot.metadata.document(&view, &principal.roles, format, language)
+    }
+
+    /// The languages that the labels of what a caller sees of a service are in.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such service.
+    pub fn label_languages(&self, principal: &Principal, service: &str) -> Result<Arc<Vec<String>>, EngineError> {
+        let snapshot = self.snapshot()?;
+        let view = snapshot.view(principal, service, &self.access)?;
+        Ok(snapshot.metadata.languages(&view, &principal.roles))
     }
 
     /// The tables that a caller sees in SQL, for catalogue listings.

@@ -8,6 +8,9 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use tests::everything;
+
 use crate::error::ODataError;
 use crate::json::push_string;
 use portico_catalog::overlay::Labels;

@@ -57,7 +57,7 @@ const BAD: &[(&str, ODataErrorKind, &str, Option<usize>)] = &[
     ("Customers?$select=Orders/Id", NotImplemented, "Orders/Id", Some(0)),
     ("Customers?$select=Xrders/Id", BadRequest, "'Xrders'", Some(0)),
     ("Customers?$select=Name($top=1)", NotImplemented, "'Name'", Some(0)),
-    ("Customers?$select=Ns.Type/Name", NotImplemented, "Ns.Type/Name", Some(0)),
+    ("Customers?$select=Ns.Type/Name", BadRequest, "Ns.Type", Some(0)),
     ("Customers?$select=Ns.*", NotImplemented, "'Ns.*'", Some(0)),
     ("Customers?$expand=Order", BadRequest, "did you mean 'Orders'", Some(0)),
     ("Customers?$expand=Name", BadRequest, "'Name' is a property", Some(0)),
