@@ -38,6 +38,8 @@ pub enum Code {
     UriTooLong,
     /// The body's format is not understood.
     UnsupportedMediaType,
+    /// A request of a batch that depends on one that failed.
+    FailedDependency,
     /// The write must say which state it means.
     PreconditionRequired,
     /// The values break a rule of the source.
@@ -94,7 +96,7 @@ const fn entry(code: Code, name: &'static str, http: u16, grpc: tonic::Code, ret
 }
 
 /// The table.
-pub const CODES: [CodeEntry; 31] = [
+pub const CODES: [CodeEntry; 32] = [
     entry(Code::InvalidRequest, "InvalidRequest", 400, tonic::Code::InvalidArgument, false),
     entry(Code::InvalidSyntax, "InvalidSyntax", 400, tonic::Code::InvalidArgument, false),
     entry(Code::UnknownName, "UnknownName", 400, tonic::Code::InvalidArgument, false),
@@ -109,6 +111,7 @@ pub const CODES: [CodeEntry; 31] = [
     entry(Code::PayloadTooLarge, "PayloadTooLarge", 413, tonic::Code::ResourceExhausted, false),
     entry(Code::UriTooLong, "UriTooLong", 414, tonic::Code::InvalidArgument, false),
     entry(Code::UnsupportedMediaType, "UnsupportedMediaType", 415, tonic::Code::InvalidArgument, false),
+    entry(Code::FailedDependency, "FailedDependency", 424, tonic::Code::FailedPrecondition, false),
     entry(Code::PreconditionRequired, "PreconditionRequired", 428, tonic::Code::FailedPrecondition, false),
     entry(Code::ConstraintViolated, "ConstraintViolated", 400, tonic::Code::FailedPrecondition, false),
     entry(Code::DataError, "DataError", 400, tonic::Code::InvalidArgument, false),
@@ -321,6 +324,7 @@ mod tests {
              PayloadTooLarge 413 ResourceExhausted -\n\
              UriTooLong 414 InvalidArgument -\n\
              UnsupportedMediaType 415 InvalidArgument -\n\
+             FailedDependency 424 FailedPrecondition -\n\
              PreconditionRequired 428 FailedPrecondition -\n\
              ConstraintViolated 400 FailedPrecondition -\n\
              DataError 400 InvalidArgument -\n\

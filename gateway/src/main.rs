@@ -9,6 +9,7 @@ mod http;
 mod identity;
 mod pipeline;
 mod startup;
+mod state;
 mod telemetry;
 
 use clap::{Parser, Subcommand};

@@ -62,6 +62,7 @@ fn limits(gateway: &GatewayFile, errors: &mut Vec<ModelError>) {
         (gateway.limits.query_memory.is_some_and(|size| size.0 == 0), ["gateway", "limits", "query_memory"]),
         (gateway.http.max_body.is_some_and(|size| size.0 == 0), ["gateway", "http", "max_body"]),
         (gateway.http.max_url.is_some_and(|size| size.0 == 0), ["gateway", "http", "max_url"]),
+        (gateway.http.max_batch_body.is_some_and(|size| size.0 == 0), ["gateway", "http", "max_batch_body"]),
     ];
     for (wrong, path) in zero_is_wrong {
         if wrong {

@@ -51,6 +51,9 @@ pub struct GatewayFile {
     /// Signs continuation links and Flight tokens. Without it a key is made at start: what was signed then ends with the process, and
     /// several replicas do not understand each other's links.
     pub token_key: Option<SecretReference>,
+    /// Where what must outlive a request is kept; in memory when absent.
+    #[serde(default)]
+    pub state: StateFile,
     /// Limits of requests.
     #[serde(default)]
     pub limits: LimitsFile,
@@ -82,8 +85,27 @@ pub struct HttpFile {
     pub page_size: u64,
     /// Largest request body; `1MiB` when absent.
     pub max_body: Option<ByteSize>,
-    /// Longest path with query; `64KiB` when absent.
+    /// Longest path with query; `64KiB` when absent, and in effect at most 65 534 bytes. What is longer is asked with `POST …/$query`.
     pub max_url: Option<ByteSize>,
+    /// Most requests in one `$batch`; 1 000 when absent.
+    #[schemars(range(min = 1))]
+    pub max_batch_requests: Option<u32>,
+    /// Largest body of a `$batch`; `16MiB` when absent.
+    pub max_batch_body: Option<ByteSize>,
+    /// Whether OData requests must keep to the grammar. By default the forms that clients still send are taken too: literals of earlier
+    /// versions, blanks around punctuation, `+` for a blank.
+    #[serde(default)]
+    pub strict: bool,
+}
+
+/// Where what must outlive a request is kept: asynchronous requests, synthetic keys. It never holds rows.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StateFile {
+    /// A SQLite file, relative to this one; it is made when it is not there. In memory when absent: then it ends with the process.
+    pub sqlite: Option<PathBuf>,
+    /// Most bytes in memory, when there is no file; `64MiB` when absent.
+    pub max_memory: Option<ByteSize>,
 }
 
 /// The Flight SQL door.
@@ -137,6 +159,11 @@ pub struct LimitsFile {
     pub cache: Option<ByteSize>,
     /// Where a query spills what does not fit into its memory; the system's temporary directory when absent.
     pub spill_directory: Option<PathBuf>,
+    /// Memory for the results of asynchronous requests (`Prefer: respond-async`) until they are fetched; more is an error of the
+    /// request. `256MiB` when absent.
+    pub asynchronous_memory: Option<ByteSize>,
+    /// How long such a result waits to be fetched; `10m` when absent.
+    pub asynchronous_lifetime: Option<DurationText>,
     /// How long requests may go on after a stop was asked; `30s` when absent.
     pub grace: Option<DurationText>,
 }

@@ -7,10 +7,11 @@ use crate::config::position::{Position, Positions};
 use crate::config::schema::{COMMON_SOURCE_KEYS, closed_file_schema};
 use crate::config::secret::SecretText;
 use crate::config::validate::{SchemaNode, resolve_secrets, validate};
-use crate::config::{Access, Config, FlightSettings, Gateway, HttpSettings, SourceSettings};
+use crate::config::{Access, AsynchronousSettings, Config, FlightSettings, Gateway, HttpSettings, SourceSettings, StateSettings};
 use indexmap::IndexMap;
 use portico_catalog::{ModelDefinition, ModelError};
 use portico_engine::{AccessDefinition, EngineSettings};
+use portico_odata::parse::Strictness;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt;
@@ -272,6 +273,17 @@ fn build_gateway(file: GatewayFile, base_directory: &Path) -> Result<Gateway, Ve
         page_size: file.http.page_size,
         max_body: file.http.max_body.map_or(1 << 20, crate::config::units::ByteSize::length),
         max_url: file.http.max_url.map_or(64 << 10, crate::config::units::ByteSize::length),
+        max_batch_requests: file.http.max_batch_requests.map_or(1_000, |count| usize::try_from(count).unwrap_or(1_000)),
+        max_batch_body: file.http.max_batch_body.map_or(16 << 20, crate::config::units::ByteSize::length),
+        strictness: if file.http.strict { Strictness::Strict } else { Strictness::Lenient },
+    };
+    let state = StateSettings {
+        sqlite: file.state.sqlite.map(|path| base_directory.join(path)),
+        max_memory: file.state.max_memory.map_or(64 << 20, crate::config::units::ByteSize::length),
+    };
+    let asynchronous = AsynchronousSettings {
+        max_memory: file.limits.asynchronous_memory.map_or(256 << 20, crate::config::units::ByteSize::length),
+        lifetime: file.limits.asynchronous_lifetime.map_or(Duration::from_secs(600), |time| time.0),
     };
     let flight = file.flight.map(|flight| FlightSettings {
         listen: flight.listen,
@@ -296,6 +308,8 @@ fn build_gateway(file: GatewayFile, base_directory: &Path) -> Result<Gateway, Ve
         admin_listen: file.admin.listen.unwrap_or_else(|| "127.0.0.1:9090".to_owned()),
         token_key,
         token_key_configured,
+        state,
+        asynchronous,
         request_time: limits.request_time.map_or(Duration::from_secs(600), |time| time.0),
         active_requests: limits.active_requests.map_or(256, |count| usize::try_from(count).unwrap_or(256)),
         grace: limits.grace.map_or(Duration::from_secs(30), |grace| grace.0),

@@ -22,6 +22,7 @@ pub use secret::SecretText;
 use indexmap::IndexMap;
 use portico_catalog::{ModelDefinition, ModelError};
 use portico_engine::{AccessDefinition, EngineSettings};
+use portico_odata::parse::Strictness;
 use position::Positions;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -64,6 +65,10 @@ pub struct Gateway {
     pub token_key: SecretText,
     /// Whether that key is from the file; otherwise it ends with the process.
     pub token_key_configured: bool,
+    /// Where what outlives a request is kept.
+    pub state: StateSettings,
+    /// Requests that run while their client does not wait.
+    pub asynchronous: AsynchronousSettings,
     /// Longest time of a request.
     pub request_time: Duration,
     /// Requests that run at the same time.
@@ -76,6 +81,24 @@ pub struct Gateway {
     pub log_level: LogLevel,
     /// How a log line looks.
     pub log_format: LogFormat,
+}
+
+/// Where what outlives a request is kept (see `state`).
+#[derive(Debug, Clone)]
+pub struct StateSettings {
+    /// A SQLite file, as a full path; memory when absent.
+    pub sqlite: Option<PathBuf>,
+    /// Most bytes in memory.
+    pub max_memory: usize,
+}
+
+/// Requests that run while their client does not wait: `Prefer: respond-async`.
+#[derive(Debug, Clone)]
+pub struct AsynchronousSettings {
+    /// Most bytes of all results that wait for their clients.
+    pub max_memory: usize,
+    /// How long a result waits.
+    pub lifetime: Duration,
 }
 
 /// The HTTP door.
@@ -97,6 +120,12 @@ pub struct HttpSettings {
     pub max_body: usize,
     /// Longest path with query in bytes.
     pub max_url: usize,
+    /// Most requests in a batch.
+    pub max_batch_requests: usize,
+    /// Largest body of a batch in bytes.
+    pub max_batch_body: usize,
+    /// How closely requests must keep to the grammar of OData.
+    pub strictness: Strictness,
 }
 
 /// The Flight SQL door.

@@ -7,7 +7,7 @@ use crate::http::respond;
 use axum::body::Body;
 use axum::http::{Response, StatusCode, header};
 use bytes::Bytes;
-use portico_odata::header::{match_condition, matches};
+use portico_odata::header::{Version, match_condition, matches};
 use portico_odata::metadata::MetadataFormat;
 use portico_odata::syntax::Request;
 
@@ -17,12 +17,14 @@ use portico_odata::syntax::Request;
 /// `NotAcceptable`, `InvalidRequest`.
 pub fn answer(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
     call.trace.set_statement("metadata");
-    let newest = speaks_401(call.header("odata-maxversion").as_deref());
+    // Nothing is known of a client that does not say.
+    let newest = call.headers.contains_key("odata-maxversion").then_some(call.version == Version::V4_01);
     let format = format(request.options.format.as_deref(), call.header("accept").as_deref(), newest)?;
     let engine = &call.gateway.engine;
-    let languages = engine.label_languages(&call.context.principal, &service.name)?;
+    let view = &service.published.view;
+    let languages = engine.label_languages(&call.context.principal, view)?;
     let language = language(call.header("accept-language").as_deref(), &languages);
-    let document = engine.metadata(&call.context.principal, &service.name, format, language)?;
+    let document = engine.metadata(&call.context.principal, view, format, language)?;
     let condition = match_condition("If-None-Match", call.header("if-none-match").as_deref())?;
     let (content_type, version) = match format {
         MetadataFormat::Xml => ("application/xml;charset=utf-8", "4.0"),
@@ -52,15 +54,6 @@ impl AsRef<[u8]> for Kept {
     fn as_ref(&self) -> &[u8] {
         self.0.as_ref().as_ref()
     }
-}
-
-/// Whether a client reads OData 4.01; nothing is known of one that does not say.
-fn speaks_401(max_version: Option<&str>) -> Option<bool> {
-    let number = max_version?.split(';').next().unwrap_or_default().trim();
-    let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
-    let (major, minor): (u16, u16) = (major.parse().ok()?, minor.parse().ok()?);
-    // 4.01 is written with two digits; what is newer is newer.
-    Some(major > 4 || (major == 4 && minor >= 1))
 }
 
 /// The form, by `$format`, which wins, or `Accept`. CSDL JSON is of OData 4.01: clients of 4.0 get it only by asking for it with
@@ -140,7 +133,11 @@ mod tests {
             (Some("atom"), None, None, None),
         ];
         for (asked, accept, most, expected) in cases {
-            assert_eq!(format(asked, accept, speaks_401(most)).ok(), expected, "{asked:?} {accept:?} {most:?}");
+            assert_eq!(
+                format(asked, accept, most.map(|most| Version::negotiate(Some(most)) == Ok(Version::V4_01))).ok(),
+                expected,
+                "{asked:?} {accept:?} {most:?}"
+            );
         }
     }
 

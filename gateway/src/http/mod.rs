@@ -1,12 +1,15 @@
 //! The HTTP door: OData services at their paths, SQL at `/sql`. Routes are found per request in the current model, so that a new
 //! model changes them. It must not know how statements are executed.
 
+mod batch;
 mod call;
 mod cors;
+mod dispatch;
 mod metadata;
 mod negotiate;
 mod odata;
 mod parts;
+pub mod profile;
 mod respond;
 mod root;
 mod sql;
@@ -25,8 +28,9 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, Method, Request, Response, header};
 use bytes::Bytes;
-use call::{Call, Service};
+use call::Call;
 use portico_engine::{Journal, RequestContext};
+use portico_odata::header::Version;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -60,7 +64,8 @@ async fn handle(State(gateway): State<Arc<Gateway>>, ConnectInfo(peer): ConnectI
     let outcome = answer(asked, body).await;
     let head = parts.method == Method::HEAD;
     let mut response = concluded(&trace, outcome, head);
-    common_headers(&trace, is_sql, response.headers_mut());
+    let version = (!is_sql).then(|| negotiated(&parts.headers));
+    common_headers(&trace, version, response.headers_mut());
     cors::apply(cors, &parts.headers, response.headers_mut());
     response
 }
@@ -98,61 +103,9 @@ async fn within(asked: Asked, body: Body, deadline: SystemTime) -> Result<Respon
     asked.trace.set_journal(&journal);
     let freshness = parts::freshness(&asked.headers)?;
     let context = RequestContext { request_id: asked.trace.id.clone(), principal, deadline, freshness, journal };
-    let call = Call { gateway: asked.gateway, context, trace: asked.trace, root, target, headers: asked.headers };
-    dispatch(&call, &asked.method, body).await
-}
-
-async fn dispatch(call: &Call, method: &Method, body: Body) -> Result<Response<Body>, RequestError> {
-    if call.target.path == sql::PATH {
-        call::current_model(&call.gateway)?;
-        if *method != Method::POST {
-            return Err(RequestError::new(Code::MethodNotAllowed, "SQL is asked with POST").allowing("POST"));
-        }
-        return sql::query(call, whole_body(call, body).await?).await;
-    }
-    let service = Service::find(call)?;
-    negotiate::check_versions(call.header("odata-version").as_deref(), call.header("odata-maxversion").as_deref())?;
-    match tunnelled(call, method)? {
-        Method::GET | Method::HEAD => odata::read(call, &service).await,
-        method @ (Method::POST | Method::PATCH | Method::PUT | Method::DELETE) => {
-            let body = whole_body(call, body).await?;
-            write::write(call, &service, &method, body).await
-        }
-        other => {
-            let name: String = other.as_str().chars().take(20).collect();
-            Err(RequestError::new(Code::MethodNotAllowed, format!("{name} does not exist here")).allowing("GET, HEAD, POST, PATCH, DELETE"))
-        }
-    }
-}
-
-/// `X-HTTP-Method: PATCH` on a POST: some clients and proxies know no other methods.
-fn tunnelled(call: &Call, method: &Method) -> Result<Method, RequestError> {
-    let named = call.header("x-http-method").or_else(|| call.header("x-http-method-override"));
-    let Some(named) = named.filter(|_| *method == Method::POST) else { return Ok(method.clone()) };
-    match named.trim().to_ascii_uppercase().as_str() {
-        "PATCH" | "MERGE" => Ok(Method::PATCH),
-        "PUT" => Ok(Method::PUT),
-        "DELETE" => Ok(Method::DELETE),
-        _ => Err(RequestError::new(Code::InvalidRequest, "X-HTTP-Method is PATCH, PUT or DELETE").about("X-HTTP-Method")),
-    }
-}
-
-/// The body of a write or statement, up to the limit.
-async fn whole_body(call: &Call, body: Body) -> Result<Bytes, RequestError> {
-    let most = call.gateway.config.gateway.http.max_body;
-    let too_large = || RequestError::new(Code::PayloadTooLarge, format!("the body is larger than the {most} bytes that are allowed"));
-    let announced = call.header("content-length").and_then(|text| text.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > most) {
-        return Err(too_large());
-    }
-    if call.header("content-encoding").is_some_and(|encoding| !encoding.trim().eq_ignore_ascii_case("identity")) {
-        let message = "compressed bodies are not read: send the body as it is";
-        return Err(RequestError::new(Code::UnsupportedMediaType, message).about("Content-Encoding"));
-    }
-    axum::body::to_bytes(body, most).await.map_err(|error| {
-        let limited = std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("length limit"));
-        if limited { too_large() } else { RequestError::new(Code::InvalidRequest, "the body ended before it was complete") }
-    })
+    let version = negotiated(&asked.headers);
+    let call = Call { gateway: asked.gateway, context, trace: asked.trace, root, target, headers: asked.headers, version, in_batch: false };
+    dispatch::dispatch(call, asked.method, body).await
 }
 
 /// Notes the end of a request whose answer is complete, and makes an answer of a failure. A streaming body notes its own end.
@@ -190,10 +143,15 @@ fn without_body(response: Response<Body>) -> Response<Body> {
     Response::from_parts(parts, Body::from_stream(futures::stream::empty::<Result<Bytes, RequestError>>()))
 }
 
-fn common_headers(trace: &Trace, is_sql: bool, headers: &mut HeaderMap) {
+/// The version of an answer; 4.0 where what the client says of it is not understood, which the answer then says.
+fn negotiated(headers: &HeaderMap) -> Version {
+    Version::negotiate(root::text(headers, "odata-maxversion").as_deref()).unwrap_or_default()
+}
+
+fn common_headers(trace: &Trace, version: Option<Version>, headers: &mut HeaderMap) {
     // `$metadata` has a version of its own.
-    if !is_sql && !headers.contains_key(respond::ODATA_VERSION) {
-        respond::set(headers, respond::ODATA_VERSION, "4.0");
+    if let Some(version) = version.filter(|_| !headers.contains_key(respond::ODATA_VERSION)) {
+        respond::set(headers, respond::ODATA_VERSION, version.as_str());
     }
     respond::set(headers, header::HeaderName::from_static(parts::REQUEST_ID), &trace.id);
     respond::set(headers, header::VARY, VARY);

@@ -1,6 +1,7 @@
 //! Content negotiation: `Accept`, `$format`, `Content-Type` and the OData version headers. It must not know what is answered.
 
 use crate::error::{Code, RequestError};
+use portico_odata::header::Version;
 use portico_odata::json::MetadataLevel;
 
 /// One media range of an `Accept` header, or a media type.
@@ -170,29 +171,19 @@ pub fn require_json(content_type: Option<&str>) -> Result<(), RequestError> {
     Err(RequestError::new(Code::UnsupportedMediaType, message).about("Content-Type"))
 }
 
-/// Checks the OData version headers: answers are OData 4.0.
+/// The version of an answer, by `OData-MaxVersion`; `MaxDataServiceVersion`, which clients send for services of earlier versions, does
+/// not count. The version of the request itself is checked too.
 ///
 /// # Errors
 /// `InvalidRequest` when the client does not understand 4.0, or sends another version.
-pub fn check_versions(version: Option<&str>, max_version: Option<&str>) -> Result<(), RequestError> {
+pub fn version(version: Option<&str>, max_version: Option<&str>) -> Result<Version, RequestError> {
     if let Some(version) = version
-        && !matches!(version.trim(), "4.0" | "4.01")
+        && !matches!(version.trim().split(';').next().unwrap_or_default().trim(), "4.0" | "4.01")
     {
         let message = "the request is in a version of OData that is not understood here: 4.0 and 4.01 are";
         return Err(RequestError::new(Code::InvalidRequest, message).about("OData-Version"));
     }
-    let Some(most) = max_version else { return Ok(()) };
-    let number = most.trim().split(';').next().unwrap_or_default().trim();
-    match number.split_once('.').unwrap_or((number, "0")) {
-        (major, minor) if major.parse::<u16>().is_ok() && minor.parse::<u16>().is_ok() => {
-            if major.parse::<u16>().is_ok_and(|major| major >= 4) {
-                return Ok(());
-            }
-            let message = format!("answers are in OData 4.0, and the request accepts at most {number}");
-            Err(RequestError::new(Code::InvalidRequest, message).about("OData-MaxVersion"))
-        }
-        _ => Err(RequestError::new(Code::InvalidRequest, "the header is not a version such as 4.0").about("OData-MaxVersion")),
-    }
+    Ok(Version::negotiate(max_version)?)
 }
 
 #[cfg(test)]
@@ -266,13 +257,17 @@ mod tests {
 
     #[test]
     fn versions_below_4_are_refused() {
-        for (version, most) in
-            [(None, None), (Some("4.0"), Some("4.0")), (Some("4.01"), Some("4.01")), (None, Some("4.0;NetFx")), (None, Some("5.0"))]
-        {
-            assert!(check_versions(version, most).is_ok(), "{version:?} {most:?}");
+        for (own, most, expected) in [
+            (None, None, Version::V4_0),
+            (Some("4.0"), Some("4.0"), Version::V4_0),
+            (Some("4.01"), None, Version::V4_0),
+            (Some("4.01"), Some("4.01"), Version::V4_01),
+            (Some("4.0;NetFx"), Some("4.0;NetFx"), Version::V4_0),
+        ] {
+            assert_eq!(version(own, most).unwrap(), expected, "{own:?} {most:?}");
         }
-        for (version, most) in [(None, Some("3.0")), (None, Some("2.0")), (Some("3.0"), None), (None, Some("four")), (None, Some(""))] {
-            assert_eq!(check_versions(version, most).unwrap_err().code, Code::InvalidRequest, "{version:?} {most:?}");
+        for (own, most) in [(None, Some("3.0")), (Some("3.0"), None), (None, Some("four")), (None, Some(""))] {
+            assert_eq!(version(own, most).unwrap_err().code, Code::InvalidRequest, "{own:?} {most:?}");
         }
     }
 

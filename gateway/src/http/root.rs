@@ -78,6 +78,9 @@ mod tests {
             page_size: 0,
             max_body: 1,
             max_url: 1,
+            max_batch_requests: 1,
+            max_batch_body: 1,
+            strictness: portico_odata::parse::Strictness::Lenient,
         }
     }
 

@@ -13,7 +13,9 @@ pub mod tls;
 
 use crate::config::{Config, ConfigErrors};
 use crate::error::RequestError;
+use crate::http::profile::Profiles;
 use crate::identity::{Identities, Tokens};
+use crate::state::StateStore;
 use crate::telemetry::Metrics;
 use keeper::Keeper;
 use portico_engine::Engine;
@@ -63,6 +65,10 @@ pub struct Gateway {
     pub keeper: Arc<Keeper>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// What outlives a request.
+    pub state: Arc<dyn StateStore>,
+    /// What client profiles keep between requests.
+    pub profiles: Profiles,
     /// A permit per running request.
     pub permits: Arc<Semaphore>,
 }
@@ -75,6 +81,7 @@ pub fn assemble(config: Config) -> Result<Gateway, StartError> {
     let config = Arc::new(config);
     let sources = connect(&config)?;
     let locked = lock::read(&lock::path(&config.base_directory)).map_err(StartError::Lock)?.unwrap_or_default();
+    let state = crate::state::open(&config.gateway.state).map_err(|error| StartError::System(error.to_string()))?;
     let metrics = Arc::new(Metrics::new());
     let engine = Engine::new(config.gateway.engine.clone(), sources.clone(), config.access.roles.clone());
     let engine = Arc::new(engine.map_err(|error| StartError::System(error.to_string()))?);
@@ -87,6 +94,8 @@ pub fn assemble(config: Config) -> Result<Gateway, StartError> {
         engine,
         keeper,
         metrics,
+        state,
+        profiles: Profiles::default(),
     })
 }
 

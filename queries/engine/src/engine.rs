@@ -92,30 +92,32 @@ impl Engine {
         self.snapshot()?.view(principal, service, &self.access)
     }
 
-    /// The `$metadata` document of what a caller sees of a service, with labels in a language. Kept by model version and rights.
+    /// The `$metadata` document of a view of the caller's, as its service's profile publishes it, with labels in a language. Kept by
+    /// model version and rights.
     ///
     /// # Errors
-    /// `NotFound` when there is no such service.
+    /// `NotReady` when no model has been published yet.
     pub fn metadata(
         &self,
         principal: &Principal,
-        service: &str,
+        view: &ModelView,
         format: MetadataFormat,
         language: Option<&str>,
     ) -> Result<Arc<MetadataDocument>, EngineError> {
         let snapshot = self.snapshot()?;
-        let view = snapshot.view(principal, service, &self.access)?;
-        snapshot.metadata.document(&view, &principal.roles, format, language)
+        // A model that was replaced meanwhile leaves nothing behind in the new one.
+        snapshot.ensure_version(&view.version)?;
+        snapshot.metadata.document(view, &principal.roles, format, language)
     }
 
-    /// The languages that the labels of what a caller sees of a service are in.
+    /// The languages that the labels of a view of the caller's are in.
     ///
     /// # Errors
-    /// `NotFound` when there is no such service.
-    pub fn label_languages(&self, principal: &Principal, service: &str) -> Result<Arc<Vec<String>>, EngineError> {
+    /// `NotReady` when no model has been published yet.
+    pub fn label_languages(&self, principal: &Principal, view: &ModelView) -> Result<Arc<Vec<String>>, EngineError> {
         let snapshot = self.snapshot()?;
-        let view = snapshot.view(principal, service, &self.access)?;
-        Ok(snapshot.metadata.languages(&view, &principal.roles))
+        snapshot.ensure_version(&view.version)?;
+        Ok(snapshot.metadata.languages(view, &principal.roles))
     }
 
     /// The tables that a caller sees in SQL, for catalogue listings.

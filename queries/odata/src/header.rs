@@ -5,6 +5,50 @@ pub mod form;
 use crate::bound::MatchCondition;
 use crate::error::ODataError;
 
+/// A version of the protocol in which an answer is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// 4.0: what clients get that do not ask for more.
+    #[default]
+    V4_0,
+    /// 4.01
+    V4_01,
+}
+
+impl Version {
+    /// The greatest one that a client understands, by its `OData-MaxVersion` (Protocol, section 8.2.7). Parameters after `;`, as
+    /// clients of earlier versions add them, do not count.
+    ///
+    /// # Errors
+    /// A text that is not a version, or one below 4.0.
+    pub fn negotiate(max_version: Option<&str>) -> Result<Version, ODataError> {
+        let Some(text) = max_version else { return Ok(Version::default()) };
+        let number = text.trim().split(';').next().unwrap_or_default().trim();
+        let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten();
+        let (Some(major), Some(minor)) = (digits(major), digits(minor)) else {
+            return Err(ODataError::bad_request("the header is not a version such as 4.0").at("OData-MaxVersion", None));
+        };
+        match (major, minor) {
+            (..4, _) => {
+                let message = format!("answers are in OData 4.0 or 4.01, and the request accepts at most {number}");
+                Err(ODataError::bad_request(message).at("OData-MaxVersion", None))
+            }
+            (4, 0) => Ok(Version::V4_0),
+            _ => Ok(Version::V4_01),
+        }
+    }
+
+    /// As `OData-Version` has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Version::V4_0 => "4.0",
+            Version::V4_01 => "4.01",
+        }
+    }
+}
+
 /// What `Prefer` asks for. Unknown preferences are ignored, as the protocol says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Preferences {
@@ -12,8 +56,8 @@ pub struct Preferences {
     pub returning: Option<Returning>,
     /// `odata.maxpagesize=…` or `maxpagesize=…`; at least 1.
     pub max_page_size: Option<u64>,
-    /// `odata.continue-on-error`.
-    pub continue_on_error: bool,
+    /// `odata.continue-on-error`; `None` when nothing is said of it, because the two formats of batches differ in that.
+    pub continue_on_error: Option<bool>,
     /// `odata.allow-entityreferences`: an entity that occurs twice may be a reference the second time.
     pub allow_entity_references: bool,
     /// `odata.callback; url="…"`: where to be told of the end of what runs asynchronously.
@@ -106,7 +150,9 @@ fn preference<'a>(
             let url = url.map(|(_, url)| url).filter(|url| form::is_uri(url));
             preferences.callback = Some(url.ok_or_else(|| malformed("callback", value, "a parameter url=\"…\""))?.to_owned());
         }
-        "continue-on-error" => preferences.continue_on_error = !value.eq_ignore_ascii_case("false"),
+        "continue-on-error" if preferences.continue_on_error.is_none() => {
+            preferences.continue_on_error = Some(!value.eq_ignore_ascii_case("false"));
+        }
         "allow-entityreferences" => preferences.allow_entity_references = true,
         "respond-async" => preferences.respond_async = true,
         "track-changes" => preferences.track_changes = true,
@@ -181,7 +227,7 @@ mod tests {
         assert_eq!(read("maxpagesize=99999999999999999999999").max_page_size, Some(u64::MAX));
         assert_eq!(
             read("respond-async, wait=10, odata.continue-on-error"),
-            Preferences { continue_on_error: true, respond_async: true, wait: Some(10), ..Preferences::default() }
+            Preferences { continue_on_error: Some(true), respond_async: true, wait: Some(10), ..Preferences::default() }
         );
         let more = read("omit-values=nulls, odata.include-annotations=\"A.*, -B.T\", callback; url=\"http://h/a,b\", track-changes");
         assert_eq!(more.omit_values, Some(OmitValues::Nulls));
@@ -191,6 +237,24 @@ mod tests {
         for bad in ["return=all", "maxpagesize=0", "odata.maxpagesize=x", "maxpagesize", "omit-values=x", "wait=soon", "callback"] {
             let error = preferences(bad).unwrap_err();
             assert_eq!(error.target.as_deref(), Some("Prefer"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_version_is_the_greatest_that_both_understand() {
+        for (max, expected) in [
+            (None, Version::V4_0),
+            (Some("4.0"), Version::V4_0),
+            (Some(" 4.0;NetFx "), Version::V4_0),
+            (Some("4"), Version::V4_0),
+            (Some("4.01"), Version::V4_01),
+            (Some("4.02"), Version::V4_01),
+            (Some("5.0"), Version::V4_01),
+        ] {
+            assert_eq!(Version::negotiate(max), Ok(expected), "{max:?}");
+        }
+        for bad in ["3.0", "2.0;x", "four", "", "4.x", "-4.0", "4.0.1"] {
+            assert_eq!(Version::negotiate(Some(bad)).unwrap_err().target.as_deref(), Some("OData-MaxVersion"), "{bad}");
         }
     }
 

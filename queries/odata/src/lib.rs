@@ -13,6 +13,7 @@
 //! `cargo run -p portico-odata --example odata-abnf -- CASES.json` runs the OASIS TC's test cases for the grammar, as JSON, in strict
 //! mode; `header::form` and `parse::value` have the grammar of headers and of values in payloads.
 
+pub mod batch;
 pub mod bind;
 pub mod body;
 pub mod bound;
@@ -22,12 +23,14 @@ mod edm;
 pub mod error;
 #[cfg(test)]
 mod fixtures;
+pub mod guid_key;
 pub mod header;
 pub mod json;
 pub mod metadata;
 pub mod names;
 mod number;
 pub mod parse;
+pub mod profile;
 pub mod resolve;
 pub mod rows;
 pub mod skiptoken;

@@ -1,6 +1,8 @@
 //! A JSON reader that keeps numbers as they are written and notices names that occur twice: neither may be lost on the way to an exact
 //! value. It must not know what the document means.
 
+use crate::json::push_string;
+
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Json {
@@ -12,6 +14,40 @@ pub(crate) enum Json {
     Array(Vec<Json>),
     /// Members in order; names may occur twice.
     Object(Vec<(String, Json)>),
+}
+
+impl Json {
+    /// Appends the value as a document, numbers as they were written.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Json::Null => out.extend_from_slice(b"null"),
+            Json::Boolean(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
+            Json::Number(lexeme) => out.extend_from_slice(lexeme.as_bytes()),
+            Json::Text(text) => push_string(text, out),
+            Json::Array(items) => {
+                out.push(b'[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    item.write(out);
+                }
+                out.push(b']');
+            }
+            Json::Object(members) => {
+                out.push(b'{');
+                for (index, (name, value)) in members.iter().enumerate() {
+                    if index > 0 {
+                        out.push(b',');
+                    }
+                    push_string(name, out);
+                    out.push(b':');
+                    value.write(out);
+                }
+                out.push(b'}');
+            }
+        }
+    }
 }
 
 /// What is wrong with a document, and at which byte.
@@ -296,6 +332,15 @@ mod tests {
             }
             if let (Ok(theirs), Ok(ours)) = (theirs, ours) {
                 prop_assert_eq!(theirs, plain(&ours));
+            }
+        }
+
+        #[test]
+        fn what_was_read_is_written_the_same(text in "[\\[\\]{}\",:0-9eE+.a-z\\\\ -]{0,40}") {
+            if let Ok(value) = read(text.as_bytes()) {
+                let mut written = Vec::new();
+                value.write(&mut written);
+                prop_assert_eq!(read(&written), Ok(value));
             }
         }
 

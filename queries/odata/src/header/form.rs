@@ -86,7 +86,7 @@ fn is_annotation_identifier(text: &str, names: &Names) -> bool {
 }
 
 /// Splits on a character outside double quotes.
-pub(super) fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
+pub(crate) fn split_unquoted(text: &str, separator: char) -> Vec<&str> {
     let mut quoted = false;
     let outside = move |c: char| {
         quoted ^= c == '"';

@@ -53,7 +53,7 @@ fn parse(text: &str) -> Node {
                 let node = open.pop().unwrap();
                 open.last_mut().unwrap().children.push(node);
             }
-            Event::Text(text) => open.last_mut().unwrap().text.push_str(&text.to_string()),
+            Event::Text(text) => open.last_mut().unwrap().text.push_str(&text),
             Event::Eof => break,
             _ => {}
         }

@@ -184,8 +184,8 @@ fn operation(xml: &mut Xml, operation: &OperationElement) -> Written {
 }
 
 fn term(xml: &mut Xml, term: &Term) -> Written {
-    let writer = xml.create_element("Term").with_attribute(("Name", term.name.as_str()));
-    let writer = typed(writer, &term.of, false);
+    let writer = xml.create_element("Term").with_attribute(("Name", term.name.as_str())).with_attribute(("Type", term.of.name.as_str()));
+    let writer = writer.with_attribute(("Nullable", flag(term.of.nullable)));
     writer.with_attribute(("AppliesTo", term.applies_to.join(" ").as_str())).write_empty()?;
     Ok(())
 }

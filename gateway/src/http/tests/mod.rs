@@ -1,10 +1,12 @@
 //! The HTTP door as a client sees it: the router over a SQLite file, request by request.
 
+mod batch;
+
 use crate::config;
 use crate::startup::assemble;
 use axum::body::{Body, to_bytes};
 use axum::extract::ConnectInfo;
-use axum::http::{HeaderMap, Request};
+use axum::http::{HeaderMap, Request, Response};
 use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +14,7 @@ use tower::ServiceExt;
 
 struct Door {
     router: axum::Router,
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
 }
 
 struct Answer {
@@ -58,21 +60,31 @@ access:
     let gateway = Arc::new(assemble(config).unwrap());
     gateway.keeper.introspect().await;
     gateway.keeper.publish().unwrap_or_else(|errors| panic!("{errors}"));
-    Door { router: super::router(gateway), _directory: directory }
+    Door { router: super::router(gateway), directory }
 }
 
 impl Door {
     async fn ask(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let (parts, body) = self.begin(method, url, headers, body).await.into_parts();
+        let body = to_bytes(body, 1 << 24).await.unwrap();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    }
+
+    /// The answer before its body is read.
+    async fn begin(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Response<Body> {
         let mut request = Request::builder().method(method).uri(url).header("host", "inner:8080");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let mut request = request.body(Body::from(body.to_owned())).unwrap();
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 9))));
-        let response = self.router.clone().oneshot(request).await.unwrap();
-        let (parts, body) = response.into_parts();
-        let body = to_bytes(body, 1 << 20).await.unwrap();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+        self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// A number from the source, read past the gateway.
+    fn number(&self, sql: &str) -> i64 {
+        let database = rusqlite::Connection::open(self.directory.path().join("shop.db")).unwrap();
+        database.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
     async fn get(&self, url: &str) -> Answer {
@@ -178,7 +190,10 @@ async fn what_is_malformed_or_not_there_is_refused_by_its_status() {
         ("GET", "/odata/$metadata?$format=json", ("x", "y"), "", 501),
         ("GET", "/odata/Customers?$apply=aggregate($count%20as%20n)", ("x", "y"), "", 501),
         ("PUT", "/odata/Customers(1)", ("if-match", "*"), "{}", 501),
-        ("POST", "/odata/$batch", ("x", "y"), "", 501),
+        ("POST", "/odata/$batch", ("x", "y"), "", 400),
+        ("GET", "/odata/$batch", ("x", "y"), "", 405),
+        ("PATCH", "/odata/$batch", ("x", "y"), "{}", 405),
+        ("GET", "/odata/Customers", ("isolation", "snapshot"), "", 412),
         ("POST", "/odata/Customers", ("x", "y"), &large, 413),
         ("POST", "/odata/Customers", ("content-encoding", "gzip"), "{}", 415),
         ("POST", "/odata/Customers", ("x", "y"), "{\"id\": ", 400),
