@@ -95,6 +95,11 @@ fn preference<'a>(ranges: &'a [MediaRange], main: &str, sub: &str) -> (u16, Opti
     best.map_or((0, None), |(_, range)| (range.quality, Some(range)))
 }
 
+/// Whether a media type is accepted.
+pub fn accepts(ranges: &[MediaRange], main: &str, sub: &str) -> bool {
+    preference(ranges, main, sub).0 > 0
+}
+
 /// The best of several media types, in the server's order of preference where the client has none.
 pub fn choose(ranges: &[MediaRange], offered: &[(&str, &str)]) -> Option<usize> {
     let qualities = offered.iter().map(|(main, sub)| preference(ranges, main, sub).0).enumerate();
