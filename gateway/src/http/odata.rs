@@ -13,8 +13,8 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use portico_engine::{Answer, EntityAnswer, EntityRead, Paging, Statement};
-use portico_odata::header::{Preferences, match_condition, matches, preferences};
-use portico_odata::json::{JsonOptions, JsonWriter, ODataVersion, context_url, entity_links};
+use portico_odata::header::{OmitValues, Preferences, match_condition, matches, preferences};
+use portico_odata::json::{JsonOptions, JsonWriter, context_url, entity_links};
 use portico_odata::profile::{Shown, published_read};
 use portico_odata::skiptoken::{QueryHash, SkipToken, next_link, query_hash};
 use portico_odata::syntax::{Request, Resource};
@@ -77,14 +77,26 @@ async fn entities(call: &Call, service: &Service, request: &Request) -> Result<R
     let headers = response.headers_mut();
     respond::set(headers, header::AGE, &call.context.journal.age().as_secs().to_string());
     respond::set(headers, header::CACHE_CONTROL, "private, no-cache");
-    if wanted.preferences.max_page_size.is_some() && wanted.bound.kind == ReadKind::Collection {
-        respond::set(
-            headers,
-            PREFERENCE_APPLIED,
-            &format!("{}={}", respond::preference_name("maxpagesize", call.version), wanted.page_size),
-        );
+    let applied = applied(call, &wanted);
+    if !applied.is_empty() {
+        respond::set(headers, PREFERENCE_APPLIED, &applied.join(", "));
     }
     Ok(response)
+}
+
+/// The preferences that were honoured. Clients infer what is not there from them: that a property that is left out is null.
+fn applied(call: &Call, wanted: &Wanted) -> Vec<String> {
+    let mut applied = Vec::new();
+    if wanted.preferences.max_page_size.is_some() && wanted.bound.kind == ReadKind::Collection {
+        applied.push(format!("{}={}", respond::preference_name("maxpagesize", call.version), wanted.page_size));
+    }
+    if wanted.bound.kind != ReadKind::Count {
+        applied.extend(wanted.preferences.omit_values.map(|omitted| match omitted {
+            OmitValues::Nulls => "omit-values=nulls".to_owned(),
+            OmitValues::Defaults => "omit-values=defaults".to_owned(),
+        }));
+    }
+    applied
 }
 
 /// Request → statement, and how it is to be answered.
@@ -127,17 +139,26 @@ fn continuation(call: &Call, service: &Service, request: &Request, text: &str, h
     Ok(SkipToken::decode(text, call.gateway.config.gateway.token_key.reveal().as_bytes(), hash, &service.view.version)?)
 }
 
-/// How JSON is written for this request.
-pub fn json_options(service: &Service, format: JsonFormat, bound: &BoundRead, shown: &Shown) -> JsonOptions {
+/// How JSON is written for this request. `omit_values` is what the client prefers.
+pub fn json_options(
+    call: &Call,
+    service: &Service,
+    format: JsonFormat,
+    (bound, shown): (&BoundRead, &Shown),
+    omit_values: Option<OmitValues>,
+) -> JsonOptions {
     let view = &service.published.view;
     let told = published_read(bound, &service.published, shown);
     let full = format.metadata == portico_odata::json::MetadataLevel::Full;
     JsonOptions {
         ieee754_compatible: format.ieee754_compatible,
         metadata: format.metadata,
-        context_url: Some(context_url(&service.root, view, &told, ODataVersion::V40)),
+        context_url: Some(context_url(&service.root, view, &told, call.version)),
         root_url: service.root.clone(),
         links: if full { entity_links(view) } else { std::collections::BTreeMap::new() },
+        version: call.version,
+        namespace: metadata::namespace(view),
+        omit_values,
         ..JsonOptions::default()
     }
 }
@@ -160,7 +181,7 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityA
     let mut response = if unchanged {
         respond::empty(StatusCode::NOT_MODIFIED)
     } else {
-        let options = json_options(service, wanted.format, &wanted.bound, &wanted.shown);
+        let options = json_options(call, service, wanted.format, (&wanted.bound, &wanted.shown), wanted.preferences.omit_values);
         let body = stream::encode(&call.trace, || JsonWriter::new(&shape, options).entity(&batch))?;
         call.trace.sent(1, body.len() as u64);
         respond::complete(StatusCode::OK, &wanted.format.content_type(), body)
@@ -192,7 +213,7 @@ pub fn etag_of(shape: &EntityShape, batch: &EntityBatch) -> Option<String> {
 }
 
 async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
-    let options = json_options(service, wanted.format, &wanted.bound, &wanted.shown);
+    let options = json_options(call, service, wanted.format, (&wanted.bound, &wanted.shown), wanted.preferences.omit_values);
     let (shape, count, rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
     let query = call.target.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
     let url = format!("{}{}{query}", call.root, call.target.path);

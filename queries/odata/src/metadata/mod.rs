@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 pub use describe::{Abilities, SERVICE};
 
 /// The CSDL namespace of a service.
-pub(crate) fn namespace(view: &ModelView) -> String {
+pub fn namespace(view: &ModelView) -> String {
     format!("Portico.{}", portico_catalog::names::sanitise(&view.service))
 }
 
