@@ -8,6 +8,7 @@ mod dispatch;
 mod metadata;
 mod negotiate;
 mod odata;
+mod part;
 mod parts;
 pub mod profile;
 mod respond;

@@ -21,7 +21,12 @@ pub use describe::{Abilities, SERVICE};
 
 /// The CSDL namespace of a service.
 pub fn namespace(view: &ModelView) -> String {
-    format!("Portico.{}", portico_catalog::names::sanitise(&view.service))
+    namespace_of(&view.service)
+}
+
+/// The CSDL namespace of the service of that name.
+pub fn namespace_of(service: &str) -> String {
+    format!("Portico.{}", portico_catalog::names::sanitise(service))
 }
 
 /// In which form `$metadata` is written.
@@ -45,12 +50,15 @@ pub(crate) fn apply_supported(_table: &TableView) -> csdl::Expression {
 /// # Errors
 /// None that a view can cause; the XML writer's, if it has any.
 pub fn document(view: &ModelView, format: MetadataFormat, language: Option<&str>) -> Result<Vec<u8>, ODataError> {
-    let described = describe::document(view, language);
+    written(&describe::document(view, language, &SERVICE), format)
+}
+
+fn written(described: &csdl::Document, format: MetadataFormat) -> Result<Vec<u8>, ODataError> {
     let failed = |_| ODataError::bad_request("the metadata document cannot be written");
     match format {
-        MetadataFormat::Xml => write::xml::write(&described, "4.0").map_err(failed),
-        MetadataFormat::Xml401 => write::xml::write(&described, "4.01").map_err(failed),
-        MetadataFormat::Json => Ok(write::json::write(&described)),
+        MetadataFormat::Xml => write::xml::write(described, "4.0").map_err(failed),
+        MetadataFormat::Xml401 => write::xml::write(described, "4.01").map_err(failed),
+        MetadataFormat::Json => Ok(write::json::write(described)),
     }
 }
 
@@ -71,13 +79,17 @@ pub fn languages(view: &ModelView) -> BTreeSet<&str> {
 
 /// The service document (JSON). `root_url` is the absolute service root, with or without a trailing slash.
 pub fn service_document(view: &ModelView, root_url: &str) -> Vec<u8> {
+    listing(view, root_url, &SERVICE)
+}
+
+fn listing(view: &ModelView, root_url: &str, abilities: &Abilities) -> Vec<u8> {
     let root = root_url.trim_end_matches('/');
     let mut out = b"{\"@odata.context\":".to_vec();
     push_string(&format!("{root}/$metadata"), &mut out);
     out.extend_from_slice(b",\"value\":[");
     let sets = view.tables.keys().map(|name| (name.as_str(), "EntitySet"));
     let singletons = view.singletons.keys().map(|name| (name.as_str(), "Singleton"));
-    let functions = describe::listed_functions(view);
+    let functions = describe::listed_functions(view, abilities);
     let all = sets.chain(singletons).chain(functions.iter().map(|name| (name.as_str(), "FunctionImport")));
     for (index, (name, kind)) in all.enumerate() {
         out.extend_from_slice(if index == 0 { b"{\"name\":" } else { b",{\"name\":" });

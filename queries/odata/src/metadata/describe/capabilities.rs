@@ -35,23 +35,26 @@ pub struct Abilities {
     pub levels: bool,
     /// `$apply` and what it takes; see [`super::super::apply_supported`].
     pub apply: bool,
+    /// Functions and actions. Where they are not executed, they are answered with 501 and not advertised.
+    pub operations: bool,
 }
 
 /// What the service does.
 pub const SERVICE: Abilities = Abilities {
     versions: "4.0 4.01",
-    conformance: "Minimal",
+    conformance: "Intermediate",
     formats: &["application/json;odata.metadata=minimal", "application/json;odata.metadata=full", "application/json;odata.metadata=none"],
     asynchronous: false,
-    batch: &[],
+    batch: &["multipart/mixed", "application/json"],
     cross_join: false,
-    key_as_segment: false,
-    query_segment: false,
-    compute: false,
-    search: false,
+    key_as_segment: true,
+    query_segment: true,
+    compute: true,
+    search: true,
     search_without: &[],
-    levels: false,
+    levels: true,
     apply: false,
+    operations: false,
 };
 
 impl Describe<'_> {
@@ -62,20 +65,20 @@ impl Describe<'_> {
 
     /// Annotations of the container.
     pub(super) fn of_container(&self) -> Vec<Annotation> {
-        let level = member("Org.OData.Capabilities.V1.ConformanceLevelType", SERVICE.conformance);
+        let level = member("Org.OData.Capabilities.V1.ConformanceLevelType", self.abilities.conformance);
         let mut annotations = vec![
-            Annotation::text("Core.ODataVersions", SERVICE.versions),
+            Annotation::text("Core.ODataVersions", self.abilities.versions),
             Annotation::new("Capabilities.ConformanceLevel", level),
-            Annotation::new("Capabilities.SupportedFormats", texts(SERVICE.formats.iter().copied())),
+            Annotation::new("Capabilities.SupportedFormats", texts(self.abilities.formats.iter().copied())),
             Annotation::new("Capabilities.SupportedMetadataFormats", texts(["application/xml", "application/json"])),
-            Annotation::flag("Capabilities.AsynchronousRequestsSupported", SERVICE.asynchronous),
-            Annotation::flag("Capabilities.BatchSupported", !SERVICE.batch.is_empty()),
-            Annotation::flag("Capabilities.CrossJoinSupported", SERVICE.cross_join),
-            Annotation::flag("Capabilities.KeyAsSegmentSupported", SERVICE.key_as_segment),
-            Annotation::flag("Capabilities.QuerySegmentSupported", SERVICE.query_segment),
+            Annotation::flag("Capabilities.AsynchronousRequestsSupported", self.abilities.asynchronous),
+            Annotation::flag("Capabilities.BatchSupported", !self.abilities.batch.is_empty()),
+            Annotation::flag("Capabilities.CrossJoinSupported", self.abilities.cross_join),
+            Annotation::flag("Capabilities.KeyAsSegmentSupported", self.abilities.key_as_segment),
+            Annotation::flag("Capabilities.QuerySegmentSupported", self.abilities.query_segment),
             Annotation::new("Capabilities.FilterFunctions", texts(crate::bind::function_names())),
         ];
-        if !SERVICE.batch.is_empty() {
+        if !self.abilities.batch.is_empty() {
             let values = vec![
                 ("Supported", Expression::Boolean(true)),
                 ("ContinueOnErrorSupported", Expression::Boolean(true)),
@@ -83,7 +86,7 @@ impl Describe<'_> {
                 ("ReferencesAcrossChangeSetsSupported", Expression::Boolean(false)),
                 ("EtagReferencesSupported", Expression::Boolean(false)),
                 ("RequestDependencyConditionsSupported", Expression::Boolean(false)),
-                ("SupportedFormats", texts(SERVICE.batch.iter().copied())),
+                ("SupportedFormats", texts(self.abilities.batch.iter().copied())),
             ];
             annotations.push(Annotation::record("Capabilities.BatchSupport", values));
         }
@@ -101,19 +104,19 @@ impl Describe<'_> {
         annotations.push(Annotation::flag("Capabilities.TopSupported", true));
         annotations.push(Annotation::flag("Capabilities.SkipSupported", true));
         annotations.push(Annotation::flag("Capabilities.IndexableByKey", true));
-        annotations.push(Annotation::flag("Capabilities.ComputeSupported", SERVICE.compute));
+        annotations.push(Annotation::flag("Capabilities.ComputeSupported", self.abilities.compute));
         annotations.push(Annotation::record("Capabilities.SelectSupport", vec![("Supported", Expression::Boolean(true))]));
         let countable = !table.table.overlay.restrictions.not_countable;
         annotations.push(Annotation::record("Capabilities.CountRestrictions", vec![("Countable", Expression::Boolean(countable))]));
-        annotations.push(search(table));
-        annotations.push(expand(table));
+        annotations.push(search(self.abilities, table));
+        annotations.push(expand(self.abilities, table));
         if table.table.overlay.restrictions.not_readable {
             let by_key = record(vec![("Readable", Expression::Boolean(true))]);
             let values = vec![("Readable", Expression::Boolean(false)), ("ReadByKeyRestrictions", by_key)];
             annotations.push(Annotation::record("Capabilities.ReadRestrictions", values));
         }
         annotations.extend(writes(table));
-        if SERVICE.apply {
+        if self.abilities.apply {
             annotations.push(Annotation::new("Aggregation.ApplySupported", super::super::apply_supported(table)));
         }
         annotations
@@ -162,23 +165,23 @@ fn sort(table: &TableView) -> Annotation {
     )
 }
 
-fn search(table: &TableView) -> Annotation {
-    let searchable = SERVICE.search && table.visible().any(|(_, column)| column.searchable);
+fn search(abilities: &Abilities, table: &TableView) -> Annotation {
+    let searchable = abilities.search && table.visible().any(|(_, column)| column.searchable);
     let mut values = vec![("Searchable", Expression::Boolean(searchable))];
-    if searchable && !SERVICE.search_without.is_empty() {
-        let members = SERVICE.search_without.iter().map(|name| (*name).to_owned()).collect();
+    if searchable && !abilities.search_without.is_empty() {
+        let members = abilities.search_without.iter().map(|name| (*name).to_owned()).collect();
         values.push(("UnsupportedExpressions", Expression::EnumMember("Org.OData.Capabilities.V1.SearchExpressions".to_owned(), members)));
     }
     Annotation::record("Capabilities.SearchRestrictions", values)
 }
 
-fn expand(table: &TableView) -> Annotation {
+fn expand(abilities: &Abilities, table: &TableView) -> Annotation {
     let restrictions = &table.table.overlay.restrictions;
     let not = table.relationships.iter().filter(|link| restrictions.not_expandable.contains(&link.index));
     let not: Vec<Expression> = not.map(|link| Expression::NavigationPropertyPath(link.name.clone())).collect();
     let expandable = table.relationships.len() > not.len();
     let mut values = vec![("Expandable", Expression::Boolean(expandable))];
-    if SERVICE.levels {
+    if abilities.levels {
         values.push(("LevelsSupported", Expression::Boolean(true)));
     }
     values.push(("MaxLevels", Expression::Integer(i64::try_from(MAX_EXPAND_DEPTH).unwrap_or(i64::MAX))));

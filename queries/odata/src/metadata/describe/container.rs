@@ -1,7 +1,7 @@
 //! The entity container: sets, singletons, imports. It must not know what types look like.
 
 use super::super::csdl::{Annotation, Container, EntitySet, Import};
-use super::Describe;
+use super::{Abilities, Describe};
 use portico_catalog::overlay::{self, ReturnKind};
 use portico_catalog::{ModelView, Operation, TableView};
 use std::collections::BTreeSet;
@@ -60,7 +60,7 @@ impl Describe<'_> {
     /// One import for every name of unbound operations: overloads share it.
     fn imports(&self) -> Vec<Import> {
         let mut imports: Vec<Import> = Vec::new();
-        for operation in self.view.operations.iter().filter(|operation| operation.binding.is_none()) {
+        for operation in self.advertised().filter(|operation| operation.binding.is_none()) {
             let listed = is_listed(operation);
             match imports.iter_mut().find(|import| import.name == operation.name) {
                 Some(import) => import.listed |= listed,
@@ -88,6 +88,7 @@ fn is_listed(operation: &Operation) -> bool {
 }
 
 /// Names of the functions that the service document lists.
-pub fn listed_functions(view: &ModelView) -> BTreeSet<String> {
-    view.operations.iter().filter(|operation| is_listed(operation)).map(|operation| operation.name.clone()).collect()
+pub fn listed_functions(view: &ModelView, abilities: &Abilities) -> BTreeSet<String> {
+    let advertised = view.operations.iter().filter(|_| abilities.operations);
+    advertised.filter(|operation| is_listed(operation)).map(|operation| operation.name.clone()).collect()
 }

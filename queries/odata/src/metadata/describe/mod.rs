@@ -12,7 +12,7 @@ pub use container::listed_functions;
 
 use super::csdl::{Document, Element, Property, Schema, Term, TypeReference};
 use crate::edm::type_name;
-use portico_catalog::{Column, ModelView};
+use portico_catalog::{Column, ModelView, Operation};
 use portico_provider_api::ScalarType;
 
 /// The schema that defines our own term, and the term.
@@ -25,18 +25,19 @@ pub struct Describe<'a> {
     view: &'a ModelView,
     namespace: String,
     language: Option<&'a str>,
+    abilities: &'a Abilities,
 }
 
-/// The document of a view, with labels in a language where there are any in it.
-pub fn document(view: &ModelView, language: Option<&str>) -> Document {
-    let describe = Describe { view, namespace: super::namespace(view), language };
+/// The document of a view, with labels in a language where there are any in it, as a service with these abilities has it.
+pub fn document(view: &ModelView, language: Option<&str>, abilities: &Abilities) -> Document {
+    let describe = Describe { view, namespace: super::namespace(view), language, abilities };
     let mut elements: Vec<Element> = Vec::new();
     elements.extend(view.tables.values().flat_map(|table| describe.entity_types(table)).map(Element::Entity));
     elements.extend(describe.complex_types().into_iter().map(Element::Complex));
     elements.extend(view.enumerations().into_values().map(|enumeration| Element::Enumeration(describe.enumeration(enumeration))));
-    elements.extend(view.operations.iter().map(|operation| Element::Operation(describe.operation(operation))));
+    elements.extend(describe.advertised().map(|operation| Element::Operation(describe.operation(operation))));
     // A container must not be empty (CSDL 4.01, section 13.1): a caller that sees nothing finds none.
-    if !view.tables.is_empty() || !view.operations.is_empty() {
+    if !view.tables.is_empty() || describe.advertised().next().is_some() {
         elements.push(Element::Container(describe.container()));
     }
     let annotations = describe.of_schema();
@@ -59,6 +60,11 @@ fn own_schema() -> Schema {
 }
 
 impl Describe<'_> {
+    /// The operations that are told of.
+    fn advertised(&self) -> impl Iterator<Item = &Operation> {
+        self.view.operations.iter().filter(|_| self.abilities.operations).map(AsRef::as_ref)
+    }
+
     fn qualified(&self, name: &str) -> String {
         format!("{}.{name}", self.namespace)
     }

@@ -5,7 +5,7 @@ mod read_xml;
 mod whole;
 
 use super::csdl::{Document, Element, Expression};
-use super::{MetadataFormat, describe, document, languages, service_document};
+use super::{Abilities, MetadataFormat, SERVICE, describe, document, languages, listing, service_document, written};
 use crate::fixtures::model;
 use expect_test::{expect, expect_file};
 use portico_catalog::ModelView;
@@ -13,6 +13,23 @@ use portico_catalog::ModelView;
 /// A view of a model that uses everything that definitions can say.
 pub(crate) fn everything() -> ModelView {
     whole::view()
+}
+
+/// A service that does everything, so that everything is described.
+const EVERY: Abilities = Abilities {
+    asynchronous: true,
+    batch: &["multipart/mixed", "application/json"],
+    cross_join: true,
+    search: true,
+    search_without: &["phrase", "group"],
+    levels: true,
+    apply: true,
+    operations: true,
+    ..SERVICE
+};
+
+fn everything_as(format: MetadataFormat, language: Option<&str>) -> Vec<u8> {
+    written(&describe::document(&everything(), language, &EVERY), format).unwrap()
 }
 
 fn xml(view: &ModelView) -> String {
@@ -129,14 +146,15 @@ fn told_by_both(mut document: Document) -> Document {
 
 #[test]
 fn both_forms_say_the_same() {
-    for view in [model(), everything()] {
+    for (view, abilities) in [(model(), SERVICE), (everything(), SERVICE), (everything(), EVERY)] {
         for language in [None, Some("de")] {
-            let described = describe::document(&view, language);
-            let from_xml = read_xml::read(&String::from_utf8(document(&view, MetadataFormat::Xml, language).unwrap()).unwrap());
+            let described = describe::document(&view, language, &abilities);
+            let as_written = |format| written(&described, format).unwrap();
+            let from_xml = read_xml::read(&String::from_utf8(as_written(MetadataFormat::Xml)).unwrap());
             assert_eq!(from_xml, described, "XML tells everything");
-            let from_json = read_json::read(&document(&view, MetadataFormat::Json, language).unwrap());
+            let from_json = read_json::read(&as_written(MetadataFormat::Json));
             assert_eq!(from_json, told_by_both(from_xml));
-            let newer = String::from_utf8(document(&view, MetadataFormat::Xml401, language).unwrap()).unwrap();
+            let newer = String::from_utf8(as_written(MetadataFormat::Xml401)).unwrap();
             assert!(newer.contains("Version=\"4.01\""));
             assert_eq!(read_xml::read(&newer), described);
         }
@@ -145,9 +163,8 @@ fn both_forms_say_the_same() {
 
 #[test]
 fn a_model_that_uses_everything_is_described() {
-    let view = everything();
-    expect_file!["everything.xml"].assert_eq(&xml(&view));
-    let json: serde_json::Value = serde_json::from_slice(&document(&view, MetadataFormat::Json, None).unwrap()).unwrap();
+    expect_file!["everything.xml"].assert_eq(&String::from_utf8(everything_as(MetadataFormat::Xml, None)).unwrap());
+    let json: serde_json::Value = serde_json::from_slice(&everything_as(MetadataFormat::Json, None)).unwrap();
     expect_file!["everything.json"].assert_eq(&serde_json::to_string_pretty(&json).unwrap());
 }
 
@@ -183,6 +200,17 @@ fn a_caller_that_sees_nothing_finds_no_container() {
 
 #[test]
 fn service_document_lists_singletons_and_functions_that_need_nothing() {
-    let document = String::from_utf8(service_document(&everything(), "https://x")).unwrap();
+    let document = String::from_utf8(listing(&everything(), "https://x", &EVERY)).unwrap();
     expect![[r#"{"@odata.context":"https://x/$metadata","value":[{"name":"Accounts","kind":"EntitySet","url":"Accounts"},{"name":"Tags","kind":"EntitySet","url":"Tags"},{"name":"Odd","kind":"EntitySet","url":"Odd"},{"name":"Me","kind":"Singleton","url":"Me"},{"name":"Today","kind":"FunctionImport","url":"Today"}]}"#]].assert_eq(&document);
+}
+
+#[test]
+fn what_is_not_executed_is_not_advertised() {
+    assert!(!SERVICE.operations, "then this test has nothing to say");
+    let view = everything();
+    let document = xml(&view);
+    for part in ["Important", "Recalculate", "Function", "Action ", "ApplySupported"] {
+        assert!(!document.contains(part) || part == "Function" && document.contains("FilterFunctions"), "{part} is in\n{document}");
+    }
+    assert!(!String::from_utf8(service_document(&view, "https://x")).unwrap().contains("Today"));
 }
