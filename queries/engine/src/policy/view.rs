@@ -4,7 +4,7 @@
 use crate::policy::access::WriteRight;
 use crate::policy::rights::{Rights, TableRights};
 use indexmap::IndexMap;
-use portico_catalog::overlay::{ComplexProperty, Derivation, DerivedType, MediaType, StreamProperty};
+use portico_catalog::overlay::{ComplexProperty, Derivation, DerivedType, MediaType, Operation, StreamProperty};
 use portico_catalog::{
     IfMatch, Model, ModelView, Origin, Overlay, Profile, Relationship, RelationshipView, Service, SingletonView, TableView,
 };
