@@ -21,6 +21,7 @@ mod odata;
 mod outage;
 mod policy;
 mod prepared;
+mod profiles;
 mod source_files;
 mod streaming;
 mod tls;
