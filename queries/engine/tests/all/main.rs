@@ -11,6 +11,7 @@ mod odata_paths;
 mod odata_random;
 mod odata_reference;
 mod odata_values;
+mod overlay_rights;
 mod paging;
 mod policy;
 mod pushdown;
