@@ -2,7 +2,8 @@
 
 use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service, not_yet_known};
-use crate::http::negotiate::{JsonFormat, accepted, accepts};
+use crate::http::negotiate::JsonFormat;
+use crate::http::part;
 use crate::http::profile::{self, Rows};
 use crate::http::respond::{self, PREFERENCE_APPLIED};
 use crate::http::stream::{self, Chunk, Producer, Streaming};
@@ -18,8 +19,7 @@ use portico_odata::json::{JsonOptions, JsonWriter, context_url, entity_links};
 use portico_odata::profile::{Shown, published_read};
 use portico_odata::skiptoken::{QueryHash, SkipToken, next_link, query_hash};
 use portico_odata::syntax::{Request, Resource};
-use portico_odata::{BoundRead, EntityBatch, EntityShape, ReadKind, bind, metadata};
-use sha2::{Digest, Sha256};
+use portico_odata::{BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, ReadKind, bind, metadata};
 use std::sync::Arc;
 
 /// Answers a GET or HEAD.
@@ -30,11 +30,11 @@ pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, Requ
     let request = portico_odata::parse::request(&service.resource, call.target.query.as_deref())?;
     match &request.resource {
         Resource::ServiceDocument => service_document(call, service, &request),
-        Resource::Metadata => metadata_document(call, service),
+        Resource::Metadata => crate::http::metadata::answer(call, service, &request),
         Resource::Batch => Err(RequestError::new(Code::MethodNotAllowed, "$batch is asked with POST").allowing("POST")),
         Resource::EntitySet(segments) => {
             segments.first().map_or(Ok(()), |first| not_yet_known(call, service, &first.name))?;
-            entities(call, service, &request).await
+            entities(call, service, &bind::dereference(&request, &service.root)?).await
         }
     }
 }
@@ -44,28 +44,6 @@ fn service_document(call: &Call, service: &Service, request: &Request) -> Result
     let format = JsonFormat::negotiate(request.options.format.as_deref(), call.header("accept").as_deref())?;
     let body = metadata::service_document(&service.published.view, &service.root);
     let mut response = respond::complete(StatusCode::OK, &format.content_type().replace("odata.streaming=true;", ""), body);
-    respond::set(response.headers_mut(), header::CACHE_CONTROL, "private, no-cache");
-    Ok(response)
-}
-
-fn metadata_document(call: &Call, service: &Service) -> Result<Response<Body>, RequestError> {
-    call.trace.set_statement("metadata");
-    let ranges = accepted(call.header("accept").as_deref());
-    let explicit = portico_odata::parse::request(&service.resource, call.target.query.as_deref())?.options.format.is_some();
-    // Some clients ask for `text/xml`, and proxies put JSON in front: XML is refused only where nothing like it is accepted.
-    if !explicit && !accepts(&ranges, "application", "xml") && !accepts(&ranges, "text", "xml") {
-        let message = "none of the accepted formats can be written: $metadata is application/xml";
-        return Err(RequestError::new(Code::NotAcceptable, message).about("Accept"));
-    }
-    let xml = metadata::xml(&service.published.view)?;
-    let etag = format!("\"{}\"", Sha256::digest(xml.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>());
-    let condition = match_condition("If-None-Match", call.header("if-none-match").as_deref())?;
-    let mut response = if matches(&condition, &etag) {
-        respond::empty(StatusCode::NOT_MODIFIED)
-    } else {
-        respond::complete(StatusCode::OK, "application/xml;charset=utf-8", xml)
-    };
-    respond::set(response.headers_mut(), header::ETAG, &etag);
     respond::set(response.headers_mut(), header::CACHE_CONTROL, "private, no-cache");
     Ok(response)
 }
@@ -93,8 +71,20 @@ async fn entities(call: &Call, service: &Service, request: &Request) -> Result<R
     let Some(wanted) = wanted else { return Err(RequestError::new(Code::Internal, "the request was not parsed")) };
     let mut response = match answer {
         Answer::Count(count) => respond::complete(StatusCode::OK, "text/plain;charset=utf-8", count.to_string()),
-        Answer::Entities(answer) if wanted.bound.kind == ReadKind::Entity => entity(call, service, &wanted, answer).await?,
-        Answer::Entities(answer) => collection(call, service, &wanted, answer).await?,
+        Answer::Entities(answer) => match wanted.bound.kind {
+            ReadKind::Entity => entity(call, service, &wanted, answer).await?,
+            ReadKind::Collection | ReadKind::Count | ReadKind::References => collection(call, service, &wanted, answer).await?,
+            ReadKind::Property | ReadKind::Value | ReadKind::Media | ReadKind::Reference => {
+                let options = json_options(call, service, wanted.format, (&wanted.bound, &wanted.shown), wanted.preferences.omit_values);
+                part::answer(
+                    call,
+                    service,
+                    &part::Asked { bound: &wanted.bound, shown: &wanted.shown, format: wanted.format, options },
+                    answer,
+                )
+                .await?
+            }
+        },
         Answer::Table(_) => return Err(RequestError::new(Code::Internal, "a table was answered where entities were asked")),
     };
     let headers = response.headers_mut();
@@ -110,10 +100,10 @@ async fn entities(call: &Call, service: &Service, request: &Request) -> Result<R
 /// The preferences that were honoured. Clients infer what is not there from them: that a property that is left out is null.
 fn applied(call: &Call, wanted: &Wanted) -> Vec<String> {
     let mut applied = Vec::new();
-    if wanted.preferences.max_page_size.is_some() && wanted.bound.kind == ReadKind::Collection {
+    if wanted.preferences.max_page_size.is_some() && matches!(wanted.bound.kind, ReadKind::Collection | ReadKind::References) {
         applied.push(format!("{}={}", respond::preference_name("maxpagesize", call.version), wanted.page_size));
     }
-    if wanted.bound.kind != ReadKind::Count {
+    if matches!(wanted.bound.kind, ReadKind::Collection | ReadKind::Entity | ReadKind::Property) {
         applied.extend(wanted.preferences.omit_values.map(|omitted| match omitted {
             OmitValues::Nulls => "omit-values=nulls".to_owned(),
             OmitValues::Defaults => "omit-values=defaults".to_owned(),
@@ -129,17 +119,23 @@ fn statement(call: &Call, service: &Service, request: &Request, shown: Shown) ->
         ReadKind::Collection => "collection",
         ReadKind::Entity => "entity",
         ReadKind::Count => "count",
+        ReadKind::Property => "property",
+        ReadKind::Value => "value",
+        ReadKind::Media => "stream",
+        ReadKind::Reference | ReadKind::References => "references",
     });
     let accept = call.header("accept");
     let format = match bound.kind {
         // A number is plain text whatever is accepted: clients that accept only JSON everywhere read it all the same.
-        ReadKind::Count => JsonFormat::default(),
-        ReadKind::Collection | ReadKind::Entity => JsonFormat::negotiate(request.options.format.as_deref(), accept.as_deref())?,
+        ReadKind::Count | ReadKind::Value | ReadKind::Media => JsonFormat::default(),
+        ReadKind::Collection | ReadKind::Entity | ReadKind::Property | ReadKind::Reference | ReadKind::References => {
+            JsonFormat::negotiate(request.options.format.as_deref(), accept.as_deref())?
+        }
     };
     let preferences = preferences(&call.headers_joined("prefer"))?;
     let configured = call.gateway.config.gateway.http.page_size;
     let page_size = profile::page_size(service.view.profile, configured, preferences.max_page_size);
-    let page_size = if bound.kind == ReadKind::Collection { page_size } else { 0 };
+    let page_size = if matches!(bound.kind, ReadKind::Collection | ReadKind::References) { page_size } else { 0 };
     let query_hash = query_hash(request);
     let mut paging = Paging { size: page_size, position: None };
     let mut returned = 0;
@@ -176,14 +172,23 @@ pub fn json_options(
     JsonOptions {
         ieee754_compatible: format.ieee754_compatible,
         metadata: format.metadata,
-        context_url: Some(context_url(&service.root, view, &told, call.version)),
+        context_url: Some(context_url(&service.root, view, &told, profile::context_version(service.view.profile, call.version))),
         root_url: service.root.clone(),
-        links: if full { entity_links(view) } else { std::collections::BTreeMap::new() },
+        links: if full || refers(bound) { entity_links(view) } else { std::collections::BTreeMap::new() },
+        references: matches!(bound.kind, ReadKind::Reference | ReadKind::References),
         version: call.version,
         namespace: metadata::namespace(view),
         omit_values,
         ..JsonOptions::default()
     }
+}
+
+/// Whether the answer has ids of entities in it.
+fn refers(bound: &BoundRead) -> bool {
+    fn below(query: &BoundQuery) -> bool {
+        query.expand.iter().any(|expand| expand.form == ExpandForm::References || below(&expand.query))
+    }
+    matches!(bound.kind, ReadKind::Reference | ReadKind::References | ReadKind::Property) || below(&bound.query)
 }
 
 /// One entity: 404 when a key leads nowhere, 204 when a relationship does.
@@ -217,7 +222,7 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityA
 
 /// The first batch that has rows. The rest (there are no more entities) is read to its end: a query that is dropped before its end
 /// counts as cancelled, and its rows are not cached.
-async fn first_rows(rows: &mut Rows) -> Result<Option<EntityBatch>, RequestError> {
+pub(super) async fn first_rows(rows: &mut Rows) -> Result<Option<EntityBatch>, RequestError> {
     let mut first = None;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
@@ -352,7 +357,7 @@ impl Collection {
         };
         let Some(position) = position else {
             let message = "one entity alone is larger than a page may be for the clients of this service: select fewer properties";
-            return Err(RequestError::new(Code::DataError, message));
+            return Err(RequestError::new(Code::LimitExceeded, message));
         };
         self.state = CollectionState::Ended;
         let link = self.continued.link(Some(&position), self.returned)?;

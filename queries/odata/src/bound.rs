@@ -6,6 +6,7 @@ mod expression;
 
 pub use expression::*;
 
+use crate::rows::ExpandForm;
 use crate::value_type::RowColumn;
 use portico_provider_api::Value;
 
@@ -16,6 +17,16 @@ pub struct BoundRead {
     pub query: BoundQuery,
     /// In which form.
     pub kind: ReadKind,
+    /// For [`ReadKind::Property`] and [`ReadKind::Value`] the property that the path ends in: one name, or a complex property and its
+    /// member. For [`ReadKind::Media`] the stream property; empty for the stream that the entity itself is. Empty for all others.
+    pub property: Vec<String>,
+}
+
+impl BoundRead {
+    /// A read of whole rows, or of how many there are.
+    pub fn new(query: BoundQuery, kind: ReadKind) -> BoundRead {
+        BoundRead { query, kind, property: Vec::new() }
+    }
 }
 
 /// The form of an answer.
@@ -27,6 +38,28 @@ pub enum ReadKind {
     Entity,
     /// `/$count`: a number as plain text.
     Count,
+    /// The value of one property of one entity, as JSON; 204 when it is null, 404 when there is no entity.
+    Property,
+    /// `/$value` of a property: the value as text, or as bytes where it is binary; 204 when it is null.
+    Value,
+    /// The bytes of a stream property or of a media entity, with their media type; 204 when there are none. The query's `select` has the
+    /// position of the content, then that of the media type where it is in a column.
+    Media,
+    /// `/$ref` of a collection: ids of its entities.
+    References,
+    /// `/$ref` of one entity: its id; 404 or 204 as for [`ReadKind::Entity`].
+    Reference,
+}
+
+impl ReadKind {
+    /// Whether the answer is about one entity, or a part of it.
+    #[must_use]
+    pub fn is_single(self) -> bool {
+        match self {
+            ReadKind::Entity | ReadKind::Property | ReadKind::Value | ReadKind::Media | ReadKind::Reference => true,
+            ReadKind::Collection | ReadKind::Count | ReadKind::References => false,
+        }
+    }
 }
 
 /// A query over one virtual table.
@@ -41,6 +74,8 @@ pub struct BoundQuery {
     /// `$apply`. When it is there, it holds all that the options for computing, filtering and sorting amount to, and `select` is positions in
     /// its rows.
     pub apply: Option<apply::BoundApply>,
+    /// The derived type (without namespace) that a cast in the path demands; the restriction to its rows is part of `filter`.
+    pub cast: Option<String>,
     /// `$compute`: columns that come after the table's own, in order.
     pub compute: Vec<BoundComputed>,
     /// `$filter`, and `$search` lowered to it.
@@ -70,6 +105,7 @@ impl BoundQuery {
             via: None,
             key: None,
             apply: None,
+            cast: None,
             compute: Vec::new(),
             filter: None,
             select,
@@ -92,15 +128,27 @@ pub struct BoundComputed {
     pub column: RowColumn,
 }
 
-/// The row from which a relationship is followed.
+/// The row from which a relationship is followed. There is nothing at the end of a path when there is no such row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Via {
     /// Virtual table of that row.
     pub table: String,
-    /// Its key values, in key order.
-    pub key: Vec<Value>,
+    /// Its key values, in key order; absent when the row is the only one at this point of the path: a singleton, or what a to-one
+    /// relationship leads to.
+    pub key: Option<Vec<Value>>,
+    /// What else must hold of it: a type cast or `$filter(…)` in the path.
+    pub filter: Option<BoundExpr>,
     /// Position of the relationship in that table.
     pub relationship: usize,
+    /// The row from which this one is reached.
+    pub from: Option<Box<Via>>,
+}
+
+impl Via {
+    /// A relationship followed from the row with a key.
+    pub fn of(table: impl Into<String>, key: Vec<Value>, relationship: usize) -> Via {
+        Via { table: table.into(), key: Some(key), filter: None, relationship, from: None }
+    }
 }
 
 /// An expanded relationship.
@@ -112,8 +160,19 @@ pub struct BoundExpand {
     pub name: String,
     /// Whether it yields an array.
     pub many: bool,
+    /// What of the entities is shown.
+    pub form: ExpandForm,
+    /// The derived type (without namespace) of the parent's rows that it is expanded for; all when absent.
+    pub only: Option<String>,
     /// The nested query; `top` and `skip` count per parent.
     pub query: BoundQuery,
+}
+
+impl BoundExpand {
+    /// A relationship whose entities are shown.
+    pub fn entities(relationship: usize, name: impl Into<String>, many: bool, query: BoundQuery) -> BoundExpand {
+        BoundExpand { relationship, name: name.into(), many, form: ExpandForm::Entities, only: None, query }
+    }
 }
 
 /// One sort key; nulls are the lowest values.

@@ -5,6 +5,9 @@
 
 mod bad_config;
 mod bad_input;
+mod client_olingo;
+mod client_openui5;
+mod clients;
 mod credentials;
 mod dependencies;
 mod dml;
@@ -13,11 +16,15 @@ mod fixture;
 mod flight;
 mod gateway;
 mod metrics;
+mod model;
 mod odata;
 mod outage;
 mod policy;
 mod prepared;
+mod profiles;
 mod source_files;
 mod streaming;
 mod tls;
+mod webdriver;
+mod wire;
 mod writes;

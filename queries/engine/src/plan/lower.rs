@@ -4,9 +4,10 @@
 //! still evaluate it; where the value is observed, it is made two-valued.
 
 use crate::error::EngineError;
-use crate::plan::canonical_float;
 use crate::plan::checked::{self, Operation};
+use crate::plan::instants::{self, Instants};
 use crate::plan::rows::RowScope;
+use crate::plan::{canonical_float, convert, pattern, ranges};
 use crate::values::scalar_from_value;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{DFSchemaRef, ScalarValue};
@@ -15,7 +16,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::expr::{Case, InList};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit, when};
 use portico_odata::{ArithmeticOperator, BoundExpr, ComparisonOperator, ODataFunction};
-use portico_provider_api::Value;
+use portico_provider_api::{ScalarType, Value};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// White space that `trim` removes: every character with the Unicode property White_Space.
@@ -71,12 +72,18 @@ impl Lowering<'_> {
                 if constant { checked::call(Operation::Negate, vec![inner]) } else { Expr::Negative(Box::new(inner)) }
             }
             BoundExpr::Cast { expr, to } => cast(self.value(expr)?, to.arrow()),
+            BoundExpr::Convert { expr, from, to } => convert::call(self.value(expr)?, from, to),
             BoundExpr::Call { function, arguments, scalar_type } => {
                 let arguments = arguments.iter().map(|argument| self.value(argument)).collect::<Result<Vec<_>, _>>()?;
                 let call = self.call(*function, arguments)?;
                 self.as_type(call, &scalar_type.arrow())?
             }
         })
+    }
+
+    /// The instant of the request.
+    pub fn now(&self) -> Expr {
+        lit(scalar_from_value(&Value::TimestampTz(micros(self.now))))
     }
 
     /// An expression that sorts as the OData expression does.
@@ -127,6 +134,11 @@ impl Lowering<'_> {
         Ok(Expr::Case(Case::new(None, branches.collect::<Result<Vec<_>, EngineError>>()?, None)))
     }
 
+    fn scalar_type(&self, expression: &BoundExpr) -> Option<ScalarType> {
+        let value = self.value(expression).ok()?;
+        ScalarType::from_arrow(&value.get_type(&self.schema).ok()?)
+    }
+
     fn function(&self, name: &str) -> Result<std::sync::Arc<datafusion::logical_expr::ScalarUDF>, EngineError> {
         Ok(self.session.udf(name)?)
     }
@@ -157,6 +169,7 @@ impl Lowering<'_> {
             | BoundExpr::Arithmetic { .. }
             | BoundExpr::Negate(_)
             | BoundExpr::Cast { .. }
+            | BoundExpr::Convert { .. }
             | BoundExpr::Call { .. } => {
                 let value = self.value(expression)?;
                 if negated { Expr::Not(Box::new(value)) } else { value }
@@ -170,6 +183,9 @@ impl Lowering<'_> {
 
     fn compare(&self, op: ComparisonOperator, left: &BoundExpr, right: &BoundExpr, negated: bool) -> Result<Expr, EngineError> {
         use ComparisonOperator::{Eq, Ge, Gt, Le, Lt, Ne};
+        if let Some(range) = ranges::of_comparison(op, left, right, &|expression| self.scalar_type(expression)) {
+            return self.polar(&range, negated);
+        }
         match (op, negated) {
             (Eq, false) | (Ne, true) => self.equal(left, right),
             (Ne, false) | (Eq, true) => self.not_equal(left, right),
@@ -248,6 +264,9 @@ impl Lowering<'_> {
     }
 
     fn in_list(&self, expression: &BoundExpr, list: &[Value], negated: bool) -> Result<Expr, EngineError> {
+        if let Some(ranges) = ranges::of_list(expression, list, &|expression| self.scalar_type(expression)) {
+            return self.polar(&ranges, negated);
+        }
         let value = self.value(expression)?;
         if matches!(value.get_type(&self.schema)?, DataType::Float32 | DataType::Float64) {
             return self.floats_in_list(expression, list, negated);
@@ -370,10 +389,26 @@ impl Lowering<'_> {
             }
             ODataFunction::Date => cast(only(arguments)?, DataType::Date32),
             ODataFunction::Time => cast(only(arguments)?, DataType::Time64(TimeUnit::Microsecond)),
-            ODataFunction::Now => lit(scalar_from_value(&Value::TimestampTz(micros(self.now)))),
+            ODataFunction::Now => self.now(),
             ODataFunction::Round => self.function("round")?.call(arguments),
             ODataFunction::Floor => self.function("floor")?.call(arguments),
             ODataFunction::Ceiling => self.function("ceil")?.call(arguments),
+            ODataFunction::MatchesPattern => match arguments.pop() {
+                Some(Expr::Literal(ScalarValue::Utf8(Some(pattern)), _)) => pattern::call(only(arguments)?, &pattern)?,
+                // Without a pattern nothing is known.
+                _ => lit(ScalarValue::Boolean(None)),
+            },
+            ODataFunction::TotalOffsetMinutes => {
+                let instant = only(arguments)?;
+                when(instant.is_not_null(), lit(0_i32)).end()?
+            }
+            ODataFunction::TotalSeconds => instants::call(Instants::TotalSeconds, arguments),
+            ODataFunction::HasFlags => instants::call(Instants::HasFlags, arguments),
+            ODataFunction::ShiftInstant => instants::call(Instants::ShiftInstant, arguments),
+            ODataFunction::ShiftDate => instants::call(Instants::ShiftDate, arguments),
+            ODataFunction::Elapsed => instants::call(Instants::Elapsed, arguments),
+            ODataFunction::ElapsedDays => instants::call(Instants::ElapsedDays, arguments),
+            ODataFunction::WholeNumber => instants::call(Instants::WholeNumber, arguments),
         })
     }
 }

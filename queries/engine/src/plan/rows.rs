@@ -203,6 +203,17 @@ impl Rows {
         Ok(self)
     }
 
+    /// Adds a column after the others.
+    ///
+    /// # Errors
+    /// As [`Rows::prepare`].
+    pub(crate) fn compute(self, evaluator: &Evaluator<'_>, expression: &BoundExpr) -> Result<Rows, EngineError> {
+        let mut rows = self.prepare(evaluator, [expression])?;
+        let value = rows.lowering(evaluator).value(expression)?;
+        rows.scopes.first_mut().ok_or_else(no_such_rows)?.columns.push(Some(value));
+        Ok(rows)
+    }
+
     /// Keeps the rows of which a condition is true.
     ///
     /// # Errors

@@ -3,16 +3,19 @@
 
 use crate::harness::{Incapable, context, principal, table};
 use crate::odata_reference::Related;
+use async_trait::async_trait;
 use portico_catalog::{ModelDefinition, ModelView, TableDefinition};
 use portico_engine::{Answer, Engine, EngineError, EngineSettings, EntityRead, Paging, Statement};
 use portico_odata::{BoundQuery, BoundRead, ODataError, bind, parse};
 use portico_provider_api::evaluate::cast_value;
 use portico_provider_api::value::Float;
-use portico_provider_api::{ConnectContext, QueryContext, ScalarType, Selection, Source, Value};
+use portico_provider_api::{
+    ConnectContext, NativeRequest, QueryContext, QueryStream, RemoteSchema, ScalarType, Selection, Source, SourceError, SourceQuery, Value,
+};
 use portico_provider_memory::{MemorySource, MemoryTable};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_postgres::{Client, NoTls};
 
@@ -54,6 +57,8 @@ pub struct World {
     pub view: Arc<ModelView>,
     pub memory: Arc<MemorySource>,
     service: String,
+    /// What the kinds were asked, in their own languages.
+    sent: Arc<Mutex<Vec<String>>>,
     columns: Vec<Column>,
     /// Which columns can be null.
     pub nullable: Vec<bool>,
@@ -61,6 +66,26 @@ pub struct World {
     pub rows: [Vec<Vec<Value>>; 4],
     file: tempfile::TempDir,
     database: Database,
+}
+
+/// A source whose requests are kept as its kind would send them.
+struct Observed {
+    inner: Arc<dyn Source>,
+    sent: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl Source for Observed {
+    async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
+        self.inner.remote_schema(wanted, context).await
+    }
+    async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
+        self.sent.lock().unwrap().extend(self.inner.describe(&query).into_iter().map(|native| native.text));
+        self.inner.query(query, context).await
+    }
+    fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
+        self.inner.describe(query)
+    }
 }
 
 /// A database of one's own at the test server.
@@ -139,6 +164,9 @@ impl World {
             ("postgres".to_owned(), post),
         ]
         .into();
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let observed = |inner: Arc<dyn Source>| Arc::new(Observed { inner, sent: Arc::clone(&sent) }) as Arc<dyn Source>;
+        let sources: BTreeMap<String, Arc<dyn Source>> = sources.into_iter().map(|(name, source)| (name, observed(source))).collect();
         let mut schemas = BTreeMap::new();
         for (name, source) in &sources {
             schemas.insert(name.clone(), source.remote_schema(&Selection::All, &QueryContext::default()).await.unwrap());
@@ -156,7 +184,7 @@ impl World {
         let service = engine.model().unwrap().services.keys().next().unwrap().clone();
         let view = engine.view(&principal("all"), &service).unwrap();
         let nullable = columns.iter().map(|column| column.nullable).collect();
-        World { engine, view, memory, service, columns: columns.to_vec(), nullable, rows, file, database }
+        World { engine, view, memory, service, sent, columns: columns.to_vec(), nullable, rows, file, database }
     }
 
     /// Puts one more row into every kind.
@@ -194,6 +222,13 @@ impl World {
         }
     }
 
+    /// What a kind is asked for the keys of a query, in its own language.
+    pub async fn asked(&self, query: BoundQuery) -> Vec<String> {
+        self.sent.lock().unwrap().clear();
+        self.keys(query, Paging::default()).await.unwrap();
+        std::mem::take(&mut *self.sent.lock().unwrap())
+    }
+
     /// The keys that a query written by hand finds at PostgreSQL itself.
     pub async fn by_hand(&self, sql: &str) -> Vec<i64> {
         let rows = self.database.client.query(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
@@ -205,7 +240,7 @@ impl World {
         let read = EntityRead {
             service: self.service.clone(),
             model_version: self.engine.model().unwrap().version.clone(),
-            read: BoundRead { query, kind: portico_odata::ReadKind::Collection },
+            read: BoundRead::new(query, portico_odata::ReadKind::Collection),
             paging,
         };
         let context = context(&principal("all"));

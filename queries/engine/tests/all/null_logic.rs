@@ -267,7 +267,7 @@ async fn compare_with_the_specification(cases: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn expressions_mean_what_the_specification_says() {
-    compare_with_the_specification(number("PORTICO_CASES").unwrap_or(700)).await;
+    compare_with_the_specification(number("PORTICO_CASES").unwrap_or(300)).await;
 }
 
 /// Many more, which takes minutes.

@@ -5,7 +5,7 @@
 //! to one, decimal quotients are cut off at the scale that the binder gave them, `divby` computes in doubles, a moment is in UTC, and
 //! `le` and `ge` with a null are false even when both sides are null.
 
-use portico_odata::{ArithmeticOperator, BoundExpr, BoundQuantifier, ComparisonOperator, Members, MembersOrigin, ODataFunction};
+use portico_odata::{ArithmeticOperator, BoundExpr, BoundQuantifier, ComparisonOperator, Members, MembersOrigin, ODataFunction, ValueType};
 use portico_provider_api::value::Float;
 use portico_provider_api::{ScalarType, Value};
 use std::cell::Cell;
@@ -215,6 +215,7 @@ impl<'a> Reference<'a> {
                 }
             }
             BoundExpr::Cast { expr, to } => promote(&self.value(expr)?, *to),
+            BoundExpr::Convert { expr, from, to } => convert(&self.value(expr)?, from, to),
             BoundExpr::Call { function, arguments, scalar_type } => {
                 let arguments: Vec<Outcome> = arguments.iter().map(|argument| self.value(argument)).collect();
                 if arguments.iter().any(is_null) {
@@ -232,7 +233,7 @@ impl<'a> Reference<'a> {
             BoundExpr::Column(index) => !self.nullable[*index],
             BoundExpr::Lambda { .. } | BoundExpr::Count(_) => true,
             BoundExpr::Path { steps, column, .. } => steps.is_empty() && !self.nullable[*column],
-            BoundExpr::RootPath { .. } | BoundExpr::Case { .. } => false,
+            BoundExpr::RootPath { .. } | BoundExpr::Case { .. } | BoundExpr::Convert { .. } => false,
             BoundExpr::Literal(value) => !value.is_null(),
             BoundExpr::Compare { .. } | BoundExpr::In { .. } => true,
             BoundExpr::And(left, right) | BoundExpr::Or(left, right) | BoundExpr::Arithmetic { left, right, .. } => {
@@ -491,6 +492,93 @@ fn call(function: ODataFunction, arguments: &[Value], to: ScalarType, now: i64) 
         ODataFunction::Time => Value::Time(clock(&arguments[0])),
         ODataFunction::Now => Value::TimestampTz(now),
         ODataFunction::Round | ODataFunction::Floor | ODataFunction::Ceiling => return to_whole(function, &arguments[0], to),
+        ODataFunction::MatchesPattern => Value::Boolean(matches(text(0), text(1))),
+        ODataFunction::TotalOffsetMinutes => Value::Int32(0),
+        ODataFunction::TotalSeconds => Value::Decimal { unscaled: exact(&arguments[0])?.0.into(), precision: 19, scale: 6 },
+        ODataFunction::HasFlags => Value::Boolean(exact(&arguments[0])?.0 & exact(&arguments[1])?.0 == exact(&arguments[1])?.0),
+        ODataFunction::ShiftInstant => {
+            let micros = clock_and_day(&arguments[0]) + exact(&arguments[1])?.0;
+            let micros = i64::try_from(micros).map_err(|_| Fault("an instant out of range"))?;
+            if to == ScalarType::Timestamp { Value::Timestamp(micros) } else { Value::TimestampTz(micros) }
+        }
+        ODataFunction::ShiftDate => {
+            let micros = i128::from(day(&arguments[0])) * i128::from(DAY) + exact(&arguments[1])?.0;
+            Value::Date(i32::try_from(micros.div_euclid(DAY.into())).map_err(|_| Fault("a date out of range"))?)
+        }
+        ODataFunction::Elapsed | ODataFunction::ElapsedDays => {
+            return integer(clock_and_day(&arguments[0]) - clock_and_day(&arguments[1]), ScalarType::Int64);
+        }
+        ODataFunction::WholeNumber => match &arguments[0] {
+            Value::Float64(number) if number.0.round().abs() < 9.2e18 => Value::Int64(number.0.round() as i64),
+            _ => return Err(Fault("a duration out of range")),
+        },
+    })
+}
+
+/// Microseconds since the epoch; of a date, of its beginning.
+fn clock_and_day(value: &Value) -> i128 {
+    match value {
+        Value::Date(days) => i128::from(*days) * i128::from(DAY),
+        Value::Timestamp(micros) | Value::TimestampTz(micros) => i128::from(*micros),
+        other => panic!("{other:?} is no moment"),
+    }
+}
+
+/// Only the patterns that the random expressions hold, as they are rewritten.
+fn matches(text: &str, pattern: &str) -> bool {
+    match pattern {
+        "^a" => text.starts_with('a'),
+        "b$" => text.ends_with('b'),
+        "[0-9]" => text.contains(|letter: char| letter.is_ascii_digit()),
+        "^[^A-Za-z0-9_]?$" => text.chars().count() < 2 && !text.contains(|letter: char| letter.is_ascii_alphanumeric() || letter == '_'),
+        other => panic!("the reference does not know the pattern {other}"),
+    }
+}
+
+/// The function `cast`, for the types that the random expressions cast between.
+fn convert(value: &Value, from: &ValueType, to: &ValueType) -> Outcome {
+    assert!(!matches!(from, ValueType::Enumeration(..)));
+    let (ValueType::Scalar(to), Value::Null(_)) = (to, value) else {
+        return Ok(converted(value, to.scalar())?.unwrap_or(Value::Null(to.scalar())));
+    };
+    Ok(Value::Null(*to))
+}
+
+fn converted(value: &Value, to: ScalarType) -> Result<Option<Value>, Fault> {
+    let float = match value {
+        Value::Float32(number) | Value::Float64(number) => Some(number.0),
+        _ => None,
+    };
+    Ok(match (value, to) {
+        (Value::Text(text), ScalarType::Int32) => {
+            let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            if plain { text.parse().ok().map(Value::Int32) } else { None }
+        }
+        (Value::Boolean(value), ScalarType::Text) => Some(Value::text(value.to_string())),
+        (Value::Int16(_) | Value::Int32(_) | Value::Int64(_), ScalarType::Text) => Some(Value::text(exact(value)?.0.to_string())),
+        (Value::Guid(text), ScalarType::Text) => Some(Value::text(text)),
+        (Value::Date(days), ScalarType::Text) => {
+            let (year, month, day) = civil((*days).into());
+            Some(Value::text(format!("{year:04}-{month:02}-{day:02}")))
+        }
+        (Value::Timestamp(_) | Value::TimestampTz(_), ScalarType::Date) => Some(Value::Date(i32::try_from(day(value)).unwrap())),
+        (Value::Date(_), ScalarType::TimestampTz) => Some(Value::TimestampTz(i64::try_from(clock_and_day(value)).unwrap())),
+        (_, ScalarType::Float64) => match float {
+            Some(number) => Some(Value::float64(number)),
+            None => Some(promote(value, to)?),
+        },
+        (_, ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64) => match float {
+            Some(number) if number.is_finite() && number.abs() < 1.0e30 => integer(number.round() as i128, to).ok(),
+            Some(_) => None,
+            None => {
+                let (digits, scale) = exact(value)?;
+                let divisor = 10_i128.pow(scale);
+                let away = if (digits % divisor).abs() * 2 >= divisor { digits.signum() } else { 0 };
+                integer(digits / divisor + away, to).ok()
+            }
+        },
+        _ => return Err(BEYOND),
     })
 }
 

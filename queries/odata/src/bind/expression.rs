@@ -5,8 +5,8 @@ use super::functions::{self, FUNCTIONS, NOT_BUILT};
 use super::member::Meaning;
 use super::promote::{self, Operand, coerce, common, meeting_type, unify};
 use super::scope::{Row, Scope};
-use super::suggestion;
-use crate::bound::{ArithmeticOperator, BoundExpr, BoundQuantifier, ComparisonOperator};
+use super::{suggestion, temporal};
+use crate::bound::{ArithmeticOperator, BoundExpr, BoundQuantifier, ComparisonOperator, ODataFunction};
 use crate::error::ODataError;
 use crate::syntax::{Argument, BinaryOperator, Expr, ExprKind, Literal, LiteralKind, LogicalOperator, Span, UnaryOperator};
 use crate::value_type::ValueType;
@@ -58,14 +58,11 @@ impl Scope<'_> {
     fn enumeration_literal(&self, literal: &Literal, span: Span) -> Result<Operand, ODataError> {
         let (name, text) = promote::enumeration_parts(literal);
         let short = name.rsplit('.').next().unwrap_or(name);
-        let columns = self.view.tables.values().flat_map(|table| table.columns.iter().filter_map(|index| table.table.columns.get(*index)));
-        let found =
-            columns.filter_map(|column| Some((column.enumeration.as_ref()?, column.scalar_type))).find(|(known, _)| known.name == short);
-        let Some((enumeration, scalar_type)) = found else {
+        let Some((enumeration, scalar_type)) = self.enumeration(short) else {
             return Err(self.wrong(span, format!("there is no enumeration '{name}'")));
         };
-        let value = promote::member(text, enumeration).map_err(|why| self.wrong(span, why))?;
-        let value_type = Some(ValueType::Enumeration(std::sync::Arc::clone(enumeration), scalar_type));
+        let value = promote::member(text, &enumeration).map_err(|why| self.wrong(span, why))?;
+        let value_type = Some(ValueType::Enumeration(enumeration, scalar_type));
         Ok(Operand { expr: BoundExpr::Literal(value), value_type, literal: Some(literal.clone()), text: promote::quoted(literal) })
     }
 
@@ -87,15 +84,21 @@ impl Scope<'_> {
 
     fn call(&self, name: &str, arguments: &[Argument], span: Span) -> Result<Operand, ODataError> {
         let lower = name.to_ascii_lowercase();
+        match lower.as_str() {
+            "cast" | "isof" => return self.conversion(lower == "cast", arguments, span),
+            "mindatetime" | "maxdatetime" if arguments.is_empty() => {
+                let (least, greatest) = (-62_135_596_800_000_000, 253_402_300_799_999_999);
+                let micros = if lower == "mindatetime" { least } else { greatest };
+                return Ok(Operand::typed(BoundExpr::Literal(Value::TimestampTz(micros)), ScalarType::TimestampTz, format!("{lower}()")));
+            }
+            _ => {}
+        }
         let Some((name, function, arity)) = FUNCTIONS.iter().find(|(known, ..)| *known == lower) else {
             if NOT_BUILT.contains(&lower.as_str()) {
                 return Err(self.not_built(span, format!("the function {name}")));
             }
-            let hint = if lower == "substringof" {
-                "; write contains(text, part)".to_owned()
-            } else {
-                suggestion(name, FUNCTIONS.iter().map(|(known, ..)| *known))
-            };
+            let hint =
+                if lower == "substringof" { "; write contains(text, part)".to_owned() } else { suggestion(name, super::function_names()) };
             return Err(self.wrong(span, format!("there is no function '{name}'{hint}")));
         };
         if let Some(argument) = arguments.iter().find(|argument| argument.name.is_some()) {
@@ -110,7 +113,11 @@ impl Scope<'_> {
         for argument in arguments {
             bound.push(self.comparable(self.operand(&argument.value)?, argument.value.span)?);
         }
-        let (expr, scalar_type) = functions::call(name, *function, bound).map_err(|why| self.wrong(span, why))?;
+        let (expr, scalar_type) =
+            functions::call(name, *function, bound).map_err(|why| match why.strip_prefix(functions::UNSUPPORTED) {
+                Some(what) => self.not_built(span, what),
+                None => self.wrong(span, why),
+            })?;
         Ok(Operand::typed(expr, scalar_type, format!("{name}(…)")))
     }
 
@@ -162,7 +169,7 @@ impl Scope<'_> {
     fn binary(&self, op: BinaryOperator, left: &Expr, right: &Expr, span: Span) -> Result<Operand, ODataError> {
         use BinaryOperator as B;
         match op {
-            B::Has => Err(self.not_built(span, "the operator has")),
+            B::Has => self.has(left, right, span),
             B::In => self.list_membership(left, right),
             B::Eq => self.comparison(ComparisonOperator::Eq, left, right),
             B::Ne => self.comparison(ComparisonOperator::Ne, left, right),
@@ -256,21 +263,48 @@ impl Scope<'_> {
     fn arithmetic(&self, op: ArithmeticOperator, written: BinaryOperator, left: &Expr, right: &Expr) -> Result<Operand, ODataError> {
         let span = left.span.to(right.span);
         let (l, r) = (self.operand(left)?, self.operand(right)?);
+        if temporal::concerns(&l, &r) {
+            return temporal::arithmetic(op, written, l, r).map_err(|why| self.wrong(span, why));
+        }
         for operand in [&l, &r] {
-            if !operand.is_plain() {
-                return Err(self.not_built(span, format!("'{written}' on {}", operand.description())));
+            if operand.value_type.is_some() && !operand.scalar_type().is_some_and(ScalarType::is_numeric) {
+                return Err(self.wrong(span, format!("'{written}' expects numbers, not {}", operand.description())));
             }
-            let Some(scalar_type) = operand.scalar_type().filter(|scalar_type| !scalar_type.is_numeric()) else { continue };
-            let dates = matches!(scalar_type, ScalarType::Date | ScalarType::Time | ScalarType::Timestamp | ScalarType::TimestampTz);
-            return Err(if dates && matches!(op, ArithmeticOperator::Add | ArithmeticOperator::Sub) {
-                self.not_built(span, format!("'{written}' on dates and times"))
-            } else {
-                self.wrong(span, format!("'{written}' expects numbers, not {}", operand.description()))
-            });
         }
         let (l, r, scalar_type) = arithmetic_operands(op, l, r).map_err(|why| self.wrong(span, why))?;
+        // What divides decimals exactly is the division of decimals, which their scales have been widened for.
+        let op =
+            if matches!(scalar_type, ScalarType::Decimal { .. }) && op == ArithmeticOperator::DivBy { ArithmeticOperator::Div } else { op };
         let expr = BoundExpr::Arithmetic { op, left: Box::new(l), right: Box::new(r), scalar_type };
         Ok(Operand::typed(expr, scalar_type, format!("(… {written} …)")))
+    }
+
+    /// `has`: all flags on the right are set on the left, which is of a flags enumeration or an integer.
+    fn has(&self, left: &Expr, right: &Expr, span: Span) -> Result<Operand, ODataError> {
+        let (l, r) = (self.operand(left)?, self.operand(right)?);
+        let flags = |operand: &Operand| match &operand.value_type {
+            None | Some(ValueType::Scalar(ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64)) => true,
+            Some(ValueType::Enumeration(enumeration, _)) => enumeration.flags,
+            Some(ValueType::Scalar(_) | ValueType::Duration) => false,
+        };
+        if !flags(&l) {
+            return Err(self.wrong(left.span, format!("'has' expects an enumeration of flags, not {}", l.description())));
+        }
+        let of_enumeration = matches!(l.value_type, Some(ValueType::Enumeration(..)));
+        if !flags(&r) && !(of_enumeration && r.literal.is_some()) {
+            return Err(self.wrong(right.span, format!("'has' expects flags, not {}", r.description())));
+        }
+        let (l, r, value_type) = unify(l, r).map_err(|why| self.wrong(span, why))?;
+        let wide = |expr: BoundExpr| match (&value_type.scalar(), expr) {
+            (ScalarType::Int64, expr) => expr,
+            (_, BoundExpr::Literal(Value::Int16(value))) => BoundExpr::Literal(Value::Int64(value.into())),
+            (_, BoundExpr::Literal(Value::Int32(value))) => BoundExpr::Literal(Value::Int64(value.into())),
+            (_, BoundExpr::Literal(value)) if value.is_null() => BoundExpr::Literal(Value::Null(ScalarType::Int64)),
+            (_, expr) => BoundExpr::Cast { expr: Box::new(expr), to: ScalarType::Int64 },
+        };
+        let arguments = vec![wide(l), wide(r)];
+        let expr = BoundExpr::Call { function: ODataFunction::HasFlags, arguments, scalar_type: ScalarType::Boolean };
+        Ok(Operand::typed(expr, ScalarType::Boolean, "the condition 'has'".to_owned()))
     }
 
     fn list_membership(&self, left: &Expr, right: &Expr) -> Result<Operand, ODataError> {
@@ -395,11 +429,7 @@ fn parts_of(row: &Row<'_>, prefix: &[String]) -> Vec<(Vec<String>, usize, ValueT
 /// Operands of arithmetic and the type of its result. Decimals keep their own precisions and scales, as the IR has it.
 fn arithmetic_operands(op: ArithmeticOperator, left: Operand, right: Operand) -> Result<(BoundExpr, BoundExpr, ScalarType), String> {
     let ir = match op {
-        // `divby` never truncates and yields infinities for division by zero: that is what doubles do.
-        ArithmeticOperator::DivBy => {
-            let to = ScalarType::Float64;
-            return Ok((coerce(left, to)?, coerce(right, to)?, to));
-        }
+        ArithmeticOperator::DivBy => return division(left, right),
         ArithmeticOperator::Add => ArithmeticOp::Add,
         ArithmeticOperator::Sub => ArithmeticOp::Subtract,
         ArithmeticOperator::Mul => ArithmeticOp::Multiply,
@@ -424,6 +454,30 @@ fn arithmetic_operands(op: ArithmeticOperator, left: Operand, right: Operand) ->
     let (l, r) = (own(l), own(r));
     let columns = [TableColumn::computed("left", l, true), TableColumn::computed("right", r, true)];
     let sample = IrExpr::Arithmetic { op: ir, left: Box::new(IrExpr::Column(0)), right: Box::new(IrExpr::Column(1)) };
+    let result = sample.scalar_type(&columns).ok_or_else(|| "the operands do not go together".to_owned())?;
+    Ok((coerce(left, l)?, coerce(right, r)?, result))
+}
+
+/// Operands of `divby`, which never truncates. By a constant other than zero it is exact, with more digits after the point than the
+/// operands have; otherwise it is a division of doubles, because only they have the infinities that a division by zero yields.
+fn division(left: Operand, right: Operand) -> Result<(BoundExpr, BoundExpr, ScalarType), String> {
+    let not_zero = match &right.expr {
+        BoundExpr::Literal(Value::Int32(value)) => *value != 0,
+        BoundExpr::Literal(Value::Int64(value)) => *value != 0,
+        BoundExpr::Literal(Value::Decimal { unscaled, .. }) => unscaled.to_i128() != Some(0),
+        _ => false,
+    };
+    let extents = (left.scalar_type().and_then(promote::decimal_extent), right.scalar_type().and_then(promote::decimal_extent));
+    let (Some((p1, s1)), Some((p2, s2)), true) = (extents.0, extents.1, not_zero) else {
+        let to = ScalarType::Float64;
+        return Ok((coerce(left, to)?, coerce(right, to)?, to));
+    };
+    // The result has the left scale and four digits more, and all of it 38 digits at most.
+    let extra = (34 - p1 - s2).clamp(0, 12);
+    let decimal = |precision: i16, scale: i16| ScalarType::Decimal { precision: precision as u8, scale: scale as i8 };
+    let (l, r) = (decimal(p1 + extra, s1 + extra), decimal(p2, s2));
+    let columns = [TableColumn::computed("left", l, true), TableColumn::computed("right", r, true)];
+    let sample = IrExpr::Arithmetic { op: ArithmeticOp::Divide, left: Box::new(IrExpr::Column(0)), right: Box::new(IrExpr::Column(1)) };
     let result = sample.scalar_type(&columns).ok_or_else(|| "the operands do not go together".to_owned())?;
     Ok((coerce(left, l)?, coerce(right, r)?, result))
 }

@@ -157,7 +157,7 @@ impl<'a> Scope<'a> {
         };
         let part = |argument: &Argument| KeyPart { name: argument.name.clone(), value: argument.value.clone(), span: argument.value.span };
         let key = KeyPredicate { parts: arguments.iter().map(part).collect(), spaced: false, span: step.span };
-        let key = super::path::bind_key(&key, table, self.aliases);
+        let key = super::key::bind_key(&key, table, &[], self.aliases);
         let key = key.map_err(|error| error.at(self.target, Some(step.span.start)))?;
         Ok(Meaning::Row(at(table, key), format!("{text}(…)")))
     }
@@ -236,7 +236,7 @@ impl<'a> Scope<'a> {
     }
 
     /// The derived type that a qualified name stands for; nothing when it is the row's own type.
-    fn derived(&self, row: &Row<'_>, name: &str, span: Span) -> Result<Option<String>, ODataError> {
+    pub(super) fn derived(&self, row: &Row<'_>, name: &str, span: Span) -> Result<Option<String>, ODataError> {
         let namespace = crate::metadata::namespace(self.view);
         let short = name.rsplit_once('.').filter(|(before, _)| *before == namespace).map(|(_, short)| short);
         let (Some(short), Some(table)) = (short, row.table) else {
@@ -310,8 +310,12 @@ impl<'a> Scope<'a> {
 
     /// The options of `$count(…)`.
     fn restrict(&self, collection: &mut Collection<'a>, options: &Options, span: Span) -> Result<(), ODataError> {
-        if let Some(name) = options.given().find(|name| *name != "$filter") {
+        if let Some(name) = options.given().find(|name| !["$filter", "$search"].contains(name)) {
             return Err(self.not_built(span, format!("{name} inside $count(…)")));
+        }
+        if let Some(search) = &options.search {
+            let condition = super::search::search(self.view, collection.table, self.target, search)?;
+            add(&mut collection.members, condition);
         }
         if let Some(filter) = &options.filter {
             let condition = self.among(collection.table).predicate(filter)?;

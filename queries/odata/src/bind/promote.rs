@@ -3,7 +3,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::bound::{BoundExpr, ComparisonOperator};
-use crate::calendar;
+use crate::duration;
 use crate::edm::{self, Misfit, type_name};
 use crate::number::Number;
 use crate::syntax::{Literal, LiteralKind};
@@ -79,7 +79,7 @@ pub(super) fn literal(literal: &Literal) -> Result<Operand, String> {
         LiteralKind::DateTimeOffset => formatted(literal, ScalarType::TimestampTz)?,
         LiteralKind::Binary => edm::binary(&literal.text).ok_or_else(|| format!("binary{text} is not base64url"))?,
         LiteralKind::Duration => {
-            let expr = BoundExpr::Literal(duration(literal)?);
+            let expr = BoundExpr::Literal(duration_of(literal)?);
             return Ok(Operand { expr, value_type: Some(ValueType::Duration), literal: Some(literal.clone()), text });
         }
         LiteralKind::Enumeration | LiteralKind::Geo => return Err(format!("the literal {text} has no place here")),
@@ -112,8 +112,8 @@ fn formatted(literal: &Literal, to: ScalarType) -> Result<Value, String> {
         .ok_or_else(|| format!("{} is not a valid {} (microseconds are the finest)", quoted(literal), type_name(to)))
 }
 
-fn duration(literal: &Literal) -> Result<Value, String> {
-    let micros = calendar::parse_duration(&literal.text).map(Value::Int64);
+fn duration_of(literal: &Literal) -> Result<Value, String> {
+    let micros = duration::parse(&literal.text).map(Value::Int64);
     micros.ok_or_else(|| format!("{} is not a duration such as P1DT12H30M5.5S (microseconds are the finest)", quoted(literal)))
 }
 
@@ -171,6 +171,10 @@ pub(super) fn member_number(expr: BoundExpr, enumeration: &Enumeration) -> Bound
     if enumeration.members.iter().all(number) {
         return expr;
     }
+    if let BoundExpr::Literal(value) = &expr {
+        let member = enumeration.members.iter().find(|member| member.stored == *value);
+        return BoundExpr::Literal(member.map_or(Value::Null(ScalarType::Int64), |member| Value::Int64(member.value)));
+    }
     let branch = |member: &portico_catalog::overlay::EnumerationMember| {
         let stored = BoundExpr::Literal(member.stored.clone());
         (BoundExpr::compare(ComparisonOperator::Eq, expr.clone(), stored), BoundExpr::Literal(Value::Int64(member.value)))
@@ -201,7 +205,7 @@ fn convert(literal: &Literal, to: &ValueType) -> Result<Conversion, String> {
     let to = match (to, literal.kind) {
         (ValueType::Scalar(to), _) => *to,
         (to, LiteralKind::Null) => return Ok(Conversion::Value(Value::Null(to.scalar()))),
-        (ValueType::Duration, LiteralKind::Duration | LiteralKind::Text) => return duration(literal).map(Conversion::Value),
+        (ValueType::Duration, LiteralKind::Duration | LiteralKind::Text) => return duration_of(literal).map(Conversion::Value),
         (ValueType::Enumeration(enumeration, _), LiteralKind::Enumeration) => {
             let (name, text) = enumeration_parts(literal);
             let same = name.rsplit('.').next() == Some(enumeration.name.as_str());

@@ -192,7 +192,7 @@ impl Row<'_> {
     }
 
     /// The condition that the row is of the derived type that the path names; nothing when it names none.
-    fn is_of_type(&self) -> Option<BoundExpr> {
+    pub(super) fn is_of_type(&self) -> Option<BoundExpr> {
         let derivation = self.table?.table.overlay.derivation.as_ref()?;
         let values = derivation.values(self.derived.as_deref()?);
         let untyped = Row { derived: None, ..self.clone() };

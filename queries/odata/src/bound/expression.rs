@@ -1,6 +1,7 @@
 //! Bound expressions: every name a position in a row, every operand typed and promoted. OData's null logic is kept as it is. They must
 //! not know how rows are fetched or joined.
 
+use crate::value_type::ValueType;
 use portico_provider_api::{ScalarType, Value};
 
 /// Comparison operators. Two-valued: `null eq null` is true, `null gt 5` is false.
@@ -86,6 +87,24 @@ pub enum ODataFunction {
     Floor,
     /// `ceiling`
     Ceiling,
+    /// `matchesPattern(text, pattern)`; the pattern is a literal, rewritten for the `regex` crate.
+    MatchesPattern,
+    /// `totaloffsetminutes` -> int32: all instants are in UTC.
+    TotalOffsetMinutes,
+    /// `totalseconds(duration)` -> decimal(19,6)
+    TotalSeconds,
+    /// `has` -> boolean: all bits of the second 64-bit integer are set in the first.
+    HasFlags,
+    /// An instant, and microseconds to add.
+    ShiftInstant,
+    /// A date, and microseconds to add to its first instant; the date of what comes out.
+    ShiftDate,
+    /// Microseconds from the second instant to the first.
+    Elapsed,
+    /// Microseconds from the second date to the first.
+    ElapsedDays,
+    /// The whole number nearest to a double, half away from zero, as a 64-bit integer.
+    WholeNumber,
 }
 
 /// A typed expression over the columns of a row type.
@@ -177,6 +196,15 @@ pub enum BoundExpr {
         /// To which type.
         to: ScalarType,
     },
+    /// The function `cast`: null where the value is none of the type.
+    Convert {
+        /// What is converted.
+        expr: Box<BoundExpr>,
+        /// From which type: a duration or a scalar.
+        from: ValueType,
+        /// To which.
+        to: ValueType,
+    },
     /// A function call.
     Call {
         /// Function.
@@ -231,6 +259,31 @@ impl BoundExpr {
         conditions.into_iter().reduce(|left, right| BoundExpr::And(Box::new(left), Box::new(right)))
     }
 
+    /// Both conditions, where there are two.
+    #[must_use]
+    pub fn both(left: Option<BoundExpr>, right: Option<BoundExpr>) -> Option<BoundExpr> {
+        BoundExpr::all(left.into_iter().chain(right).collect())
+    }
+
+    /// Appends the positions of the columns of the rows themselves that it names, those named from inside lambdas and counts included.
+    pub fn columns(&self, into: &mut Vec<usize>) {
+        self.columns_below(0, into);
+    }
+
+    fn columns_below(&self, depth: usize, into: &mut Vec<usize>) {
+        match self {
+            BoundExpr::Column(index) if depth == 0 => into.push(*index),
+            BoundExpr::Path { level, steps, column } if *level == depth && steps.is_empty() => into.push(*column),
+            _ => {}
+        }
+        for child in self.children() {
+            child.columns_below(depth, into);
+        }
+        for inner in self.inner() {
+            inner.columns_below(depth + 1, into);
+        }
+    }
+
     /// `left op right`, which must be of one type.
     #[must_use]
     pub fn compare(op: ComparisonOperator, left: BoundExpr, right: BoundExpr) -> BoundExpr {
@@ -252,10 +305,17 @@ impl BoundExpr {
             | BoundExpr::Arithmetic { left, right, .. }
             | BoundExpr::And(left, right)
             | BoundExpr::Or(left, right) => vec![left, right],
-            BoundExpr::In { expr, .. } | BoundExpr::Cast { expr, .. } => vec![expr],
+            BoundExpr::In { expr, .. } | BoundExpr::Cast { expr, .. } | BoundExpr::Convert { expr, .. } => vec![expr],
             BoundExpr::Not(inner) | BoundExpr::Negate(inner) => vec![inner],
             BoundExpr::Call { arguments, .. } => arguments.iter().collect(),
         }
+    }
+
+    /// Whether some part of it is `now()`.
+    #[must_use]
+    pub fn uses_now(&self) -> bool {
+        matches!(self, BoundExpr::Call { function: ODataFunction::Now, .. })
+            || self.children().into_iter().chain(self.inner()).any(BoundExpr::uses_now)
     }
 
     /// The expressions inside a lambda or count, which are evaluated over its members.

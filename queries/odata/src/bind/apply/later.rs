@@ -2,7 +2,7 @@
 
 use super::Binder;
 use super::state::State;
-use crate::bind::options;
+use crate::bind::expand;
 use crate::bound::BoundQuery;
 use crate::error::ODataError;
 use crate::syntax::{ExpandItem, Options, SelectItem};
@@ -20,8 +20,8 @@ pub(super) fn options<'a>(binder: &Binder<'a>, state: &mut State<'a>, options: &
     if let Some(items) = &options.compute {
         binder.compute(state, items, target("$compute"))?;
     }
-    if options.search.is_some() {
-        return Err(ODataError::not_implemented("$search after $apply").at(target("$search"), None));
+    if let Some(search) = &options.search {
+        binder.search(state, search, target("$search"))?;
     }
     if let Some(condition) = &options.filter {
         binder.filter(state, condition, target("$filter"))?;
@@ -30,7 +30,7 @@ pub(super) fn options<'a>(binder: &Binder<'a>, state: &mut State<'a>, options: &
         binder.order_by(state, items, target("$orderby"))?;
     }
     if let Some(items) = &options.expand {
-        expand(binder, state, items, query, target("$expand"))?;
+        expanded(binder, state, items, query, target("$expand"))?;
     }
     match &options.select {
         Some(items) => {
@@ -46,7 +46,7 @@ pub(super) fn options<'a>(binder: &Binder<'a>, state: &mut State<'a>, options: &
 }
 
 /// What was grouped by or joined is shown; relationships of entities are expanded as always.
-fn expand<'a>(
+fn expanded<'a>(
     binder: &Binder<'a>,
     state: &mut State<'a>,
     items: &[ExpandItem],
@@ -73,7 +73,7 @@ fn expand<'a>(
             others.push(item.clone());
         }
     }
-    query.expand = options::expand(binder.place, &others)?;
+    query.expand = expand::expand(binder.place, &others)?;
     Ok(())
 }
 
