@@ -20,6 +20,28 @@ use portico_catalog::{ModelView, RelationshipView, TableView};
 use portico_provider_api::{ScalarType, Value};
 use state::State;
 
+/// The transformations that are executed.
+pub(crate) const TRANSFORMATIONS: [&str; 18] = [
+    "aggregate",
+    "groupby",
+    "concat",
+    "identity",
+    "filter",
+    "search",
+    "compute",
+    "orderby",
+    "skip",
+    "top",
+    "topcount",
+    "topsum",
+    "toppercent",
+    "bottomcount",
+    "bottomsum",
+    "bottompercent",
+    "join",
+    "outerjoin",
+];
+
 /// Most transformations after `rollup` and `concat` are spelt out.
 const MAX_TRANSFORMATIONS: usize = 1_000;
 
