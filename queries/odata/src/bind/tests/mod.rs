@@ -1,5 +1,6 @@
 //! Golden bound requests.
 
+mod apply;
 mod overlaid;
 mod refused;
 

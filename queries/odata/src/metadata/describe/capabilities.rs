@@ -4,7 +4,7 @@
 use super::super::csdl::{Annotation, Expression, member, record, texts};
 use super::Describe;
 use crate::bind::MAX_EXPAND_DEPTH;
-use portico_catalog::{Column, IfMatch, TableView};
+use portico_catalog::{Column, IfMatch, Profile, TableView};
 use portico_provider_api::ScalarType;
 
 /// What the service does, whichever set is asked.
@@ -116,7 +116,8 @@ impl Describe<'_> {
             annotations.push(Annotation::record("Capabilities.ReadRestrictions", values));
         }
         annotations.extend(writes(table));
-        if self.abilities.apply {
+        // Requests of Dataverse are translated before they are bound, and those with `$apply` are not.
+        if self.abilities.apply && self.view.profile != Profile::Dataverse {
             annotations.push(Annotation::new("Aggregation.ApplySupported", super::super::apply_supported(table)));
         }
         annotations

@@ -1,0 +1,71 @@
+//! `$apply`: what is refused, and why. What is accepted is tested where it is executed.
+
+use super::bound;
+use crate::ODataErrorKind::{self, BadRequest, NotImplemented};
+
+/// A request, the kind of error, and a part of its message.
+const REFUSED: &[(&str, ODataErrorKind, &str)] = &[
+    ("Orders(1)?$apply=identity", BadRequest, "$apply does not apply to one entity"),
+    ("Orders?$apply=aggregate(Total with sum as Note)", BadRequest, "'Note' is the name of a property"),
+    ("Orders?$apply=aggregate(Total with sum as Lines)", BadRequest, "'Lines' is the name of a property"),
+    ("Orders?$apply=compute(Total mul 2 as Twice)/compute(1 as Twice)", BadRequest, "'Twice' is the name of a property"),
+    ("Orders?$apply=aggregate(Total with sum as A,Total with min as A)", BadRequest, "'A' is given twice"),
+    ("Orders?$apply=aggregate(Note with sum as T)", BadRequest, "only numbers can be added up"),
+    ("Orders?$apply=aggregate(PlacedAt with average as T)", BadRequest, "only numbers can be added up"),
+    ("Types?$apply=aggregate(Bytes with max as M)", BadRequest, "have no order"),
+    ("Orders?$apply=aggregate(Customer with sum as T)", BadRequest, "entities can only be counted"),
+    ("Orders?$apply=aggregate($count with sum as N)", BadRequest, "no method"),
+    ("Orders?$apply=aggregate(Totl with sum as T)", BadRequest, "did you mean 'Total'"),
+    ("Orders?$apply=aggregate(Customer/Nme with max as T)", BadRequest, "'Customer/Nme'"),
+    ("Orders?$apply=groupby((Lines),aggregate($count as N))", BadRequest, "leads to several entities"),
+    ("Orders?$apply=groupby((Customer/Nme))", BadRequest, "'Customer/Nme'"),
+    ("Orders?$apply=groupby((Note))/groupby((Total))", BadRequest, "has been aggregated away"),
+    ("Orders?$apply=groupby((Customer/City))/filter(Total gt 1)", BadRequest, "'Total'"),
+    ("Orders?$apply=aggregate(Total with sum as T)&$orderby=Total", BadRequest, "'Total'"),
+    ("Orders?$apply=aggregate(Total with sum as T)&$select=Note", BadRequest, "has been aggregated away"),
+    ("Orders?$apply=aggregate(Total with sum as T)&$expand=Customer", BadRequest, "has been aggregated away"),
+    ("Orders?$apply=concat(aggregate(Total with sum as X),aggregate(Note with max as X))", BadRequest, "different types"),
+    ("Orders?$apply=topcount(0,Total)", BadRequest, "above 0"),
+    ("Orders?$apply=topcount(1.5,Total)", BadRequest, "whole number"),
+    ("Orders?$apply=toppercent(101,Total)", BadRequest, "at most 100"),
+    ("Orders?$apply=toppercent(0,Total)", BadRequest, "above 0"),
+    ("Orders?$apply=topsum('x',Total)", BadRequest, "must be a number"),
+    ("Orders?$apply=topsum(5,Note)", BadRequest, "must be a number"),
+    ("Orders?$apply=topcount(Id,Total)", NotImplemented, "not a number"),
+    ("Orders?$apply=join(Customer as C)", BadRequest, "to-many"),
+    ("Orders?$apply=join(Lines as Note)", BadRequest, "'Note' is the name of a property"),
+    ("Orders?$apply=aggregate(Total with my.method as T)", NotImplemented, "my.method"),
+    ("Orders?$apply=nest(identity as All)", NotImplemented, "nest"),
+    ("Orders?$apply=addnested(Lines,identity as All)", NotImplemented, "addnested"),
+    ("Customers?$expand=Orders($apply=identity)", NotImplemented, "$apply inside parentheses"),
+    ("Orders?$apply=aggregate($count as N)/search(x)", NotImplemented, "search after"),
+    ("Orders?$apply=search(x)", NotImplemented, "searchable"),
+];
+
+#[test]
+fn what_is_refused_says_why() {
+    let wrong = REFUSED.iter().filter_map(|(url, kind, part)| match bound(url) {
+        Ok(_) => Some(format!("{url}: accepted")),
+        Err(error) if error.kind != *kind || !error.message.contains(part) => Some(format!("{url}: {:?}: {}", error.kind, error.message)),
+        Err(_) => None,
+    });
+    let wrong: Vec<String> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn rollups_do_not_multiply_without_end() {
+    let two = "rollup(Name,City)";
+    let many = |count: usize| format!("Customers?$apply=groupby(({}))", vec![two; count].join(","));
+    assert!(bound(&many(6)).is_ok());
+    let error = bound(&many(7)).unwrap_err();
+    assert!(error.message.contains("more than 64 groupings"), "{}", error.message);
+}
+
+#[test]
+fn what_is_filtered_first_restricts_the_set() {
+    let query = bound("Orders?$apply=filter(Total gt 1)/filter(Id lt 5)/groupby((Note))/filter(Note ne null)").unwrap().query;
+    let apply = query.apply.unwrap();
+    assert!(query.filter.is_some());
+    assert_eq!(apply.transformations.len(), 2, "{:?}", apply.transformations);
+}
