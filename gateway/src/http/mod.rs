@@ -6,6 +6,7 @@ mod call;
 mod cors;
 mod dispatch;
 mod negotiate;
+mod nested;
 mod odata;
 mod part;
 mod parts;

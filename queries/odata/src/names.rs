@@ -2,7 +2,7 @@
 //! and what may stand in each. It must not know where the description came from, nor what the things do.
 
 use crate::parse::value;
-use portico_catalog::ModelView;
+use portico_catalog::{ModelView, PropertyView, SingletonView};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an identifier can stand for. Each is a rule of the ABNF whose right-hand side is no more than an identifier (or, for
@@ -198,6 +198,8 @@ pub struct Names {
     types: Vec<Type>,
     /// Types of entity sets.
     sets: BTreeMap<String, usize>,
+    /// Types of singletons.
+    singletons: BTreeMap<String, usize>,
     /// Whether types and operations always come with a namespace.
     always_qualified: bool,
 }
@@ -225,12 +227,23 @@ impl Names {
     pub fn from_view(view: &ModelView) -> Names {
         let mut names = Names::default();
         let sets: BTreeMap<String, usize> = view.tables.keys().enumerate().map(|(index, name)| (name.clone(), index)).collect();
+        let mut complex_types = Vec::new();
         for (name, table) in &view.tables {
             let mut properties = BTreeMap::new();
-            for index in &table.columns {
-                if let Some(column) = table.table.columns.get(*index) {
-                    let role = if table.table.key.contains(index) { Role::PrimitiveKey } else { Role::PrimitiveNonKey };
-                    properties.insert(column.name.clone(), (role, None));
+            for property in table.properties() {
+                match property {
+                    PropertyView::Column(index) => {
+                        let role = if table.table.key.contains(&index) { Role::PrimitiveKey } else { Role::PrimitiveNonKey };
+                        properties.extend(table.table.columns.get(index).map(|column| (column.name.clone(), (role, None))));
+                    }
+                    PropertyView::Complex(complex, members) => {
+                        properties.insert(complex.name.clone(), (Role::Complex, Some(sets.len() + complex_types.len())));
+                        let members = members.iter().map(|(name, _)| ((*name).to_owned(), (Role::PrimitiveNonKey, None)));
+                        complex_types.push(Type { name: complex.name.clone(), properties: members.collect() });
+                    }
+                    PropertyView::Stream(stream) => {
+                        properties.insert(stream.name.clone(), (Role::Stream, None));
+                    }
                 }
             }
             for relationship in &table.relationships {
@@ -239,10 +252,14 @@ impl Names {
             }
             names.types.push(Type { name: name.clone(), properties });
         }
+        names.types.extend(complex_types);
         names.allowed.insert(Role::EntitySet, Allowed::Only(sets.keys().cloned().collect()));
         for role in ROOTS.into_iter().filter(|role| *role != Role::EntitySet) {
             names.allowed.insert(role, Allowed::Only(BTreeSet::new()));
         }
+        names.allowed.insert(Role::Singleton, Allowed::Only(view.singletons.keys().cloned().collect()));
+        let of_singleton = |(name, singleton): (&String, &SingletonView)| Some((name.clone(), *sets.get(&singleton.table)?));
+        names.singletons = view.singletons.iter().filter_map(of_singleton).collect();
         // Variables are those that a lambda around them declares.
         names.allowed.insert(Role::LambdaVariable, Allowed::Only(BTreeSet::new()));
         names.sets = sets;
@@ -288,7 +305,8 @@ impl Names {
     pub(crate) fn roots(&self, name: &str) -> impl Iterator<Item = (Role, Owner)> {
         let owner = self.sets.get(name).copied();
         let fits = move |role: &Role| self.is(*role, name) && (owner.is_none() || *role == Role::EntitySet);
-        ROOTS.into_iter().filter(fits).map(move |role| (role, owner))
+        let singleton = self.singletons.get(name).copied();
+        ROOTS.into_iter().filter(fits).map(move |role| (role, if role == Role::Singleton { singleton } else { owner }))
     }
 
     /// What a name can stand for among the properties of a type.

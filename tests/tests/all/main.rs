@@ -15,6 +15,7 @@ mod gateway;
 mod metrics;
 mod odata;
 mod outage;
+mod paths;
 mod policy;
 mod prepared;
 mod source_files;

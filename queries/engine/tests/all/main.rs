@@ -15,5 +15,6 @@ mod policy;
 mod pushdown;
 mod review;
 mod same_rows;
+mod shapes;
 mod sql;
 mod writes;
