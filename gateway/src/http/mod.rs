@@ -7,6 +7,7 @@ mod cors;
 mod dispatch;
 mod metadata;
 mod negotiate;
+mod nested;
 mod odata;
 mod part;
 mod parts;

@@ -3,6 +3,7 @@
 use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service, not_yet_known};
 use crate::http::negotiate::JsonFormat;
+use crate::http::nested::{self, RestLinks};
 use crate::http::part;
 use crate::http::profile::{self, Rows};
 use crate::http::respond::{self, PREFERENCE_APPLIED};
@@ -57,6 +58,7 @@ struct Wanted {
     query_hash: QueryHash,
     returned: u64,
     page_size: u64,
+    rest_links: Option<RestLinks>,
 }
 
 async fn entities(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
@@ -115,6 +117,7 @@ fn applied(call: &Call, wanted: &Wanted) -> Vec<String> {
 /// Request → statement, and how it is to be answered.
 fn statement(call: &Call, service: &Service, request: &Request, shown: Shown) -> Result<(Statement, Wanted), RequestError> {
     let mut bound = bind::read(request, &service.view)?;
+    nested::limit(&mut bound.query, call.gateway.config.gateway.http.expand_page_size);
     call.trace.set_statement(match bound.kind {
         ReadKind::Collection => "collection",
         ReadKind::Entity => "entity",
@@ -146,8 +149,9 @@ fn statement(call: &Call, service: &Service, request: &Request, shown: Shown) ->
         bound.query.skip = token.skip;
         returned = token.returned;
     }
+    let rest_links = RestLinks::new(service, request, &bound.query, &call.gateway.config.gateway.token_key);
     let read = EntityRead { service: service.name.clone(), model_version: service.view.version.clone(), read: bound.clone(), paging };
-    Ok((Statement::Entities(Box::new(read)), Wanted { bound, shown, format, preferences, query_hash, returned, page_size }))
+    Ok((Statement::Entities(Box::new(read)), Wanted { bound, shown, format, preferences, query_hash, returned, page_size, rest_links }))
 }
 
 fn continuation(call: &Call, service: &Service, request: &Request, text: &str, hash: QueryHash) -> Result<SkipToken, RequestError> {
@@ -195,7 +199,7 @@ fn refers(bound: &BoundRead) -> bool {
 async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
     let (shape, _, mut rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
     let batch = first_rows(&mut rows).await?;
-    let Some(batch) = batch else {
+    let Some(mut batch) = batch else {
         let by_key = wanted.bound.query.key.is_some();
         return if by_key {
             Err(RequestError::new(Code::NotFound, "there is no such entity"))
@@ -203,6 +207,9 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityA
             Ok(respond::empty(StatusCode::NO_CONTENT))
         };
     };
+    if let Some(links) = &wanted.rest_links {
+        links.add(&shape, &mut batch)?;
+    }
     let etag = etag_of(&shape, &batch);
     let condition = match_condition("If-None-Match", call.header("if-none-match").as_deref())?;
     let unchanged = etag.as_ref().is_some_and(|etag| matches(&condition, etag));
@@ -256,6 +263,7 @@ async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer: Ent
     let producer = Collection {
         writer: JsonWriter::new(&shape, options),
         rows,
+        rest_links: wanted.rest_links.clone().map(|links| (shape, links)),
         room: profile::page_bytes(service.view.profile),
         last: None,
         trace: Arc::clone(&call.trace),
@@ -306,6 +314,8 @@ enum CollectionState {
 struct Collection {
     writer: JsonWriter,
     rows: Rows,
+    /// The shape of the rows and the links of expanded relationships, where these have pages.
+    rest_links: Option<(EntityShape, RestLinks)>,
     /// Bytes that the page may still have; none where it has no limit.
     room: Option<usize>,
     /// Where the page would end if it ended before the current batch; kept only where it has a limit.
@@ -332,7 +342,10 @@ impl Producer for Collection {
             out.extend_from_slice(&self.writer.finish_collection(link.as_deref()));
             return Ok(Some(Chunk { bytes: out.freeze(), rows: 0 }));
         };
-        let batch = batch?;
+        let mut batch = batch?;
+        if let Some((shape, links)) = &self.rest_links {
+            links.add(shape, &mut batch)?;
+        }
         let total = batch.rows.num_rows();
         let most = self.room.map_or(usize::MAX, |room| room.saturating_sub(out.len()));
         let written = stream::encode(&self.trace, || self.writer.write_within(&batch, most, &mut out))?;

@@ -19,6 +19,7 @@ mod metrics;
 mod model;
 mod odata;
 mod outage;
+mod paths;
 mod policy;
 mod prepared;
 mod profiles;

@@ -89,10 +89,10 @@ impl Source for Observed {
 }
 
 /// A database of one's own at the test server.
-struct Database {
+pub struct Database {
     server: String,
     name: String,
-    client: Client,
+    pub client: Client,
 }
 
 async fn connected(url: &str) -> Client {
@@ -102,7 +102,7 @@ async fn connected(url: &str) -> Client {
 }
 
 impl Database {
-    async fn create() -> (Database, String) {
+    pub async fn create() -> (Database, String) {
         let server = std::env::var(SERVER).unwrap_or_else(|_| {
             panic!(
                 "{SERVER} is not set: it names the PostgreSQL server to test against, postgres://user:password@127.0.0.1:5432/postgres; \
