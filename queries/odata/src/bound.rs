@@ -1,6 +1,7 @@
 //! Bound requests: names resolved to positions in the model, literals typed, operands promoted. OData semantics are kept as they
 //! are (null logic included); the engine lowers them to plans.
 
+pub mod apply;
 mod expression;
 
 pub use expression::*;
@@ -72,6 +73,9 @@ pub struct BoundQuery {
     pub key: Option<Vec<Value>>,
     /// The derived type (without namespace) that a cast in the path demands; the restriction to its rows is part of `filter`.
     pub cast: Option<String>,
+    /// `$apply`. When it is there, it holds all that the options for computing, filtering and sorting amount to, and `select` is positions in
+    /// its rows.
+    pub apply: Option<apply::BoundApply>,
     /// `$compute`: columns that come after the table's own, in order.
     pub compute: Vec<BoundComputed>,
     /// `$filter`, and `$search` lowered to it.
@@ -101,6 +105,7 @@ impl BoundQuery {
             via: None,
             key: None,
             cast: None,
+            apply: None,
             compute: Vec::new(),
             filter: None,
             select,

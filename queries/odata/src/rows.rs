@@ -1,5 +1,7 @@
 //! What the engine hands to the JSON writer: batches of rows with their expanded children, and the shape they have.
 
+pub mod applied;
+
 use crate::value_type::ValueType;
 use arrow::array::RecordBatch;
 use portico_provider_api::{ScalarType, Value};

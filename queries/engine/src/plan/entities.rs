@@ -1,7 +1,7 @@
 //! Bound OData queries to plans: a tree with the root query, an optional count, and one child per expanded relationship. A child
 //! is planned once; at run time its key slot is filled with the keys of each chunk of parents.
 
-mod level;
+pub(in crate::plan) mod level;
 mod rows;
 
 use crate::error::EngineError;
@@ -122,17 +122,17 @@ pub(crate) struct EntityPlanner<'a> {
 
 /// What a level is restricted by, besides its own options.
 #[derive(Default)]
-struct Restriction {
+pub(super) struct Restriction {
     /// How its rows are reached from those before, and the slot with the values.
-    keys: Option<(Reach, KeySlot)>,
-    page_size: u64,
-    position: Option<Vec<Value>>,
+    pub keys: Option<(Reach, KeySlot)>,
+    pub page_size: u64,
+    pub position: Option<Vec<Value>>,
     /// Whether its entities carry ETags where they have some.
-    tagged: bool,
+    pub tagged: bool,
     /// The columns are wanted as they are, whatever the overlay makes of them.
-    raw: bool,
+    pub raw: bool,
     /// The level is a child: its rows are cut per parent, not as a whole.
-    nested: bool,
+    pub nested: bool,
 }
 
 impl EntityPlanner<'_> {
@@ -171,15 +171,17 @@ impl EntityPlanner<'_> {
         };
         let count = (query.count || kind == ReadKind::Count).then(|| self.count(query, &restriction)).transpose()?;
         let (root, shape) = self.level(query, &restriction)?;
+        // Rows that nothing tells apart cannot be continued after: they come at once.
+        let page_size = if root.position_columns.is_empty() { 0 } else { page_size };
         let must_exist = kind.is_single() && (query.key.is_some() || query.via.is_none());
         Ok(EntityPlan { kind, must_exist, via, root, count, page_size, shape })
     }
 
-    fn evaluator(&self) -> Evaluator<'_> {
+    pub(super) fn evaluator(&self) -> Evaluator<'_> {
         Evaluator { session: self.session, rights: self.rights, now: self.now }
     }
 
-    fn rights_on(&self, table: &str) -> Result<&Arc<TableRights>, EngineError> {
+    pub(super) fn rights_on(&self, table: &str) -> Result<&Arc<TableRights>, EngineError> {
         // The binder saw only what the caller may see, so this names nothing new.
         self.rights
             .tables
@@ -207,7 +209,7 @@ impl EntityPlanner<'_> {
         Ok((reach, slot))
     }
 
-    fn entity_set(&self, table: &VirtualTable) -> String {
+    pub(super) fn entity_set(&self, table: &VirtualTable) -> String {
         let alias = self.service.tables.iter().find(|(_, name)| **name == table.name).map(|(alias, _)| alias.clone());
         alias.unwrap_or_else(|| table.name.clone())
     }

@@ -305,7 +305,7 @@ impl Rows {
 
 impl Far {
     /// At most one far row for each near one: where nothing else says so, the first by its key.
-    fn single(mut self) -> Result<Far, EngineError> {
+    pub(super) fn single(mut self) -> Result<Far, EngineError> {
         if self.unique {
             return Ok(self);
         }

@@ -8,6 +8,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, lit};
 use portico_provider_api::Value;
 
 /// One key of a total order; nulls are the lowest values.
+#[derive(Debug, Clone)]
 pub struct OrderKey {
     /// What is sorted by.
     pub expr: Expr,

@@ -102,6 +102,7 @@ async fn connected(url: &str) -> Client {
 }
 
 impl Database {
+    /// Creates it; the second value is its URL.
     pub async fn create() -> (Database, String) {
         let server = std::env::var(SERVER).unwrap_or_else(|_| {
             panic!(

@@ -1,6 +1,7 @@
 //! Syntax tree + what the caller may see of the model → bound request. It must not look past the view: what is hidden is not there,
 //! neither in answers nor in suggestions.
 
+mod apply;
 mod compute;
 mod conversion;
 mod expand;
@@ -54,7 +55,9 @@ pub fn read(request: &Request, view: &ModelView) -> Result<BoundRead, ODataError
 
 fn executable(request: &Request, view: &ModelView) -> Result<BoundRead, ODataError> {
     let target = path::resolve(request, view)?;
-    options::refuse_unbuilt(&request.options, None)?;
+    if request.options.apply.is_none() {
+        options::refuse_unbuilt(&request.options, None)?;
+    }
     options::check(request, &target)?;
     let rows = RowType::of_table(target.table);
     let place = Place {
@@ -68,7 +71,10 @@ fn executable(request: &Request, view: &ModelView) -> Result<BoundRead, ODataErr
     };
     let mut query = match &target.property {
         Some((path, columns)) => part(&place, request, &target, path, columns)?,
-        None => options::query(&place, &request.options)?,
+        None => match &request.options.apply {
+            Some(transformations) => apply::query(&place, transformations, &request.options)?,
+            None => options::query(&place, &request.options)?,
+        },
     };
     query.filter = BoundExpr::both(target.filter, query.filter.take());
     query.cast = target.cast.clone();

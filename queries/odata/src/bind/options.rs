@@ -42,7 +42,7 @@ pub(super) fn check(request: &Request, target: &Target<'_>) -> Result<(), ODataE
     let (allowed, what): (&[&str], _) = match target.kind {
         ReadKind::Collection => return Ok(()),
         ReadKind::Entity => (&["$select", "$expand", "$compute", "$format"], "to one entity"),
-        ReadKind::Count => (&["$filter", "$search", "$format"], "to /$count"),
+        ReadKind::Count => (&["$apply", "$filter", "$search", "$format"], "to /$count"),
         ReadKind::Property if target.complex => (&["$select", "$format"], "to a complex property"),
         ReadKind::Property => (&["$format"], "to a property"),
         ReadKind::Value => (&[], "to /$value"),

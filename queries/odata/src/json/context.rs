@@ -5,6 +5,7 @@ use super::url::push_encoded;
 use crate::bound::{BoundExpand, BoundQuery, BoundRead, ReadKind};
 use crate::header::Version;
 use crate::metadata::namespace;
+use crate::rows::applied;
 use crate::rows::{EntityShape, ExpandForm, PropertyShape, ValueShape};
 use portico_catalog::ModelView;
 
@@ -164,6 +165,11 @@ fn push_list(list: Option<&[Listed]>, version: Version, url: &mut String) {
 
 /// A name, or several with slashes between.
 fn push_path(path: &str, url: &mut String) {
+    // An annotation begins with a sign that a URL's fragment may hold as it is.
+    let path = path.strip_prefix('@').map_or(path, |name| {
+        url.push('@');
+        name
+    });
     for (index, name) in path.split('/').enumerate() {
         url.push_str(if index > 0 { "/" } else { "" });
         push_encoded(name, url);
@@ -191,6 +197,9 @@ fn narrowed(query: &BoundQuery, version: Version) -> bool {
 }
 
 fn list_of_query(view: &ModelView, query: &BoundQuery, version: Version) -> Option<Vec<Listed>> {
+    if let Some(apply) = &query.apply {
+        return applied::select_list(&apply.rows, &query.select, query.selected);
+    }
     if !narrowed(query, version) {
         return None;
     }

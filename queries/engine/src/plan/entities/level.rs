@@ -40,6 +40,9 @@ impl Output {
 impl EntityPlanner<'_> {
     /// Plans a level and everything below it.
     pub(super) fn level(&self, query: &BoundQuery, restriction: &Restriction) -> Result<(EntityNode, EntityShape), EngineError> {
+        if let Some(apply) = &query.apply {
+            return self.applied(query, apply, restriction);
+        }
         let rights = Arc::clone(self.rights_on(&query.table)?);
         let table = Arc::clone(&rights.table);
         let relationships: Vec<&Relationship> =
@@ -56,7 +59,7 @@ impl EntityPlanner<'_> {
             rows.builder = rows.builder.sort(sort)?;
         }
         if !restriction.nested {
-            rows.builder = page(rows.builder, query, restriction)?;
+            rows.builder = page(rows.builder, query, restriction.page_size)?;
         }
         let typed = is_typed(&rights);
         let mut output = self.output(query, &rights, &rows, &relationships, restriction)?;
@@ -215,8 +218,8 @@ fn etag(table: &VirtualTable, wanted: bool, rows: &Rows, output: &mut Output) ->
 }
 
 /// `$skip`, `$top` and the page; one entity more than the page is asked for, to know whether there is another page.
-fn page(builder: LogicalPlanBuilder, query: &BoundQuery, restriction: &Restriction) -> Result<LogicalPlanBuilder, EngineError> {
-    let page = (restriction.page_size > 0).then(|| restriction.page_size.saturating_add(1));
+pub(in crate::plan) fn page(builder: LogicalPlanBuilder, query: &BoundQuery, page_size: u64) -> Result<LogicalPlanBuilder, EngineError> {
+    let page = (page_size > 0).then(|| page_size.saturating_add(1));
     let fetch = match (query.top, page) {
         (Some(top), Some(page)) => Some(top.min(page)),
         (top, page) => top.or(page),

@@ -1,0 +1,281 @@
+//! Bound `$apply` to plans (Data Aggregation 4.0, section 3): each transformation becomes plain filters, joins, aggregates and windows over
+//! the virtual tables, so that policy applies to them as to any other scan. It must not know the syntax of transformations.
+//!
+//! The order of rows is kept beside the plan and only spelt out where it is observed: before rows are cut off, and at the end.
+
+mod aggregate;
+mod concat;
+mod follow;
+mod node;
+mod ranked;
+
+use crate::error::EngineError;
+use crate::plan::canonical_float;
+use crate::plan::entities::EntityPlanner;
+use crate::plan::rows::{Evaluator, Rows};
+use crate::plan::seek::OrderKey;
+use arrow::datatypes::DataType;
+use datafusion::common::Column;
+use datafusion::functions_window::expr_fn::row_number;
+use datafusion::logical_expr::{Expr, ExprFunctionExt, ExprSchemable, LogicalPlanBuilder, SortExpr, cast, lit};
+use portico_odata::bound::apply::BoundTransformation;
+use portico_odata::bound::{BoundExpr, BoundOrder};
+use std::cell::Cell;
+
+/// Plans the transformations of one request.
+pub(super) struct ApplyPlanner<'a> {
+    pub entities: &'a EntityPlanner<'a>,
+    /// How many names have been given to columns that no request names.
+    names: Cell<usize>,
+}
+
+/// The rows between two transformations, and what is known of them.
+#[derive(Clone)]
+pub(super) struct Stage {
+    pub rows: Rows,
+    /// What they are sorted by. Not spelt out in the plan yet.
+    pub order: Vec<OrderKey>,
+    /// What tells rows apart.
+    pub identity: Vec<Expr>,
+    /// Whether no two rows have the same identity.
+    pub unique: bool,
+    /// Whether the order holds numbers of rows, which other rows may have on the next page.
+    pub numbered: bool,
+}
+
+/// The groups that there are before their rows are filtered: a group without rows is still aggregated.
+#[derive(Clone)]
+struct Groups {
+    stage: Stage,
+    keys: Vec<usize>,
+    /// Whether rows may have gone since.
+    narrowed: bool,
+}
+
+impl<'a> ApplyPlanner<'a> {
+    pub fn new(entities: &'a EntityPlanner<'a>) -> ApplyPlanner<'a> {
+        ApplyPlanner { entities, names: Cell::new(0) }
+    }
+
+    /// Applies transformations.
+    ///
+    /// # Errors
+    /// As [`EntityPlanner::plan`].
+    pub fn sequence(&self, stage: Stage, transformations: &[BoundTransformation]) -> Result<Stage, EngineError> {
+        self.within(stage, transformations, None)
+    }
+
+    fn within(&self, mut stage: Stage, transformations: &[BoundTransformation], groups: Option<Groups>) -> Result<Stage, EngineError> {
+        let mut groups = groups;
+        for transformation in transformations {
+            stage = self.one(stage, transformation, groups.as_ref())?;
+            if let Some(groups) = &mut groups {
+                groups.narrowed |= match transformation {
+                    BoundTransformation::Compute(_) | BoundTransformation::OrderBy(_) | BoundTransformation::Aggregate { .. } => false,
+                    BoundTransformation::Follow(follow) => !follow.outer,
+                    BoundTransformation::Join(join) => !join.follow.outer,
+                    BoundTransformation::Filter(_)
+                    | BoundTransformation::Limit { .. }
+                    | BoundTransformation::Ranked { .. }
+                    | BoundTransformation::Distinct(_)
+                    | BoundTransformation::Group { .. }
+                    | BoundTransformation::Concat { .. } => true,
+                };
+            }
+        }
+        Ok(stage)
+    }
+
+    fn one(&self, stage: Stage, transformation: &BoundTransformation, groups: Option<&Groups>) -> Result<Stage, EngineError> {
+        match transformation {
+            BoundTransformation::Filter(condition) => Ok(Stage { rows: stage.rows.filter(&self.evaluator(), condition)?, ..stage }),
+            BoundTransformation::Compute(items) => items.iter().try_fold(stage, |stage, item| {
+                let (stage, value) = self.value(stage, &item.expr)?;
+                let value = self.typed(value, &item.column.value_type.scalar().arrow(), &stage)?;
+                let (mut stage, appended) = self.extended(stage, vec![value])?;
+                stage.append(appended.into_iter().map(Some));
+                Ok(stage)
+            }),
+            BoundTransformation::OrderBy(orders) => self.ordered(stage, orders),
+            BoundTransformation::Limit { skip, top, partition } => self.limited(stage, *skip, *top, partition),
+            BoundTransformation::Ranked { end, by, amount, partition } => self.ranked(stage, *end, by, amount, partition),
+            BoundTransformation::Follow(follow) => self.follow(stage, follow),
+            BoundTransformation::Distinct(keys) => self.distinct(stage, keys),
+            BoundTransformation::Group { keys, then } => {
+                let groups = Groups { stage: stage.clone(), keys: keys.clone(), narrowed: false };
+                self.within(stage, then, Some(groups))
+            }
+            BoundTransformation::Aggregate { keys, items } => self.aggregate(stage, keys, items, groups.filter(|groups| groups.narrowed)),
+            BoundTransformation::Concat { branches, columns } => self.concat(stage, branches, columns, groups),
+            BoundTransformation::Join(join) => self.join(stage, join),
+        }
+    }
+
+    fn evaluator(&self) -> Evaluator<'a> {
+        self.entities.evaluator()
+    }
+
+    /// The value of an expression; what it reaches is joined to the rows.
+    fn value(&self, stage: Stage, expr: &BoundExpr) -> Result<(Stage, Expr), EngineError> {
+        let rows = stage.rows.prepare(&self.evaluator(), [expr])?;
+        let value = rows.lowering(&self.evaluator()).value(expr)?;
+        Ok((Stage { rows, ..stage }, value))
+    }
+
+    /// The same, as it sorts.
+    fn sort_key(&self, stage: Stage, expr: &BoundExpr) -> Result<(Stage, Expr), EngineError> {
+        let rows = stage.rows.prepare(&self.evaluator(), [expr])?;
+        let key = rows.lowering(&self.evaluator()).sort_key(expr)?;
+        Ok((Stage { rows, ..stage }, key))
+    }
+
+    /// A name that no column has yet.
+    fn name(&self) -> String {
+        let number = self.names.get();
+        self.names.set(number + 1);
+        format!("@{number}")
+    }
+
+    /// Appends columns to the plan, which the caller of this finds by what is returned.
+    fn extended(&self, stage: Stage, more: Vec<Expr>) -> Result<(Stage, Vec<Expr>), EngineError> {
+        let mut all = stage.all();
+        let mut appended = Vec::with_capacity(more.len());
+        for expr in more {
+            let name = self.name();
+            all.push(expr.alias(&name));
+            appended.push(Expr::Column(Column::from_name(name)));
+        }
+        Ok((stage.step(|builder| builder.project(all))?, appended))
+    }
+
+    /// Appends the value of a window function.
+    fn windowed(&self, stage: Stage, window: Expr) -> Result<(Stage, Expr), EngineError> {
+        let before = stage.all();
+        let stage = stage.step(|builder| builder.window(vec![window]))?;
+        let last = stage.builder().schema().columns().pop().ok_or_else(|| EngineError::Internal("a window has no column".to_owned()))?;
+        let name = self.name();
+        let all = before.into_iter().chain([Expr::Column(last).alias(&name)]).collect::<Vec<_>>();
+        Ok((stage.step(|builder| builder.project(all))?, Expr::Column(Column::from_name(name))))
+    }
+
+    fn typed(&self, expr: Expr, data_type: &DataType, stage: &Stage) -> Result<Expr, EngineError> {
+        Ok(if expr.get_type(stage.builder().schema())? == *data_type { expr } else { cast(expr, data_type.clone()) })
+    }
+
+    /// The columns at these positions.
+    fn at(&self, stage: &Stage, positions: &[usize]) -> Result<Vec<Expr>, EngineError> {
+        let missing = || EngineError::Internal("a bound column is not in its rows".to_owned());
+        positions.iter().map(|position| stage.columns().get(*position).cloned().flatten().ok_or_else(missing)).collect()
+    }
+
+    /// A value to group by: floats with one zero and one NaN.
+    fn group_key(&self, expr: Expr, stage: &Stage) -> Result<Expr, EngineError> {
+        let float = matches!(expr.get_type(stage.builder().schema())?, DataType::Float32 | DataType::Float64);
+        Ok(if float { canonical_float::call(expr) } else { expr })
+    }
+
+    fn ordered(&self, mut stage: Stage, orders: &[BoundOrder]) -> Result<Stage, EngineError> {
+        let mut keys = Vec::with_capacity(orders.len() + stage.order.len());
+        for order in orders {
+            let expr;
+            (stage, expr) = self.sort_key(stage, &order.expr)?;
+            if expr.any_column_refs() {
+                keys.push(OrderKey { expr, descending: order.descending });
+            }
+        }
+        keys.extend(stage.order.iter().cloned());
+        Ok(Stage { order: keys, ..stage })
+    }
+
+    /// A total order that extends the one there is; rows that it does not tell apart are equal.
+    pub fn total(&self, stage: &Stage) -> Vec<OrderKey> {
+        let mut keys = stage.order.clone();
+        let all: Vec<Expr> = if stage.unique { Vec::new() } else { stage.columns().iter().flatten().cloned().collect() };
+        for expr in stage.identity.iter().cloned().chain(all) {
+            if !keys.iter().any(|key| key.expr == expr) {
+                keys.push(OrderKey { expr, descending: false });
+            }
+        }
+        keys
+    }
+
+    fn limited(&self, stage: Stage, skip: u64, top: Option<u64>, partition: &[usize]) -> Result<Stage, EngineError> {
+        let order = self.total(&stage);
+        if !partition.is_empty() {
+            let (stage, number) = self.numbered(stage, &order, partition)?;
+            let mut condition = number.clone().gt(lit(skip));
+            if let Some(top) = top {
+                condition = condition.and(number.lt_eq(lit(skip.saturating_add(top))));
+            }
+            return Ok(Stage { order, ..stage.step(|builder| builder.filter(condition))? });
+        }
+        let limit =
+            |rows: u64| usize::try_from(rows).map_err(|_| EngineError::Invalid(format!("{rows} rows are too many to skip or take")));
+        let (skip, top) = (limit(skip)?, top.map(limit).transpose()?);
+        let stage = if order.is_empty() { stage } else { stage.step(|builder| builder.sort(sort(&order)))? };
+        Ok(Stage { order, ..stage.step(|builder| builder.limit(skip, top))? })
+    }
+
+    /// Appends the number of each row in an order, from 1, within its group.
+    fn numbered(&self, stage: Stage, order: &[OrderKey], partition: &[usize]) -> Result<(Stage, Expr), EngineError> {
+        let groups = self.partition(&stage, partition)?;
+        let window = row_number().partition_by(groups).order_by(sort(order)).build()?;
+        self.windowed(stage, window)
+    }
+
+    /// What tells groups apart.
+    fn partition(&self, stage: &Stage, partition: &[usize]) -> Result<Vec<Expr>, EngineError> {
+        self.at(stage, partition)?.into_iter().map(|expr| self.group_key(expr, stage)).collect()
+    }
+
+    fn distinct(&self, stage: Stage, keep: &[usize]) -> Result<Stage, EngineError> {
+        let names: Vec<String> = keep.iter().map(|_| self.name()).collect();
+        let keys = self.partition(&stage, keep)?.into_iter().zip(&names).map(|(expr, name)| expr.alias(name));
+        let builder = stage.rows.builder.project(keys.collect::<Vec<_>>())?.distinct()?;
+        let columns: Vec<Expr> = names.into_iter().map(|name| Expr::Column(Column::from_name(name))).collect();
+        Ok(Stage::grouped(builder, columns.clone(), columns))
+    }
+}
+
+impl Stage {
+    /// Groups, which their keys tell apart.
+    fn grouped(builder: LogicalPlanBuilder, columns: Vec<Expr>, keys: Vec<Expr>) -> Stage {
+        let rows = Rows::over(builder, None, columns.into_iter().map(Some).collect());
+        Stage { rows, order: Vec::new(), identity: keys, unique: true, numbered: false }
+    }
+
+    pub fn builder(&self) -> &LogicalPlanBuilder {
+        &self.rows.builder
+    }
+
+    /// What each position of the row type is; nothing for a column that the caller does not see.
+    pub fn columns(&self) -> &[Option<Expr>] {
+        self.rows.scopes.first().map_or(&[], |scope| scope.columns.as_slice())
+    }
+
+    /// Appends columns to the row type.
+    fn append(&mut self, columns: impl IntoIterator<Item = Option<Expr>>) {
+        if let Some(scope) = self.rows.scopes.first_mut() {
+            scope.columns.extend(columns);
+        }
+    }
+
+    /// Every column of the plan.
+    fn all(&self) -> Vec<Expr> {
+        self.builder().schema().columns().into_iter().map(Expr::Column).collect()
+    }
+
+    /// The same rows after a step that keeps the columns.
+    fn step(
+        mut self,
+        step: impl FnOnce(LogicalPlanBuilder) -> datafusion::common::Result<LogicalPlanBuilder>,
+    ) -> Result<Stage, EngineError> {
+        self.rows.builder = step(self.rows.builder)?;
+        Ok(self)
+    }
+}
+
+/// Nulls are the lowest values.
+pub(super) fn sort(keys: &[OrderKey]) -> Vec<SortExpr> {
+    keys.iter().map(|key| SortExpr::new(key.expr.clone(), !key.descending, !key.descending)).collect()
+}

@@ -1,0 +1,112 @@
+//! The options that come after `$apply`: they see the rows that come out of it (section 3).
+
+use super::Binder;
+use super::state::State;
+use crate::bind::expand;
+use crate::bound::BoundQuery;
+use crate::error::ODataError;
+use crate::syntax::{ExpandItem, Options, SelectItem};
+
+/// Options that are executed after `$apply`; `$format` and `$skiptoken` by others.
+const BUILT: [&str; 11] =
+    ["$apply", "$compute", "$search", "$filter", "$orderby", "$expand", "$select", "$top", "$skip", "$count", "$format"];
+
+/// Binds the options, in the order in which they are evaluated.
+pub(super) fn options<'a>(binder: &Binder<'a>, state: &mut State<'a>, options: &Options, query: &mut BoundQuery) -> Result<(), ODataError> {
+    let target = |option: &'static str| binder.place.nested_in.unwrap_or(option);
+    if let Some(name) = options.given().find(|name| !BUILT.contains(name) && *name != "$skiptoken") {
+        return Err(ODataError::not_implemented(format!("the query option {name} after $apply")).at(target(name), None));
+    }
+    if let Some(items) = &options.compute {
+        binder.compute(state, items, target("$compute"))?;
+    }
+    if options.search.is_some() {
+        return Err(ODataError::not_implemented("$search after $apply").at(target("$search"), None));
+    }
+    if let Some(condition) = &options.filter {
+        binder.filter(state, condition, target("$filter"))?;
+    }
+    if let Some(items) = &options.order_by {
+        binder.order_by(state, items, target("$orderby"))?;
+    }
+    if let Some(items) = &options.expand {
+        expanded(binder, state, items, query, target("$expand"))?;
+    }
+    match &options.select {
+        Some(items) => {
+            query.select = select(binder, state, items, target("$select"))?;
+            query.selected = true;
+        }
+        None => query.select = state.rows.shown.clone(),
+    }
+    query.top = options.top;
+    query.skip = options.skip.unwrap_or(0);
+    query.count = options.count.unwrap_or(false);
+    Ok(())
+}
+
+/// What was grouped by or joined is shown; relationships of entities are expanded as always.
+fn expanded<'a>(
+    binder: &Binder<'a>,
+    state: &mut State<'a>,
+    items: &[ExpandItem],
+    query: &mut BoundQuery,
+    target: &'static str,
+) -> Result<(), ODataError> {
+    let mut others = Vec::new();
+    for item in items {
+        let at = Some(item.span.start);
+        let joined = state.rows.navigations.contains(&item.path) && !state.reached.iter().any(|r| r.path.is_empty() && has(r.table, item));
+        if joined {
+            if let Some(option) = item.options.given().next() {
+                let what = format!("the option {option} inside '{}', which $apply made", item.path.join("/"));
+                return Err(ODataError::not_implemented(what).at(target, at));
+            }
+            for index in state.rows.below(&item.path) {
+                if !state.rows.shown.contains(&index) {
+                    state.rows.shown.push(index);
+                }
+            }
+        } else if state.rows.row_type.table.is_none() {
+            return Err(state.unknown(&Binder { target, ..*binder }, &item.path, item.span));
+        } else {
+            others.push(item.clone());
+        }
+    }
+    query.expand = expand::expand(binder.place, &others)?;
+    Ok(())
+}
+
+fn has(table: &portico_catalog::TableView, item: &ExpandItem) -> bool {
+    item.path.first().is_some_and(|name| table.relationship(name).is_some())
+}
+
+/// Positions of the selected columns, in the order of the rows; while they are entities, with their keys.
+fn select<'a>(binder: &Binder<'a>, state: &State<'a>, items: &[SelectItem], target: &'static str) -> Result<Vec<usize>, ODataError> {
+    let mut wanted: Vec<usize> = match (&state.rows.row_type.table, state.reached.first()) {
+        (Some(_), Some(reached)) => reached.table.table.key.clone(),
+        _ => Vec::new(),
+    };
+    for item in items {
+        let at = Some(item.span.start);
+        let shown = item.path.join("/");
+        if item.options.is_some() || item.parameters.is_some() {
+            return Err(ODataError::not_implemented(format!("parentheses after '{shown}' in $select after $apply")).at(target, at));
+        }
+        match item.path.as_slice() {
+            [star] if star == "*" => wanted.extend(&state.rows.shown),
+            [name, ..] if name.contains('.') || name.starts_with(['$', '@']) => {
+                return Err(ODataError::not_implemented(format!("'{shown}' in $select after $apply")).at(target, at));
+            }
+            path => {
+                let found: Vec<usize> = state.rows.below(path).into_iter().filter(|index| state.rows.shown.contains(index)).collect();
+                let link = state.reached.iter().any(|r| r.path.is_empty() && path.len() == 1 && r.table.relationship(&path[0]).is_some());
+                if found.is_empty() && !link {
+                    return Err(state.unknown(&Binder { target, ..*binder }, path, item.span));
+                }
+                wanted.extend(found);
+            }
+        }
+    }
+    Ok(state.rows.shown.iter().copied().filter(|index| wanted.contains(index)).collect())
+}

@@ -1,0 +1,229 @@
+//! `$apply` (Data Aggregation 4.0, section 3): transformations with their names resolved against the rows that each is given, and the
+//! options that come after it. It must not know how transformations are executed.
+
+mod aggregate;
+mod concat;
+mod group;
+mod join;
+mod later;
+mod state;
+
+use super::options::Place;
+use super::scope::Scope;
+use crate::bound::apply::{BoundAmount, BoundApply, BoundTransformation};
+use crate::bound::{BoundComputed, BoundExpr, BoundOrder, BoundQuery};
+use crate::error::ODataError;
+use crate::syntax::{ComputeItem, Expr, Name, Options, OrderItem, RankedMeasure, Span, Transformation, TransformationKind as Kind};
+use crate::value_type::{RowColumn, ValueType};
+use portico_catalog::{ModelView, RelationshipView, TableView};
+use portico_provider_api::{ScalarType, Value};
+use state::State;
+
+/// Most transformations after `rollup` and `concat` are spelt out.
+const MAX_TRANSFORMATIONS: usize = 1_000;
+
+/// What does not change from one transformation to the next.
+#[derive(Clone, Copy)]
+pub(super) struct Binder<'a> {
+    place: &'a Place<'a>,
+    view: &'a ModelView,
+    /// The table whose entities are transformed.
+    base: &'a TableView,
+    /// The option that is bound.
+    target: &'a str,
+}
+
+/// Binds `$apply` and the options after it.
+pub(super) fn query<'a>(place: &'a Place<'a>, transformations: &[Transformation], options: &Options) -> Result<BoundQuery, ODataError> {
+    let target = place.nested_in.unwrap_or("$apply");
+    let binder = Binder { place, view: place.view, base: place.table, target };
+    let mut state = State::of(place.table);
+    binder.sequence(&mut state, transformations)?;
+    let mut query = BoundQuery::of(&place.table.table.name, Vec::new());
+    later::options(&binder, &mut state, options, &mut query)?;
+    query.apply = Some(BoundApply { transformations: state.out, rows: state.rows, nested: Vec::new() });
+    Ok(query)
+}
+
+impl<'a> Binder<'a> {
+    pub(super) fn wrong(&self, span: Span, message: impl Into<String>) -> ODataError {
+        ODataError::bad_request(message).at(self.target, Some(span.start))
+    }
+
+    pub(super) fn not_built(&self, span: Span, what: impl std::fmt::Display) -> ODataError {
+        ODataError::not_implemented(what).at(self.target, Some(span.start))
+    }
+
+    /// The table that a relationship leads to.
+    fn far(&self, relationship: &RelationshipView, span: Span) -> Result<&'a TableView, ODataError> {
+        let to = self.view.table(&relationship.to);
+        to.ok_or_else(|| self.wrong(span, format!("'{}' leads nowhere", relationship.name)))
+    }
+
+    /// Whether the entities have a property of that name.
+    fn is_declared(&self, name: &str) -> bool {
+        let complex = self.base.table.overlay.complex.iter().any(|complex| complex.name == name);
+        complex || self.base.column(name).is_some() || self.base.relationship(name).is_some()
+    }
+
+    /// Where expressions over the rows look their names up.
+    fn scope<'s>(&'s self, state: &State<'a>, target: &'s str) -> Scope<'s> {
+        let mut rows = state.rows.row_type.clone();
+        let table = rows.table.is_some().then_some(self.base);
+        // What has been joined along the way is reached as from any entity: the joined columns are not all there is behind a path.
+        if let Some(table) = table {
+            for column in rows.columns.iter_mut().skip(table.table.columns.len()) {
+                if column.path.first().is_some_and(|name| table.relationship(name).is_some()) {
+                    column.path.clear();
+                }
+            }
+        }
+        let scope = Scope::new(self.view, table, &rows, self.place.aliases, target);
+        if self.place.nested_in.is_some() { scope.without_it() } else { scope }
+    }
+
+    fn sequence(&self, state: &mut State<'a>, transformations: &[Transformation]) -> Result<(), ODataError> {
+        transformations.iter().try_for_each(|transformation| self.one(state, transformation))
+    }
+
+    fn one(&self, state: &mut State<'a>, transformation: &Transformation) -> Result<(), ODataError> {
+        let span = transformation.span;
+        if state.out.len() > MAX_TRANSFORMATIONS {
+            return Err(self.wrong(span, format!("$apply has more than {MAX_TRANSFORMATIONS} transformations")));
+        }
+        match &transformation.kind {
+            Kind::Identity => Ok(()),
+            Kind::Filter(condition) => self.filter(state, condition, self.target),
+            Kind::Compute(items) => self.compute(state, items, self.target),
+            Kind::OrderBy(items) => self.order_by(state, items, self.target),
+            Kind::Skip(skip) => {
+                let partition = state.partition.clone();
+                state.out.push(BoundTransformation::Limit { skip: *skip, top: None, partition });
+                Ok(())
+            }
+            Kind::Top(top) => {
+                let partition = state.partition.clone();
+                state.out.push(BoundTransformation::Limit { skip: 0, top: Some(*top), partition });
+                Ok(())
+            }
+            Kind::Ranked { end, measure, amount, by } => {
+                let (by, amount) = self.ranked(state, *measure, amount, by)?;
+                let partition = state.partition.clone();
+                state.out.push(BoundTransformation::Ranked { end: *end, by, amount, partition });
+                Ok(())
+            }
+            Kind::Aggregate(items) => self.aggregate(state, items),
+            Kind::GroupBy { elements, then } => self.group_by(state, elements, then, span),
+            Kind::Concat(sequences) => self.concat(state, sequences, span),
+            Kind::Join { outer, path, alias, then } => self.join(state, *outer, path, alias, then),
+            Kind::Search(_) => Err(self.not_built(span, "the transformation search")),
+            Kind::Nest { path: None, .. } => Err(self.not_built(span, "the transformation nest")),
+            Kind::Nest { path: Some(_), .. } => Err(self.not_built(span, "the transformation addnested")),
+            Kind::Relatives { descendants: true, .. } => Err(self.not_built(span, "the transformation descendants")),
+            Kind::Relatives { descendants: false, .. } => Err(self.not_built(span, "the transformation ancestors")),
+            Kind::Traverse { .. } => Err(self.not_built(span, "the transformation traverse")),
+            Kind::Function { name, .. } => Err(self.not_built(span, format!("the transformation '{name}'"))),
+        }
+    }
+
+    fn filter(&self, state: &mut State<'a>, condition: &Expr, target: &str) -> Result<(), ODataError> {
+        let condition = self.scope(state, target).predicate(condition)?;
+        state.out.push(BoundTransformation::Filter(condition));
+        Ok(())
+    }
+
+    /// Each item sees those before it.
+    fn compute(&self, state: &mut State<'a>, items: &[ComputeItem], target: &str) -> Result<(), ODataError> {
+        for item in items {
+            let (expr, value_type) = self.scope(state, target).value(&item.expr)?;
+            self.new_name(state, &item.name, target)?;
+            let column = RowColumn { path: vec![item.name.text.clone()], value_type, nullable: true, dynamic: true };
+            state.out.push(BoundTransformation::Compute(vec![BoundComputed { expr, column: column.clone() }]));
+            state.append(column);
+        }
+        Ok(())
+    }
+
+    /// That an alias is none of the names that there are (section 3.1.1).
+    fn new_name(&self, state: &State<'a>, alias: &Name, target: &str) -> Result<(), ODataError> {
+        let taken = state.columns().iter().any(|column| column.path.first() == Some(&alias.text));
+        if !taken && !self.is_declared(&alias.text) {
+            return Ok(());
+        }
+        let message = format!("the alias '{}' is the name of a property: choose another", alias.text);
+        Err(ODataError::bad_request(message).at(target, Some(alias.span.start)))
+    }
+
+    fn order_by(&self, state: &mut State<'a>, items: &[OrderItem], target: &str) -> Result<(), ODataError> {
+        let mut orders = Vec::with_capacity(items.len());
+        for item in items {
+            let scope = self.scope(state, target);
+            let (expr, value_type) = scope.value(&item.expr)?;
+            self.ordered(value_type.scalar(), item.expr.span, target)?;
+            let expr = scope.order(expr, &value_type);
+            orders.push(BoundOrder { expr, descending: item.descending });
+        }
+        state.out.push(BoundTransformation::OrderBy(orders));
+        Ok(())
+    }
+
+    fn ordered(&self, scalar_type: ScalarType, span: Span, target: &str) -> Result<(), ODataError> {
+        let error = match scalar_type {
+            ScalarType::Binary => ODataError::bad_request("values of type Edm.Binary have no order"),
+            ScalarType::Json => ODataError::not_implemented("the order of a JSON property"),
+            _ => return Ok(()),
+        };
+        Err(error.at(target, Some(span.start)))
+    }
+
+    /// The arguments of `topcount` and its like.
+    fn ranked(&self, state: &State<'a>, measure: RankedMeasure, amount: &Expr, by: &Expr) -> Result<(BoundExpr, BoundAmount), ODataError> {
+        let scope = self.scope(state, self.target);
+        let (value, amount_type) = scope.value(amount)?;
+        let BoundExpr::Literal(constant) = &value else {
+            return Err(self.not_built(amount.span, "a first argument that is not a number"));
+        };
+        let (by_expr, by_type) = scope.value(by)?;
+        let wrong = |message: &str| self.wrong(amount.span, message);
+        if measure == RankedMeasure::Count {
+            self.ordered(by_type.scalar(), by.span, self.target)?;
+            let by_expr = scope.order(by_expr, &by_type);
+            let count = match constant {
+                Value::Int32(count) => u64::try_from(*count).unwrap_or(0),
+                Value::Int64(count) => u64::try_from(*count).unwrap_or(0),
+                _ => 0,
+            };
+            let positive = (count > 0).then_some(BoundAmount::Count(count));
+            return positive.map(|amount| (by_expr, amount)).ok_or_else(|| wrong("the first argument must be a whole number above 0"));
+        }
+        if !is_number(&by_type) {
+            return Err(self.wrong(by.span, "the second argument must be a number"));
+        }
+        if !is_number(&amount_type) || constant.is_null() {
+            return Err(wrong("the first argument must be a number"));
+        }
+        if measure == RankedMeasure::Sum {
+            return Ok((by_expr, BoundAmount::Sum(value)));
+        }
+        let percent = as_float(constant);
+        if !(percent > 0.0 && percent <= 100.0) {
+            return Err(wrong("the first argument must be above 0 and at most 100"));
+        }
+        Ok((by_expr, BoundAmount::Percent(value)))
+    }
+}
+
+fn is_number(value_type: &ValueType) -> bool {
+    matches!(value_type, ValueType::Scalar(scalar_type) if scalar_type.is_numeric())
+}
+
+fn as_float(value: &Value) -> f64 {
+    match value {
+        Value::Int16(number) => f64::from(*number),
+        Value::Int32(number) => f64::from(*number),
+        Value::Int64(number) => *number as f64,
+        Value::Float32(number) | Value::Float64(number) => number.0,
+        Value::Decimal { unscaled, scale, .. } => unscaled.to_string().parse::<f64>().unwrap_or(f64::NAN) / 10_f64.powi(i32::from(*scale)),
+        _ => f64::NAN,
+    }
+}

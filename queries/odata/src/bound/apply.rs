@@ -1,0 +1,214 @@
+//! Bound `$apply`: transformations over the rows before them, each with the columns that it reads by position. What the specification
+//! derives from others (`rollup`, `from`, aggregation along a path) is spelt out, so that there are few to execute. It must not know how
+//! rows are fetched.
+
+use super::{BoundComputed, BoundExpand, BoundExpr, BoundOrder};
+use crate::syntax::RankedEnd;
+use crate::value_type::{RowColumn, RowType};
+use std::collections::BTreeSet;
+
+/// `$apply`: what is done with the rows, and what comes out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundApply {
+    /// First to last. Those that options after `$apply` amount to (`$compute`, `$filter`, `$orderby`) come last.
+    pub transformations: Vec<BoundTransformation>,
+    /// The rows that come out.
+    pub rows: AppliedRows,
+    /// Collections that the rows hold: of `nest`, `addnested`.
+    pub nested: Vec<BoundNested>,
+}
+
+/// Rows between two transformations.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AppliedRows {
+    /// Their columns. While they are entities, those of the table come first.
+    pub row_type: RowType,
+    /// Positions of the columns that belong to the answer, in order; the others are only there to be computed with.
+    pub shown: Vec<usize>,
+    /// Where not all rows have all properties.
+    pub presence: Option<BoundPresence>,
+    /// Paths of columns that lead along a navigation property: all columns whose path begins so are of one related entity.
+    pub navigations: BTreeSet<Vec<String>>,
+}
+
+/// Which rows have which properties.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundPresence {
+    /// Position of a column with a 64-bit integer, which no name finds: which entry of `lacks` holds for the row.
+    pub position: usize,
+    /// For each value of it, the shown columns that such rows do not have.
+    pub lacks: Vec<BTreeSet<usize>>,
+}
+
+/// A transformation. Expressions are over the rows that it is given. A `partition` is the columns that tell groups apart when it stands
+/// inside `groupby`: it is done within each group. Without columns all rows are one group.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BoundTransformation {
+    /// Keeps the rows of which the condition is true.
+    Filter(BoundExpr),
+    /// Appends columns.
+    Compute(Vec<BoundComputed>),
+    /// Sorts; rows that it does not tell apart keep their order.
+    OrderBy(Vec<BoundOrder>),
+    /// `skip` and `top`, in the order there is, made total.
+    Limit {
+        /// Rows to leave out.
+        skip: u64,
+        /// Rows to keep at most after that.
+        top: Option<u64>,
+        /// Groups.
+        partition: Vec<usize>,
+    },
+    /// `topcount` and its like.
+    Ranked {
+        /// Which end of the ranking.
+        end: RankedEnd,
+        /// By what rows are ranked.
+        by: BoundExpr,
+        /// How many of them.
+        amount: BoundAmount,
+        /// Groups.
+        partition: Vec<usize>,
+    },
+    /// Appends all columns of the rows that a relationship leads to.
+    Follow(BoundFollow),
+    /// Keeps these columns, in this order, and of equal rows one.
+    Distinct(Vec<usize>),
+    /// Does something with each group. A group that loses its rows on the way is still one where the rows are aggregated.
+    Group {
+        /// The columns that tell groups apart, those of the groups around among them.
+        keys: Vec<usize>,
+        /// What is done; each of these has the keys as its partition.
+        then: Vec<BoundTransformation>,
+    },
+    /// One row per group: the keys, then a column per item. Without keys exactly one row.
+    Aggregate {
+        /// The columns that tell groups apart.
+        keys: Vec<usize>,
+        /// What is computed of each group.
+        items: Vec<BoundAggregate>,
+    },
+    /// The results of all branches, one after the other.
+    Concat {
+        /// The branches.
+        branches: Vec<BoundBranch>,
+        /// The columns of the result. The last one is that of [`BoundPresence`].
+        columns: Vec<RowColumn>,
+    },
+    /// Each row as many times as a relationship leads to something.
+    Join(Box<BoundJoin>),
+}
+
+/// How much a ranking keeps.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BoundAmount {
+    /// So many rows.
+    Count(u64),
+    /// Rows until what they are ranked by adds up to this constant.
+    Sum(BoundExpr),
+    /// Rows until what they are ranked by adds up to so many hundredths of the sum over all rows; a constant.
+    Percent(BoundExpr),
+}
+
+/// A relationship that is followed from the rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundFollow {
+    /// The virtual table whose columns are among those of the rows.
+    pub table: String,
+    /// Position of its first column.
+    pub first: usize,
+    /// Position of the relationship in that table.
+    pub relationship: usize,
+    /// The virtual table that it leads to, all of whose columns are appended.
+    pub to: String,
+    /// Whether rows stay from which it leads nowhere; what is appended is null then.
+    pub outer: bool,
+}
+
+/// One item of `aggregate`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundAggregate {
+    /// What is done with the rows of all groups before they are aggregated.
+    pub before: Vec<BoundTransformation>,
+    /// Positions, in the rows after that, of the columns that tell groups apart, in the order of the keys of the transformation.
+    pub keys: Vec<usize>,
+    /// How values become one.
+    pub method: BoundMethod,
+    /// The values; without them rows are counted. Nulls do not count.
+    pub argument: Option<BoundExpr>,
+    /// Name and type of the result.
+    pub column: RowColumn,
+}
+
+/// How values become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BoundMethod {
+    /// Their sum; null without values.
+    Sum,
+    /// The least; null without values.
+    Min,
+    /// The greatest; null without values.
+    Max,
+    /// Their sum, divided by their number; null without values.
+    Average,
+    /// How many different ones there are.
+    CountDistinct,
+    /// How many there are.
+    Count,
+}
+
+/// One sequence of `concat`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundBranch {
+    /// What is done.
+    pub then: Vec<BoundTransformation>,
+    /// For each column of the result but the last, its position in what comes out; nothing where the branch has none.
+    pub columns: Vec<Option<usize>>,
+    /// The number of the branch's first pattern in [`BoundPresence::lacks`] of the result.
+    pub first_pattern: i64,
+    /// Position of the branch's own patterns in what comes out.
+    pub pattern: Option<usize>,
+}
+
+/// `join` and `outerjoin`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundJoin {
+    /// What is followed. Only `columns` are appended.
+    pub follow: BoundFollow,
+    /// What is done with the rows that each row leads to. They have the columns of their table, then those that link them to the row
+    /// that they belong to, which are the partition.
+    pub then: Vec<BoundTransformation>,
+    /// Where the linking columns are after that.
+    pub link: Vec<usize>,
+    /// Which columns are appended, of those that come out of it.
+    pub columns: Vec<usize>,
+}
+
+/// A collection that the rows hold.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BoundNested {
+    /// `addnested`: what is done with related entities. The query has an `$apply` of its own.
+    Related(BoundExpand),
+    /// `nest`: what is done with all rows that there were. The answer has one row.
+    All {
+        /// Its name.
+        name: String,
+        /// What is done with the rows of the set.
+        apply: BoundApply,
+    },
+}
+
+impl AppliedRows {
+    /// The rows of a table as they are, with the shown columns.
+    #[must_use]
+    pub fn of(row_type: RowType, shown: Vec<usize>) -> AppliedRows {
+        AppliedRows { row_type, shown, presence: None, navigations: BTreeSet::new() }
+    }
+
+    /// Positions of the columns whose path is this one or begins with it.
+    #[must_use]
+    pub fn below(&self, path: &[String]) -> Vec<usize> {
+        let columns = self.row_type.columns.iter().enumerate();
+        columns.filter(|(_, column)| !column.path.is_empty() && column.path.starts_with(path)).map(|(index, _)| index).collect()
+    }
+}
