@@ -494,7 +494,7 @@ async fn run(outer: Arc<Call>, prepared: Prepared, number: usize) -> Response<Bo
     let version = negotiated(&prepared.headers);
     let head = prepared.method == Method::HEAD;
     let outcome = within(outer, prepared, id, &trace).await;
-    let mut response = concluded(&trace, outcome, head);
+    let mut response = concluded(&trace, outcome, head, None);
     respond::set(response.headers_mut(), respond::ODATA_VERSION, version.as_str());
     response
 }
@@ -516,7 +516,7 @@ async fn within(outer: Arc<Call>, prepared: Prepared, request_id: String, trace:
         target,
         version: negotiated(&prepared.headers),
         headers: prepared.headers,
-        in_batch: true,
+        alone: false,
     };
     dispatch(call, prepared.method, Body::from(prepared.body)).await
 }

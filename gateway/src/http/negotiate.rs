@@ -1,8 +1,8 @@
 //! Content negotiation: `Accept`, `$format`, `Content-Type` and the OData version headers. It must not know what is answered.
 
 use crate::error::{Code, RequestError};
-use portico_odata::header::Version;
-use portico_odata::json::MetadataLevel;
+use portico_odata::header::answer_version;
+use portico_odata::json::{MetadataLevel, ODataVersion};
 
 /// One media range of an `Accept` header, or a media type.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,7 +56,7 @@ impl MediaRange {
     }
 }
 
-fn quality(text: &str) -> u16 {
+pub(super) fn quality(text: &str) -> u16 {
     match text.parse::<f32>() {
         // Three digits are all that the protocol knows.
         Ok(value) if (0.0..=1.0).contains(&value) => (value * 1000.0).round() as u16,
@@ -93,6 +93,34 @@ fn preference<'a>(ranges: &'a [MediaRange], main: &str, sub: &str) -> (u16, Opti
     let covering = ranges.iter().filter_map(|range| range.precision(main, sub).map(|precision| (precision, range)));
     let best = covering.reduce(|best, next| if (next.0, next.1.quality) > (best.0, best.1.quality) { next } else { best });
     best.map_or((0, None), |(_, range)| (range.quality, Some(range)))
+}
+
+/// Whether a media type is accepted by its name, and not only as one of many.
+pub fn names(ranges: &[MediaRange], main: &str, sub: &str) -> bool {
+    preference(ranges, main, sub).1.is_some_and(|range| range.main == main && range.sub == sub && range.quality > 0)
+}
+
+/// Checks `Accept-Charset`: answers are in UTF-8.
+///
+/// # Errors
+/// `NotAcceptable` for a client that does not read it.
+pub fn charset(accept: Option<&str>) -> Result<(), RequestError> {
+    let (mut own, mut any, mut listed) = (None, None, false);
+    for entry in accept.unwrap_or_default().split(',') {
+        let mut parts = entry.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="))).map_or(1000, quality);
+        listed |= !name.is_empty();
+        match name.as_str() {
+            "utf-8" | "utf8" => own = Some(weight),
+            "*" => any = Some(weight),
+            _ => {}
+        }
+    }
+    if !listed || own.or(any).unwrap_or(0) > 0 {
+        return Ok(());
+    }
+    Err(RequestError::new(Code::NotAcceptable, "answers are in UTF-8, which the request does not accept").about("Accept-Charset"))
 }
 
 /// Whether a media type is accepted.
@@ -181,14 +209,14 @@ pub fn require_json(content_type: Option<&str>) -> Result<(), RequestError> {
 ///
 /// # Errors
 /// `InvalidRequest` when the client does not understand 4.0, or sends another version.
-pub fn version(version: Option<&str>, max_version: Option<&str>) -> Result<Version, RequestError> {
+pub fn version(version: Option<&str>, max_version: Option<&str>) -> Result<ODataVersion, RequestError> {
     if let Some(version) = version
         && !matches!(version.trim().split(';').next().unwrap_or_default().trim(), "4.0" | "4.01")
     {
         let message = "the request is in a version of OData that is not understood here: 4.0 and 4.01 are";
         return Err(RequestError::new(Code::InvalidRequest, message).about("OData-Version"));
     }
-    Ok(Version::negotiate(max_version)?)
+    Ok(answer_version(max_version)?)
 }
 
 #[cfg(test)]
@@ -251,6 +279,23 @@ mod tests {
     }
 
     #[test]
+    fn utf_8_must_be_acceptable() {
+        for good in [None, Some(""), Some("UTF-8"), Some("iso-8859-1;q=0.5, utf-8;q=0.1"), Some("latin1, *;q=0.2")] {
+            assert!(charset(good).is_ok(), "{good:?}");
+        }
+        for bad in ["iso-8859-1", "utf-8;q=0, *", "*;q=0"] {
+            assert_eq!(charset(Some(bad)).unwrap_err().code, Code::NotAcceptable, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_format_can_be_meant_by_name() {
+        let meant = |accept| names(&accepted(Some(accept)), "application", "http");
+        assert!(meant("application/json, application/http;q=0.5"));
+        assert!(!meant("*/*") && !meant("application/*") && !meant("application/http;q=0") && !meant("application/json"));
+    }
+
+    #[test]
     fn bodies_are_json() {
         for good in ["application/json", "application/json;charset=UTF-8;IEEE754Compatible=true", "Application/JSON;odata=verbose"] {
             assert!(require_json(Some(good)).is_ok(), "{good}");
@@ -263,11 +308,11 @@ mod tests {
     #[test]
     fn versions_below_4_are_refused() {
         for (own, most, expected) in [
-            (None, None, Version::V4_0),
-            (Some("4.0"), Some("4.0"), Version::V4_0),
-            (Some("4.01"), None, Version::V4_0),
-            (Some("4.01"), Some("4.01"), Version::V4_01),
-            (Some("4.0;NetFx"), Some("4.0;NetFx"), Version::V4_0),
+            (None, None, ODataVersion::V40),
+            (Some("4.0"), Some("4.0"), ODataVersion::V40),
+            (Some("4.01"), None, ODataVersion::V40),
+            (Some("4.01"), Some("4.01"), ODataVersion::V401),
+            (Some("4.0;NetFx"), Some("4.0;NetFx"), ODataVersion::V40),
         ] {
             assert_eq!(version(own, most).unwrap(), expected, "{own:?} {most:?}");
         }

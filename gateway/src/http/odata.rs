@@ -3,32 +3,37 @@
 use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service, not_yet_known};
 use crate::http::negotiate::{JsonFormat, accepted, accepts};
-use crate::http::respond::{self, PREFERENCE_APPLIED};
+use crate::http::respond;
 use crate::http::stream::{self, Chunk, Producer, Streaming};
 use crate::pipeline;
 use crate::telemetry::Trace;
 use arrow::array::{Array, StringArray};
 use axum::body::Body;
-use axum::http::{Response, StatusCode, header};
+use axum::http::{HeaderMap, Response, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use portico_engine::{Answer, EntityAnswer, EntityRead, EntityRows, Paging, Statement};
-use portico_odata::header::{Preferences, match_condition, matches, preferences};
-use portico_odata::json::{JsonOptions, JsonWriter, ODataVersion, context_url, entity_links};
+use portico_odata::header::{Handling, OmitValues, Preferences, match_condition, matches, preferences};
+use portico_odata::json::{JsonOptions, JsonWriter, context_url, entity_links};
 use portico_odata::skiptoken::{QueryHash, SkipToken, next_link, query_hash};
 use portico_odata::syntax::{Request, Resource};
-use portico_odata::{BoundRead, EntityBatch, EntityShape, ReadKind, bind, metadata};
+use portico_odata::{BoundRead, EntityBatch, EntityShape, MatchCondition, ReadKind, bind, metadata};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
+
+/// What the HTTP library takes.
+const LONGEST_URL: usize = 65_534;
+/// Room for a continuation in a link.
+const TOKEN_ROOM: usize = 2_048;
 
 /// Answers a GET or HEAD.
 ///
 /// # Errors
 /// Any.
 pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, RequestError> {
-    let request = portico_odata::parse::request(&service.resource, call.target.query.as_deref())?;
+    let request = service.parse(call)?;
     match &request.resource {
         Resource::ServiceDocument => service_document(call, service, &request),
-        Resource::Metadata => metadata_document(call, service),
+        Resource::Metadata => metadata_document(call, service, &request),
         Resource::Batch => Err(RequestError::new(Code::MethodNotAllowed, "$batch is asked with POST").allowing("POST")),
         Resource::EntitySet(segments) => {
             segments.first().map_or(Ok(()), |first| not_yet_known(call, service, &first.name))?;
@@ -41,31 +46,32 @@ fn service_document(call: &Call, service: &Service, request: &Request) -> Result
     call.trace.set_statement("service document");
     let format = JsonFormat::negotiate(request.options.format.as_deref(), call.header("accept").as_deref())?;
     let body = metadata::service_document(&service.view, &service.root);
-    let mut response = respond::complete(StatusCode::OK, &format.content_type().replace("odata.streaming=true;", ""), body);
+    validated(call, &format.content_type().replace("odata.streaming=true;", ""), body)
+}
+
+/// A document with an ETag over its bytes, or 304 for a client that has it already.
+fn validated(call: &Call, content_type: &str, body: impl Into<Bytes>) -> Result<Response<Body>, RequestError> {
+    let body = body.into();
+    let etag = format!("\"{}\"", Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>());
+    let condition = match_condition("If-None-Match", call.header("if-none-match").as_deref())?;
+    let unchanged = matches(&condition, &etag);
+    let mut response =
+        if unchanged { respond::empty(StatusCode::NOT_MODIFIED) } else { respond::complete(StatusCode::OK, content_type, body) };
+    respond::set(response.headers_mut(), header::ETAG, &etag);
     respond::set(response.headers_mut(), header::CACHE_CONTROL, "private, no-cache");
     Ok(response)
 }
 
-fn metadata_document(call: &Call, service: &Service) -> Result<Response<Body>, RequestError> {
+fn metadata_document(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
     call.trace.set_statement("metadata");
     let ranges = accepted(call.header("accept").as_deref());
-    let explicit = portico_odata::parse::request(&service.resource, call.target.query.as_deref())?.options.format.is_some();
+    let explicit = request.options.format.is_some();
     // Some clients ask for `text/xml`, and proxies put JSON in front: XML is refused only where nothing like it is accepted.
     if !explicit && !accepts(&ranges, "application", "xml") && !accepts(&ranges, "text", "xml") {
         let message = "none of the accepted formats can be written: $metadata is application/xml";
         return Err(RequestError::new(Code::NotAcceptable, message).about("Accept"));
     }
-    let xml = metadata::xml(&service.view)?;
-    let etag = format!("\"{}\"", Sha256::digest(xml.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>());
-    let condition = match_condition("If-None-Match", call.header("if-none-match").as_deref())?;
-    let mut response = if matches(&condition, &etag) {
-        respond::empty(StatusCode::NOT_MODIFIED)
-    } else {
-        respond::complete(StatusCode::OK, "application/xml;charset=utf-8", xml)
-    };
-    respond::set(response.headers_mut(), header::ETAG, &etag);
-    respond::set(response.headers_mut(), header::CACHE_CONTROL, "private, no-cache");
-    Ok(response)
+    validated(call, "application/xml;charset=utf-8", metadata::xml(&service.view)?)
 }
 
 /// How a read is to be answered, known once it is parsed.
@@ -96,14 +102,30 @@ async fn entities(call: &Call, service: &Service, request: &Request) -> Result<R
     let headers = response.headers_mut();
     respond::set(headers, header::AGE, &call.context.journal.age().as_secs().to_string());
     respond::set(headers, header::CACHE_CONTROL, "private, no-cache");
-    if wanted.preferences.max_page_size.is_some() && wanted.bound.kind == ReadKind::Collection {
-        respond::set(
-            headers,
-            PREFERENCE_APPLIED,
-            &format!("{}={}", respond::preference_name("maxpagesize", call.version), wanted.page_size),
-        );
-    }
+    applied(call, &wanted, headers);
     Ok(response)
+}
+
+/// Says which preferences were honoured.
+fn applied(call: &Call, wanted: &Wanted, headers: &mut HeaderMap) {
+    let preferences = &wanted.preferences;
+    if preferences.max_page_size.is_some() && wanted.bound.kind == ReadKind::Collection {
+        respond::applied(headers, &format!("{}={}", respond::preference_name("maxpagesize", call.version), wanted.page_size));
+    }
+    if wanted.bound.kind != ReadKind::Count {
+        match preferences.omit_values {
+            Some(OmitValues::Nulls) => respond::applied(headers, "omit-values=nulls"),
+            Some(OmitValues::Defaults) => respond::applied(headers, "omit-values=defaults"),
+            None => {}
+        }
+        if preferences.include_annotations.is_some() {
+            // Rows carry no annotations besides control information, which is not asked for in this way.
+            respond::applied(headers, &format!("{}=\"-*\"", respond::preference_name("include-annotations", call.version)));
+        }
+    }
+    if preferences.handling == Some(Handling::Strict) {
+        respond::applied(headers, "handling=strict");
+    }
 }
 
 /// Request → statement, and how it is to be answered.
@@ -150,13 +172,14 @@ fn continuation(call: &Call, service: &Service, request: &Request, text: &str, h
 }
 
 /// How JSON is written for this request.
-pub fn json_options(service: &Service, format: JsonFormat, bound: &BoundRead) -> JsonOptions {
+pub fn json_options(call: &Call, service: &Service, format: JsonFormat, bound: &BoundRead) -> JsonOptions {
     let full = format.metadata == portico_odata::json::MetadataLevel::Full;
     JsonOptions {
         ieee754_compatible: format.ieee754_compatible,
         metadata: format.metadata,
-        context_url: Some(context_url(&service.root, &service.view, bound, ODataVersion::V40)),
+        context_url: Some(context_url(&service.root, &service.view, bound, call.version)),
         root_url: service.root.clone(),
+        version: call.version,
         links: if full { entity_links(&service.view) } else { std::collections::BTreeMap::new() },
         ..JsonOptions::default()
     }
@@ -174,12 +197,18 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, mut answer: Ent
         };
     };
     let etag = etag_of(&answer.shape, &batch);
+    let expected = match_condition("If-Match", call.header("if-match").as_deref())?;
+    if expected != MatchCondition::Absent && !etag.as_ref().is_some_and(|etag| matches(&expected, etag)) {
+        let message = "the entity is not in the state that If-Match names";
+        return Err(RequestError::new(Code::PreconditionFailed, message).about("If-Match"));
+    }
     let condition = match_condition("If-None-Match", call.header("if-none-match").as_deref())?;
     let unchanged = etag.as_ref().is_some_and(|etag| matches(&condition, etag));
     let mut response = if unchanged {
         respond::empty(StatusCode::NOT_MODIFIED)
     } else {
-        let options = json_options(service, wanted.format, &wanted.bound);
+        let options =
+            JsonOptions { omit_values: wanted.preferences.omit_values, ..json_options(call, service, wanted.format, &wanted.bound) };
         let body = stream::encode(&call.trace, || JsonWriter::new(&answer.shape, options).entity(&batch))?;
         call.trace.sent(1, body.len() as u64);
         respond::complete(StatusCode::OK, &wanted.format.content_type(), body)
@@ -211,9 +240,15 @@ pub fn etag_of(shape: &EntityShape, batch: &EntityBatch) -> Option<String> {
 }
 
 async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
-    let options = json_options(service, wanted.format, &wanted.bound);
+    let options = JsonOptions { omit_values: wanted.preferences.omit_values, ..json_options(call, service, wanted.format, &wanted.bound) };
     let query = call.target.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
     let url = format!("{}{}{query}", call.root, call.target.path);
+    // A query that came in a body may be too long for a link, and then the rest could not be reached.
+    let most = call.gateway.config.gateway.http.max_url.min(LONGEST_URL);
+    if wanted.page_size > 0 && url.len().saturating_add(TOKEN_ROOM) > most {
+        let message = format!("the link to the next page would be longer than the {most} bytes of a URL: ask without maxpagesize");
+        return Err(RequestError::new(Code::UriTooLong, message));
+    }
     let continued = Continued {
         url,
         key: call.gateway.config.gateway.token_key.clone(),

@@ -4,7 +4,7 @@ use crate::error::{Code, RequestError};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
-use portico_odata::header::Version;
+use portico_odata::json::ODataVersion;
 
 /// The header with the version of an OData answer. It is set in one place and once: some clients read two as one malformed one.
 pub const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
@@ -14,11 +14,17 @@ pub const ODATA_ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid"
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// The name of a preference that had a prefix in 4.0, as a client of that version knows it.
-pub fn preference_name(name: &str, version: Version) -> String {
+pub fn preference_name(name: &str, version: ODataVersion) -> String {
     match version {
-        Version::V4_0 => format!("odata.{name}"),
-        Version::V4_01 => name.to_owned(),
+        ODataVersion::V40 => format!("odata.{name}"),
+        ODataVersion::V401 => name.to_owned(),
     }
+}
+
+/// Says that a preference was honoured, besides others.
+pub fn applied(headers: &mut HeaderMap, preference: &str) {
+    let before = headers.get(PREFERENCE_APPLIED).and_then(|value| value.to_str().ok()).map(|before| format!("{before}, "));
+    set(headers, PREFERENCE_APPLIED, &format!("{}{preference}", before.unwrap_or_default()));
 }
 
 /// An answer with its whole body.

@@ -4,48 +4,28 @@ pub mod form;
 
 use crate::bound::MatchCondition;
 use crate::error::ODataError;
+use crate::json::ODataVersion;
 
-/// A version of the protocol in which an answer is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Version {
-    /// 4.0: what clients get that do not ask for more.
-    #[default]
-    V4_0,
-    /// 4.01
-    V4_01,
-}
-
-impl Version {
-    /// The greatest one that a client understands, by its `OData-MaxVersion` (Protocol, section 8.2.7). Parameters after `;`, as
-    /// clients of earlier versions add them, do not count.
-    ///
-    /// # Errors
-    /// A text that is not a version, or one below 4.0.
-    pub fn negotiate(max_version: Option<&str>) -> Result<Version, ODataError> {
-        let Some(text) = max_version else { return Ok(Version::default()) };
-        let number = text.trim().split(';').next().unwrap_or_default().trim();
-        let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
-        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten();
-        let (Some(major), Some(minor)) = (digits(major), digits(minor)) else {
-            return Err(ODataError::bad_request("the header is not a version such as 4.0").at("OData-MaxVersion", None));
-        };
-        match (major, minor) {
-            (..4, _) => {
-                let message = format!("answers are in OData 4.0 or 4.01, and the request accepts at most {number}");
-                Err(ODataError::bad_request(message).at("OData-MaxVersion", None))
-            }
-            (4, 0) => Ok(Version::V4_0),
-            _ => Ok(Version::V4_01),
+/// The version of an answer: the greatest one that a client understands, by its `OData-MaxVersion` (Protocol, section 8.2.7), 4.0 for
+/// those that do not say. Parameters after `;`, as clients of earlier versions add them, do not count.
+///
+/// # Errors
+/// A text that is not a version, or one below 4.0.
+pub fn answer_version(max_version: Option<&str>) -> Result<ODataVersion, ODataError> {
+    let Some(text) = max_version else { return Ok(ODataVersion::default()) };
+    let number = text.trim().split(';').next().unwrap_or_default().trim();
+    let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten();
+    let (Some(major), Some(minor)) = (digits(major), digits(minor)) else {
+        return Err(ODataError::bad_request("the header is not a version such as 4.0").at("OData-MaxVersion", None));
+    };
+    match (major, minor) {
+        (..4, _) => {
+            let message = format!("answers are in OData 4.0 or 4.01, and the request accepts at most {number}");
+            Err(ODataError::bad_request(message).at("OData-MaxVersion", None))
         }
-    }
-
-    /// As `OData-Version` has it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Version::V4_0 => "4.0",
-            Version::V4_01 => "4.01",
-        }
+        (4, 0) => Ok(ODataVersion::V40),
+        _ => Ok(ODataVersion::V401),
     }
 }
 
@@ -66,12 +46,23 @@ pub struct Preferences {
     pub include_annotations: Option<Vec<String>>,
     /// `omit-values=…`: what need not be written.
     pub omit_values: Option<OmitValues>,
+    /// `handling=…`: whether what is not understood to the letter is refused (RFC 7240, section 4.4).
+    pub handling: Option<Handling>,
     /// `respond-async`
     pub respond_async: bool,
     /// `odata.track-changes`
     pub track_changes: bool,
     /// `wait=…`, in seconds.
     pub wait: Option<u64>,
+}
+
+/// What becomes of a request that is not quite right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handling {
+    /// It is refused.
+    Strict,
+    /// It is understood where that can be.
+    Lenient,
 }
 
 /// What an answer need not hold.
@@ -137,6 +128,13 @@ fn preference<'a>(
                 "nulls" => Some(OmitValues::Nulls),
                 "defaults" => Some(OmitValues::Defaults),
                 _ => return Err(malformed("omit-values", value, "nulls or defaults")),
+            }
+        }
+        "handling" if preferences.handling.is_none() => {
+            preferences.handling = match value.to_ascii_lowercase().as_str() {
+                "strict" => Some(Handling::Strict),
+                "lenient" => Some(Handling::Lenient),
+                _ => return Err(malformed("handling", value, "strict or lenient")),
             }
         }
         "wait" if preferences.wait.is_none() => {
@@ -233,8 +231,15 @@ mod tests {
         assert_eq!(more.omit_values, Some(OmitValues::Nulls));
         assert_eq!(more.include_annotations.unwrap(), ["A.*", "-B.T"]);
         assert_eq!((more.callback.as_deref(), more.track_changes), (Some("http://h/a,b"), true));
+        assert_eq!(
+            (read("handling=strict").handling, read("handling=lenient").handling),
+            (Some(Handling::Strict), Some(Handling::Lenient))
+        );
+        assert_eq!((read("continue-on-error=false").continue_on_error, read("x").continue_on_error), (Some(false), None));
         assert_eq!(read("return=minimal,return=representation").returning, Some(Returning::Minimal));
-        for bad in ["return=all", "maxpagesize=0", "odata.maxpagesize=x", "maxpagesize", "omit-values=x", "wait=soon", "callback"] {
+        for bad in
+            ["return=all", "maxpagesize=0", "odata.maxpagesize=x", "maxpagesize", "omit-values=x", "wait=soon", "callback", "handling=x"]
+        {
             let error = preferences(bad).unwrap_err();
             assert_eq!(error.target.as_deref(), Some("Prefer"), "{bad}");
         }
@@ -243,18 +248,18 @@ mod tests {
     #[test]
     fn the_version_is_the_greatest_that_both_understand() {
         for (max, expected) in [
-            (None, Version::V4_0),
-            (Some("4.0"), Version::V4_0),
-            (Some(" 4.0;NetFx "), Version::V4_0),
-            (Some("4"), Version::V4_0),
-            (Some("4.01"), Version::V4_01),
-            (Some("4.02"), Version::V4_01),
-            (Some("5.0"), Version::V4_01),
+            (None, ODataVersion::V40),
+            (Some("4.0"), ODataVersion::V40),
+            (Some(" 4.0;NetFx "), ODataVersion::V40),
+            (Some("4"), ODataVersion::V40),
+            (Some("4.01"), ODataVersion::V401),
+            (Some("4.02"), ODataVersion::V401),
+            (Some("5.0"), ODataVersion::V401),
         ] {
-            assert_eq!(Version::negotiate(max), Ok(expected), "{max:?}");
+            assert_eq!(answer_version(max), Ok(expected), "{max:?}");
         }
         for bad in ["3.0", "2.0;x", "four", "", "4.x", "-4.0", "4.0.1"] {
-            assert_eq!(Version::negotiate(Some(bad)).unwrap_err().target.as_deref(), Some("OData-MaxVersion"), "{bad}");
+            assert_eq!(answer_version(Some(bad)).unwrap_err().target.as_deref(), Some("OData-MaxVersion"), "{bad}");
         }
     }
 

@@ -45,6 +45,17 @@ pub enum ODataVersion {
     V401,
 }
 
+impl ODataVersion {
+    /// As the header `OData-Version` has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ODataVersion::V40 => "4.0",
+            ODataVersion::V401 => "4.01",
+        }
+    }
+}
+
 /// A value that cannot be written. The body must be broken off: it is never ended well-formed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("the property {property} cannot be written: {reason}")]
