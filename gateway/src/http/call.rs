@@ -5,6 +5,7 @@ use crate::http::parts::Target;
 use crate::startup::Gateway;
 use crate::telemetry::Trace;
 use axum::http::HeaderMap;
+use portico_catalog::profile::Published;
 use portico_catalog::{Model, ModelView, ServiceTable};
 use portico_engine::RequestContext;
 use portico_odata::header::{Handling, preferences};
@@ -49,8 +50,10 @@ impl Call {
 pub struct Service {
     /// Its name.
     pub name: String,
-    /// What the caller sees of it.
+    /// What the caller sees of it, as it is: what requests are bound to.
     pub view: Arc<ModelView>,
+    /// The same as the service's profile publishes it: what the caller is shown.
+    pub published: Arc<Published>,
     /// Its path below the gateway's root.
     pub path: String,
     /// Its absolute root.
@@ -100,7 +103,15 @@ impl Service {
         let none = || RequestError::new(Code::NotFound, "there is nothing at this path");
         let (name, path, rest) = find_service(&model, &call.target.path).ok_or_else(none)?;
         let view = call.gateway.engine.view(&call.context.principal, name)?;
-        Ok(Service { name: name.to_owned(), view, path: path.to_owned(), root: format!("{}{path}", call.root), resource: rest.to_owned() })
+        let published = call.gateway.profiles.published(&view);
+        Ok(Service {
+            name: name.to_owned(),
+            view,
+            published,
+            path: path.to_owned(),
+            root: format!("{}{path}", call.root),
+            resource: rest.to_owned(),
+        })
     }
 }
 

@@ -10,6 +10,7 @@ mod dispatch;
 mod negotiate;
 mod odata;
 mod parts;
+pub mod profile;
 mod respond;
 mod root;
 mod sql;

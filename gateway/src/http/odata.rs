@@ -3,6 +3,7 @@
 use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service, not_yet_known};
 use crate::http::negotiate::{JsonFormat, accepted, accepts};
+use crate::http::profile::{self, Rows};
 use crate::http::respond;
 use crate::http::stream::{self, Chunk, Producer, Streaming};
 use crate::pipeline;
@@ -11,9 +12,10 @@ use arrow::array::{Array, StringArray};
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use bytes::{Bytes, BytesMut};
-use portico_engine::{Answer, EntityAnswer, EntityRead, EntityRows, Paging, Statement};
+use portico_engine::{Answer, EntityAnswer, EntityRead, Paging, Statement};
 use portico_odata::header::{Handling, OmitValues, Preferences, match_condition, matches, preferences};
 use portico_odata::json::{JsonOptions, JsonWriter, context_url, entity_links};
+use portico_odata::profile::{Shown, published_read};
 use portico_odata::skiptoken::{QueryHash, SkipToken, next_link, query_hash};
 use portico_odata::syntax::{Request, Resource};
 use portico_odata::{BoundRead, EntityBatch, EntityShape, MatchCondition, ReadKind, bind, metadata};
@@ -45,7 +47,7 @@ pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, Requ
 fn service_document(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
     call.trace.set_statement("service document");
     let format = JsonFormat::negotiate(request.options.format.as_deref(), call.header("accept").as_deref())?;
-    let body = metadata::service_document(&service.view, &service.root);
+    let body = metadata::service_document(&service.published.view, &service.root);
     validated(call, &format.content_type().replace("odata.streaming=true;", ""), body)
 }
 
@@ -71,12 +73,13 @@ fn metadata_document(call: &Call, service: &Service, request: &Request) -> Resul
         let message = "none of the accepted formats can be written: $metadata is application/xml";
         return Err(RequestError::new(Code::NotAcceptable, message).about("Accept"));
     }
-    validated(call, "application/xml;charset=utf-8", metadata::xml(&service.view)?)
+    validated(call, "application/xml;charset=utf-8", metadata::xml(&service.published.view)?)
 }
 
 /// How a read is to be answered, known once it is parsed.
 struct Wanted {
     bound: BoundRead,
+    shown: Shown,
     format: JsonFormat,
     preferences: Preferences,
     query_hash: QueryHash,
@@ -84,10 +87,19 @@ struct Wanted {
     page_size: u64,
 }
 
+impl Wanted {
+    /// How JSON is written for it.
+    fn json_options(&self, call: &Call, service: &Service) -> JsonOptions {
+        let options = json_options(call, service, self.format, &self.bound, &self.shown);
+        JsonOptions { omit_values: self.preferences.omit_values, ..options }
+    }
+}
+
 async fn entities(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
+    let (request, shown) = profile::request(&call.gateway, service, request).await?;
     let mut wanted = None;
     let parse = || {
-        let (statement, how) = statement(call, service, request)?;
+        let (statement, how) = statement(call, service, &request, shown)?;
         wanted = Some(how);
         Ok(statement)
     };
@@ -129,7 +141,7 @@ fn applied(call: &Call, wanted: &Wanted, headers: &mut HeaderMap) {
 }
 
 /// Request → statement, and how it is to be answered.
-fn statement(call: &Call, service: &Service, request: &Request) -> Result<(Statement, Wanted), RequestError> {
+fn statement(call: &Call, service: &Service, request: &Request, shown: Shown) -> Result<(Statement, Wanted), RequestError> {
     let mut bound = bind::read(request, &service.view)?;
     call.trace.set_statement(match bound.kind {
         ReadKind::Collection => "collection",
@@ -144,10 +156,7 @@ fn statement(call: &Call, service: &Service, request: &Request) -> Result<(State
     };
     let preferences = preferences(&call.headers_joined("prefer"))?;
     let configured = call.gateway.config.gateway.http.page_size;
-    let page_size = match (configured, preferences.max_page_size) {
-        (0, asked) => asked.unwrap_or(0),
-        (configured, asked) => asked.map_or(configured, |asked| asked.min(configured)),
-    };
+    let page_size = profile::page_size(service.view.profile, configured, preferences.max_page_size);
     let page_size = if bound.kind == ReadKind::Collection { page_size } else { 0 };
     let query_hash = query_hash(request);
     let mut paging = Paging { size: page_size, position: None };
@@ -160,7 +169,7 @@ fn statement(call: &Call, service: &Service, request: &Request) -> Result<(State
         returned = token.returned;
     }
     let read = EntityRead { service: service.name.clone(), model_version: service.view.version.clone(), read: bound.clone(), paging };
-    Ok((Statement::Entities(Box::new(read)), Wanted { bound, format, preferences, query_hash, returned, page_size }))
+    Ok((Statement::Entities(Box::new(read)), Wanted { bound, shown, format, preferences, query_hash, returned, page_size }))
 }
 
 fn continuation(call: &Call, service: &Service, request: &Request, text: &str, hash: QueryHash) -> Result<SkipToken, RequestError> {
@@ -172,22 +181,25 @@ fn continuation(call: &Call, service: &Service, request: &Request, text: &str, h
 }
 
 /// How JSON is written for this request.
-pub fn json_options(call: &Call, service: &Service, format: JsonFormat, bound: &BoundRead) -> JsonOptions {
+pub fn json_options(call: &Call, service: &Service, format: JsonFormat, bound: &BoundRead, shown: &Shown) -> JsonOptions {
+    let view = &service.published.view;
+    let told = published_read(bound, &service.published, shown);
     let full = format.metadata == portico_odata::json::MetadataLevel::Full;
     JsonOptions {
         ieee754_compatible: format.ieee754_compatible,
         metadata: format.metadata,
-        context_url: Some(context_url(&service.root, &service.view, bound, call.version)),
+        context_url: Some(context_url(&service.root, view, &told, call.version)),
         root_url: service.root.clone(),
         version: call.version,
-        links: if full { entity_links(&service.view) } else { std::collections::BTreeMap::new() },
+        links: if full { entity_links(view) } else { std::collections::BTreeMap::new() },
         ..JsonOptions::default()
     }
 }
 
 /// One entity: 404 when a key leads nowhere, 204 when a relationship does.
-async fn entity(call: &Call, service: &Service, wanted: &Wanted, mut answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
-    let batch = first_rows(&mut answer.rows).await?;
+async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
+    let (shape, _, mut rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
+    let batch = first_rows(&mut rows).await?;
     let Some(batch) = batch else {
         let by_key = wanted.bound.query.key.is_some();
         return if by_key {
@@ -196,7 +208,7 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, mut answer: Ent
             Ok(respond::empty(StatusCode::NO_CONTENT))
         };
     };
-    let etag = etag_of(&answer.shape, &batch);
+    let etag = etag_of(&shape, &batch);
     let expected = match_condition("If-Match", call.header("if-match").as_deref())?;
     if expected != MatchCondition::Absent && !etag.as_ref().is_some_and(|etag| matches(&expected, etag)) {
         let message = "the entity is not in the state that If-Match names";
@@ -207,9 +219,8 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, mut answer: Ent
     let mut response = if unchanged {
         respond::empty(StatusCode::NOT_MODIFIED)
     } else {
-        let options =
-            JsonOptions { omit_values: wanted.preferences.omit_values, ..json_options(call, service, wanted.format, &wanted.bound) };
-        let body = stream::encode(&call.trace, || JsonWriter::new(&answer.shape, options).entity(&batch))?;
+        let options = wanted.json_options(call, service);
+        let body = stream::encode(&call.trace, || JsonWriter::new(&shape, options).entity(&batch))?;
         call.trace.sent(1, body.len() as u64);
         respond::complete(StatusCode::OK, &wanted.format.content_type(), body)
     };
@@ -221,7 +232,7 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, mut answer: Ent
 
 /// The first batch that has rows. The rest (there are no more entities) is read to its end: a query that is dropped before its end
 /// counts as cancelled, and its rows are not cached.
-async fn first_rows(rows: &mut EntityRows) -> Result<Option<EntityBatch>, RequestError> {
+async fn first_rows(rows: &mut Rows) -> Result<Option<EntityBatch>, RequestError> {
     let mut first = None;
     while let Some(batch) = rows.next().await {
         let batch = batch?;
@@ -240,7 +251,8 @@ pub fn etag_of(shape: &EntityShape, batch: &EntityBatch) -> Option<String> {
 }
 
 async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
-    let options = JsonOptions { omit_values: wanted.preferences.omit_values, ..json_options(call, service, wanted.format, &wanted.bound) };
+    let options = wanted.json_options(call, service);
+    let (shape, count, rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
     let query = call.target.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
     let url = format!("{}{}{query}", call.root, call.target.path);
     // A query that came in a body may be too long for a link, and then the rest could not be reached.
@@ -258,11 +270,13 @@ async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer: Ent
         returned_before: wanted.returned,
     };
     let producer = Collection {
-        writer: JsonWriter::new(&answer.shape, options),
-        rows: answer.rows,
+        writer: JsonWriter::new(&shape, options),
+        rows,
+        room: profile::page_bytes(service.view.profile),
+        last: None,
         trace: Arc::clone(&call.trace),
         continued,
-        state: CollectionState::Start(answer.count),
+        state: CollectionState::Start(count),
         returned: 0,
     };
     let body = stream::body(Streaming { deadline: call.context.deadline, trace: Arc::clone(&call.trace) }, producer).await?;
@@ -307,7 +321,11 @@ enum CollectionState {
 /// A collection as chunks of JSON.
 struct Collection {
     writer: JsonWriter,
-    rows: EntityRows,
+    rows: Rows,
+    /// Bytes that the page may still have; none where it has no limit.
+    room: Option<usize>,
+    /// Where the page would end if it ended before the current batch; kept only where it has a limit.
+    last: Option<Vec<portico_provider_api::Value>>,
     trace: Arc<Trace>,
     continued: Continued,
     state: CollectionState,
@@ -331,10 +349,35 @@ impl Producer for Collection {
             return Ok(Some(Chunk { bytes: out.freeze(), rows: 0 }));
         };
         let batch = batch?;
-        let rows = batch.rows.num_rows() as u64;
-        stream::encode(&self.trace, || self.writer.write_batch(&batch, &mut out))?;
-        self.returned += rows;
+        let total = batch.rows.num_rows();
+        let most = self.room.map_or(usize::MAX, |room| room.saturating_sub(out.len()));
+        let written = stream::encode(&self.trace, || self.writer.write_within(&batch, most, &mut out))?;
+        self.returned += written as u64;
+        if written < total {
+            self.cut_short(&batch, written, &mut out)?;
+        } else if let Some(room) = &mut self.room {
+            *room = room.saturating_sub(out.len());
+            self.last = Some(self.rows.position_of(&batch, total.saturating_sub(1))?);
+        }
         let bytes: Bytes = out.freeze();
-        Ok(Some(Chunk { bytes, rows }))
+        Ok(Some(Chunk { bytes, rows: written as u64 }))
+    }
+}
+
+impl Collection {
+    /// Ends the page after so many rows of a batch, because it has no room for the next, and the query with it.
+    fn cut_short(&mut self, batch: &EntityBatch, written: usize, out: &mut BytesMut) -> Result<(), RequestError> {
+        let position = match written.checked_sub(1) {
+            Some(last) => Some(self.rows.position_of(batch, last)?),
+            None => self.last.take(),
+        };
+        let Some(position) = position else {
+            let message = "one entity alone is larger than a page may be for the clients of this service: select fewer properties";
+            return Err(RequestError::new(Code::DataError, message));
+        };
+        self.state = CollectionState::Ended;
+        let link = self.continued.link(Some(&position), self.returned)?;
+        out.extend_from_slice(&self.writer.finish_collection(link.as_deref()));
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service, not_yet_known};
 use crate::http::negotiate::{JsonFormat, require_json};
 use crate::http::odata::json_options;
+use crate::http::profile;
 use crate::http::respond::{self, ODATA_ENTITY_ID};
 use crate::pipeline;
 use axum::body::Body;
@@ -12,7 +13,8 @@ use bytes::Bytes;
 use portico_engine::WriteAnswer;
 use portico_odata::header::{Handling, Preferences, Returning, match_condition, preferences};
 use portico_odata::json::{JsonWriter, entity_url};
-use portico_odata::syntax::{Request, Resource, Segment};
+use portico_odata::profile::Shown;
+use portico_odata::syntax::{Options, Request, Resource, Segment};
 use portico_odata::{BoundQuery, BoundRead, BoundWrite, ReadKind, bind};
 
 /// Answers a POST, PATCH, DELETE, or refuses PUT.
@@ -43,6 +45,9 @@ pub async fn write(call: &Call, service: &Service, method: &Method, body: Bytes)
     if method != Method::DELETE {
         require_json(call.header("content-type").as_deref())?;
     }
+    let original = request;
+    let (request, shown) = profile::request(&call.gateway, service, &original).await?;
+    let body = native_body(call, service, &request, method, body).await?;
     let mut table = None;
     let parse = || {
         let write = bound(call, service, &request, method, &body, representation)?;
@@ -51,7 +56,20 @@ pub async fn write(call: &Call, service: &Service, method: &Method, body: Bytes)
     };
     let answer = pipeline::write(&call.gateway.engine, &call.context, &call.trace, &service.view, parse, Ok).await?;
     let (table, select) = table.unwrap_or_default();
-    answered(call, service, method, &Written { request: &request, table, select, format, preferences }, &answer)
+    let written = Written { request: &request, shown, table, select, format, preferences };
+    answered(call, service, method, &written, &answer).await
+}
+
+/// The body over the tables as they are, where the path says which table. Where it does not, nothing is read of the body.
+async fn native_body(call: &Call, service: &Service, request: &Request, method: &Method, body: Bytes) -> Result<Bytes, RequestError> {
+    if *method == Method::DELETE || !service.published.translates() {
+        return Ok(body);
+    }
+    let path = Request { options: Options::default(), ..request.clone() };
+    let Ok(target) = bind::read(&path, &service.view) else { return Ok(body) };
+    let Some(table) = service.view.by_virtual_table(&target.query.table) else { return Ok(body) };
+    let key = target.query.key.as_deref();
+    Ok(profile::body(&call.gateway, service, table, key, &body).await?.into())
 }
 
 fn bound(
@@ -110,13 +128,14 @@ fn check_method(method: &Method, segments: &[Segment]) -> Result<(), RequestErro
 /// What was written and how it is to be answered.
 struct Written<'a> {
     request: &'a Request,
+    shown: Shown,
     table: String,
     select: Vec<usize>,
     format: JsonFormat,
     preferences: Preferences,
 }
 
-fn answered(
+async fn answered(
     call: &Call,
     service: &Service,
     method: &Method,
@@ -127,18 +146,24 @@ fn answered(
         return Ok(respond::empty(StatusCode::NO_CONTENT));
     }
     let mut response = match &answer.entity {
-        Some((shape, batch)) => {
-            let options = json_options(call, service, written.format, &as_read(written));
-            let body = crate::http::stream::encode(&call.trace, || JsonWriter::new(shape, options).entity(batch))?;
+        Some(entity) => {
+            let (shape, batch) = profile::entity(&call.gateway, service, entity, &written.shown).await?;
+            let options = json_options(call, service, written.format, &as_read(written), &written.shown);
+            let body = crate::http::stream::encode(&call.trace, || JsonWriter::new(&shape, options).entity(&batch))?;
             let status = if *method == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
             call.trace.sent(1, body.len() as u64);
             respond::complete(status, &written.format.content_type(), body)
         }
         None => respond::empty(StatusCode::NO_CONTENT),
     };
+    let table = service.published.view.by_virtual_table(&written.table);
+    let key = match table {
+        Some(table) => profile::key(&call.gateway, service, &table.name, &answer.key).await?,
+        None => Vec::new(),
+    };
     let headers = response.headers_mut();
-    if let Some(table) = service.view.by_virtual_table(&written.table) {
-        let url = entity_url(&service.root, table, &answer.key);
+    if let Some(table) = table {
+        let url = entity_url(&service.root, table, &key);
         if *method == Method::POST {
             respond::set(headers, header::LOCATION, &url);
         }

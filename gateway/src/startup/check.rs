@@ -80,6 +80,9 @@ fn describe(model: &Model, report: &Report) -> String {
     for note in &report.notes {
         let _ = writeln!(text, "note: {note}");
     }
+    for finding in model.services.values().flat_map(|service| portico_odata::profile::lint(model, service)) {
+        let _ = writeln!(text, "{finding}");
+    }
     text
 }
 

@@ -61,6 +61,9 @@ fn statement(gateway: &Gateway, principal: &Principal, text: &str) -> Result<Sta
     if !matches!(request.resource, Resource::EntitySet(_)) {
         return Err(RequestError::new(Code::InvalidRequest, "only reads of entities are explained: no source is asked for this"));
     }
+    // Hashed GUIDs are not looked up: they are in the state of the gateway that serves, and lead nowhere here.
+    let published = portico_catalog::profile::Published::of(Arc::clone(&view));
+    let (request, _) = portico_odata::profile::native_request(&request, &published, &|_, _| None)?;
     let read = portico_odata::bind::read(&request, &view)?;
     Ok(Statement::Entities(Box::new(EntityRead {
         service: service.to_owned(),

@@ -7,6 +7,7 @@ pub mod error;
 pub mod model;
 pub mod names;
 pub mod overlay;
+pub mod profile;
 pub mod view;
 pub mod vocabulary;
 

@@ -471,3 +471,32 @@ fn every_mistake_is_refused_with_its_place() {
         assert!(found[0].to_string().contains(part), "{value}: {}", found[0]);
     }
 }
+
+#[test]
+fn a_profile_does_not_take_a_name_that_is_taken() {
+    let messages = |value: Value| errors(value).iter().map(ToString::to_string).collect::<Vec<_>>();
+    let service = |tables: Value| json!({ "services": { "crm": { "path": "/crm", "profile": "dataverse", "tables": tables } } });
+    assert_eq!(messages(service(json!(["customers", "orders", "lines"]))), Vec::<String>::new());
+    // `flags` would get the column's name for its key; the same table under another name does not.
+    let flags =
+        json!({ "flags": { "source": "directory", "columns": { "code": {}, "FLAGSKEY": { "remote": "active" } }, "key": ["code"] } });
+    let with = |tables: Value| json!({ "tables": flags, "services": service(tables)["services"] });
+    assert_eq!(
+        messages(with(json!(["flags"]))),
+        [
+            "services.crm.tables.flags: the profile dataverse gives 'flags' the property 'flagsKey' for its key, but that name is taken by the column 'FLAGSKEY': call the table in the service, or that other one, something else"
+        ]
+    );
+    assert_eq!(messages(with(json!([{ "Persons": "flags" }]))), Vec::<String>::new());
+    let mut standard = with(json!(["flags"]));
+    standard["services"]["crm"]["profile"] = json!("standard");
+    assert_eq!(messages(standard), Vec::<String>::new());
+    // A relationship's key takes the name of another relationship.
+    let orders = json!({ "orders": { "source": "shop", "remote": "public.orders", "relationships": {
+        "Payer": { "to": "customers", "on": { "payer_id": "id" } },
+        "payerkey": { "to": "customers", "on": { "customer_id": "id" } } } },
+        "customers": { "source": "shop", "remote": "public.customers" } });
+    let value = json!({ "tables": orders, "services": service(json!(["orders", "customers"]))["services"] });
+    let found = messages(value);
+    assert!(found.len() == 1 && found[0].contains("'PayerKey'") && found[0].contains("the relationship 'payerkey'"), "{found:?}");
+}

@@ -41,6 +41,15 @@ impl EntityRows {
         self.0.next().await
     }
 
+    /// Where a page ends that ends with a row of a batch of this stream, for who ends a page early. Only pages have positions: without
+    /// paging it is empty.
+    ///
+    /// # Errors
+    /// `Internal` for a row that is not of this stream.
+    pub fn position_of(&self, batch: &EntityBatch, row: usize) -> Result<Vec<Value>, EngineError> {
+        self.0.position_of(&batch.rows, row)
+    }
+
     /// After the end: where the page ended, when there are more entities.
     pub fn next_position(&self) -> Option<&[Value]> {
         self.0.next_position()

@@ -23,12 +23,14 @@ mod edm;
 pub mod error;
 #[cfg(test)]
 mod fixtures;
+pub mod guid_key;
 pub mod header;
 pub mod json;
 pub mod metadata;
 pub mod names;
 mod number;
 pub mod parse;
+pub mod profile;
 pub mod resolve;
 pub mod rows;
 pub mod skiptoken;

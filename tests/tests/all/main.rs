@@ -17,6 +17,7 @@ mod odata;
 mod outage;
 mod policy;
 mod prepared;
+mod protocol;
 mod source_files;
 mod streaming;
 mod tls;

@@ -7,6 +7,7 @@ mod keys;
 mod links;
 mod operations;
 mod overlay;
+mod profiles;
 mod remote;
 mod services;
 mod tables;
@@ -58,6 +59,7 @@ pub fn build(
     let services = services::build(&mut work);
     let operations = operations::build(&mut work, &enumerations);
     overlay::type_names(&mut work);
+    profiles::check(&mut work, &services);
     work.note_keyless();
     if !work.errors.is_empty() {
         return Err(work.errors);

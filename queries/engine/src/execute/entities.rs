@@ -52,6 +52,16 @@ impl EntityStream {
         self.position.as_deref().filter(|_| self.more)
     }
 
+    /// The sort values and the key of a row of a batch of this stream: where a page ends that ends with it.
+    pub(crate) fn position_of(&self, rows: &RecordBatch, row: usize) -> Result<Vec<Value>, EngineError> {
+        let values = self.plan.root.position_columns.iter().map(|position| {
+            let column = rows.columns().get(*position).ok_or_else(|| EngineError::Internal("a row lacks its sort values".to_owned()))?;
+            let cell = ScalarValue::try_from_array(column, row)?;
+            value_from_scalar(&cell).map_err(EngineError::Internal)
+        });
+        values.collect()
+    }
+
     async fn advance(&mut self) -> Option<Result<EntityBatch, EngineError>> {
         if self.more {
             return None;
@@ -101,12 +111,7 @@ impl EntityStream {
         self.more = rows.num_rows() > left;
         self.returned += kept as u64;
         if kept > 0 {
-            let last = kept - 1;
-            let values = self.plan.root.position_columns.iter().map(|position| {
-                let cell = ScalarValue::try_from_array(rows.column(*position), last)?;
-                value_from_scalar(&cell).map_err(EngineError::Internal)
-            });
-            self.position = Some(values.collect::<Result<_, EngineError>>()?);
+            self.position = Some(self.position_of(&rows, kept - 1)?);
         }
         Ok(rows.slice(0, kept))
     }

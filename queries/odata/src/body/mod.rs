@@ -14,7 +14,7 @@ pub use parameters::parameters;
 use portico_catalog::overlay::Mutability;
 use portico_catalog::{Column, TableView};
 use portico_provider_api::Value;
-use reader::Json;
+pub(crate) use reader::Json;
 use structure::Given;
 
 /// What a body is for.
@@ -64,9 +64,14 @@ pub fn entity(bytes: &[u8], view: &TableView, purpose: Purpose) -> Result<Vec<(u
     Ok(values)
 }
 
+/// Reads a body as JSON.
+pub(crate) fn read_json(bytes: &[u8]) -> Result<Json, ODataError> {
+    reader::read(bytes).map_err(|error| malformed(bytes, &error))
+}
+
 /// The members of a document that must be an object.
 fn document(bytes: &[u8], expected: &str) -> Result<Vec<(String, Json)>, ODataError> {
-    match reader::read(bytes).map_err(|error| malformed(bytes, &error))? {
+    match read_json(bytes)? {
         Json::Object(members) => Ok(members),
         Json::Null | Json::Boolean(_) | Json::Number(_) | Json::Text(_) | Json::Array(_) => {
             Err(ODataError::bad_request(expected).at("body", Some(0)))

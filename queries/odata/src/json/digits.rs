@@ -109,7 +109,7 @@ pub(super) fn decimal(unscaled: i128, scale: i8, sink: &mut Sink) {
 }
 
 /// Appends unscaled digits (perhaps with a minus) with the point where the scale puts it: plain notation, all digits of the scale.
-pub(super) fn push_decimal(unscaled: &str, scale: i8, out: &mut Vec<u8>) {
+pub(crate) fn push_decimal(unscaled: &str, scale: i8, out: &mut Vec<u8>) {
     let digits = match unscaled.strip_prefix('-') {
         Some(digits) => {
             out.push(b'-');

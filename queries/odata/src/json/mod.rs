@@ -26,11 +26,13 @@ mod writer;
 use crate::header::OmitValues;
 pub use context::{ContextOf, Listed, context, context_url, listed};
 pub use cross_join::{CrossJoinShape, CrossJoinWriter};
+pub(crate) use digits::push_decimal;
 pub use error::{ErrorDetail, error_object, odata_error};
 pub(crate) use escape::push_string;
 pub use rows::RowsWriter;
 use std::collections::BTreeMap;
 use thiserror::Error;
+pub(crate) use url::value_text;
 pub use url::{entity_links, entity_url};
 pub use value::{RawValue, ValuesWriter, property, raw_value};
 pub use writer::JsonWriter;
@@ -67,7 +69,7 @@ pub struct WriteError {
 }
 
 impl WriteError {
-    fn new(property: &str, reason: impl Into<String>) -> WriteError {
+    pub(crate) fn new(property: &str, reason: impl Into<String>) -> WriteError {
         WriteError { property: property.to_owned(), reason: reason.into() }
     }
 }

@@ -98,7 +98,7 @@ fn push_quoted(prefix: &str, text: &str, url: &mut String) {
 }
 
 /// A value as bare text, as URLs and JSON write it.
-pub(super) fn value_text(value: &Value) -> Vec<u8> {
+pub(crate) fn value_text(value: &Value) -> Vec<u8> {
     let mut out = Vec::new();
     match value {
         Value::Null(_) => out.extend_from_slice(b"null"),

@@ -81,12 +81,22 @@ impl JsonWriter {
     /// # Errors
     /// See [`WriteError`].
     pub fn write_batch(&mut self, batch: &EntityBatch, out: &mut BytesMut) -> Result<(), WriteError> {
+        self.write_within(batch, usize::MAX, out).map(|_| ())
+    }
+
+    /// The first rows of a batch, as many as there is room for in so many bytes; gives how many. After an error nothing was appended.
+    ///
+    /// # Errors
+    /// See [`WriteError`].
+    pub fn write_within(&mut self, batch: &EntityBatch, most: usize, out: &mut BytesMut) -> Result<usize, WriteError> {
         if self.options.references {
             reference_links(&self.plan, "@odata.id")?;
         }
         let bound = Entities::bind(&self.plan, batch, self.style)?;
         self.sink.clear();
+        let mut written = 0;
         for row in 0..bound.rows {
+            let before = self.sink.len();
             if row > 0 || !self.first {
                 self.sink.byte(b',');
             }
@@ -95,10 +105,15 @@ impl JsonWriter {
             } else {
                 bound.write(row, &[], &mut self.sink)?;
             }
+            if self.sink.len() > most {
+                self.sink.truncate(before);
+                break;
+            }
+            written += 1;
         }
-        self.first = self.first && bound.rows == 0;
+        self.first = self.first && written == 0;
         out.extend_from_slice(self.sink.written());
-        Ok(())
+        Ok(written)
     }
 
     /// Everything after the last row.

@@ -4,6 +4,7 @@ use crate::parse::cursor::work;
 use crate::parse::{Strictness, expression, language, query_options};
 use crate::syntax::Request;
 use crate::{ODataError, bind, names::Names, resolve};
+use portico_catalog::ModelView;
 use proptest::prelude::*;
 
 /// More steps than this per character would mean that something is read again and again.
@@ -18,7 +19,7 @@ fn counted<T>(characters: usize, parse: impl FnOnce() -> T) -> Result<T, String>
 }
 
 /// Valid requests to start from, with everything that the language has.
-const SEEDS: [&str; 24] = [
+pub(super) const SEEDS: [&str; 24] = [
     "Customers?$filter=Name eq 'O''Neil' and not (Id gt 5 or Id lt -1)",
     "Customers(1)/Orders?$select=Id,Total&$orderby=Total desc,Id&$top=5&$skip=2&$count=true",
     "Customers?$expand=Orders($filter=Total gt 1;$select=Id;$expand=Lines($top=1;$levels=max)),Orders/$ref",
@@ -50,26 +51,66 @@ fn parsed(url: &str, strictness: Strictness) -> Result<Request, ODataError> {
     language(path, query, strictness)
 }
 
-/// Parses in both modes and goes on to resolve and bind what parses.
-fn exercised(url: &str) -> Result<(), String> {
-    let characters = url.chars().count();
-    for strictness in [Strictness::Lenient, Strictness::Strict] {
-        match counted(characters, || parsed(url, strictness))? {
-            Ok(request) => {
-                let view = crate::fixtures::model();
-                let _ = resolve::request(&request, &Names::from_view(&view), strictness);
-                let _ = resolve::request(&request, &Names::default(), strictness);
-                let _ = bind::read(&request, &view);
-            }
-            Err(error) if error.message.is_empty() => return Err("an error without a message".to_owned()),
-            Err(error) => {
-                if error.position.is_some_and(|position| position > characters) {
-                    return Err(format!("an error beyond the end: {error:?}"));
+/// What URLs are tried against.
+pub(super) struct Exercise {
+    view: ModelView,
+    names: Names,
+}
+
+impl Default for Exercise {
+    fn default() -> Exercise {
+        let view = crate::fixtures::model();
+        let names = Names::from_view(&view);
+        Exercise { view, names }
+    }
+}
+
+impl Exercise {
+    /// Parses in both modes and goes on to resolve and bind what parses.
+    pub(super) fn url(&self, url: &str) -> Result<(), String> {
+        let characters = url.chars().count();
+        for strictness in [Strictness::Lenient, Strictness::Strict] {
+            match counted(characters, || parsed(url, strictness))? {
+                Ok(request) => self.request(&request, strictness),
+                Err(error) if error.message.is_empty() => return Err("an error without a message".to_owned()),
+                Err(error) => {
+                    if error.position.is_some_and(|position| position > characters) {
+                        return Err(format!("an error beyond the end: {error:?}"));
+                    }
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
+
+    fn request(&self, request: &Request, strictness: Strictness) {
+        let _ = resolve::request(request, &self.names, strictness);
+        let _ = resolve::request(request, &Names::default(), strictness);
+        let _ = bind::read(request, &self.view);
+    }
+
+    /// The same in one mode, without counting.
+    pub(super) fn url_uncounted(&self, url: &str) -> Result<(), ODataError> {
+        let request = parsed(url, Strictness::Lenient)?;
+        self.request(&request, Strictness::Lenient);
+        Ok(())
+    }
+
+    /// What each stage says of a URL: an error's text, or nothing.
+    pub(super) fn outcomes(&self, url: &str) -> Vec<String> {
+        match parsed(url, Strictness::Lenient) {
+            Err(error) => vec![error.message],
+            Ok(request) => {
+                let resolved = resolve::request(&request, &self.names, Strictness::Lenient).err();
+                let bound = bind::read(&request, &self.view).err();
+                [resolved, bound].into_iter().map(|error| error.map(|error| error.message).unwrap_or_default()).collect()
+            }
+        }
+    }
+}
+
+fn exercised(url: &str) -> Result<(), String> {
+    Exercise::default().url(url)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Golden syntax trees.
 
 mod cost;
+mod fuzz;
 mod language;
 mod refused;
 mod shown;
