@@ -8,8 +8,7 @@ use axum::http::HeaderMap;
 use portico_catalog::profile::Published;
 use portico_catalog::{Model, ModelView, ServiceTable};
 use portico_engine::RequestContext;
-use portico_odata::header::{Handling, preferences};
-use portico_odata::json::ODataVersion;
+use portico_odata::header::{Handling, Version, preferences};
 use portico_odata::parse::Strictness;
 use portico_odata::syntax::Request;
 use std::sync::Arc;
@@ -29,7 +28,7 @@ pub struct Call {
     /// The headers.
     pub headers: HeaderMap,
     /// The version of the protocol in which it is answered.
-    pub version: ODataVersion,
+    pub version: Version,
     /// Whether it came by itself: not in a batch, and not to run without its client, so that it may be made to.
     pub alone: bool,
 }

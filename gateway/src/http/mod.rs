@@ -34,8 +34,7 @@ use bytes::Bytes;
 use call::Call;
 use compress::Encoding;
 use portico_engine::{Journal, RequestContext};
-use portico_odata::header::answer_version;
-use portico_odata::json::ODataVersion;
+use portico_odata::header::Version;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -169,11 +168,11 @@ fn without_body(response: Response<Body>) -> Response<Body> {
 }
 
 /// The version of an answer; 4.0 where what the client says of it is not understood, which the answer then says.
-fn negotiated(headers: &HeaderMap) -> ODataVersion {
-    answer_version(root::text(headers, "odata-maxversion").as_deref()).unwrap_or_default()
+fn negotiated(headers: &HeaderMap) -> Version {
+    Version::negotiate(root::text(headers, "odata-maxversion").as_deref()).unwrap_or_default()
 }
 
-fn common_headers(trace: &Trace, version: Option<ODataVersion>, headers: &mut HeaderMap) {
+fn common_headers(trace: &Trace, version: Option<Version>, headers: &mut HeaderMap) {
     if let Some(version) = version {
         respond::set(headers, respond::ODATA_VERSION, version.as_str());
     }

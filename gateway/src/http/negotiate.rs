@@ -1,8 +1,8 @@
 //! Content negotiation: `Accept`, `$format`, `Content-Type` and the OData version headers. It must not know what is answered.
 
 use crate::error::{Code, RequestError};
-use portico_odata::header::answer_version;
-use portico_odata::json::{MetadataLevel, ODataVersion};
+use portico_odata::header::Version;
+use portico_odata::json::MetadataLevel;
 
 /// One media range of an `Accept` header, or a media type.
 #[derive(Debug, Clone, PartialEq)]
@@ -209,14 +209,14 @@ pub fn require_json(content_type: Option<&str>) -> Result<(), RequestError> {
 ///
 /// # Errors
 /// `InvalidRequest` when the client does not understand 4.0, or sends another version.
-pub fn version(version: Option<&str>, max_version: Option<&str>) -> Result<ODataVersion, RequestError> {
+pub fn version(version: Option<&str>, max_version: Option<&str>) -> Result<Version, RequestError> {
     if let Some(version) = version
         && !matches!(version.trim().split(';').next().unwrap_or_default().trim(), "4.0" | "4.01")
     {
         let message = "the request is in a version of OData that is not understood here: 4.0 and 4.01 are";
         return Err(RequestError::new(Code::InvalidRequest, message).about("OData-Version"));
     }
-    Ok(answer_version(max_version)?)
+    Ok(Version::negotiate(max_version)?)
 }
 
 #[cfg(test)]
@@ -308,11 +308,11 @@ mod tests {
     #[test]
     fn versions_below_4_are_refused() {
         for (own, most, expected) in [
-            (None, None, ODataVersion::V40),
-            (Some("4.0"), Some("4.0"), ODataVersion::V40),
-            (Some("4.01"), None, ODataVersion::V40),
-            (Some("4.01"), Some("4.01"), ODataVersion::V401),
-            (Some("4.0;NetFx"), Some("4.0;NetFx"), ODataVersion::V40),
+            (None, None, Version::V4_0),
+            (Some("4.0"), Some("4.0"), Version::V4_0),
+            (Some("4.01"), None, Version::V4_0),
+            (Some("4.01"), Some("4.01"), Version::V4_01),
+            (Some("4.0;NetFx"), Some("4.0;NetFx"), Version::V4_0),
         ] {
             assert_eq!(version(own, most).unwrap(), expected, "{own:?} {most:?}");
         }

@@ -87,14 +87,6 @@ struct Wanted {
     page_size: u64,
 }
 
-impl Wanted {
-    /// How JSON is written for it.
-    fn json_options(&self, call: &Call, service: &Service) -> JsonOptions {
-        let options = json_options(call, service, self.format, &self.bound, &self.shown);
-        JsonOptions { omit_values: self.preferences.omit_values, ..options }
-    }
-}
-
 async fn entities(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
     let (request, shown) = profile::request(&call.gateway, service, request).await?;
     let mut wanted = None;
@@ -118,7 +110,7 @@ async fn entities(call: &Call, service: &Service, request: &Request) -> Result<R
     Ok(response)
 }
 
-/// Says which preferences were honoured.
+/// Says which preferences were honoured. Clients infer what is not there from them: that a property that is left out is null.
 fn applied(call: &Call, wanted: &Wanted, headers: &mut HeaderMap) {
     let preferences = &wanted.preferences;
     if preferences.max_page_size.is_some() && wanted.bound.kind == ReadKind::Collection {
@@ -180,8 +172,14 @@ fn continuation(call: &Call, service: &Service, request: &Request, text: &str, h
     Ok(SkipToken::decode(text, call.gateway.config.gateway.token_key.reveal().as_bytes(), hash, &service.view.version)?)
 }
 
-/// How JSON is written for this request.
-pub fn json_options(call: &Call, service: &Service, format: JsonFormat, bound: &BoundRead, shown: &Shown) -> JsonOptions {
+/// How JSON is written for this request. `omit_values` is what the client prefers.
+pub fn json_options(
+    call: &Call,
+    service: &Service,
+    format: JsonFormat,
+    (bound, shown): (&BoundRead, &Shown),
+    omit_values: Option<OmitValues>,
+) -> JsonOptions {
     let view = &service.published.view;
     let told = published_read(bound, &service.published, shown);
     let full = format.metadata == portico_odata::json::MetadataLevel::Full;
@@ -190,8 +188,10 @@ pub fn json_options(call: &Call, service: &Service, format: JsonFormat, bound: &
         metadata: format.metadata,
         context_url: Some(context_url(&service.root, view, &told, call.version)),
         root_url: service.root.clone(),
-        version: call.version,
         links: if full { entity_links(view) } else { std::collections::BTreeMap::new() },
+        version: call.version,
+        namespace: metadata::namespace(view),
+        omit_values,
         ..JsonOptions::default()
     }
 }
@@ -219,7 +219,7 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityA
     let mut response = if unchanged {
         respond::empty(StatusCode::NOT_MODIFIED)
     } else {
-        let options = wanted.json_options(call, service);
+        let options = json_options(call, service, wanted.format, (&wanted.bound, &wanted.shown), wanted.preferences.omit_values);
         let body = stream::encode(&call.trace, || JsonWriter::new(&shape, options).entity(&batch))?;
         call.trace.sent(1, body.len() as u64);
         respond::complete(StatusCode::OK, &wanted.format.content_type(), body)
@@ -251,7 +251,7 @@ pub fn etag_of(shape: &EntityShape, batch: &EntityBatch) -> Option<String> {
 }
 
 async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
-    let options = wanted.json_options(call, service);
+    let options = json_options(call, service, wanted.format, (&wanted.bound, &wanted.shown), wanted.preferences.omit_values);
     let (shape, count, rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
     let query = call.target.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
     let url = format!("{}{}{query}", call.root, call.target.path);

@@ -4,7 +4,7 @@ use crate::error::{Code, RequestError};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
-use portico_odata::json::ODataVersion;
+use portico_odata::header::Version;
 
 /// The header with the version of an OData answer. It is set in one place and once: some clients read two as one malformed one.
 pub const ODATA_VERSION: HeaderName = HeaderName::from_static("odata-version");
@@ -14,10 +14,10 @@ pub const ODATA_ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid"
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// The name of a preference that had a prefix in 4.0, as a client of that version knows it.
-pub fn preference_name(name: &str, version: ODataVersion) -> String {
+pub fn preference_name(name: &str, version: Version) -> String {
     match version {
-        ODataVersion::V40 => format!("odata.{name}"),
-        ODataVersion::V401 => name.to_owned(),
+        Version::V4_0 => format!("odata.{name}"),
+        Version::V4_01 => name.to_owned(),
     }
 }
 

@@ -148,7 +148,7 @@ async fn answered(
     let mut response = match &answer.entity {
         Some(entity) => {
             let (shape, batch) = profile::entity(&call.gateway, service, entity, &written.shown).await?;
-            let options = json_options(call, service, written.format, &as_read(written), &written.shown);
+            let options = json_options(call, service, written.format, (&as_read(written), &written.shown), None);
             let body = crate::http::stream::encode(&call.trace, || JsonWriter::new(&shape, options).entity(&batch))?;
             let status = if *method == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
             call.trace.sent(1, body.len() as u64);
@@ -163,7 +163,7 @@ async fn answered(
     };
     let headers = response.headers_mut();
     if let Some(table) = table {
-        let url = entity_url(&service.root, table, &key);
+        let url = entity_url(&service.root, &service.published.view, table, &key);
         if *method == Method::POST {
             respond::set(headers, header::LOCATION, &url);
         }

@@ -65,7 +65,7 @@ impl Sequence {
                     let coarse = [1, 1_000, 1_000_000][random.below(3) as usize];
                     (random.below(1_000_000_000_000_000) as i64 + 694_224_000_000_000) / coarse * coarse
                 });
-                Arc::new(TimestampMicrosecondArray::from(values).with_timezone("UTC"))
+                Arc::new(TimestampMicrosecondArray::from(values).with_timezone("+00:00"))
             }
             _ if plain => Arc::new(StringArray::from(self.column(rows, |random| SHIP_MODES[random.below(7) as usize].to_owned()))),
             _ => Arc::new(StringArray::from(self.column(rows, Sequence::comment))),
@@ -84,7 +84,8 @@ fn tables() -> Vec<Table> {
     let table = |name, kinds| Table { name, kinds };
     let text = ScalarType::Text;
     vec![
-        table("8 integers", [of(ScalarType::Int32, 4), of(ScalarType::Int64, 4)].concat()),
+        table("8 32-bit integers", of(ScalarType::Int32, 8)),
+        table("8 64-bit integers", of(ScalarType::Int64, 8)),
         table("8 decimals", of(MONEY, 8)),
         table("8 short texts", of(text, 8)),
         table("4 texts with quotes", vec![(text, false); 4]),

@@ -4,28 +4,48 @@ pub mod form;
 
 use crate::bound::MatchCondition;
 use crate::error::ODataError;
-use crate::json::ODataVersion;
 
-/// The version of an answer: the greatest one that a client understands, by its `OData-MaxVersion` (Protocol, section 8.2.7), 4.0 for
-/// those that do not say. Parameters after `;`, as clients of earlier versions add them, do not count.
-///
-/// # Errors
-/// A text that is not a version, or one below 4.0.
-pub fn answer_version(max_version: Option<&str>) -> Result<ODataVersion, ODataError> {
-    let Some(text) = max_version else { return Ok(ODataVersion::default()) };
-    let number = text.trim().split(';').next().unwrap_or_default().trim();
-    let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
-    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten();
-    let (Some(major), Some(minor)) = (digits(major), digits(minor)) else {
-        return Err(ODataError::bad_request("the header is not a version such as 4.0").at("OData-MaxVersion", None));
-    };
-    match (major, minor) {
-        (..4, _) => {
-            let message = format!("answers are in OData 4.0 or 4.01, and the request accepts at most {number}");
-            Err(ODataError::bad_request(message).at("OData-MaxVersion", None))
+/// A version of the protocol in which an answer is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// 4.0: what clients get that do not ask for more.
+    #[default]
+    V4_0,
+    /// 4.01
+    V4_01,
+}
+
+impl Version {
+    /// The greatest one that a client understands, by its `OData-MaxVersion` (Protocol, section 8.2.7). Parameters after `;`, as
+    /// clients of earlier versions add them, do not count.
+    ///
+    /// # Errors
+    /// A text that is not a version, or one below 4.0.
+    pub fn negotiate(max_version: Option<&str>) -> Result<Version, ODataError> {
+        let Some(text) = max_version else { return Ok(Version::default()) };
+        let number = text.trim().split(';').next().unwrap_or_default().trim();
+        let (major, minor) = number.split_once('.').unwrap_or((number, "0"));
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse::<u32>().ok()).flatten();
+        let (Some(major), Some(minor)) = (digits(major), digits(minor)) else {
+            return Err(ODataError::bad_request("the header is not a version such as 4.0").at("OData-MaxVersion", None));
+        };
+        match (major, minor) {
+            (..4, _) => {
+                let message = format!("answers are in OData 4.0 or 4.01, and the request accepts at most {number}");
+                Err(ODataError::bad_request(message).at("OData-MaxVersion", None))
+            }
+            (4, 0) => Ok(Version::V4_0),
+            _ => Ok(Version::V4_01),
         }
-        (4, 0) => Ok(ODataVersion::V40),
-        _ => Ok(ODataVersion::V401),
+    }
+
+    /// As `OData-Version` has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Version::V4_0 => "4.0",
+            Version::V4_01 => "4.01",
+        }
     }
 }
 
@@ -248,18 +268,18 @@ mod tests {
     #[test]
     fn the_version_is_the_greatest_that_both_understand() {
         for (max, expected) in [
-            (None, ODataVersion::V40),
-            (Some("4.0"), ODataVersion::V40),
-            (Some(" 4.0;NetFx "), ODataVersion::V40),
-            (Some("4"), ODataVersion::V40),
-            (Some("4.01"), ODataVersion::V401),
-            (Some("4.02"), ODataVersion::V401),
-            (Some("5.0"), ODataVersion::V401),
+            (None, Version::V4_0),
+            (Some("4.0"), Version::V4_0),
+            (Some(" 4.0;NetFx "), Version::V4_0),
+            (Some("4"), Version::V4_0),
+            (Some("4.01"), Version::V4_01),
+            (Some("4.02"), Version::V4_01),
+            (Some("5.0"), Version::V4_01),
         ] {
-            assert_eq!(answer_version(max), Ok(expected), "{max:?}");
+            assert_eq!(Version::negotiate(max), Ok(expected), "{max:?}");
         }
         for bad in ["3.0", "2.0;x", "four", "", "4.x", "-4.0", "4.0.1"] {
-            assert_eq!(answer_version(Some(bad)).unwrap_err().target.as_deref(), Some("OData-MaxVersion"), "{bad}");
+            assert_eq!(Version::negotiate(Some(bad)).unwrap_err().target.as_deref(), Some("OData-MaxVersion"), "{bad}");
         }
     }
 

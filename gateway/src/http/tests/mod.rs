@@ -156,6 +156,35 @@ async fn pages_are_linked_until_the_end_and_links_hold_no_credentials() {
 }
 
 #[tokio::test]
+async fn nulls_are_left_out_where_that_is_preferred_and_said() {
+    let door = open().await;
+    let url = "/odata/Customers?$top=9";
+    let changed = door.write("PATCH", "/odata/Customers(3)", &[("if-match", "*")], r#"{"credit":null}"#).await;
+    assert!(changed.status < 300, "{}", changed.body);
+    let whole = door.get(url).await.json();
+    let asked = |prefer: &'static str, version: &'static str| {
+        let headers = [("x-api-key", "key"), ("prefer", prefer), ("odata-maxversion", version)];
+        let door = &door;
+        async move { door.ask("GET", url, &headers, "").await }
+    };
+    let answer = asked("omit-values=nulls, odata.maxpagesize=20", "4.0").await;
+    assert_eq!(answer.header("preference-applied"), "odata.maxpagesize=20, omit-values=nulls");
+    assert_eq!(
+        asked("maxpagesize=20,omit-values=defaults", "4.01").await.header("preference-applied"),
+        "maxpagesize=20, omit-values=defaults"
+    );
+    let omitted = answer.json();
+    let mut nulls = 0;
+    for (all, some) in whole["value"].as_array().unwrap().iter().zip(omitted["value"].as_array().unwrap()) {
+        for (name, value) in all.as_object().unwrap() {
+            nulls += usize::from(value.is_null());
+            assert_eq!(some.get(name), Some(value).filter(|value| !value.is_null()), "{name}");
+        }
+    }
+    assert!(nulls > 0, "the rows hold nulls");
+}
+
+#[tokio::test]
 async fn credentials_decide_what_is_there() {
     let door = open().await;
     assert_eq!(door.ask("GET", "/odata/Customers", &[], "").await.status, 200, "anonymous callers may read");

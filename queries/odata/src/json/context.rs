@@ -1,9 +1,9 @@
 //! Context URLs: what `@odata.context` says of an answer (Protocol, section 10). Absolute, because clients derive the service root from
 //! them. Answers in 4.0 never have `Nav()` in them, which clients of 4.0 refuse; answers in 4.01 have it for what is expanded whole.
 
-use super::ODataVersion;
 use super::url::push_encoded;
 use crate::bound::{BoundExpand, BoundQuery, BoundRead, ReadKind};
+use crate::header::Version;
 use crate::rows::{EntityShape, ExpandForm, PropertyShape, ValueShape};
 use portico_catalog::ModelView;
 
@@ -92,7 +92,7 @@ impl Listed {
 
 /// The context URL of an answer. `root_url` is the absolute service root, with or without a trailing slash.
 #[must_use]
-pub fn context(root_url: &str, of: &ContextOf<'_>, version: ODataVersion) -> String {
+pub fn context(root_url: &str, of: &ContextOf<'_>, version: Version) -> String {
     let mut url = format!("{}/$metadata", root_url.trim_end_matches('/'));
     let cast = |cast: &Option<&str>, url: &mut String| {
         if let Some(name) = cast {
@@ -138,7 +138,7 @@ pub fn context(root_url: &str, of: &ContextOf<'_>, version: ODataVersion) -> Str
     url
 }
 
-fn push_list(list: Option<&[Listed]>, version: ODataVersion, url: &mut String) {
+fn push_list(list: Option<&[Listed]>, version: Version, url: &mut String) {
     let Some(list) = list else { return };
     url.push('(');
     for (index, item) in list.iter().enumerate() {
@@ -154,7 +154,7 @@ fn push_list(list: Option<&[Listed]>, version: ODataVersion, url: &mut String) {
             url.push('+');
         }
         // `Nav()`: the list is empty, because everything is there.
-        if !item.items.is_empty() || (item.expanded && version >= ODataVersion::V401) {
+        if !item.items.is_empty() || (item.expanded && version >= Version::V4_01) {
             push_list(Some(&item.items), version, url);
         }
     }
@@ -172,18 +172,18 @@ fn push_path(path: &str, url: &mut String) {
 /// The context URL of a read of entities: it lists what `$select` chose, and expanded relationships; in 4.0 these only where they or
 /// their parent are narrowed.
 #[must_use]
-pub fn context_url(root_url: &str, view: &ModelView, read: &BoundRead, version: ODataVersion) -> String {
+pub fn context_url(root_url: &str, view: &ModelView, read: &BoundRead, version: Version) -> String {
     let Some(table) = view.by_virtual_table(&read.query.table) else { return context(root_url, &ContextOf::Service, version) };
     let list = list_of_query(view, &read.query, version);
     let single = read.kind == ReadKind::Entity;
     context(root_url, &ContextOf::Entities { set: &table.name, cast: None, list: list.as_deref(), single }, version)
 }
 
-fn narrowed(query: &BoundQuery, version: ODataVersion) -> bool {
-    query.selected || query.expand.iter().any(|expand| version >= ODataVersion::V401 || narrowed(&expand.query, version))
+fn narrowed(query: &BoundQuery, version: Version) -> bool {
+    query.selected || query.expand.iter().any(|expand| version >= Version::V4_01 || narrowed(&expand.query, version))
 }
 
-fn list_of_query(view: &ModelView, query: &BoundQuery, version: ODataVersion) -> Option<Vec<Listed>> {
+fn list_of_query(view: &ModelView, query: &BoundQuery, version: Version) -> Option<Vec<Listed>> {
     if !narrowed(query, version) {
         return None;
     }
@@ -202,7 +202,7 @@ fn list_of_query(view: &ModelView, query: &BoundQuery, version: ODataVersion) ->
             items.extend(name.map(Listed::plain));
         }
     }
-    let worth_naming = |expand: &&BoundExpand| version >= ODataVersion::V401 || query.selected || narrowed(&expand.query, version);
+    let worth_naming = |expand: &&BoundExpand| version >= Version::V4_01 || query.selected || narrowed(&expand.query, version);
     for expand in query.expand.iter().filter(worth_naming) {
         items.push(Listed::expanded(&expand.name, list_of_query(view, &expand.query, version).unwrap_or_default()));
     }

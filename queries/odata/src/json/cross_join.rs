@@ -5,7 +5,7 @@ use super::encode::push_text;
 use super::entity::{Entities, close_object};
 use super::plan::{EntityPlan, key_of, reference_links};
 use super::sink::{Sink, Stamp};
-use super::writer::finish;
+use super::writer::{appended, finish};
 use super::{JsonOptions, WriteError};
 use crate::rows::{EntityBatch, EntityShape};
 use bytes::{Bytes, BytesMut};
@@ -74,25 +74,25 @@ impl CrossJoinWriter {
         let style = self.options.style();
         let bound = self.parts.iter().zip(batches).map(|(part, batch)| Ok((part, Entities::bind(&part.plan, batch, style)?)));
         let bound = bound.collect::<Result<Vec<_>, WriteError>>()?;
-        self.sink.clear();
-        for row in 0..rows {
-            if row > 0 || !self.first {
-                self.sink.byte(b',');
+        let first = self.first;
+        appended(&mut self.sink, out, rows, usize::MAX, |row, sink| {
+            if row > 0 || !first {
+                sink.byte(b',');
             }
-            let start = self.sink.len();
+            let start = sink.len();
             for (part, entities) in &bound {
-                part.key.push(&mut self.sink);
+                part.key.push(sink);
                 if part.expanded {
-                    entities.write(row, &[], &mut self.sink)?;
+                    entities.write(row, &[], sink)?;
                 } else {
                     let url = entities.url(row).ok_or_else(|| WriteError::new(&part.name, "the key is not known"))??;
-                    push_text(&url, &mut self.sink);
+                    push_text(&url, sink);
                 }
             }
-            close_object(start, &mut self.sink);
-        }
+            close_object(start, sink);
+            Ok(())
+        })?;
         self.first = self.first && rows == 0;
-        out.extend_from_slice(self.sink.written());
         Ok(())
     }
 

@@ -1,105 +1,115 @@
-//! Numbers, dates and times → digits, fast: two digits at a time from a table, in blocks of a fixed length. What is outside the usual
-//! range takes the exact but slower way over [`crate::calendar`] and text.
+//! Numbers, dates and times → digits, fast: eight digits at a time by arithmetic, in blocks of a fixed length, without loops. What is
+//! outside the usual range takes the exact but slower way over [`crate::calendar`] and text.
 
 use super::sink::Sink;
 use crate::calendar;
 
-/// `00` to `99`.
-const PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[0; 2]; 100];
+/// `00` to `99`, and more so that any seven bits find something.
+const PAIRS: [[u8; 2]; 128] = {
+    let mut pairs = [[0; 2]; 128];
     let mut value = 0;
-    while value < 100 {
-        pairs[value] = [b'0' + (value / 10) as u8, b'0' + (value % 10) as u8];
+    while value < 128 {
+        pairs[value] = [b'0' + (value / 10 % 10) as u8, b'0' + (value % 10) as u8];
         value += 1;
     }
     pairs
 };
 
-/// Where the digits of [`Digits`] end.
-const END: usize = 24;
-
-/// The digits of a number, right-aligned before [`END`], with zeros before them; what comes after is there for blocks to reach into.
-struct Digits {
-    bytes: [u8; 48],
-    start: usize,
-}
-
+/// The two digits of a number below 100.
 #[inline]
-fn pair(value: u64) -> [u8; 2] {
-    PAIRS.get((value % 100) as usize).copied().unwrap_or_default()
+fn pair(value: u32) -> [u8; 2] {
+    PAIRS[(value & 127) as usize]
 }
 
-impl Digits {
-    #[inline]
-    fn of(mut value: u64) -> Digits {
-        let mut bytes = [b'0'; 48];
-        let mut start = END;
-        while value >= 10_000 {
-            let four = value % 10_000;
-            value /= 10_000;
-            if let Some(slot) = bytes.get_mut(start - 4..start) {
-                let ([a, b], [c, d]) = (pair(four / 100), pair(four));
-                slot.copy_from_slice(&[a, b, c, d]);
-            }
-            start -= 4;
-        }
-        while value >= 10 {
-            if let Some(slot) = bytes.get_mut(start - 2..start) {
-                slot.copy_from_slice(&pair(value));
-            }
-            value /= 100;
-            start -= 2;
-            if value == 0 {
-                return Digits { bytes, start };
-            }
-        }
-        if let Some(slot) = bytes.get_mut(start - 1) {
-            *slot = b'0' + value as u8;
-        }
-        Digits { bytes, start: start - 1 }
-    }
+const EIGHT: u64 = 100_000_000;
+const SIXTEEN: u64 = EIGHT * EIGHT;
+/// `0` in each byte.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
 
-    /// Appends the bytes from `start` up to `end`, at most 24.
-    #[inline]
-    fn push(&self, start: usize, end: usize, sink: &mut Sink) {
-        if let Some(block) = self.bytes.get(start..).and_then(|rest| rest.first_chunk::<24>()) {
-            sink.block(block, end - start);
-        }
-    }
+/// The eight digits of a number below 10^8, zeros before it included, one per byte as numbers; the first one in the lowest byte. All
+/// are made at once: first two groups of four, then four of two, then eight of one.
+#[inline]
+fn eight(value: u32) -> u64 {
+    let fours = u64::from(value / 10_000) | u64::from(value % 10_000) << 32;
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007F_0000_007F;
+    let twos = hundreds | (fours - hundreds * 100) << 16;
+    let tens = ((twos * 103) >> 10) & 0x000F_000F_000F_000F;
+    tens | (twos - tens * 10) << 8
+}
+
+/// The sixteen digits of a number below 10^16, likewise.
+#[inline]
+fn sixteen(value: u64) -> u128 {
+    u128::from(eight((value / EIGHT) as u32)) | u128::from(eight((value % EIGHT) as u32)) << 64
 }
 
 /// Appends an integer.
-#[inline]
+#[inline(always)]
 pub(super) fn integer(value: i64, sink: &mut Sink) {
-    if value < 0 {
-        sink.byte(b'-');
-    }
-    unsigned(value.unsigned_abs(), sink);
+    signed(value < 0, value.unsigned_abs(), sink);
 }
 
 /// Appends an integer.
 #[inline]
 pub(super) fn unsigned(value: u64, sink: &mut Sink) {
-    let digits = Digits::of(value);
-    digits.push(digits.start, END, sink);
+    signed(false, value, sink);
+}
+
+#[inline(always)]
+fn signed(negative: bool, value: u64, sink: &mut Sink) {
+    if value < EIGHT {
+        let sign = usize::from(negative);
+        sink.window(|window: &mut [u8; 9]| {
+            let digits = eight(value as u32);
+            let skip = (digits.trailing_zeros() / 8).min(7);
+            let text = ((digits >> (8 * skip)) | ZEROS).to_le_bytes();
+            window[0] = b'-';
+            window[sign..sign + 8].copy_from_slice(&text);
+            sign + 8 - skip as usize
+        });
+    } else {
+        long(negative, value, sink);
+    }
+}
+
+/// Appends a number of more than eight digits.
+fn long(negative: bool, value: u64, sink: &mut Sink) {
+    let high = value / SIXTEEN;
+    let digits = sixteen(value % SIXTEEN);
+    let text = digits | u128::from(ZEROS) << 64 | u128::from(ZEROS);
+    if high > 0 {
+        signed(negative, high, sink);
+        return sink.block(&text.to_le_bytes(), 16);
+    }
+    let skip = digits.trailing_zeros() / 8;
+    sink.window(|window: &mut [u8; 17]| {
+        let sign = usize::from(negative);
+        window[0] = b'-';
+        window[sign..sign + 16].copy_from_slice(&(text >> (8 * skip)).to_le_bytes());
+        sign + 16 - skip as usize
+    });
 }
 
 /// Appends a decimal: plain notation, all digits of the scale.
 #[inline]
 pub(super) fn decimal(unscaled: i128, scale: i8, sink: &mut Sink) {
     match (u64::try_from(unscaled.unsigned_abs()), scale) {
-        (Ok(magnitude), 0..=18) => {
-            if unscaled < 0 {
-                sink.byte(b'-');
+        (Ok(magnitude @ ..SIXTEEN), 1..=15) => sink.window(|window: &mut [u8; 34]| {
+            let (digits, scale) = (sixteen(magnitude), u32::from(scale.unsigned_abs()));
+            // At least one digit stands before the point.
+            let skip = (digits.trailing_zeros() / 8).min(15 - scale);
+            let text = (digits >> (8 * skip)) | u128::from(ZEROS) << 64 | u128::from(ZEROS);
+            let (sign, whole) = (usize::from(unscaled < 0), (16 - skip - scale) as usize);
+            window[0] = b'-';
+            window[sign..sign + 16].copy_from_slice(&text.to_le_bytes());
+            let point = sign + whole;
+            if let Some(slot) = window.get_mut(point..point + 17) {
+                slot[0] = b'.';
+                slot[1..].copy_from_slice(&(text >> (8 * whole)).to_le_bytes());
             }
-            let digits = Digits::of(magnitude);
-            let point = END - usize::from(scale.unsigned_abs());
-            digits.push(digits.start.min(point - 1), point, sink);
-            if point < END {
-                sink.byte(b'.');
-                digits.push(point, END, sink);
-            }
-        }
+            point + 1 + scale as usize
+        }),
+        (Ok(magnitude), 0) => signed(unscaled < 0, magnitude, sink),
         _ => {
             let mut text = Vec::with_capacity(48);
             push_decimal(itoa::Buffer::new().format(unscaled), scale, &mut text);
@@ -151,49 +161,51 @@ fn civil(days: i64) -> Option<(u32, u32, u32)> {
     (year <= 9_999).then_some((year, if next_year { month - 12 } else { month }, day))
 }
 
-/// Writes `YYYY-MM-DD` at the start of a window that has room for it.
+/// `YYYY-MM-DD`
 #[inline]
-fn put_date<const N: usize>(window: &mut [u8; N], (year, month, day): (u32, u32, u32)) {
-    let ([a, b], [c, d]) = (pair(u64::from(year / 100)), pair(year.into()));
-    let ([e, f], [g, h]) = (pair(month.into()), pair(day.into()));
-    if let Some(slot) = window.first_chunk_mut::<10>() {
-        *slot = [a, b, c, d, b'-', e, f, b'-', g, h];
-    }
+fn calendar_date((year, month, day): (u32, u32, u32)) -> [u8; 10] {
+    let ([a, b], [c, d], [e, f], [g, h]) = (pair(year / 100), pair(year % 100), pair(month), pair(day));
+    [a, b, c, d, b'-', e, f, b'-', g, h]
 }
 
 /// `HH:MM:SS` of seconds since midnight.
 #[inline]
 fn clock(seconds: u32) -> [u8; 8] {
-    let ([a, b], [c, d], [e, f]) = (pair((seconds / 3_600).into()), pair((seconds / 60 % 60).into()), pair((seconds % 60).into()));
+    let ([a, b], [c, d], [e, f]) = (pair(seconds / 3_600), pair(seconds / 60 % 60), pair(seconds % 60));
     [a, b, b':', c, d, b':', e, f]
 }
 
-/// Appends `.` and the digits of a fraction of a second, in three, six or nine of them; nothing for none.
+/// Appends `.` and the digits of a fraction of a second, in three, six or nine of them, and `Z` where there is a zone.
 #[inline]
-fn fraction(nanos: u32, sink: &mut Sink) {
-    if nanos == 0 {
-        return;
-    }
-    let digits = Digits::of(nanos.into());
-    let count = if nanos % 1_000_000 == 0 {
-        3
-    } else if nanos % 1_000 == 0 {
-        6
-    } else {
-        9
+fn fraction_and_zone(nanos: u32, zoned: bool, sink: &mut Sink) {
+    let count = match nanos {
+        0 => {
+            if zoned {
+                sink.byte(b'Z');
+            }
+            return;
+        }
+        _ if nanos % 1_000_000 == 0 => 3,
+        _ if nanos % 1_000 == 0 => 6,
+        _ => 9,
     };
-    sink.byte(b'.');
-    digits.push(END - 9, END - 9 + count, sink);
+    sink.window(|window: &mut [u8; 11]| {
+        // The first eight of nine digits at once, and the ninth.
+        window[0] = b'.';
+        window[1..9].copy_from_slice(&(eight(nanos / 10) | ZEROS).to_le_bytes());
+        window[9] = b'0' + (nanos % 10) as u8;
+        if zoned {
+            window[1 + count] = b'Z';
+        }
+        1 + count + usize::from(zoned)
+    });
 }
 
 /// Appends a date from days since 1970-01-01.
 #[inline]
 pub(super) fn date(days: i64, sink: &mut Sink) {
     match civil(days) {
-        Some(civil) => sink.window(|window: &mut [u8; 10]| {
-            put_date(window, civil);
-            10
-        }),
+        Some(civil) => sink.block(&calendar_date(civil), 10),
         None => {
             let mut text = Vec::with_capacity(16);
             calendar::push_date(days, &mut text);
@@ -207,7 +219,7 @@ pub(super) fn date(days: i64, sink: &mut Sink) {
 pub(super) fn time(nanos: i64, sink: &mut Sink) {
     let nanos = nanos.unsigned_abs();
     sink.block(&clock((nanos / 1_000_000_000) as u32), 8);
-    fraction((nanos % 1_000_000_000) as u32, sink);
+    fraction_and_zone((nanos % 1_000_000_000) as u32, false, sink);
 }
 
 /// Appends a timestamp from days since 1970-01-01 and nanoseconds of the day.
@@ -216,7 +228,7 @@ pub(super) fn timestamp(days: i64, nanos: i64, zoned: bool, sink: &mut Sink) {
     let nanos = nanos.unsigned_abs();
     match civil(days) {
         Some(civil) => sink.window(|window: &mut [u8; 19]| {
-            put_date(window, civil);
+            window[..10].copy_from_slice(&calendar_date(civil));
             window[10] = b'T';
             window[11..].copy_from_slice(&clock((nanos / 1_000_000_000) as u32));
             19
@@ -227,10 +239,7 @@ pub(super) fn timestamp(days: i64, nanos: i64, zoned: bool, sink: &mut Sink) {
             sink.block(&clock((nanos / 1_000_000_000) as u32), 8);
         }
     }
-    fraction((nanos % 1_000_000_000) as u32, sink);
-    if zoned {
-        sink.byte(b'Z');
-    }
+    fraction_and_zone((nanos % 1_000_000_000) as u32, zoned, sink);
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! that the type cannot be written for is an error, never a wrong value.
 
 use super::digits;
-use super::escape::{is_clean, push_escaped};
+use super::escape::{Specials, escape_at, is_clean, push_escaped};
 use super::sink::Sink;
 use crate::calendar::MICROS_PER_DAY;
 use crate::duration;
@@ -36,8 +36,9 @@ pub(super) struct Style {
 struct Texts<'a, O: OffsetSizeTrait> {
     offsets: &'a [O],
     values: &'a [u8],
-    /// Whether no text of the batch needs an escape, found out at once for all of them.
-    clean: bool,
+    /// Which bytes of the batch's texts need a look, found out at once for all of them, counted from `first`; mostly none.
+    specials: Option<Specials>,
+    first: usize,
     array: &'a GenericStringArray<O>,
 }
 
@@ -238,14 +239,17 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// Appends a cell as JSON.
-    #[inline]
+    /// Appends a cell as JSON. The usual kinds are dealt with in the caller's loop, so that where the sink stands stays in a register.
+    #[inline(always)]
     pub(super) fn write(&self, row: usize, sink: &mut Sink) -> Result<(), &'static str> {
         if let Some(nulls) = &self.nulls
             && nulls.is_null(row)
         {
-            let null: &[u8] = if self.is_list() { b"[]" } else { b"null" };
-            sink.put(null);
+            if self.is_list() {
+                sink.put(b"[]");
+            } else {
+                sink.block(b"null", 4);
+            }
             return Ok(());
         }
         match &self.cells {
@@ -253,8 +257,18 @@ impl<'a> Encoder<'a> {
             Cells::Int64(array) if !self.quoted => digits::integer(array.value(row), sink),
             Cells::Decimal128(array, scale) if !self.quoted => digits::decimal(array.value(row), *scale, sink),
             Cells::Text(texts) => texts.write(row, sink),
+            _ => return self.write_other(row, sink),
+        }
+        Ok(())
+    }
+
+    /// Appends a cell that is not null as JSON.
+    #[inline(never)]
+    fn write_other(&self, row: usize, sink: &mut Sink) -> Result<(), &'static str> {
+        match &self.cells {
             Cells::LargeText(texts) => texts.write(row, sink),
             Cells::TextView(array) => push_text(array.value(row), sink),
+            Cells::Float64(array) if array.value(row).is_finite() => push_float(array.value(row), 0.0, sink),
             Cells::Float32(_) | Cells::Float64(_) if self.is_not_finite(row) => return self.write_quoted(row, sink),
             Cells::Printed(formatter) => push_text(&printed(formatter, row)?, sink),
             Cells::List(values, ranges) => return values.write_list(ranges.of(row), sink),
@@ -363,38 +377,72 @@ impl Ranges<'_> {
 impl<'a, O: OffsetSizeTrait> Texts<'a, O> {
     fn new(array: &'a GenericStringArray<O>) -> Texts<'a, O> {
         let (offsets, values): (&[O], &[u8]) = (array.value_offsets(), array.value_data());
-        let used = match (offsets.first(), offsets.last()) {
-            (Some(first), Some(last)) => values.get(first.as_usize()..last.as_usize()).unwrap_or_default(),
-            _ => &[],
-        };
-        Texts { offsets, values, clean: is_clean(used), array }
+        let (first, last) = (offsets.first().map_or(0, |at| at.as_usize()), offsets.last().map_or(0, |at| at.as_usize()));
+        Texts { offsets, values, specials: Specials::of(values.get(first..last).unwrap_or_default()), first, array }
     }
 
-    /// Appends a text in quotes. Short clean ones are copied as a block that reaches into what follows them.
+    /// Appends a text in quotes.
     #[inline]
     fn write(&self, row: usize, sink: &mut Sink) {
-        if self.clean
-            && let Some([start, end]) = self.offsets.get(row..row + 2)
+        let Some([start, end]) = self.offsets.get(row..row + 2) else { return };
+        let (start, end) = (start.as_usize(), end.as_usize());
+        let special = self.specials.as_ref().and_then(|specials| specials.next(start - self.first, end - self.first));
+        match special {
+            None if end - start <= 32 => self.quoted::<32, 34>(start, end, sink),
+            None => self.quoted::<64, 66>(start, end, sink),
+            Some(_) => self.write_escaped(start, end, sink),
+        }
+    }
+
+    /// Appends a text that needs no escape. Short ones are copied as a block that reaches into what follows them.
+    #[inline]
+    fn quoted<const BLOCK: usize, const WINDOW: usize>(&self, start: usize, end: usize, sink: &mut Sink) {
+        let length = end - start;
+        if length <= BLOCK
+            && let Some(block) = self.values.get(start..).and_then(|rest| rest.first_chunk::<BLOCK>())
         {
-            let (start, end) = (start.as_usize(), end.as_usize());
-            let length = end - start;
-            if length <= 32
-                && let Some(block) = self.values.get(start..).and_then(|rest| rest.first_chunk::<32>())
-            {
-                sink.window(|window: &mut [u8; 34]| {
-                    window[0] = b'"';
-                    window[1..33].copy_from_slice(block);
-                    window[1 + length] = b'"';
-                    length + 2
-                });
-                return;
-            }
-            sink.byte(b'"');
-            sink.put(self.values.get(start..end).unwrap_or_default());
-            sink.byte(b'"');
+            sink.window(|window: &mut [u8; WINDOW]| {
+                window[0] = b'"';
+                window[1..=BLOCK].copy_from_slice(block);
+                window[1 + length] = b'"';
+                length + 2
+            });
             return;
         }
-        push_text(self.array.value(row), sink);
+        sink.byte(b'"');
+        sink.put(self.values.get(start..end).unwrap_or_default());
+        sink.byte(b'"');
+    }
+
+    /// Appends a text in quotes, with its special characters escaped.
+    #[inline(never)]
+    fn write_escaped(&self, start: usize, end: usize, sink: &mut Sink) {
+        sink.byte(b'"');
+        let (mut done, mut at) = (start, start);
+        let next = |at: usize| self.specials.as_ref()?.next(at - self.first, end - self.first).map(|found| found + self.first);
+        while let Some(found) = next(at) {
+            match escape_at(self.values, found) {
+                Some((escape, length, replaced)) => {
+                    self.run(done, found, sink);
+                    sink.block(&escape, length);
+                    at = found + replaced;
+                    done = at;
+                }
+                None => at = found + 1,
+            }
+        }
+        self.run(done, end, sink);
+        sink.byte(b'"');
+    }
+
+    /// Appends bytes as they are.
+    #[inline]
+    fn run(&self, start: usize, end: usize, sink: &mut Sink) {
+        let length = end - start;
+        match self.values.get(start..).and_then(|rest| rest.first_chunk::<32>()) {
+            Some(block) if length <= 32 => sink.block(block, length),
+            _ => sink.put(self.values.get(start..end).unwrap_or_default()),
+        }
     }
 }
 
@@ -464,9 +512,9 @@ pub(super) fn push_text(text: &str, sink: &mut Sink) {
     sink.byte(b'"');
 }
 
-fn push_float(value: impl ryu::Float, wide: f64, sink: &mut Sink) {
+fn push_float(value: impl zmij::Float, wide: f64, sink: &mut Sink) {
     if wide.is_finite() {
-        sink.put(ryu::Buffer::new().format_finite(value).as_bytes());
+        sink.put(zmij::Buffer::new().format_finite(value).as_bytes());
     } else {
         sink.put(not_finite(wide).as_bytes());
     }

@@ -252,7 +252,9 @@ impl<'a> Links<'a> {
             parts.push((*name, (*literal).clone(), text.written().to_vec()));
         }
         let mut url = self.plan.set_url.clone();
-        push_key(&parts, &mut url);
+        if !parts.is_empty() {
+            push_key(&parts, &mut url);
+        }
         Ok(url)
     }
 }

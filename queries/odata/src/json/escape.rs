@@ -94,11 +94,84 @@ pub(super) fn is_clean(bytes: &[u8]) -> bool {
     !suspect || is_clean_exactly(bytes)
 }
 
+/// Which bytes of a text need a look before they stand inside a JSON string: a bit for each.
+#[derive(Debug)]
+pub(super) struct Specials(Vec<u64>);
+
+impl Specials {
+    /// Nothing when there are none.
+    pub(super) fn of(bytes: &[u8]) -> Option<Specials> {
+        // The first byte of separators begins other characters too: it is only looked for where there are separators.
+        let mut starts = memchr::memchr_iter(SEPARATOR, bytes);
+        let separator = if starts.any(|at| begins_separator(bytes, at)) { SEPARATOR } else { b'"' };
+        let (blocks, rest) = bytes.as_chunks::<64>();
+        let mut masks = Vec::with_capacity(blocks.len() + 1);
+        let mut any = 0;
+        for block in blocks {
+            let mask = mask(block, separator);
+            any |= mask;
+            masks.push(mask);
+        }
+        let mut last = [b' '; 64];
+        last.iter_mut().zip(rest).for_each(|(slot, byte)| *slot = *byte);
+        let mask = mask(&last, separator);
+        masks.push(mask);
+        (any | mask != 0).then_some(Specials(masks))
+    }
+
+    /// The first one in a range.
+    #[inline]
+    pub(super) fn next(&self, start: usize, end: usize) -> Option<usize> {
+        let mut at = start;
+        while at < end {
+            let found = self.0.get(at / 64)? >> (at % 64);
+            if found != 0 {
+                return Some(at + found.trailing_zeros() as usize).filter(|at| *at < end);
+            }
+            at = (at / 64 + 1) * 64;
+        }
+        None
+    }
+}
+
+/// A bit for each byte that is special. The bytes are compared in vectors; a multiplication gathers the bits of eight of them.
+#[inline]
+fn mask(block: &[u8; 64], separator: u8) -> u64 {
+    let mut flags = [0_u8; 64];
+    for (flag, byte) in flags.iter_mut().zip(block) {
+        let byte = *byte;
+        *flag = u8::from((byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0x7F) | (byte == separator));
+    }
+    let (words, _) = flags.as_chunks::<8>();
+    let gathered = |word: &[u8; 8]| u64::from_le_bytes(*word).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+    words.iter().enumerate().fold(0, |mask, (index, word)| mask | gathered(word) << (8 * index))
+}
+
+fn begins_separator(bytes: &[u8], at: usize) -> bool {
+    matches!(bytes.get(at + 1..at + 3), Some([0x80, 0xA8 | 0xA9]))
+}
+
+/// What stands inside a JSON string for the character that begins at a place, and how long that character is; nothing for one that
+/// stands for itself.
+#[inline]
+pub(super) fn escape_at(bytes: &[u8], at: usize) -> Option<([u8; 6], usize, usize)> {
+    const HEX: [u8; 16] = *b"0123456789abcdef";
+    let byte = *bytes.get(at)?;
+    match ESCAPES[byte as usize] {
+        0 if byte == SEPARATOR && begins_separator(bytes, at) => {
+            let last = if bytes.get(at + 2) == Some(&0xA8) { b'8' } else { b'9' };
+            Some(([b'\\', b'u', b'2', b'0', b'2', last], 6, 3))
+        }
+        0 => None,
+        b'u' => Some(([b'\\', b'u', b'0', b'0', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]], 6, 1)),
+        letter => Some(([b'\\', letter, 0, 0, 0, 0], 2, 1)),
+    }
+}
+
 #[cold]
 fn is_clean_exactly(bytes: &[u8]) -> bool {
     let plain = bytes.iter().all(|byte| ESCAPES[*byte as usize] == 0);
-    let separator = |at: usize| matches!(bytes.get(at + 1..at + 3), Some([0x80, 0xA8 | 0xA9]));
-    plain && !memchr::memchr_iter(SEPARATOR, bytes).any(separator)
+    plain && !memchr::memchr_iter(SEPARATOR, bytes).any(|at| begins_separator(bytes, at))
 }
 
 #[cfg(test)]
@@ -130,6 +203,7 @@ mod tests {
             let text = format!("{}{text}", "x".repeat(pad));
             let clean = written(&text).len() == text.len() + 2;
             prop_assert_eq!(is_clean(text.as_bytes()), clean);
+            prop_assert_eq!(Specials::of(text.as_bytes()).is_none(), clean);
         }
 
         #[test]

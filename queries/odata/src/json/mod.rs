@@ -23,7 +23,7 @@ mod url;
 mod value;
 mod writer;
 
-use crate::header::OmitValues;
+use crate::header::{OmitValues, Version};
 pub use context::{ContextOf, Listed, context, context_url, listed};
 pub use cross_join::{CrossJoinShape, CrossJoinWriter};
 pub(crate) use digits::push_decimal;
@@ -36,27 +36,6 @@ pub(crate) use url::value_text;
 pub use url::{entity_links, entity_url};
 pub use value::{RawValue, ValuesWriter, property, raw_value};
 pub use writer::JsonWriter;
-
-/// The version of the protocol that an answer is in.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ODataVersion {
-    /// 4.0
-    #[default]
-    V40,
-    /// 4.01
-    V401,
-}
-
-impl ODataVersion {
-    /// As the header `OData-Version` has it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ODataVersion::V40 => "4.0",
-            ODataVersion::V401 => "4.01",
-        }
-    }
-}
 
 /// A value that cannot be written. The body must be broken off: it is never ended well-formed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -97,10 +76,10 @@ pub struct JsonOptions {
     pub context_url: Option<String>,
     /// The absolute service root, with or without a trailing slash; full metadata and references need it.
     pub root_url: String,
-    /// By entity set, what full metadata and references need (see [`entity_links`]); may be empty otherwise.
+    /// By entity set or singleton, what full metadata and references need (see [`entity_links`]); may be empty otherwise.
     pub links: BTreeMap<String, EntityLinks>,
     /// The version of the protocol.
-    pub version: ODataVersion,
+    pub version: Version,
     /// The namespace of the service's types (see [`entity_links`]); full metadata needs it where there are enumerations.
     pub namespace: String,
     /// `omit-values`: properties that are null are left out. No property has another default in `$metadata`, so that both values of the
@@ -112,7 +91,7 @@ pub struct JsonOptions {
     pub heterogeneous: bool,
 }
 
-/// What full metadata says of the entities of a set.
+/// What full metadata says of the entities of a set, or of a singleton.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EntityLinks {
     /// Qualified type name: `Portico.crm.Customers`.
@@ -121,4 +100,6 @@ pub struct EntityLinks {
     pub key: Vec<String>,
     /// Navigation properties.
     pub navigation: Vec<String>,
+    /// Whether it is a singleton: then its name is its URL, without a key.
+    pub singleton: bool,
 }

@@ -4,8 +4,9 @@
 use super::encode::EnumerationNames;
 use super::sink::Stamp;
 use super::url::{KeyLiteral, push_encoded};
-use super::{EntityLinks, JsonOptions, MetadataLevel, ODataVersion, WriteError};
+use super::{EntityLinks, JsonOptions, MetadataLevel, WriteError};
 use crate::edm;
+use crate::header::Version;
 use crate::json::push_string;
 use crate::rows::{DerivationShape, EntityShape, ExpandForm, ExpandShape, MediaShape, PropertyPath, PropertyShape, ValueShape};
 use crate::value_type::ValueType;
@@ -141,7 +142,7 @@ fn self_evident(value_type: &ValueType) -> bool {
 
 /// What `@odata.type` says of values of a type. The names of OData's own types have a hash before them in 4.0 only.
 pub(super) fn type_text(value_type: &ValueType, options: &JsonOptions) -> String {
-    let hash = if options.version == ODataVersion::V40 { "#" } else { "" };
+    let hash = if options.version == Version::V4_0 { "#" } else { "" };
     match value_type {
         ValueType::Scalar(scalar_type) => format!("{hash}{}", bare_name(*scalar_type)),
         ValueType::Duration => format!("{hash}Duration"),
@@ -338,7 +339,7 @@ fn lacking(paths: &[PropertyPath], members: &[MemberPlan], count: usize) -> Vec<
 }
 
 impl LinksPlan {
-    /// Nothing when the batch does not hold the whole key.
+    /// Nothing when the batch does not hold the whole key. A singleton needs none.
     pub(super) fn new(shape: &EntityShape, links: &EntityLinks, options: &JsonOptions) -> Option<LinksPlan> {
         let mut set_url = format!("{}/", options.root_url.trim_end_matches('/'));
         push_encoded(&shape.entity_set, &mut set_url);
@@ -353,7 +354,7 @@ impl LinksPlan {
                 names: enumeration_names(value_type),
             })
         };
-        let key = links.key.iter().map(column).collect::<Option<Vec<_>>>().filter(|key| !key.is_empty())?;
+        let key = links.key.iter().map(column).collect::<Option<Vec<_>>>().filter(|key| links.singleton == key.is_empty())?;
         let full = options.metadata == MetadataLevel::Full;
         let navigation = if full { links.navigation.clone() } else { Vec::new() };
         Some(LinksPlan { set_url, key, shown: full || options.heterogeneous, navigation })

@@ -6,6 +6,7 @@ use super::WriteError;
 use super::encode::{Encoder, Style};
 use super::escape::push_string;
 use super::sink::{Sink, Stamp};
+use super::writer::appended;
 use arrow::array::{Array, RecordBatch};
 use arrow::datatypes::Schema;
 use bytes::{Bytes, BytesMut};
@@ -63,17 +64,17 @@ impl RowsWriter {
             let array: &dyn Array = column.as_ref();
             encoders.push(Encoder::any(array, STYLE).map_err(|reason| WriteError::new(name, reason))?);
         }
-        self.sink.clear();
-        for row in 0..batch.num_rows() {
-            self.sink.put(if self.first && row == 0 { b"{" } else { b",{" });
-            for ((key, name), encoder) in self.keys.iter().zip(&self.names).zip(&encoders) {
-                key.push(&mut self.sink);
-                encoder.write(row, &mut self.sink).map_err(|reason| WriteError::new(name, reason))?;
+        let (first, names, keys) = (self.first, &self.names, &self.keys);
+        appended(&mut self.sink, out, batch.num_rows(), usize::MAX, |row, sink| {
+            sink.put(if first && row == 0 { b"{" } else { b",{" });
+            for ((key, name), encoder) in keys.iter().zip(names).zip(&encoders) {
+                key.push(sink);
+                encoder.write(row, sink).map_err(|reason| WriteError::new(name, reason))?;
             }
-            self.sink.byte(b'}');
-        }
+            sink.byte(b'}');
+            Ok(())
+        })?;
         self.first = self.first && batch.num_rows() == 0;
-        out.extend_from_slice(self.sink.written());
         Ok(())
     }
 

@@ -1,6 +1,11 @@
 //! The buffer that rows are written into. It is kept filled with bytes beyond what is written, so that short texts are written as
 //! blocks of a fixed length, of which only a part counts: that needs one check and no loop. It must not know what is written.
 
+use bytes::BytesMut;
+
+/// How many bytes are gathered before they are moved on.
+const SPILL: usize = 32 * 1024;
+
 /// Bytes, of which those before `at` are written.
 #[derive(Debug, Default)]
 pub(super) struct Sink {
@@ -25,14 +30,23 @@ impl Sink {
         self.at = 0;
     }
 
+    /// Moves what is written to `out` once it is much: before it leaves the processor's cache.
+    #[inline]
+    pub(super) fn spill(&mut self, out: &mut BytesMut) {
+        if self.at >= SPILL {
+            out.extend_from_slice(self.written());
+            self.at = 0;
+        }
+    }
+
     /// Forgets what was written after a place.
     pub(super) fn truncate(&mut self, at: usize) {
         self.at = self.at.min(at);
     }
 
-    #[inline]
+    #[inline(always)]
     fn room(&mut self, count: usize) {
-        if self.bytes.len() - self.at < count {
+        if self.at + count > self.bytes.len() {
             self.grow(count);
         }
     }
@@ -66,7 +80,7 @@ impl Sink {
     }
 
     /// Lets at most `N` bytes be written in place; what `write` returns is how many of them count.
-    #[inline]
+    #[inline(always)]
     pub(super) fn window<const N: usize>(&mut self, write: impl FnOnce(&mut [u8; N]) -> usize) {
         self.room(N);
         if let Some(window) = self.bytes.get_mut(self.at..).and_then(|rest| rest.first_chunk_mut::<N>()) {
@@ -75,7 +89,7 @@ impl Sink {
     }
 
     /// Appends the first `used` bytes of a block.
-    #[inline]
+    #[inline(always)]
     pub(super) fn block<const N: usize>(&mut self, block: &[u8; N], used: usize) {
         self.window(|window: &mut [u8; N]| {
             *window = *block;
@@ -113,7 +127,7 @@ impl Stamp {
     }
 
     /// Appends it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&self, sink: &mut Sink) {
         sink.block(&self.head, self.head_length);
         if !self.rest.is_empty() {

@@ -7,26 +7,44 @@ use crate::metadata::namespace;
 use crate::value_type::ValueType;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
-use portico_catalog::{ModelView, TableView};
+use portico_catalog::{Column, ModelView, TableView};
 use portico_provider_api::{ScalarType, Value};
 use std::collections::BTreeMap;
 
-/// [`EntityLinks`] of every entity set of a view.
+/// [`EntityLinks`] of every entity set and singleton of a view.
 pub fn entity_links(view: &ModelView) -> BTreeMap<String, EntityLinks> {
     let namespace = namespace(view);
     let links = |table: &TableView| EntityLinks {
         type_name: format!("{namespace}.{}", table.name),
         key: table.table.key.iter().filter_map(|index| table.table.columns.get(*index)).map(|column| column.name.clone()).collect(),
         navigation: table.relationships.iter().map(|relationship| relationship.name.clone()).collect(),
+        singleton: false,
     };
-    view.tables.values().map(|table| (table.name.clone(), links(table))).collect()
+    let singletons = view.singletons.iter().filter_map(|(name, singleton)| {
+        let table = view.table(&singleton.table)?;
+        Some((name.clone(), EntityLinks { key: Vec::new(), singleton: true, ..links(table) }))
+    });
+    view.tables.values().map(|table| (table.name.clone(), links(table))).chain(singletons).collect()
 }
 
 /// The canonical URL of an entity: for `Location` and `OData-EntityId`. Key values are in key order.
-pub fn entity_url(root_url: &str, table: &TableView, key: &[Value]) -> String {
-    let names = table.table.key.iter().filter_map(|index| table.table.columns.get(*index)).map(|column| column.name.as_str());
-    let literal = |value: &Value| KeyLiteral::of(&value.scalar_type().into(), "");
-    let parts: Vec<_> = names.zip(key).map(|(name, value)| (name, literal(value), value_text(value))).collect();
+pub fn entity_url(root_url: &str, view: &ModelView, table: &TableView, key: &[Value]) -> String {
+    let columns = table.table.key.iter().filter_map(|index| table.table.columns.get(*index));
+    let namespace = namespace(view);
+    let part = |column: &Column, value: &Value| {
+        let member = column.enumeration.as_ref().and_then(|enumeration| {
+            let member = enumeration.members.iter().find(|member| member.stored == *value)?;
+            Some((KeyLiteral::Prefixed(format!("{namespace}.{}", enumeration.name)), member.name.clone().into_bytes()))
+        });
+        member.unwrap_or_else(|| (KeyLiteral::of(&value.scalar_type().into(), &namespace), value_text(value)))
+    };
+    let parts: Vec<_> = columns
+        .zip(key)
+        .map(|(column, value)| {
+            let (literal, text) = part(column, value);
+            (column.name.as_str(), literal, text)
+        })
+        .collect();
     let mut url = format!("{}/", root_url.trim_end_matches('/'));
     push_encoded(&table.name, &mut url);
     push_key(&parts, &mut url);

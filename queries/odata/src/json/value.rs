@@ -4,7 +4,7 @@ use super::encode::{Encoder, Style};
 use super::entity::{Member, close_object};
 use super::plan::{MemberPlan, ValuePlan, lone_member, text_member, type_text};
 use super::sink::Sink;
-use super::writer::finish;
+use super::writer::{appended, finish};
 use super::{JsonOptions, MetadataLevel, WriteError};
 use crate::rows::{PropertyShape, ValueShape};
 use crate::value_type::ValueType;
@@ -127,25 +127,23 @@ impl ValuesWriter {
     /// See [`WriteError`].
     pub fn write_batch(&mut self, rows: &RecordBatch, out: &mut BytesMut) -> Result<(), WriteError> {
         let member = Member::bind(&self.plan, rows, self.options.style())?;
-        self.sink.clear();
-        for row in 0..rows.num_rows() {
-            if row > 0 || !self.first {
-                self.sink.byte(b',');
+        let (first, plan, omit_nulls) = (self.first, &self.plan, self.options.omit_values.is_some());
+        appended(&mut self.sink, out, rows.num_rows(), usize::MAX, |row, sink| {
+            if row > 0 || !first {
+                sink.byte(b',');
             }
             match member.encoder() {
-                Some(encoder) => {
-                    encoder.write(row, &mut self.sink).map_err(|reason| WriteError::new(&self.plan.name, reason))?;
-                }
-                None if member.is_null_at(row) => self.sink.put(b"null"),
+                Some(encoder) => encoder.write(row, sink).map_err(|reason| WriteError::new(&plan.name, reason))?,
+                None if member.is_null_at(row) => sink.put(b"null"),
                 None => {
-                    let start = self.sink.len();
-                    member.write_inside(row, self.options.omit_values.is_some(), &mut self.sink)?;
-                    close_object(start, &mut self.sink);
+                    let start = sink.len();
+                    member.write_inside(row, omit_nulls, sink)?;
+                    close_object(start, sink);
                 }
             }
-        }
+            Ok(())
+        })?;
         self.first = self.first && rows.num_rows() == 0;
-        out.extend_from_slice(self.sink.written());
         Ok(())
     }
 

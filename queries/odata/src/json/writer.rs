@@ -46,6 +46,35 @@ impl JsonOptions {
     }
 }
 
+/// Appends rows to `out` by way of a sink, as many as there is room for in `most` bytes; gives how many. After an error nothing was
+/// appended.
+pub(super) fn appended(
+    sink: &mut Sink,
+    out: &mut BytesMut,
+    rows: usize,
+    most: usize,
+    mut write: impl FnMut(usize, &mut Sink) -> Result<(), WriteError>,
+) -> Result<usize, WriteError> {
+    let before = out.len();
+    let mut written = 0;
+    sink.clear();
+    for row in 0..rows {
+        let start = sink.len();
+        if let Err(error) = write(row, sink) {
+            out.truncate(before);
+            return Err(error);
+        }
+        if out.len() - before + sink.len() > most {
+            sink.truncate(start);
+            break;
+        }
+        written += 1;
+        sink.spill(out);
+    }
+    out.extend_from_slice(sink.written());
+    Ok(written)
+}
+
 /// Everything after the last item of a collection.
 pub(super) fn finish(next_link: Option<&str>) -> Bytes {
     let mut sink = Sink::default();
@@ -93,26 +122,14 @@ impl JsonWriter {
             reference_links(&self.plan, "@odata.id")?;
         }
         let bound = Entities::bind(&self.plan, batch, self.style)?;
-        self.sink.clear();
-        let mut written = 0;
-        for row in 0..bound.rows {
-            let before = self.sink.len();
-            if row > 0 || !self.first {
-                self.sink.byte(b',');
+        let (references, first) = (self.options.references, self.first);
+        let written = appended(&mut self.sink, out, bound.rows, most, |row, sink| {
+            if row > 0 || !first {
+                sink.byte(b',');
             }
-            if self.options.references {
-                bound.write_reference(row, &[], &mut self.sink)?;
-            } else {
-                bound.write(row, &[], &mut self.sink)?;
-            }
-            if self.sink.len() > most {
-                self.sink.truncate(before);
-                break;
-            }
-            written += 1;
-        }
+            if references { bound.write_reference(row, &[], sink) } else { bound.write(row, &[], sink) }
+        })?;
         self.first = self.first && written == 0;
-        out.extend_from_slice(self.sink.written());
         Ok(written)
     }
 

@@ -10,7 +10,7 @@ use crate::json::push_string;
 use portico_catalog::ModelView;
 
 /// The CSDL namespace of a service.
-pub(crate) fn namespace(view: &ModelView) -> String {
+pub fn namespace(view: &ModelView) -> String {
     format!("Portico.{}", portico_catalog::names::sanitise(&view.service))
 }
 

@@ -259,7 +259,7 @@ fn answers_hold_guids_and_widened_values() {
         "https://x",
         &published.view,
         &read,
-        crate::json::ODataVersion::V40,
+        crate::header::Version::V4_0,
     ));
     let order_shape = EntityShape {
         entity_set: "Orders".to_owned(),

@@ -1,7 +1,8 @@
 //! Context URLs: known ones, and random ones that the grammar of the protocol must take.
 
 use crate::fixtures::model;
-use crate::json::{ContextOf, Listed, ODataVersion, context, context_url, listed};
+use crate::header::Version;
+use crate::json::{ContextOf, Listed, context, context_url, listed};
 use crate::names::Names;
 use crate::resolve;
 use crate::rows::{EntityShape, ExpandForm, ExpandShape, PropertyShape};
@@ -14,7 +15,7 @@ fn both(url: &str) -> (String, String) {
     let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
     let read = bind::read(&parse::request(path, query).unwrap(), &view).unwrap();
     let of = |version| context_url("http://h", &view, &read, version).strip_prefix("http://h/$metadata").unwrap().to_owned();
-    (of(ODataVersion::V40), of(ODataVersion::V401))
+    (of(Version::V4_0), of(Version::V4_01))
 }
 
 #[test]
@@ -30,13 +31,13 @@ fn expansions_are_named_by_version() {
     }
 }
 
-fn fragment(of: &ContextOf<'_>, version: ODataVersion) -> String {
+fn fragment(of: &ContextOf<'_>, version: Version) -> String {
     context("http://h/", of, version).strip_prefix("http://h/$metadata").unwrap().to_owned()
 }
 
 #[test]
 fn every_kind_of_answer() {
-    use ODataVersion::{V40, V401};
+    use Version::{V4_0, V4_01};
     let list = [Listed::plain("Address/Country"), Listed::expanded("Orders", vec![])];
     let narrowed = [Listed { recursive: true, ..Listed::expanded("DirectReports", vec![Listed::plain("FirstName")]) }, Listed::plain("*")];
     let entities = |cast, list, single| ContextOf::Entities { set: "Customers", cast, list, single };
@@ -67,7 +68,7 @@ fn every_kind_of_answer() {
         (ContextOf::AnyEntities, "#Collection(Edm.EntityType)", "#Collection(Edm.EntityType)"),
         (ContextOf::CrossJoin, "#Collection(Edm.ComplexType)", "#Collection(Edm.ComplexType)"),
     ] {
-        assert_eq!((fragment(&of, V40).as_str(), fragment(&of, V401).as_str()), (old, new), "{of:?}");
+        assert_eq!((fragment(&of, V4_0).as_str(), fragment(&of, V4_01).as_str()), (old, new), "{of:?}");
         let names = Names::default();
         let text = decoded(old);
         assert!(old.is_empty() || resolve::fragment(&text[1..], &names), "{old}");
@@ -89,7 +90,7 @@ fn aggregated_rows_list_what_they_hold() {
     shape.expands.push(ExpandShape { name: "Other".into(), many: true, shape: inner, form: ExpandForm::Count });
     let list = listed(&shape);
     let of = ContextOf::Entities { set: "Sales", cast: None, list: Some(&list), single: false };
-    assert_eq!(fragment(&of, ODataVersion::V40), "#Sales(Customer(Country),Total,Sales(Country))");
+    assert_eq!(fragment(&of, Version::V4_0), "#Sales(Customer(Country),Total,Sales(Country))");
 }
 
 /// Lists whose names say what they are: `c…` complex, `n…` navigation, `p…` plain.
@@ -111,7 +112,7 @@ proptest! {
     fn the_grammar_takes_what_is_written(
         list in lists(), listed in any::<bool>(), single in any::<bool>(), cast in any::<bool>(), newer in any::<bool>(), singleton in any::<bool>(),
     ) {
-        let version = if newer { ODataVersion::V401 } else { ODataVersion::V40 };
+        let version = if newer { Version::V4_01 } else { Version::V4_0 };
         let (cast, list) = (cast.then_some("N.Vip"), listed.then_some(list.as_slice()));
         let of = if singleton { ContextOf::Singleton { name: "Me", cast, list } } else { ContextOf::Entities { set: "Customers", cast, list, single } };
         let text = fragment(&of, version);

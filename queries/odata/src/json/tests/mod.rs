@@ -286,10 +286,10 @@ fn every_type_at_its_edges() {
           as strings: -2147483648,2147483647
         int64: -9223372036854775808,9223372036854775807
           as strings: "-9223372036854775808","9223372036854775807"
-        float32: 0.1,-0.0,3.4028235e38,"NaN","INF","-INF"
-          as strings: 0.1,-0.0,3.4028235e38,"NaN","INF","-INF"
-        float64: 0.1,-0.0,1e21,2.2250738585072014e-308,"NaN","INF","-INF"
-          as strings: 0.1,-0.0,1e21,2.2250738585072014e-308,"NaN","INF","-INF"
+        float32: 0.1,-0.0,3.4028235e+38,"NaN","INF","-INF"
+          as strings: 0.1,-0.0,3.4028235e+38,"NaN","INF","-INF"
+        float64: 0.1,-0.0,1e+21,2.2250738585072014e-308,"NaN","INF","-INF"
+          as strings: 0.1,-0.0,1e+21,2.2250738585072014e-308,"NaN","INF","-INF"
         decimal(13,2): 0.00,0.05,-0.05,1.00,-123.45,12345678901.23
           as strings: "0.00","0.05","-0.05","1.00","-123.45","12345678901.23"
         decimal(38,0): 18446744073709551615,-7
@@ -408,7 +408,7 @@ fn rows_of_any_type() {
 fn context(url: &str) -> String {
     let view = model();
     let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
-    context_url("https://x/odata/crm/", &view, &bind::read(&parse::request(path, query).unwrap(), &view).unwrap(), ODataVersion::V40)
+    context_url("https://x/odata/crm/", &view, &bind::read(&parse::request(path, query).unwrap(), &view).unwrap(), Version::V4_0)
 }
 
 #[test]
@@ -447,7 +447,7 @@ fn urls() {
         "#]],
     );
     let view = model();
-    let url = |table: &str, key: &[Value]| entity_url("https://x/odata/crm", view.table(table).unwrap(), key);
+    let url = |table: &str, key: &[Value]| entity_url("https://x/odata/crm", &view, view.table(table).unwrap(), key);
     assert_eq!(url("Customers", &[Value::Int32(-5)]), "https://x/odata/crm/Customers(-5)");
     assert_eq!(url("Customers", &[Value::text("O'N/ö ?")]), "https://x/odata/crm/Customers(%27O%27%27N%2F%C3%B6%20%3F%27)");
     assert_eq!(url("Lines", &[Value::Int64(1), Value::Int16(2)]), "https://x/odata/crm/Lines(OrderId=1,LineNo=2)");
@@ -457,7 +457,7 @@ fn urls() {
 #[test]
 fn a_table_outside_the_view_has_a_plain_context() {
     let query = BoundQuery::of("Gone", vec![]);
-    assert_eq!(context_url("r", &model(), &BoundRead { query, kind: ReadKind::Collection }, ODataVersion::V40), "r/$metadata");
+    assert_eq!(context_url("r", &model(), &BoundRead { query, kind: ReadKind::Collection }, Version::V4_0), "r/$metadata");
 }
 
 #[test]

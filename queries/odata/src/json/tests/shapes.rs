@@ -1,8 +1,8 @@
 //! What rows can look like beyond plain entities.
 
 use super::{batch, collection, plain, shape};
-use crate::header::OmitValues;
-use crate::json::{EntityLinks, JsonOptions, JsonWriter, MetadataLevel, ODataVersion};
+use crate::header::{OmitValues, Version};
+use crate::json::{EntityLinks, JsonOptions, JsonWriter, MetadataLevel};
 use crate::rows::{
     DerivationShape, DerivedShape, EntityBatch, EntityShape, ExpandForm, ExpandShape, ExpandedRows, MediaShape, PresenceShape,
     PropertyShape, ValueShape,
@@ -35,7 +35,7 @@ pub(super) fn int32(values: &[i32]) -> ArrayRef {
 
 /// Links for a set `S` with the key `Id` and the relationship `Nav`.
 fn links() -> JsonOptions {
-    let links = EntityLinks { type_name: "N.S".into(), key: vec!["Id".into()], navigation: vec!["Nav".into()] };
+    let links = EntityLinks { type_name: "N.S".into(), key: vec!["Id".into()], navigation: vec!["Nav".into()], singleton: false };
     JsonOptions { root_url: "http://h/o".into(), links: [("S".to_owned(), links)].into(), namespace: "N".into(), ..JsonOptions::default() }
 }
 
@@ -256,7 +256,7 @@ fn types_of_computed_properties_are_said_where_json_does_not_tell_them() {
         {"P0@odata.type":"#Int64","P0":"1","P1":1.0,"P2":"a","P3":true,"P4@odata.type":"#Date","P4":"1970-01-01","P5@odata.type":"#Duration","P5":"PT0.000001S"}
         {"P0@odata.type":"#Int64","P0":"2","P1@odata.type":"#Double","P1":"NaN","P2":null,"P3":false,"P4@odata.type":"#Date","P4":"1970-01-02","P5@odata.type":"#Duration","P5":"PT0S"}"##]].assert_eq(&all(&shape, JsonOptions { ieee754_compatible: true, ..links() }, &rows));
     // OData's own types have no hash in 4.01.
-    let newer = all(&shape, JsonOptions { version: ODataVersion::V401, ..links() }, &rows);
+    let newer = all(&shape, JsonOptions { version: Version::V4_01, ..links() }, &rows);
     assert!(newer.contains(r#""P0@odata.type":"Int64""#) && newer.contains(r#""P1@odata.type":"Double","P1":"NaN""#), "{newer}");
     assert!(!all(&shape, none(), &rows).contains("odata"));
 }
@@ -358,7 +358,7 @@ fn references_and_entities_of_any_set() {
 
     let mut two = links();
     two.heterogeneous = true;
-    two.links.insert("T".into(), EntityLinks { type_name: "N.T".into(), key: vec!["Code".into()], navigation: vec![] });
+    two.links.insert("T".into(), EntityLinks { type_name: "N.T".into(), key: vec!["Code".into()], navigation: vec![], singleton: false });
     let mut writer = JsonWriter::new(&shape_of, two);
     let mut out = bytes::BytesMut::from(&writer.start_collection(None)[..]);
     writer.write_batch(&one, &mut out).unwrap();
@@ -373,7 +373,7 @@ fn keys_of_every_kind_are_written_in_ids() {
     let color = enumeration(false, &[("Red", 1, Value::Int32(1))]);
     let key = ["A", "B", "C"].map(str::to_owned).to_vec();
     let mut options = full();
-    options.links.insert("K".into(), EntityLinks { type_name: "N.K".into(), key, navigation: vec![] });
+    options.links.insert("K".into(), EntityLinks { type_name: "N.K".into(), key, navigation: vec![], singleton: false });
     let shape = EntityShape {
         entity_set: "K".into(),
         properties: vec![
@@ -386,6 +386,19 @@ fn keys_of_every_kind_are_written_in_ids() {
     let rows = plain(batch(vec![int32(&[1]), Arc::new(Int64Array::from(vec![1_000_000])), texts(&[Some("it's")])]));
     assert!(
         all(&shape, options, &rows).contains(r#""@odata.id":"http://h/o/K(A=N.Color%27Red%27,B=duration%27PT1S%27,C=%27it%27%27s%27)""#)
+    );
+}
+
+#[test]
+fn singletons_have_no_key() {
+    let mut options = full();
+    options
+        .links
+        .insert("Me".into(), EntityLinks { type_name: "N.S".into(), key: vec![], navigation: vec!["Nav".into()], singleton: true });
+    let rows = plain(batch(vec![texts(&[Some("x")])]));
+    assert_eq!(
+        all(&shape("Me", &[("Name", ScalarType::Text)]), options, &rows),
+        r##"{"@odata.type":"#N.S","@odata.id":"http://h/o/Me","@odata.editLink":"http://h/o/Me","Name":"x","Nav@odata.associationLink":"http://h/o/Me/Nav/$ref","Nav@odata.navigationLink":"http://h/o/Me/Nav"}"##
     );
 }
 

@@ -98,7 +98,9 @@ fn collections_of_values() {
 
 #[test]
 fn cross_joins_are_links_or_entities() {
-    let links = |name: &str| (name.to_owned(), EntityLinks { type_name: format!("N.{name}"), key: vec!["Id".into()], navigation: vec![] });
+    let links = |name: &str| {
+        (name.to_owned(), EntityLinks { type_name: format!("N.{name}"), key: vec!["Id".into()], navigation: vec![], singleton: false })
+    };
     let options = JsonOptions {
         context_url: Some("http://h/o/$metadata#Collection(Edm.ComplexType)".into()),
         root_url: "http://h/o".into(),
