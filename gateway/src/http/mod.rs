@@ -9,6 +9,7 @@ mod cors;
 mod dispatch;
 mod negotiate;
 mod odata;
+mod part;
 mod parts;
 pub mod profile;
 mod respond;

@@ -3,6 +3,7 @@
 use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service, not_yet_known};
 use crate::http::negotiate::{JsonFormat, accepted, accepts};
+use crate::http::part;
 use crate::http::profile::{self, Rows};
 use crate::http::respond;
 use crate::http::stream::{self, Chunk, Producer, Streaming};
@@ -18,7 +19,7 @@ use portico_odata::json::{JsonOptions, JsonWriter, context_url, entity_links};
 use portico_odata::profile::{Shown, published_read};
 use portico_odata::skiptoken::{QueryHash, SkipToken, next_link, query_hash};
 use portico_odata::syntax::{Request, Resource};
-use portico_odata::{BoundRead, EntityBatch, EntityShape, MatchCondition, ReadKind, bind, metadata};
+use portico_odata::{BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, MatchCondition, ReadKind, bind, metadata};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -39,7 +40,7 @@ pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, Requ
         Resource::Batch => Err(RequestError::new(Code::MethodNotAllowed, "$batch is asked with POST").allowing("POST")),
         Resource::EntitySet(segments) => {
             segments.first().map_or(Ok(()), |first| not_yet_known(call, service, &first.name))?;
-            entities(call, service, &request).await
+            entities(call, service, &bind::dereference(&request, &service.root)?).await
         }
     }
 }
@@ -99,8 +100,20 @@ async fn entities(call: &Call, service: &Service, request: &Request) -> Result<R
     let Some(wanted) = wanted else { return Err(RequestError::new(Code::Internal, "the request was not parsed")) };
     let mut response = match answer {
         Answer::Count(count) => respond::complete(StatusCode::OK, "text/plain;charset=utf-8", count.to_string()),
-        Answer::Entities(answer) if wanted.bound.kind == ReadKind::Entity => entity(call, service, &wanted, answer).await?,
-        Answer::Entities(answer) => collection(call, service, &wanted, answer).await?,
+        Answer::Entities(answer) => match wanted.bound.kind {
+            ReadKind::Entity => entity(call, service, &wanted, answer).await?,
+            ReadKind::Collection | ReadKind::Count | ReadKind::References => collection(call, service, &wanted, answer).await?,
+            ReadKind::Property | ReadKind::Value | ReadKind::Media | ReadKind::Reference => {
+                let options = json_options(call, service, wanted.format, (&wanted.bound, &wanted.shown), wanted.preferences.omit_values);
+                part::answer(
+                    call,
+                    service,
+                    &part::Asked { bound: &wanted.bound, shown: &wanted.shown, format: wanted.format, options },
+                    answer,
+                )
+                .await?
+            }
+        },
         Answer::Table(_) => return Err(RequestError::new(Code::Internal, "a table was answered where entities were asked")),
     };
     let headers = response.headers_mut();
@@ -113,10 +126,10 @@ async fn entities(call: &Call, service: &Service, request: &Request) -> Result<R
 /// Says which preferences were honoured. Clients infer what is not there from them: that a property that is left out is null.
 fn applied(call: &Call, wanted: &Wanted, headers: &mut HeaderMap) {
     let preferences = &wanted.preferences;
-    if preferences.max_page_size.is_some() && wanted.bound.kind == ReadKind::Collection {
+    if preferences.max_page_size.is_some() && matches!(wanted.bound.kind, ReadKind::Collection | ReadKind::References) {
         respond::applied(headers, &format!("{}={}", respond::preference_name("maxpagesize", call.version), wanted.page_size));
     }
-    if wanted.bound.kind != ReadKind::Count {
+    if matches!(wanted.bound.kind, ReadKind::Collection | ReadKind::Entity | ReadKind::Property) {
         match preferences.omit_values {
             Some(OmitValues::Nulls) => respond::applied(headers, "omit-values=nulls"),
             Some(OmitValues::Defaults) => respond::applied(headers, "omit-values=defaults"),
@@ -139,17 +152,23 @@ fn statement(call: &Call, service: &Service, request: &Request, shown: Shown) ->
         ReadKind::Collection => "collection",
         ReadKind::Entity => "entity",
         ReadKind::Count => "count",
+        ReadKind::Property => "property",
+        ReadKind::Value => "value",
+        ReadKind::Media => "stream",
+        ReadKind::Reference | ReadKind::References => "references",
     });
     let accept = call.header("accept");
     let format = match bound.kind {
         // A number is plain text whatever is accepted: clients that accept only JSON everywhere read it all the same.
-        ReadKind::Count => JsonFormat::default(),
-        ReadKind::Collection | ReadKind::Entity => JsonFormat::negotiate(request.options.format.as_deref(), accept.as_deref())?,
+        ReadKind::Count | ReadKind::Value | ReadKind::Media => JsonFormat::default(),
+        ReadKind::Collection | ReadKind::Entity | ReadKind::Property | ReadKind::Reference | ReadKind::References => {
+            JsonFormat::negotiate(request.options.format.as_deref(), accept.as_deref())?
+        }
     };
     let preferences = preferences(&call.headers_joined("prefer"))?;
     let configured = call.gateway.config.gateway.http.page_size;
     let page_size = profile::page_size(service.view.profile, configured, preferences.max_page_size);
-    let page_size = if bound.kind == ReadKind::Collection { page_size } else { 0 };
+    let page_size = if matches!(bound.kind, ReadKind::Collection | ReadKind::References) { page_size } else { 0 };
     let query_hash = query_hash(request);
     let mut paging = Paging { size: page_size, position: None };
     let mut returned = 0;
@@ -188,12 +207,21 @@ pub fn json_options(
         metadata: format.metadata,
         context_url: Some(context_url(&service.root, view, &told, call.version)),
         root_url: service.root.clone(),
-        links: if full { entity_links(view) } else { std::collections::BTreeMap::new() },
+        links: if full || refers(bound) { entity_links(view) } else { std::collections::BTreeMap::new() },
+        references: matches!(bound.kind, ReadKind::Reference | ReadKind::References),
         version: call.version,
         namespace: metadata::namespace(view),
         omit_values,
         ..JsonOptions::default()
     }
+}
+
+/// Whether the answer has ids of entities in it.
+fn refers(bound: &BoundRead) -> bool {
+    fn below(query: &BoundQuery) -> bool {
+        query.expand.iter().any(|expand| expand.form == ExpandForm::References || below(&expand.query))
+    }
+    matches!(bound.kind, ReadKind::Reference | ReadKind::References | ReadKind::Property) || below(&bound.query)
 }
 
 /// One entity: 404 when a key leads nowhere, 204 when a relationship does.
@@ -232,7 +260,7 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityA
 
 /// The first batch that has rows. The rest (there are no more entities) is read to its end: a query that is dropped before its end
 /// counts as cancelled, and its rows are not cached.
-async fn first_rows(rows: &mut Rows) -> Result<Option<EntityBatch>, RequestError> {
+pub(super) async fn first_rows(rows: &mut Rows) -> Result<Option<EntityBatch>, RequestError> {
     let mut first = None;
     while let Some(batch) = rows.next().await {
         let batch = batch?;

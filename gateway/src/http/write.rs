@@ -190,5 +190,5 @@ async fn answered(
 fn as_read(written: &Written<'_>) -> BoundRead {
     let selected = written.request.options.select.is_some();
     let query = BoundQuery { key: Some(Vec::new()), selected, ..BoundQuery::of(&written.table, written.select.clone()) };
-    BoundRead { query, kind: ReadKind::Entity }
+    BoundRead::new(query, ReadKind::Entity)
 }

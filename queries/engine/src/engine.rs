@@ -232,7 +232,7 @@ impl Engine {
     ) -> Result<Option<(portico_odata::EntityShape, portico_odata::EntityBatch)>, EngineError> {
         let select = if write.select.is_empty() { write.table.key.clone() } else { write.select.clone() };
         let query = BoundQuery { key: Some(key), ..BoundQuery::of(&write.table.name, select) };
-        let read = BoundRead { query, kind: ReadKind::Entity };
+        let read = BoundRead::new(query, ReadKind::Entity);
         let statement = Statement::Entities(Box::new(EntityRead {
             service: write.service.clone(),
             model_version: write.model_version.clone(),

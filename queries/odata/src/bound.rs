@@ -1,6 +1,7 @@
 //! Bound requests: names resolved to positions in the model, literals typed, operands promoted. OData semantics are kept as they
 //! are (null logic included); the engine lowers them to plans.
 
+use crate::rows::ExpandForm;
 use crate::value_type::RowColumn;
 use portico_provider_api::{ScalarType, Value};
 
@@ -11,6 +12,16 @@ pub struct BoundRead {
     pub query: BoundQuery,
     /// In which form.
     pub kind: ReadKind,
+    /// For [`ReadKind::Property`] and [`ReadKind::Value`] the property that the path ends in: one name, or a complex property and its
+    /// member. For [`ReadKind::Media`] the stream property; empty for the stream that the entity itself is. Empty for all others.
+    pub property: Vec<String>,
+}
+
+impl BoundRead {
+    /// A read of whole rows, or of how many there are.
+    pub fn new(query: BoundQuery, kind: ReadKind) -> BoundRead {
+        BoundRead { query, kind, property: Vec::new() }
+    }
 }
 
 /// The form of an answer.
@@ -22,6 +33,28 @@ pub enum ReadKind {
     Entity,
     /// `/$count`: a number as plain text.
     Count,
+    /// The value of one property of one entity, as JSON; 204 when it is null, 404 when there is no entity.
+    Property,
+    /// `/$value` of a property: the value as text, or as bytes where it is binary; 204 when it is null.
+    Value,
+    /// The bytes of a stream property or of a media entity, with their media type; 204 when there are none. The query's `select` has the
+    /// position of the content, then that of the media type where it is in a column.
+    Media,
+    /// `/$ref` of a collection: ids of its entities.
+    References,
+    /// `/$ref` of one entity: its id; 404 or 204 as for [`ReadKind::Entity`].
+    Reference,
+}
+
+impl ReadKind {
+    /// Whether the answer is about one entity, or a part of it.
+    #[must_use]
+    pub fn is_single(self) -> bool {
+        match self {
+            ReadKind::Entity | ReadKind::Property | ReadKind::Value | ReadKind::Media | ReadKind::Reference => true,
+            ReadKind::Collection | ReadKind::Count | ReadKind::References => false,
+        }
+    }
 }
 
 /// A query over one virtual table.
@@ -33,6 +66,8 @@ pub struct BoundQuery {
     pub via: Option<Via>,
     /// Key values in key order, for a look-up.
     pub key: Option<Vec<Value>>,
+    /// The derived type (without namespace) that a cast in the path demands; the restriction to its rows is part of `filter`.
+    pub cast: Option<String>,
     /// `$compute`: columns that come after the table's own, in order.
     pub compute: Vec<BoundComputed>,
     /// `$filter`, and `$search` lowered to it.
@@ -61,6 +96,7 @@ impl BoundQuery {
             table: table.into(),
             via: None,
             key: None,
+            cast: None,
             compute: Vec::new(),
             filter: None,
             select,
@@ -83,15 +119,27 @@ pub struct BoundComputed {
     pub column: RowColumn,
 }
 
-/// The row from which a relationship is followed.
+/// The row from which a relationship is followed. There is nothing at the end of a path when there is no such row.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Via {
     /// Virtual table of that row.
     pub table: String,
-    /// Its key values, in key order.
-    pub key: Vec<Value>,
+    /// Its key values, in key order; absent when the row is the only one at this point of the path: a singleton, or what a to-one
+    /// relationship leads to.
+    pub key: Option<Vec<Value>>,
+    /// What else must hold of it: a type cast or `$filter(…)` in the path.
+    pub filter: Option<BoundExpr>,
     /// Position of the relationship in that table.
     pub relationship: usize,
+    /// The row from which this one is reached.
+    pub from: Option<Box<Via>>,
+}
+
+impl Via {
+    /// A relationship followed from the row with a key.
+    pub fn of(table: impl Into<String>, key: Vec<Value>, relationship: usize) -> Via {
+        Via { table: table.into(), key: Some(key), filter: None, relationship, from: None }
+    }
 }
 
 /// An expanded relationship.
@@ -103,8 +151,19 @@ pub struct BoundExpand {
     pub name: String,
     /// Whether it yields an array.
     pub many: bool,
+    /// What of the entities is shown.
+    pub form: ExpandForm,
+    /// The derived type (without namespace) of the parent's rows that it is expanded for; all when absent.
+    pub only: Option<String>,
     /// The nested query; `top` and `skip` count per parent.
     pub query: BoundQuery,
+}
+
+impl BoundExpand {
+    /// A relationship whose entities are shown.
+    pub fn entities(relationship: usize, name: impl Into<String>, many: bool, query: BoundQuery) -> BoundExpand {
+        BoundExpand { relationship, name: name.into(), many, form: ExpandForm::Entities, only: None, query }
+    }
 }
 
 /// One sort key; nulls are the lowest values.
@@ -259,6 +318,36 @@ pub enum BoundExpr {
         /// Result type.
         scalar_type: ScalarType,
     },
+}
+
+impl BoundExpr {
+    /// Appends the positions of the columns that it names.
+    pub fn columns(&self, into: &mut Vec<usize>) {
+        match self {
+            BoundExpr::Column(index) => into.push(*index),
+            BoundExpr::Literal(_) => {}
+            BoundExpr::Compare { left, right, .. }
+            | BoundExpr::And(left, right)
+            | BoundExpr::Or(left, right)
+            | BoundExpr::Arithmetic { left, right, .. } => {
+                left.columns(into);
+                right.columns(into);
+            }
+            BoundExpr::In { expr, .. } | BoundExpr::Not(expr) | BoundExpr::Negate(expr) | BoundExpr::Cast { expr, .. } => {
+                expr.columns(into)
+            }
+            BoundExpr::Call { arguments, .. } => arguments.iter().for_each(|argument| argument.columns(into)),
+        }
+    }
+
+    /// Both conditions.
+    #[must_use]
+    pub fn both(left: Option<BoundExpr>, right: Option<BoundExpr>) -> Option<BoundExpr> {
+        match (left, right) {
+            (Some(left), Some(right)) => Some(BoundExpr::And(Box::new(left), Box::new(right))),
+            (left, right) => left.or(right),
+        }
+    }
 }
 
 /// A bound write to one entity.

@@ -33,6 +33,7 @@ pub mod parse;
 pub mod profile;
 pub mod resolve;
 pub mod rows;
+pub mod shape;
 pub mod skiptoken;
 pub mod syntax;
 pub mod value_type;

@@ -82,6 +82,9 @@ pub struct ExpandShape {
     pub shape: EntityShape,
     /// What of them is shown.
     pub form: ExpandForm,
+    /// The rows that have it at all, where a type cast stands before it: position in the parents' batch of the discriminator, and its
+    /// values in such rows. In others it is left out.
+    pub only: Option<(usize, Vec<Value>)>,
 }
 
 /// What is shown of expanded entities.

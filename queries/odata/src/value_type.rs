@@ -63,7 +63,7 @@ impl RowType {
     pub fn of_table(view: &TableView) -> RowType {
         let columns = view.table.columns.iter().enumerate().map(|(index, column)| {
             let path = match view.table.overlay.complex_of(index) {
-                _ if !view.columns.contains(&index) => Vec::new(),
+                _ if !view.columns.contains(&index) || view.table.overlay.is_stream_content(index) => Vec::new(),
                 Some((complex, member)) => vec![complex.name.clone(), member.to_owned()],
                 None => vec![column.name.clone()],
             };

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// # Errors
 /// Any that the first rows bring to light.
 pub(crate) async fn entities(plan: EntityPlan, session: &Arc<SessionState>, run: &Arc<Run>) -> Result<Answer, EngineError> {
-    if let Some(via) = &plan.via {
+    for via in &plan.via {
         fill_via(via, session, run).await?;
     }
     let count = match &plan.count {
@@ -31,8 +31,7 @@ pub(crate) async fn entities(plan: EntityPlan, session: &Arc<SessionState>, run:
     }
     let (_, rows) = start(&plan.root.plan, session, run).await?;
     let shape = plan.shape.clone();
-    let missing = (plan.kind == ReadKind::Entity && plan.via.is_none())
-        .then(|| EngineError::NotFound(format!("there is no such entity in '{}'", plan.shape.entity_set)));
+    let missing = plan.must_exist.then(|| EngineError::NotFound(format!("there is no such entity in '{}'", plan.shape.entity_set)));
     let mut stream = EntityStream::new(plan, Arc::clone(session), Arc::clone(run), rows);
     let found = stream.look_ahead().await?;
     match missing.filter(|_| !found) {
@@ -41,7 +40,7 @@ pub(crate) async fn entities(plan: EntityPlan, session: &Arc<SessionState>, run:
     }
 }
 
-/// Reads the row from which a relationship is followed, and puts its link columns where the root looks for them.
+/// Reads the row from which a relationship is followed, and puts its link columns where what comes next looks for them.
 async fn fill_via(via: &ViaPlan, session: &SessionState, run: &Arc<Run>) -> Result<(), EngineError> {
     let rows = all(&via.plan, session, run).await?;
     let mut tuples = Vec::new();

@@ -6,7 +6,7 @@ use crate::execute::run::{Run, start};
 use crate::plan::entities::{EntityChild, EntityNode, EtagColumns};
 use crate::pushdown::fragments;
 use crate::values::value_as;
-use arrow::array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
+use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, UInt64Array};
 use arrow::compute::{cast, concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::row::{RowConverter, SortField};
@@ -15,7 +15,7 @@ use datafusion::execution::session_state::SessionState;
 use futures::StreamExt;
 use futures::future::BoxFuture;
 use hmac::{Hmac, KeyInit, Mac};
-use portico_odata::{EntityBatch, ExpandedRows};
+use portico_odata::{EntityBatch, ExpandForm, ExpandedRows};
 use portico_provider_api::{ScalarType, Value};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -43,7 +43,10 @@ pub(crate) fn expand<'a>(
 }
 
 async fn children(child: &EntityChild, parents: &RecordBatch, session: &SessionState, run: &Arc<Run>) -> Result<ExpandedRows, EngineError> {
-    let parent_keys = key_tuples(parents, &child.parent_keys, &child.key_types)?;
+    let mut parent_keys = key_tuples(parents, &child.parent_keys, &child.key_types)?;
+    if let Some((discriminator, values)) = &child.only {
+        leave_out(&mut parent_keys, parents, *discriminator, values)?;
+    }
     let mut wanted: Vec<Vec<Value>> = Vec::new();
     let mut number: HashMap<&[Value], usize> = HashMap::new();
     for key in parent_keys.iter().flatten() {
@@ -53,6 +56,23 @@ async fn children(child: &EntityChild, parents: &RecordBatch, session: &SessionS
         });
     }
     let fetched = fetch(child, &wanted, session, run).await?;
+    let group_of = |key: &Option<Vec<Value>>| key.as_ref().and_then(|key| number.get(key.as_slice()).copied());
+    let parent_groups: Vec<Option<usize>> = parent_keys.iter().map(group_of).collect();
+    if child.form == ExpandForm::Count {
+        let numbers = numbers(child, &fetched)?;
+        let mut counts = vec![0_u64; wanted.len()];
+        for (key, counted) in key_tuples(&fetched, &child.child_keys, &child.key_types)?.iter().zip(numbers) {
+            if let Some(group) = group_of(key) {
+                counts[group] += counted;
+            }
+        }
+        return Ok(ExpandedRows {
+            ranges: vec![0..0; parent_groups.len()],
+            counts: Some(parent_groups.iter().map(|group| group.map_or(0, |group| counts[group])).collect()),
+            next_links: None,
+            entities: EntityBatch { rows: fetched.slice(0, 0), expanded: Vec::new() },
+        });
+    }
     let mut groups: Vec<Vec<u64>> = vec![Vec::new(); wanted.len()];
     for (row, key) in key_tuples(&fetched, &child.child_keys, &child.key_types)?.into_iter().enumerate() {
         // A source whose equality is wider than ours may return rows that belong to nobody here.
@@ -64,14 +84,31 @@ async fn children(child: &EntityChild, parents: &RecordBatch, session: &SessionS
     let (ranges, order) = kept(child, groups)?;
     let rows = take_record_batch(&fetched, &UInt64Array::from(order)).map_err(arrow_error)?;
     let entities = expand(&child.node, rows, session, run).await?;
-    let group_of = |key: &Option<Vec<Value>>| key.as_ref().and_then(|key| number.get(key.as_slice()).copied());
-    let parent_groups: Vec<Option<usize>> = parent_keys.iter().map(group_of).collect();
     Ok(ExpandedRows {
         ranges: parent_groups.iter().map(|group| group.map_or(0..0, |group| ranges[group].clone())).collect(),
         counts: child.count.then(|| parent_groups.iter().map(|group| group.map_or(0, |group| counts[group])).collect()),
         next_links: None,
         entities,
     })
+}
+
+/// Takes the keys from the parents that are not of the type that is expanded.
+fn leave_out(keys: &mut [Option<Vec<Value>>], parents: &RecordBatch, discriminator: usize, values: &[Value]) -> Result<(), EngineError> {
+    for (row, key) in keys.iter_mut().enumerate() {
+        let cell = ScalarValue::try_from_array(parents.column(discriminator), row)?;
+        let is_one = values.iter().any(|value| value_as(&cell, value.scalar_type()).flatten().as_ref() == Some(value));
+        if !is_one {
+            *key = None;
+        }
+    }
+    Ok(())
+}
+
+/// How many children each row of a count stands for.
+fn numbers(child: &EntityChild, counted: &RecordBatch) -> Result<Vec<u64>, EngineError> {
+    let column = counted.columns().get(child.child_keys.len()).and_then(|column| column.as_any().downcast_ref::<Int64Array>());
+    let column = column.ok_or_else(|| EngineError::Internal("a count had no numbers".to_owned()))?;
+    Ok(column.iter().map(|number| number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0)).collect())
 }
 
 /// The rows that each key keeps after `$skip` and `$top`, side by side, and where each key's are.

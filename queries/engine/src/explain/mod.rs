@@ -27,7 +27,7 @@ pub fn explain(plan: &PushedPlan, sources: &BTreeMap<String, Arc<dyn Source>>) -
     match plan.node() {
         PlanNode::Table { plan, .. } => add(&mut explanation, "", plan, sources),
         PlanNode::Entities(entities) => {
-            if let Some(via) = &entities.via {
+            for via in &entities.via {
                 add(&mut explanation, &format!("from {}", via.table), &via.plan, sources);
             }
             if let Some(count) = &entities.count {

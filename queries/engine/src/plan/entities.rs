@@ -1,29 +1,31 @@
 //! Bound OData queries to plans: a tree with the root query, an optional count, and one child per expanded relationship. A child
 //! is planned once; at run time its key slot is filled with the keys of each chunk of parents.
 
+mod level;
+mod rows;
+
 use crate::error::EngineError;
-use crate::plan::key_set::{KeySetFunction, KeySlot};
-use crate::plan::lower::Lowering;
-use crate::plan::seek::{self, OrderKey};
-use crate::plan::tables::{VisibleTable, etag_columns};
+use crate::plan::key_set::KeySlot;
 use crate::policy::{Rights, TableRights, WriteRight};
 use crate::statement::EntityRead;
-use datafusion::common::{Column, TableReference};
 use datafusion::execution::session_state::SessionState;
-use datafusion::functions_aggregate::expr_fn::count;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ScalarUDF, SortExpr, lit};
+use datafusion::logical_expr::LogicalPlan;
 use portico_catalog::{Origin, Relationship, Service, VirtualTable};
 use portico_odata::bound::Via;
-use portico_odata::{BoundExpand, BoundQuery, EntityShape, ExpandForm, ExpandShape, PropertyShape, ReadKind};
-use portico_provider_api::ScalarType;
+use portico_odata::{BoundQuery, EntityShape, ExpandForm, ReadKind};
+use portico_provider_api::{ScalarType, Value};
+use rows::Reach;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 /// A plan for an OData read.
 pub(crate) struct EntityPlan {
     pub kind: ReadKind,
-    /// For `Customers(1)/Orders`: gives the customer's link columns, with which the root's slot is filled.
-    pub via: Option<ViaPlan>,
+    /// Whether the path says that there is such an entity: by key, or by a singleton's name.
+    pub must_exist: bool,
+    /// For `Customers(1)/Orders`: gives the customer's link columns, with which the root's slot is filled. On longer paths each fills
+    /// the slot of the next.
+    pub via: Vec<ViaPlan>,
     pub root: EntityNode,
     /// Counts what the root yields without paging.
     pub count: Option<LogicalPlan>,
@@ -32,19 +34,20 @@ pub(crate) struct EntityPlan {
     pub shape: EntityShape,
 }
 
-/// The row from which a relationship is followed.
+/// The row from which a relationship is followed: gives the columns that it starts from, for the slot of what comes next.
 pub(crate) struct ViaPlan {
     pub plan: LogicalPlan,
     pub slot: KeySlot,
-    /// Types of the link columns on the far side.
+    /// Types of the columns that the relationship ends in.
     pub key_types: Vec<ScalarType>,
     pub table: String,
 }
 
 /// The query of one level.
 pub(crate) struct EntityNode {
-    pub table: Arc<VirtualTable>,
     pub plan: LogicalPlan,
+    /// Positions in the batch of the columns whose values the slot holds.
+    pub slot: Vec<usize>,
     /// Positions in the batch of the sort keys, then of the entity key: what a continuation holds.
     pub position_columns: Vec<usize>,
     /// What the ETag is made of.
@@ -63,6 +66,9 @@ pub(crate) struct EtagColumns {
 pub(crate) struct EntityChild {
     pub name: String,
     pub many: bool,
+    pub form: ExpandForm,
+    /// Where only some parents are expanded: position in the parent's batch of the discriminator, and its values in those.
+    pub only: Option<(usize, Vec<Value>)>,
     /// Positions in the parent's batch of its link columns.
     pub parent_keys: Vec<usize>,
     /// Positions in the child's batch of its link columns, in the same order.
@@ -74,7 +80,8 @@ pub(crate) struct EntityChild {
     /// Children of one parent to leave out, and to keep at most.
     pub skip: u64,
     pub top: Option<u64>,
-    /// Whether each parent's number of children is wanted.
+    /// Whether each parent's number of children is wanted. For [`ExpandForm::Count`] the batch has one row per key, with the number after
+    /// the link columns.
     pub count: bool,
 }
 
@@ -82,7 +89,7 @@ impl EntityPlan {
     /// The same plan with every query replaced.
     pub(crate) fn try_map(self, map: &mut dyn FnMut(LogicalPlan) -> Result<LogicalPlan, EngineError>) -> Result<EntityPlan, EngineError> {
         Ok(EntityPlan {
-            via: self.via.map(|via| Ok::<_, EngineError>(ViaPlan { plan: map(via.plan)?, ..via })).transpose()?,
+            via: self.via.into_iter().map(|via| Ok(ViaPlan { plan: map(via.plan)?, ..via })).collect::<Result<_, EngineError>>()?,
             root: self.root.try_map(map)?,
             count: self.count.map(&mut *map).transpose()?,
             ..self
@@ -113,11 +120,14 @@ pub(crate) struct EntityPlanner<'a> {
 /// What a level is restricted by, besides its own options.
 #[derive(Default)]
 struct Restriction {
-    /// Columns whose values are put into the slot.
-    keys: Option<(Vec<usize>, KeySlot)>,
+    /// How its rows are reached from those before, and the slot with the values.
+    keys: Option<(Reach, KeySlot)>,
     page_size: u64,
-    position: Option<Vec<portico_provider_api::Value>>,
-    counted: bool,
+    position: Option<Vec<Value>>,
+    /// Whether its entities carry ETags where they have some.
+    tagged: bool,
+    /// The columns are wanted as they are, whatever the overlay makes of them.
+    raw: bool,
     /// The level is a child: its rows are cut per parent, not as a whole.
     nested: bool,
 }
@@ -128,27 +138,22 @@ impl EntityPlanner<'_> {
     /// # Errors
     /// `UnknownName`, `Invalid`.
     pub(crate) fn plan(&self, read: &EntityRead) -> Result<EntityPlan, EngineError> {
-        let query = &read.read.query;
-        let via = query.via.as_ref().map(|via| self.via(via)).transpose()?;
-        let keys = via.as_ref().map(|(columns, plan)| (columns.clone(), plan.slot.clone()));
-        let single = read.read.kind == ReadKind::Entity;
+        let (query, kind) = (&read.read.query, read.read.kind);
+        let mut via = Vec::new();
+        let keys = query.via.as_ref().map(|step| self.via(step, &mut via)).transpose()?;
+        let page_size = if kind.is_single() { 0 } else { read.paging.size };
         let restriction = Restriction {
             keys,
-            page_size: if single { 0 } else { read.paging.size },
+            page_size,
             position: read.paging.position.clone(),
-            counted: read.read.kind == ReadKind::Count,
+            tagged: matches!(kind, ReadKind::Collection | ReadKind::Entity | ReadKind::Property),
+            raw: kind == ReadKind::Media,
             nested: false,
         };
-        let count = (query.count || restriction.counted).then(|| self.count(query, &restriction)).transpose()?;
-        let (root, shape) = self.node(query, restriction)?;
-        Ok(EntityPlan {
-            kind: read.read.kind,
-            via: via.map(|(_, plan)| plan),
-            root,
-            count,
-            page_size: if single { 0 } else { read.paging.size },
-            shape,
-        })
+        let count = (query.count || kind == ReadKind::Count).then(|| self.count(query, &restriction)).transpose()?;
+        let (root, shape) = self.level(query, &restriction)?;
+        let must_exist = kind.is_single() && (query.key.is_some() || query.via.is_none());
+        Ok(EntityPlan { kind, must_exist, via, root, count, page_size, shape })
     }
 
     fn rights_on(&self, table: &str) -> Result<&Arc<TableRights>, EngineError> {
@@ -163,222 +168,25 @@ impl EntityPlanner<'_> {
         table.relationships.get(index).ok_or_else(|| EngineError::Internal("a bound relationship is not in its table".to_owned()))
     }
 
-    /// The link columns on the far side, and the query for their values on the near side.
-    fn via(&self, via: &Via) -> Result<(Vec<usize>, ViaPlan), EngineError> {
-        let rights = self.rights_on(&via.table)?;
-        let table = &rights.table;
-        let relationship = self.relationship(table, via.relationship)?;
-        let builder = self.scan(rights, false)?;
-        let lowering = self.lowering(table, &builder);
-        let condition = self.key_condition(table, &via.key, &lowering)?;
-        let columns: Vec<Expr> = relationship.on.iter().map(|(own, _)| self.column(&builder, table, *own)).collect::<Result<_, _>>()?;
-        let plan = builder.filter(condition)?.project(columns)?.build()?;
-        let far: Vec<usize> = relationship.on.iter().map(|(_, theirs)| *theirs).collect();
-        let other = &self.rights_on(&relationship.to)?.table;
-        let key_types = far.iter().filter_map(|index| other.columns.get(*index)).map(|column| column.scalar_type).collect();
-        Ok((far, ViaPlan { plan, slot: KeySlot::new(), key_types, table: via.table.clone() }))
-    }
-
-    fn scan(&self, rights: &Arc<TableRights>, with_etag: bool) -> Result<LogicalPlanBuilder, EngineError> {
-        let visible = Arc::new(VisibleTable::new(Arc::clone(rights), with_etag));
-        Ok(LogicalPlanBuilder::scan(TableReference::bare(rights.table.name.clone()), visible, None)?)
-    }
-
-    fn lowering(&self, table: &VirtualTable, builder: &LogicalPlanBuilder) -> Lowering<'_> {
-        let schema = Arc::clone(builder.schema());
-        let column = |name: &str| schema.qualified_field_with_unqualified_name(name).ok().map(|field| Expr::Column(Column::from(field)));
-        let columns = table.columns.iter().map(|own| column(&own.name)).collect();
-        Lowering { session: self.session, columns, schema, now: self.now }
-    }
-
-    fn column(&self, builder: &LogicalPlanBuilder, table: &VirtualTable, index: usize) -> Result<Expr, EngineError> {
-        let column = table.columns.get(index).ok_or_else(|| EngineError::Internal("a bound column is not in its table".to_owned()))?;
-        Ok(Expr::Column(Column::from(builder.schema().qualified_field_with_unqualified_name(&column.name)?)))
-    }
-
-    fn key_condition(
-        &self,
-        table: &VirtualTable,
-        key: &[portico_provider_api::Value],
-        lowering: &Lowering<'_>,
-    ) -> Result<Expr, EngineError> {
-        let equalities = table.key.iter().zip(key).map(|(column, value)| {
-            use portico_odata::{BoundExpr, ComparisonOperator};
-            lowering.truth(&BoundExpr::Compare {
-                op: ComparisonOperator::Eq,
-                left: Box::new(BoundExpr::Column(*column)),
-                right: Box::new(BoundExpr::Literal(value.clone())),
-            })
-        });
-        let all = equalities.collect::<Result<Vec<_>, _>>()?;
-        all.into_iter().reduce(Expr::and).ok_or_else(|| EngineError::Invalid(format!("'{}' has no key", table.name)))
-    }
-
-    /// The rows of a level before order and paging: key, slot, `$filter`.
-    fn filtered(&self, query: &BoundQuery, restriction: &Restriction, with_etag: bool) -> Result<LogicalPlanBuilder, EngineError> {
-        let rights = self.rights_on(&query.table)?;
-        let table = &rights.table;
-        let mut builder = self.scan(rights, with_etag)?;
-        let mut conditions = Vec::new();
-        if let Some((columns, slot)) = &restriction.keys {
-            let function = ScalarUDF::from(KeySetFunction::new(slot.clone(), columns.len()));
-            let arguments = columns.iter().map(|index| self.column(&builder, table, *index)).collect::<Result<Vec<_>, _>>()?;
-            conditions.push(function.call(arguments));
-        }
-        let lowering = self.lowering(table, &builder);
-        if let Some(key) = &query.key {
-            conditions.push(self.key_condition(table, key, &lowering)?);
-        }
-        if let Some(filter) = &query.filter {
-            conditions.push(lowering.truth(filter)?);
-        }
-        if let Some(all) = conditions.into_iter().reduce(Expr::and) {
-            builder = builder.filter(all)?;
-        }
-        Ok(builder)
-    }
-
-    fn count(&self, query: &BoundQuery, restriction: &Restriction) -> Result<LogicalPlan, EngineError> {
-        let builder = self.filtered(query, restriction, false)?;
-        Ok(builder.aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64))])?.build()?)
-    }
-
-    fn node(&self, query: &BoundQuery, restriction: Restriction) -> Result<(EntityNode, EntityShape), EngineError> {
-        let rights = Arc::clone(self.rights_on(&query.table)?);
-        let table = Arc::clone(&rights.table);
-        let with_etag = !restriction.counted && has_etag(&rights);
-        let mut builder = self.filtered(query, &restriction, with_etag)?;
-        let lowering = self.lowering(&table, &builder);
-        let keys = self.order(query, &table, &builder, &lowering, &restriction)?;
-        if let Some(position) = &restriction.position {
-            let condition = seek::after(&keys, position, builder.schema())?;
-            builder = builder.filter(condition)?;
-        }
-        if !keys.is_empty() {
-            builder = builder.sort(keys.iter().map(|key| SortExpr::new(key.expr.clone(), !key.descending, !key.descending)))?;
-        }
-        if !restriction.nested {
-            builder = page(builder, query, &restriction)?;
-        }
-
-        let relationships: Vec<&Relationship> =
-            query.expand.iter().map(|expand| self.relationship(&table, expand.relationship)).collect::<Result<_, _>>()?;
-        let mut wanted = query.select.clone();
-        let links = relationships.iter().flat_map(|relationship| relationship.on.iter().map(|(own, _)| *own));
-        let slot = restriction.keys.iter().flat_map(|(columns, _)| columns.iter().copied());
-        for index in links.chain(slot).chain(table.key.iter().copied()).collect::<Vec<_>>() {
-            if !wanted.contains(&index) {
-                wanted.push(index);
-            }
-        }
-        let mut output = wanted.iter().map(|index| self.column(&builder, &table, *index)).collect::<Result<Vec<_>, _>>()?;
-        let mut position_columns = Vec::new();
-        if restriction.page_size > 0 {
-            for (number, key) in keys.iter().enumerate() {
-                // A plain column is not fetched twice for the continuation.
-                match output.iter().position(|expr| *expr == key.expr) {
-                    Some(existing) => position_columns.push(existing),
-                    None => {
-                        position_columns.push(output.len());
-                        output.push(key.expr.clone().alias(format!("@order{number}")));
-                    }
-                }
-            }
-        }
-        let mut etag = None;
-        if with_etag {
-            let first = output.len();
-            for (name, _, _) in etag_columns(&table) {
-                output.push(Expr::Column(Column::from(builder.schema().qualified_field_with_unqualified_name(&name)?)));
-            }
-            let whole_row = matches!(table.origin, Origin::Single { version: None, .. });
-            etag = Some(EtagColumns { columns: (first..output.len()).collect(), whole_row });
-        }
-        let etag_position = etag.as_ref().map(|_| output.len());
-        let plan = builder.project(output)?.build()?;
-
-        let missing = || EngineError::Internal("a column is not among those that are fetched".to_owned());
-        let at = |index: usize| wanted.iter().position(|wanted| *wanted == index).ok_or_else(missing);
-        let mut children = Vec::with_capacity(query.expand.len());
-        let mut expands = Vec::with_capacity(query.expand.len());
-        for (expand, relationship) in query.expand.iter().zip(&relationships) {
-            let (child, shape) = self.child(expand, relationship, &at)?;
-            children.push(child);
-            expands.push(ExpandShape { name: expand.name.clone(), many: expand.many, shape, form: ExpandForm::Entities });
-        }
-        let properties = query.select.iter().map(|index| {
-            let column = &table.columns[*index];
-            Ok(PropertyShape::column(&column.name, at(*index)?, column.scalar_type.into()))
-        });
-        let properties = properties.collect::<Result<_, EngineError>>()?;
-        let shape = EntityShape { entity_set: self.entity_set(&table), properties, etag: etag_position, expands, ..EntityShape::default() };
-        Ok((EntityNode { table, plan, position_columns, etag, children }, shape))
+    /// Plans the row from which a relationship is followed, after those before it on the path. Says how the relationship reaches what
+    /// comes next, and the slot for that.
+    fn via(&self, via: &Via, plans: &mut Vec<ViaPlan>) -> Result<(Reach, KeySlot), EngineError> {
+        let keys = via.from.as_ref().map(|from| self.via(from, plans)).transpose()?;
+        let table = Arc::clone(&self.rights_on(&via.table)?.table);
+        let relationship = self.relationship(&table, via.relationship)?;
+        let query = BoundQuery { key: via.key.clone(), filter: via.filter.clone(), ..BoundQuery::of(&via.table, Vec::new()) };
+        let rows = self.rows(&query, &Restriction { keys, ..Restriction::default() })?;
+        let (near, reach, key_types) = self.reach(relationship)?;
+        let columns = near.iter().map(|own| rows.column(*own)).collect::<Result<Vec<_>, _>>()?;
+        let plan = rows.builder.project(columns)?.build()?;
+        let slot = KeySlot::new();
+        plans.push(ViaPlan { plan, slot: slot.clone(), key_types, table: via.table.clone() });
+        Ok((reach, slot))
     }
 
     fn entity_set(&self, table: &VirtualTable) -> String {
         let alias = self.service.tables.iter().find(|(_, name)| **name == table.name).map(|(alias, _)| alias.clone());
         alias.unwrap_or_else(|| table.name.clone())
-    }
-
-    /// The order of a level. A page, `$top` or `$skip` needs a total one, so the key is appended.
-    fn order(
-        &self,
-        query: &BoundQuery,
-        table: &VirtualTable,
-        builder: &LogicalPlanBuilder,
-        lowering: &Lowering<'_>,
-        restriction: &Restriction,
-    ) -> Result<Vec<OrderKey>, EngineError> {
-        let mut keys = Vec::new();
-        for order in &query.order_by {
-            let expr = lowering.sort_key(&order.expr)?;
-            // A constant orders nothing, and `now()` would be another one on the next page: every row would come after it.
-            if expr.any_column_refs() {
-                keys.push(OrderKey { expr, descending: order.descending });
-            }
-        }
-        let cut = query.top.is_some() || query.skip > 0 || restriction.page_size > 0;
-        if query.key.is_none() && (cut || !keys.is_empty()) {
-            for index in &table.key {
-                let expr = self.column(builder, table, *index)?;
-                if !keys.iter().any(|key| key.expr == expr) {
-                    keys.push(OrderKey { expr, descending: false });
-                }
-            }
-        }
-        Ok(keys)
-    }
-
-    fn child(
-        &self,
-        expand: &BoundExpand,
-        relationship: &Relationship,
-        parent_position: &dyn Fn(usize) -> Result<usize, EngineError>,
-    ) -> Result<(EntityChild, EntityShape), EngineError> {
-        let slot = KeySlot::new();
-        let columns: Vec<usize> = relationship.on.iter().map(|(_, theirs)| *theirs).collect();
-        let restriction = Restriction { keys: Some((columns.clone(), slot.clone())), nested: true, ..Restriction::default() };
-        let (node, shape) = self.node(&expand.query, restriction)?;
-        let names: Vec<&str> =
-            columns.iter().filter_map(|index| node.table.columns.get(*index)).map(|column| column.name.as_str()).collect();
-        let child_keys = names
-            .iter()
-            .map(|name| node.plan.schema().index_of_column_by_name(None, name))
-            .map(|position| position.ok_or_else(|| EngineError::Internal("a link column is not among those that are fetched".to_owned())))
-            .collect::<Result<Vec<_>, EngineError>>()?;
-        let child = EntityChild {
-            name: expand.name.clone(),
-            many: expand.many,
-            key_types: columns.iter().filter_map(|index| node.table.columns.get(*index)).map(|column| column.scalar_type).collect(),
-            parent_keys: relationship.on.iter().map(|(own, _)| parent_position(*own)).collect::<Result<_, _>>()?,
-            child_keys,
-            slot,
-            node,
-            skip: expand.query.skip,
-            top: expand.query.top,
-            count: expand.query.count,
-        };
-        Ok((child, shape))
     }
 }
 
@@ -386,18 +194,4 @@ impl EntityPlanner<'_> {
 pub(crate) fn has_etag(rights: &TableRights) -> bool {
     let writable = matches!(rights.table.origin, Origin::Single { writable: true, .. });
     writable && (rights.may(WriteRight::Update) || rights.may(WriteRight::Delete))
-}
-
-/// `$skip`, `$top` and the page; one entity more than the page is asked for, to know whether there is another page.
-fn page(builder: LogicalPlanBuilder, query: &BoundQuery, restriction: &Restriction) -> Result<LogicalPlanBuilder, EngineError> {
-    let page = (restriction.page_size > 0).then(|| restriction.page_size.saturating_add(1));
-    let fetch = match (query.top, page) {
-        (Some(top), Some(page)) => Some(top.min(page)),
-        (top, page) => top.or(page),
-    };
-    if query.skip == 0 && fetch.is_none() {
-        return Ok(builder);
-    }
-    let limit = |rows: u64| usize::try_from(rows).map_err(|_| EngineError::Invalid(format!("{rows} rows are too many to skip or take")));
-    Ok(builder.limit(limit(query.skip)?, fetch.map(limit).transpose()?)?)
 }

@@ -15,6 +15,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use fragment::RemoteFragment;
 use portico_catalog::Model;
+use portico_odata::ExpandForm;
 use portico_provider_api::{Expr, LimitPer, Support};
 use std::sync::Arc;
 
@@ -89,7 +90,7 @@ pub fn fragments(plan: &LogicalPlan) -> Vec<RemoteFragment> {
 fn push_limits_per_parent(node: &mut EntityNode, model: &Model) {
     for child in &mut node.children {
         push_limits_per_parent(&mut child.node, model);
-        let Some(top) = child.top.filter(|_| !child.count) else { continue };
+        let Some(top) = child.top.filter(|_| !child.count && child.form != ExpandForm::Count) else { continue };
         let Some(fragment) = sole_fragment(&child.node.plan) else { continue };
         let able = model.sources.get(&fragment.source).is_some_and(|source| source.capabilities.limit_per == Support::Exact);
         let Some((columns, _)) = fragment.key_slot.clone().filter(|_| able) else { continue };

@@ -89,7 +89,7 @@ fn with_orders(nested: impl FnOnce(&mut BoundQuery)) -> BoundQuery {
     let mut customers = query("Customers", &[0, 1]);
     let mut orders = query("Orders", &[0, 2]);
     nested(&mut orders);
-    customers.expand = vec![BoundExpand { relationship: 0, name: "Orders".to_owned(), many: true, query: orders }];
+    customers.expand = vec![BoundExpand::entities(0, "Orders", true, orders)];
     customers
 }
 
@@ -140,7 +140,7 @@ async fn to_one_expansion_and_nesting() {
     let bench = bench(Options::default()).await;
     let mut orders = query("Orders", &[0]);
     let customer = with_orders(|orders| orders.top = Some(1));
-    orders.expand = vec![BoundExpand { relationship: 0, name: "Customer".to_owned(), many: false, query: customer }];
+    orders.expand = vec![BoundExpand::entities(0, "Customer", false, customer)];
     let (found, _, _) = batches(&bench, collection(orders), Paging::default()).await;
     assert_eq!(found[0].rows.num_rows(), 10);
     let customers = &found[0].expanded[0];
@@ -153,11 +153,11 @@ async fn to_one_expansion_and_nesting() {
 async fn a_relationship_is_followed_from_one_row() {
     let bench = bench(Options::default()).await;
     let mut orders = query("Orders", &[0]);
-    orders.via = Some(Via { table: "Customers".to_owned(), key: vec![Value::Int64(2)], relationship: 0 });
+    orders.via = Some(Via::of("Customers", vec![Value::Int64(2)], 0));
     orders.count = true;
     let (found, _, count) = batches(&bench, collection(orders.clone()), Paging::default()).await;
     assert_eq!((ids(&found).len(), count), (3, Some(3)));
-    orders.via = Some(Via { table: "Customers".to_owned(), key: vec![Value::Int64(99)], relationship: 0 });
+    orders.via = Some(Via::of("Customers", vec![Value::Int64(99)], 0));
     assert!(matches!(bench.read("all", collection(orders), Paging::default()).await, Err(EngineError::NotFound(_))));
 }
 
@@ -166,7 +166,7 @@ async fn a_plan_of_one_source_query_carries_etags_only_for_writers() {
     let bench = bench(Options::default()).await;
     let mut one = query("Customers", &[0, 1]);
     one.key = Some(vec![Value::Int64(1)]);
-    let read = BoundRead { query: one, kind: ReadKind::Entity };
+    let read = BoundRead::new(one, ReadKind::Entity);
     let Answer::Entities(mut answer) = bench.read("all", read, Paging::default()).await.unwrap() else { panic!() };
     let position = answer.shape.etag.unwrap();
     let batch = answer.rows.next().await.unwrap().unwrap();

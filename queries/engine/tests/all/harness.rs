@@ -284,5 +284,5 @@ pub fn query(table: &str, select: &[usize]) -> BoundQuery {
 }
 
 pub fn collection(query: BoundQuery) -> BoundRead {
-    BoundRead { query, kind: ReadKind::Collection }
+    BoundRead::new(query, ReadKind::Collection)
 }

@@ -173,7 +173,7 @@ impl World {
         let read = EntityRead {
             service: self.service.clone(),
             model_version: self.engine.model().unwrap().version.clone(),
-            read: BoundRead { query, kind: portico_odata::ReadKind::Collection },
+            read: BoundRead::new(query, portico_odata::ReadKind::Collection),
             paging,
         };
         let context = context(&principal("all"));

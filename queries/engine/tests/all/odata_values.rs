@@ -66,7 +66,7 @@ impl Both {
         let view = self.engine.view(&principal("all"), &service).unwrap();
         let query = bind::read(&parse::request(set, Some(&option.replace(' ', "%20"))).unwrap(), &view).unwrap().query;
         let model_version = self.engine.model().unwrap().version.clone();
-        let read = EntityRead { service, model_version, read: BoundRead { query, kind: ReadKind::Collection }, paging };
+        let read = EntityRead { service, model_version, read: BoundRead::new(query, ReadKind::Collection), paging };
         let context = context(&principal("all"));
         let plan = self.engine.plan(&Statement::Entities(Box::new(read)), &context.principal)?;
         let pushed = self.engine.push_down(self.engine.permit(plan, &context.principal)?)?;

@@ -133,9 +133,9 @@ async fn entities_of_another_row_are_not_found() {
     let bench = bench(Options::default()).await;
     let mut one = query("Customers", &[0, 1]);
     one.key = Some(vec![portico_provider_api::Value::Int64(2)]);
-    let read = portico_odata::BoundRead { query: one, kind: portico_odata::ReadKind::Entity };
+    let read = portico_odata::BoundRead::new(one, portico_odata::ReadKind::Entity);
     assert!(matches!(bench.read("emea", read, Paging::default()).await, Err(EngineError::NotFound(_))));
-    let count = portico_odata::BoundRead { query: query("Customers", &[0]), kind: portico_odata::ReadKind::Count };
+    let count = portico_odata::BoundRead::new(query("Customers", &[0]), portico_odata::ReadKind::Count);
     assert!(matches!(bench.read("emea", count, Paging::default()).await, Ok(Answer::Count(2))));
     let Ok(Answer::Entities(mut all)) = bench.read("emea", collection(query("Customers", &[0, 3])), Paging::default()).await else {
         panic!()

@@ -1,25 +1,34 @@
 //! Syntax tree + what the caller may see of the model → bound request. It must not look past the view: what is hidden is not there,
 //! neither in answers nor in suggestions.
 
+mod compute;
+mod expand;
 mod expression;
 mod functions;
+mod key;
 mod options;
 mod path;
 mod promote;
+mod property;
+mod restrict;
+mod search;
+mod select;
 #[cfg(test)]
 mod tests;
 mod write;
 
-use crate::bound::{BoundQuery, BoundRead, ReadKind};
+use crate::bound::{BoundExpr, BoundQuery, BoundRead, ReadKind};
 use crate::error::{ODataError, ODataErrorKind};
 use crate::names::Names;
 use crate::parse::Strictness;
 use crate::resolve;
-use crate::syntax::Request;
+use crate::syntax::{Request, SelectItem};
 use crate::value_type::RowType;
+use options::Place;
 use portico_catalog::names::nearest;
 use portico_catalog::{Column, ModelView, TableView};
 
+pub use path::dereference;
 pub use write::{delete, insert, update};
 
 /// Deepest nesting of `$expand`.
@@ -44,14 +53,59 @@ fn executable(request: &Request, view: &ModelView) -> Result<BoundRead, ODataErr
     options::refuse_unbuilt(&request.options, None)?;
     options::check(request, &target)?;
     let rows = RowType::of_table(target.table);
-    let place = options::Place { view, table: target.table, rows: &rows, aliases: &request.aliases, nested_in: None, depth: 0 };
-    let mut query = options::query(&place, &request.options)?;
+    let place = Place {
+        view,
+        table: target.table,
+        rows: &rows,
+        aliases: &request.aliases,
+        cast: target.cast.as_deref(),
+        nested_in: None,
+        depth: 0,
+    };
+    let mut query = match &target.property {
+        Some((path, columns)) => part(&place, request, &target, path, columns)?,
+        None => options::query(&place, &request.options)?,
+    };
+    query.filter = BoundExpr::both(target.filter, query.filter.take());
+    query.cast = target.cast.clone();
     query.key = target.key;
     query.via = target.via;
-    if target.kind == ReadKind::Count {
-        query.count = false;
+    match target.kind {
+        ReadKind::Count => query.count = false,
+        ReadKind::References | ReadKind::Reference => query.select = target.table.table.key.clone(),
+        ReadKind::Collection | ReadKind::Entity | ReadKind::Property | ReadKind::Value | ReadKind::Media => {}
     }
-    Ok(BoundRead { query, kind: target.kind })
+    restrict::set(target.table, &query, target.kind)?;
+    Ok(BoundRead { query, kind: target.kind, property: target.property.map(|(path, _)| path).unwrap_or_default() })
+}
+
+/// What is read of an entity for a property of it: its columns, after those of the key, with which the answer says whose it is. Of a
+/// stream, the content and its media type alone.
+fn part(
+    place: &Place<'_>,
+    request: &Request,
+    target: &path::Target<'_>,
+    path: &[String],
+    columns: &[usize],
+) -> Result<BoundQuery, ODataError> {
+    let mut query = plain_query(place.table);
+    if target.kind == ReadKind::Media {
+        query.select = columns.to_vec();
+        return Ok(query);
+    }
+    let selected = match (&request.options.select, path) {
+        (Some(items), [complex]) => {
+            // The members that `$select` names inside the property, as if it stood before each of them.
+            let inside = |item: &SelectItem| SelectItem { path: [&[complex.clone()], item.path.as_slice()].concat(), ..item.clone() };
+            let items: Vec<SelectItem> = items.iter().map(inside).collect();
+            query.selected = true;
+            select::select(place, &items)?
+        }
+        _ => columns.to_vec(),
+    };
+    query.select =
+        place.table.columns.iter().copied().filter(|index| selected.contains(index) || place.table.table.key.contains(index)).collect();
+    Ok(query)
 }
 
 /// A query over a table that asks for nothing in particular.

@@ -2,10 +2,10 @@
 
 use super::expression::Scope;
 use super::path::Target;
-use super::{MAX_EXPAND_DEPTH, plain_query, suggestion, table_columns};
-use crate::bound::{BoundExpand, BoundOrder, BoundQuery, ReadKind};
+use super::{compute, expand, plain_query, restrict, search, select};
+use crate::bound::{BoundExpr, BoundOrder, BoundQuery, ReadKind};
 use crate::error::ODataError;
-use crate::syntax::{Alias, ExpandItem, Options, OrderItem, Request, SelectItem};
+use crate::syntax::{Alias, Options, OrderItem, Request};
 use crate::value_type::RowType;
 use portico_catalog::{ModelView, TableView};
 use portico_provider_api::ScalarType;
@@ -18,6 +18,8 @@ pub(super) struct Place<'a> {
     /// The rows that expressions here are over.
     pub(super) rows: &'a RowType,
     pub(super) aliases: &'a [Alias],
+    /// The derived type that the rows are of, where it is not the table's own.
+    pub(super) cast: Option<&'a str>,
     /// `$expand` when they are nested: all positions are in it.
     pub(super) nested_in: Option<&'static str>,
     /// How many relationships lead here.
@@ -25,11 +27,11 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn target(&self, option: &'static str) -> &'static str {
+    pub(super) fn target(&self, option: &'static str) -> &'static str {
         self.nested_in.unwrap_or(option)
     }
 
-    fn scope(&self, option: &'static str) -> Scope<'a> {
+    pub(super) fn scope(&self, option: &'static str) -> Scope<'a> {
         Scope { table: self.table, rows: self.rows, aliases: self.aliases, target: self.target(option) }
     }
 }
@@ -38,8 +40,16 @@ impl<'a> Place<'a> {
 pub(super) fn check(request: &Request, target: &Target<'_>) -> Result<(), ODataError> {
     let (allowed, what): (&[&str], _) = match target.kind {
         ReadKind::Collection => return Ok(()),
-        ReadKind::Entity => (&["$select", "$expand", "$format"], "to one entity"),
-        ReadKind::Count => (&["$filter", "$format"], "to /$count"),
+        ReadKind::Entity => (&["$select", "$expand", "$compute", "$format"], "to one entity"),
+        ReadKind::Count => (&["$filter", "$search", "$format"], "to /$count"),
+        ReadKind::Property if target.complex => (&["$select", "$format"], "to a complex property"),
+        ReadKind::Property => (&["$format"], "to a property"),
+        ReadKind::Value => (&[], "to /$value"),
+        ReadKind::Media => (&[], "to a stream"),
+        ReadKind::References => {
+            (&["$filter", "$search", "$orderby", "$top", "$skip", "$count", "$skiptoken", "$format"], "to /$ref of a collection")
+        }
+        ReadKind::Reference => (&["$format"], "to /$ref of one entity"),
     };
     only(&request.options, allowed, what)
 }
@@ -53,7 +63,8 @@ pub(super) fn only(options: &Options, allowed: &[&str], what: &str) -> Result<()
 }
 
 /// Options that are executed; `$format` and `$skiptoken` by others.
-const BUILT: [&str; 9] = ["$filter", "$select", "$orderby", "$expand", "$top", "$skip", "$count", "$format", "$skiptoken"];
+const BUILT: [&str; 12] =
+    ["$filter", "$search", "$compute", "$select", "$orderby", "$expand", "$top", "$skip", "$count", "$levels", "$format", "$skiptoken"];
 
 /// Refuses what the protocol has and nobody executes yet.
 pub(super) fn refuse_unbuilt(options: &Options, nested_in: Option<(&'static str, usize)>) -> Result<(), ODataError> {
@@ -62,23 +73,20 @@ pub(super) fn refuse_unbuilt(options: &Options, nested_in: Option<(&'static str,
         let error = ODataError::not_implemented(format!("the query option {name}{place}"));
         return Err(nested_in.map_or_else(|| error.clone().at(name, None), |(option, at)| error.clone().at(option, Some(at))));
     }
-    match options.aliases.first() {
-        Some(alias) => {
-            let error = ODataError::not_implemented(format!("the parameter alias {} defined inside parentheses", alias.name));
-            Err(error.at(nested_in.map_or("path", |(option, _)| option), nested_in.map(|(_, at)| at)))
-        }
-        None => Ok(()),
-    }
+    Ok(())
 }
 
-/// Binds options over a table.
+/// Binds options over a table, in the order in which they are evaluated.
 pub(super) fn query(place: &Place<'_>, options: &Options) -> Result<BoundQuery, ODataError> {
     let mut query = plain_query(place.table);
-    if let Some(filter) = &options.filter {
-        query.filter = Some(place.scope("$filter").predicate(filter)?);
-    }
+    let (rows, computed) = compute::compute(place, options.compute.as_deref().unwrap_or_default())?;
+    query.compute = computed;
+    let place = &Place { rows: &rows, ..*place };
+    let found = options.search.as_ref().map(|search| search::search(place, search)).transpose()?;
+    let filter = options.filter.as_ref().map(|filter| place.scope("$filter").predicate(filter)).transpose()?;
+    query.select = select::everything(place);
     if let Some(items) = &options.select {
-        query.select = select(place, items)?;
+        query.select = select::select(place, items)?;
         query.selected = true;
     }
     if let Some(items) = &options.order_by {
@@ -87,46 +95,12 @@ pub(super) fn query(place: &Place<'_>, options: &Options) -> Result<BoundQuery, 
     query.top = options.top;
     query.skip = options.skip.unwrap_or(0);
     query.count = options.count.unwrap_or(false);
+    restrict::query(place.table, &query, filter.as_ref())?;
+    query.filter = BoundExpr::both(found, filter);
     if let Some(items) = &options.expand {
-        query.expand = expand(place, items)?;
+        query.expand = expand::expand(place, items)?;
     }
     Ok(query)
-}
-
-/// Positions of the selected columns in declared order, key columns among them.
-pub(super) fn select(place: &Place<'_>, items: &[SelectItem]) -> Result<Vec<usize>, ODataError> {
-    let table = place.table;
-    let target = place.target("$select");
-    let mut wanted = table.table.key.clone();
-    for item in items {
-        let at = Some(item.span.start);
-        let shown = item.path.join("/");
-        let not_built = |what: String| Err(ODataError::not_implemented(what).at(target, at));
-        match item.path.as_slice() {
-            [name] if item.parameters.is_some() => return not_built(format!("the operation '{name}' in $select")),
-            [name] if item.options.is_some() => return not_built(format!("options in parentheses after '{name}' in $select")),
-            [star] if star == "*" => wanted.extend(&table.columns),
-            [name] if name.contains('.') || name.starts_with(['$', '@']) => return not_built(format!("'{name}' in $select")),
-            [name] => match table.column(name) {
-                Some(index) => wanted.push(index),
-                // Selecting a navigation property asks for its link, which minimal metadata leaves to convention.
-                None if table.relationship(name).is_some() => {}
-                None => return Err(unknown(table, name).at(target, at)),
-            },
-            [first, ..] if table.column(first).is_some() || table.relationship(first).is_some() => {
-                return not_built(format!("the path '{shown}' in $select"));
-            }
-            [first, ..] if first.contains('.') || first.starts_with('@') => return not_built(format!("the path '{shown}' in $select")),
-            [first, ..] => return Err(unknown(table, first).at(target, at)),
-            [] => return Err(ODataError::bad_request("an item of $select is empty").at(target, at)),
-        }
-    }
-    Ok(table.columns.iter().copied().filter(|index| wanted.contains(index)).collect())
-}
-
-fn unknown(table: &TableView, name: &str) -> ODataError {
-    let hint = suggestion(name, table_columns(table).chain(table.relationships.iter().map(|r| r.name.as_str())));
-    ODataError::bad_request(format!("'{}' has no property '{name}'{hint}", table.name))
 }
 
 fn order_by(place: &Place<'_>, items: &[OrderItem]) -> Result<Vec<BoundOrder>, ODataError> {
@@ -144,55 +118,4 @@ fn order_by(place: &Place<'_>, items: &[OrderItem]) -> Result<Vec<BoundOrder>, O
         }
     }
     Ok(bound)
-}
-
-fn expand(place: &Place<'_>, items: &[ExpandItem]) -> Result<Vec<BoundExpand>, ODataError> {
-    let mut bound: Vec<BoundExpand> = Vec::with_capacity(items.len());
-    for item in items {
-        let expanded = expand_item(place, item)?;
-        if bound.iter().any(|other| other.relationship == expanded.relationship) {
-            let message = format!("$expand names '{}' twice", expanded.name);
-            return Err(ODataError::bad_request(message).at("$expand", Some(item.span.start)));
-        }
-        bound.push(expanded);
-    }
-    Ok(bound)
-}
-
-fn expand_item(place: &Place<'_>, item: &ExpandItem) -> Result<BoundExpand, ODataError> {
-    let table = place.table;
-    let at = Some(item.span.start);
-    let not_built = |what: String| Err(ODataError::not_implemented(what).at("$expand", at));
-    let shown = item.path.join("/");
-    let name = match item.path.as_slice() {
-        [star] if star == "*" => return not_built("$expand=*".to_owned()),
-        [name] if name.contains('.') || name.starts_with(['$', '@']) => return not_built(format!("'{name}' in $expand")),
-        [name] => name,
-        [first, ..] if table.relationship(first).is_none() && !first.contains('.') && !first.starts_with(['@', '*', '$']) => first,
-        _ => return not_built(format!("the path '{shown}' in $expand")),
-    };
-    let Some(relationship) = table.relationship(name) else {
-        let error = if table.column(name).is_some() {
-            ODataError::bad_request(format!("'{name}' is a property of '{}', not a navigation property: it cannot be expanded", table.name))
-        } else {
-            let hint = suggestion(name, table.relationships.iter().map(|r| r.name.as_str()));
-            ODataError::bad_request(format!("'{}' has no navigation property '{name}'{hint}", table.name))
-        };
-        return Err(error.at("$expand", at));
-    };
-    if place.depth >= MAX_EXPAND_DEPTH {
-        let message = format!("$expand is nested more than {MAX_EXPAND_DEPTH} levels deep at '{name}'");
-        return Err(ODataError::bad_request(message).at("$expand", at));
-    }
-    if !relationship.many {
-        let what = format!("inside '{name}', which leads to one entity");
-        only(&item.options, &["$select", "$expand"], &what).map_err(|error| error.at("$expand", at))?;
-    }
-    refuse_unbuilt(&item.options, Some(("$expand", item.span.start)))?;
-    let to = place.view.table(&relationship.to);
-    let table = to.ok_or_else(|| ODataError::bad_request(format!("'{name}' leads nowhere")).at("$expand", at))?;
-    let rows = RowType::of_table(table);
-    let nested = Place { table, rows: &rows, nested_in: Some("$expand"), depth: place.depth + 1, ..*place };
-    let query = query(&nested, &item.options)?;
-    Ok(BoundExpand { relationship: relationship.index, name: relationship.name.clone(), many: relationship.many, query })
 }

@@ -1,10 +1,15 @@
-//! Resource paths: which table, which row, along which relationship.
+//! Resource paths: which table, which row, along which relationships, which part of it. Followed step by step; what a step may be
+//! depends on whether the path has come to several entities, to one, or to a property of one.
 
-use super::{column, not_found, promote, suggestion, table_columns};
-use crate::bound::{ReadKind, Via};
-use crate::edm::type_name;
-use crate::error::ODataError;
-use crate::syntax::{Alias, ExprKind, KeyPart, KeyPredicate, Request, Resource, Segment};
+use super::expression::Scope;
+use super::key::{bind_key, segment_key};
+use super::property::{self, Property, Qualified};
+use super::{not_found, suggestion};
+use crate::bound::{BoundExpr, ReadKind, Via};
+use crate::error::{ODataError, ODataErrorKind};
+use crate::syntax::{Alias, KeyPredicate, Request, Resource, Segment};
+use crate::value_type::RowType;
+use portico_catalog::overlay::{ComplexProperty, MediaType, StreamProperty};
 use portico_catalog::{ModelView, TableView};
 use portico_provider_api::Value;
 
@@ -13,7 +18,15 @@ pub(super) struct Target<'a> {
     pub(super) table: &'a TableView,
     pub(super) key: Option<Vec<Value>>,
     pub(super) via: Option<Via>,
+    /// What casts and `$filter(…)` in the path demand of its rows.
+    pub(super) filter: Option<BoundExpr>,
+    /// The derived type that the path ends in.
+    pub(super) cast: Option<String>,
     pub(super) kind: ReadKind,
+    /// The property that the path ends in, and the positions of its columns; all there is when absent.
+    pub(super) property: Option<(Vec<String>, Vec<usize>)>,
+    /// Whether that property is a complex one.
+    pub(super) complex: bool,
 }
 
 fn not_built(segment: &Segment, feature: impl std::fmt::Display) -> ODataError {
@@ -28,139 +41,355 @@ pub(super) fn resolve<'a>(request: &Request, view: &'a ModelView) -> Result<Targ
         }
     };
     let (first, rest) = segments.split_first().ok_or_else(|| not_found("the path is empty", 0))?;
+    let mut walk = start(view, first, &request.aliases)?;
+    for segment in rest {
+        walk.step(segment)?;
+    }
+    Ok(walk.target)
+}
+
+/// The first segment: an entity set or a singleton.
+fn start<'a, 'r>(view: &'a ModelView, first: &Segment, aliases: &'r [Alias]) -> Result<Walk<'a, 'r>, ODataError> {
     if first.name.starts_with('$') {
         return Err(not_built(first, &first.name));
     }
-    if let Some(segment) = segments.iter().find(|segment| segment.second_key.is_some()) {
-        return Err(not_built(segment, format!("a key after '{}(…)'", segment.name)));
-    }
-    let table = view.table(&first.name).ok_or_else(|| {
-        let hint = suggestion(&first.name, view.tables.keys().map(String::as_str));
-        not_found(format!("there is no entity set '{}'{hint}", first.name), first.span.start)
-    })?;
-    let key = first.key.as_ref().map(|key| bind_key(key, table, &request.aliases)).transpose()?;
-    match (key, rest) {
-        (key, []) => {
-            let kind = if key.is_some() { ReadKind::Entity } else { ReadKind::Collection };
-            Ok(Target { table, key, via: None, kind })
+    if let Some(singleton) = view.singletons.get(&first.name) {
+        let table = view.table(&singleton.table).ok_or_else(|| not_found(format!("there is no '{}'", first.name), first.span.start))?;
+        if first.key.is_some() {
+            return Err(not_found(format!("'{}' is one entity and takes no key", first.name), first.span.start));
         }
-        (None, [next, after @ ..]) => collection(table, next, after),
-        (Some(key), [next, after @ ..]) => follow(view, table, key, next, after),
+        return Ok(Walk::at(view, aliases, table, singleton.key.clone(), Stand::One));
     }
+    let Some(table) = view.table(&first.name) else {
+        if view.operations.iter().any(|operation| operation.binding.is_none() && operation.name == first.name) {
+            return Err(not_built(first, format!("the operation '{}'", first.name)));
+        }
+        let hint = suggestion(&first.name, view.tables.keys().chain(view.singletons.keys()).map(String::as_str));
+        return Err(not_found(format!("there is no entity set '{}'{hint}", first.name), first.span.start));
+    };
+    let mut walk = Walk::at(view, aliases, table, None, Stand::Many);
+    walk.keys_of(first)?;
+    Ok(walk)
 }
 
-/// What may come after an entity set without a key.
-fn collection<'a>(table: &'a TableView, next: &Segment, after: &[Segment]) -> Result<Target<'a>, ODataError> {
-    match next.name.as_str() {
-        "$count" if next.key.is_none() => match after.first() {
-            Some(more) => Err(not_found(format!("nothing follows $count, but the path goes on with '{}'", more.name), more.span.start)),
-            None => Ok(Target { table, key: None, via: None, kind: ReadKind::Count }),
-        },
-        name if name.starts_with('$') => Err(not_built(next, format!("{name} after an entity set"))),
-        name if name.contains('.') => Err(not_built(next, format!("the type cast or operation '{name}'"))),
-        name if table.relationship(name).is_some() || table.column(name).is_some() => {
-            Err(not_found(format!("'{name}' belongs to one entity: give a key, as in {}(…)/{name}", table.name), next.span.start))
-        }
-        name => Err(not_built(next, format!("a key as a path segment ('{name}'), instead of in parentheses,"))),
-    }
+/// Where a walk along a path has come to.
+enum Stand<'a> {
+    /// Several entities.
+    Many,
+    /// One entity.
+    One,
+    /// A complex property of one.
+    Complex(&'a ComplexProperty),
+    /// A property of one that holds one value.
+    Value,
+    /// The stream of a property; nothing can follow it.
+    Stream,
+    /// The end: what nothing can follow, as it is called.
+    End(&'static str),
 }
 
-/// What may come after one entity.
-fn follow<'a>(
+struct Walk<'a, 'r> {
     view: &'a ModelView,
-    table: &'a TableView,
-    key: Vec<Value>,
-    next: &Segment,
-    after: &[Segment],
-) -> Result<Target<'a>, ODataError> {
-    let name = next.name.as_str();
-    let Some(relationship) = table.relationship(name) else {
-        return Err(if name == "$count" {
-            not_found("$count follows a collection, not one entity", next.span.start)
-        } else if name.starts_with('$') {
-            not_built(next, format!("{name} after an entity"))
-        } else if name.contains('.') {
-            not_built(next, format!("the type cast or operation '{name}'"))
-        } else if table.column(name).is_some() {
-            not_built(next, format!("the property path '{name}'"))
-        } else {
-            let hint = suggestion(name, table_columns(table).chain(table.relationships.iter().map(|r| r.name.as_str())));
-            not_found(format!("'{}' has no property '{name}'{hint}", table.name), next.span.start)
-        });
-    };
-    if next.key.is_some() {
-        return Err(not_built(next, format!("a key after the navigation property '{name}'")));
-    }
-    let to =
-        view.table(&relationship.to).ok_or_else(|| not_found(format!("there is no entity set '{}'", relationship.to), next.span.start))?;
-    let via = Some(Via { table: table.table.name.clone(), key, relationship: relationship.index });
-    let kind = match after {
-        [] if relationship.many => ReadKind::Collection,
-        [] => ReadKind::Entity,
-        [last] if last.name == "$count" && last.key.is_none() && relationship.many => ReadKind::Count,
-        [last, ..] if last.name == "$count" => {
-            return Err(not_found(format!("$count cannot stand here: '{name}' leads to one entity, or the path goes on"), last.span.start));
-        }
-        [last, ..] => return Err(not_built(last, format!("the path step '{}' after '{name}'", last.name))),
-    };
-    Ok(Target { table: to, key: None, via, kind })
+    aliases: &'r [Alias],
+    target: Target<'a>,
+    stand: Stand<'a>,
+    /// Columns of the key that the relationship just followed fixes, and their values.
+    implied: Vec<(usize, Value)>,
 }
 
-/// A key predicate as values in key order.
-pub(super) fn bind_key(key: &KeyPredicate, table: &TableView, aliases: &[Alias]) -> Result<Vec<Value>, ODataError> {
-    let columns = &table.table.key;
-    let mut names = Vec::with_capacity(columns.len());
-    for index in columns {
-        names.push(column(table, *index)?.name.as_str());
+impl<'a, 'r> Walk<'a, 'r> {
+    fn at(view: &'a ModelView, aliases: &'r [Alias], table: &'a TableView, key: Option<Vec<Value>>, stand: Stand<'a>) -> Walk<'a, 'r> {
+        let kind = if matches!(stand, Stand::Many) { ReadKind::Collection } else { ReadKind::Entity };
+        let target = Target { table, key, via: None, filter: None, cast: None, kind, property: None, complex: false };
+        Walk { view, aliases, target, stand, implied: Vec::new() }
     }
-    let wrong = |position: usize, message: String| ODataError::bad_request(message).at("path", Some(position));
-    let named = names.join(", ");
-    let single = matches!(key.parts.as_slice(), [KeyPart { name: None, .. }]) && columns.len() == 1;
-    if let Some(part) = key.parts.iter().find(|part| part.name.is_none())
-        && !single
+
+    fn step(&mut self, segment: &Segment) -> Result<(), ODataError> {
+        if segment.name == "$each" {
+            return Err(not_built(segment, "$each"));
+        }
+        match self.stand {
+            Stand::Many => self.after_many(segment),
+            Stand::One => self.after_one(segment),
+            Stand::Complex(complex) => self.after_complex(segment, complex),
+            Stand::Value => self.after_value(segment),
+            Stand::Stream => {
+                Err(not_found(format!("nothing follows a stream, but the path goes on with '{}'", segment.text), segment.span.start))
+            }
+            Stand::End(what) => {
+                Err(not_found(format!("nothing follows {what}, but the path goes on with '{}'", segment.text), segment.span.start))
+            }
+        }
+    }
+
+    fn end(&mut self, kind: ReadKind, what: &'static str) {
+        self.target.kind = kind;
+        self.stand = Stand::End(what);
+    }
+
+    fn one(&mut self) {
+        self.stand = Stand::One;
+        self.target.kind = ReadKind::Entity;
+    }
+
+    /// The key in parentheses after what leads to several entities.
+    fn keys_of(&mut self, segment: &Segment) -> Result<(), ODataError> {
+        if let Some(second) = &segment.second_key {
+            let message = format!("'{}' has a key already", segment.name);
+            return Err(not_found(message, second.span.start));
+        }
+        if let Some(key) = &segment.key {
+            self.keyed(key)?;
+        }
+        Ok(())
+    }
+
+    fn keyed(&mut self, key: &KeyPredicate) -> Result<(), ODataError> {
+        self.target.key = Some(bind_key(key, self.target.table, &self.implied, self.aliases)?);
+        self.one();
+        Ok(())
+    }
+
+    fn restrict(&mut self, condition: BoundExpr) {
+        self.target.filter = BoundExpr::both(self.target.filter.take(), Some(condition));
+    }
+
+    fn after_many(&mut self, segment: &Segment) -> Result<(), ODataError> {
+        let (table, name) = (self.target.table, segment.name.as_str());
+        match name {
+            "$count" if segment.key.is_none() => self.end(ReadKind::Count, "$count"),
+            "$ref" if segment.key.is_none() => self.end(ReadKind::References, "$ref"),
+            "$filter" => self.filter(segment)?,
+            _ if name.starts_with('$') => return Err(not_built(segment, format!("{name} after an entity set"))),
+            _ if name.contains('.') && self.cast(segment)? => {
+                if let Some(key) = &segment.key {
+                    self.keyed(key)?;
+                }
+            }
+            _ if segment.key.is_some() || segment.second_key.is_some() => {
+                return Err(not_found(format!("'{name}' is neither a property nor a key of '{}'", table.name), segment.span.start));
+            }
+            _ => {
+                let rows = RowType::of_table(table);
+                let known = property::find(table, &rows, self.target.cast.as_deref(), name).is_some();
+                let key = segment_key(segment, table);
+                self.target.key = Some(key.map_err(|error| {
+                    if !known {
+                        return error;
+                    }
+                    not_found(format!("'{name}' belongs to one entity: give a key, as in {}(…)/{name}", table.name), segment.span.start)
+                })?);
+                self.one();
+            }
+        }
+        Ok(())
+    }
+
+    /// `$filter(…)`, perhaps with a key after it.
+    fn filter(&mut self, segment: &Segment) -> Result<(), ODataError> {
+        let condition = segment.key.as_ref().and_then(|key| key.parts.first());
+        let condition = condition.ok_or_else(|| not_found("$filter takes a condition in parentheses", segment.span.start))?;
+        let rows = RowType::of_table(self.target.table);
+        let scope = Scope { table: self.target.table, rows: &rows, aliases: self.aliases, target: "path" };
+        let condition = scope.predicate(self.behind(&condition.value))?;
+        super::restrict::filterable(self.target.table, &condition).map_err(|error| error.at("path", Some(segment.span.start)))?;
+        self.restrict(condition);
+        match &segment.second_key {
+            Some(key) => self.keyed(key),
+            None => Ok(()),
+        }
+    }
+
+    /// The condition that an alias stands for: in a path it usually does.
+    fn behind<'e>(&self, condition: &'e crate::syntax::Expr) -> &'e crate::syntax::Expr
+    where
+        'r: 'e,
     {
-        return Err(wrong(
-            part.span.start,
-            format!("the key of '{}' has {} parts ({named}): give each by name", table.name, columns.len()),
-        ));
+        let crate::syntax::ExprKind::Alias(name) = &condition.kind else { return condition };
+        self.aliases.iter().find(|alias| alias.name == *name).map_or(condition, |alias| &alias.value)
     }
-    for part in &key.parts {
-        if let Some(name) = &part.name
-            && !names.contains(&name.as_str())
-        {
-            let hint = suggestion(name, names.iter().copied());
-            return Err(wrong(part.span.start, format!("'{name}' is not part of the key of '{}' ({named}){hint}", table.name)));
+
+    /// A qualified name as a type cast; `false` when it is no type, but could be a key.
+    fn cast(&mut self, segment: &Segment) -> Result<bool, ODataError> {
+        let table = self.target.table;
+        match property::qualified(self.view, table, &segment.name) {
+            Qualified::Operation => Err(not_built(segment, format!("the operation '{}'", segment.name))),
+            Qualified::Nothing => Ok(false),
+            Qualified::Type(None) => Ok(true),
+            Qualified::Type(Some(name)) => {
+                let Some(derivation) = &table.table.overlay.derivation else { return Ok(false) };
+                if let Some(before) = &self.target.cast
+                    && !derivation.is_a(&name, before)
+                {
+                    return Err(not_found(format!("'{name}' is not derived from '{before}'"), segment.span.start));
+                }
+                self.restrict(of_type(derivation.discriminator, derivation.values(&name)));
+                self.target.cast = Some(name);
+                Ok(true)
+            }
         }
     }
-    let mut values = Vec::with_capacity(columns.len());
-    for (index, name) in columns.iter().zip(&names) {
-        let part = key.parts.iter().find(|part| single || part.name.as_deref() == Some(*name));
-        let part = part.ok_or_else(|| wrong(key.span.start, format!("the key of '{}' lacks '{name}' ({named})", table.name)))?;
-        values.push(key_value(part, table, *index, aliases)?);
+
+    fn after_one(&mut self, segment: &Segment) -> Result<(), ODataError> {
+        let (table, name) = (self.target.table, segment.name.as_str());
+        match name {
+            "$ref" if segment.key.is_none() => {
+                self.end(ReadKind::Reference, "$ref");
+                return Ok(());
+            }
+            "$value" if segment.key.is_none() => return self.media(segment),
+            "$count" => return Err(not_found("$count follows a collection, not one entity", segment.span.start)),
+            _ if name.starts_with('$') => return Err(not_built(segment, format!("{name} after an entity"))),
+            _ if name.contains('.') => {
+                return if self.cast(segment)? {
+                    Ok(())
+                } else {
+                    Err(not_found(format!("there is no type or operation '{name}' here"), segment.span.start))
+                };
+            }
+            _ => {}
+        }
+        let rows = RowType::of_table(table);
+        let found = property::find(table, &rows, self.target.cast.as_deref(), name);
+        let found = found.ok_or_else(|| not_found(property::unknown(table, name), segment.span.start))?;
+        if !matches!(found, Property::Navigation) && segment.key.is_some() {
+            return Err(not_found(format!("'{name}' takes no parentheses"), segment.span.start));
+        }
+        match found {
+            Property::Navigation => return self.follow(segment),
+            Property::Column(index) => self.property(vec![name.to_owned()], vec![index], Stand::Value),
+            Property::Complex(complex) => {
+                let columns = property::members(table, complex).collect();
+                self.property(vec![name.to_owned()], columns, Stand::Complex(complex));
+                self.target.complex = true;
+            }
+            Property::Stream(stream) => self.stream(vec![name.to_owned()], stream),
+        }
+        Ok(())
     }
-    Ok(values)
+
+    fn property(&mut self, path: Vec<String>, columns: Vec<usize>, stand: Stand<'a>) {
+        self.target.kind = ReadKind::Property;
+        self.target.property = Some((path, columns));
+        self.target.complex = false;
+        self.stand = stand;
+    }
+
+    fn stream(&mut self, path: Vec<String>, stream: &StreamProperty) {
+        let media_type = match &stream.media_type {
+            MediaType::Column(column) => Some(*column),
+            MediaType::Fixed(_) => None,
+        };
+        self.property(path, std::iter::once(stream.content).chain(media_type).collect(), Stand::Stream);
+        self.target.kind = ReadKind::Media;
+    }
+
+    /// `$value` of a media entity.
+    fn media(&mut self, segment: &Segment) -> Result<(), ODataError> {
+        let Some(stream) = &self.target.table.table.overlay.media else {
+            let message = format!("'{}' has no media entities, so $value has nothing to follow", self.target.table.name);
+            return Err(ODataError::new(ODataErrorKind::BadRequest, message).at("path", Some(segment.span.start)));
+        };
+        self.stream(Vec::new(), stream);
+        Ok(())
+    }
+
+    /// A relationship, perhaps with a key of the other side.
+    fn follow(&mut self, segment: &Segment) -> Result<(), ODataError> {
+        let name = segment.name.as_str();
+        let nowhere = || not_found(format!("there is no '{name}'"), segment.span.start);
+        let relationship = self.target.table.relationship(name).ok_or_else(nowhere)?;
+        let to = self.view.table(&relationship.to).ok_or_else(nowhere)?;
+        self.implied = self.implied(relationship.index, to);
+        let from = Via {
+            table: self.target.table.table.name.clone(),
+            key: self.target.key.take(),
+            filter: self.target.filter.take(),
+            relationship: relationship.index,
+            from: self.target.via.take().map(Box::new),
+        };
+        self.target.via = Some(from);
+        self.target.table = to;
+        self.target.cast = None;
+        if relationship.many {
+            self.stand = Stand::Many;
+            self.target.kind = ReadKind::Collection;
+            return self.keys_of(segment);
+        }
+        if segment.key.is_some() {
+            return Err(not_found(format!("'{name}' leads to one entity and takes no key"), segment.span.start));
+        }
+        self.one();
+        Ok(())
+    }
+
+    /// Key columns on the far side of a relationship that equal parts of the key on this side.
+    fn implied(&self, relationship: usize, to: &TableView) -> Vec<(usize, Value)> {
+        let table = &self.target.table.table;
+        let (Some(key), Some(relationship)) = (&self.target.key, table.relationships.get(relationship)) else { return Vec::new() };
+        let type_of = |columns: &[portico_catalog::Column], index: usize| columns.get(index).map(|column| column.scalar_type);
+        let fixed = relationship.on.iter().filter(|(own, theirs)| type_of(&table.columns, *own) == type_of(&to.table.columns, *theirs));
+        let value = |own: usize| table.key.iter().position(|index| *index == own).and_then(|part| key.get(part));
+        fixed.filter_map(|(own, theirs)| Some((*theirs, value(*own)?.clone()))).collect()
+    }
+
+    fn after_complex(&mut self, segment: &Segment, complex: &'a ComplexProperty) -> Result<(), ODataError> {
+        let name = segment.name.as_str();
+        if name == "$value" {
+            let message = format!("$value follows a property with one value, which '{}' is not", complex.name);
+            return Err(ODataError::bad_request(message).at("path", Some(segment.span.start)));
+        }
+        let found = property::member(self.target.table, complex, name).filter(|_| segment.key.is_none());
+        let found = found.ok_or_else(|| {
+            let seen = complex.members.iter().filter(|(_, column)| self.target.table.columns.contains(column));
+            let hint = suggestion(name, seen.map(|(name, _)| name.as_str()));
+            not_found(format!("'{}' has no property '{name}'{hint}", complex.name), segment.span.start)
+        })?;
+        self.property(vec![complex.name.clone(), name.to_owned()], vec![found], Stand::Value);
+        Ok(())
+    }
+
+    fn after_value(&mut self, segment: &Segment) -> Result<(), ODataError> {
+        match segment.name.as_str() {
+            "$value" if segment.key.is_none() => {
+                self.end(ReadKind::Value, "$value");
+                Ok(())
+            }
+            name => Err(not_found(format!("'{name}' follows a property without parts"), segment.span.start)),
+        }
+    }
 }
 
-fn key_value(part: &KeyPart, table: &TableView, index: usize, aliases: &[Alias]) -> Result<Value, ODataError> {
-    let column = column(table, index)?;
-    let position = part.value.span.start;
-    let wrong = |message: String| ODataError::bad_request(message).at("path", Some(position));
-    let kind = match &part.value.kind {
-        ExprKind::Alias(name) => {
-            let found = aliases.iter().find(|alias| alias.name == *name).map(|alias| &alias.value.kind);
-            found.ok_or_else(|| wrong(format!("the parameter alias {name} has no value, and a key part cannot be null")))?
-        }
-        kind => kind,
+/// The condition that a row is of a derived type.
+pub(super) fn of_type(discriminator: usize, values: Vec<Value>) -> BoundExpr {
+    BoundExpr::In { expr: Box::new(BoundExpr::Column(discriminator)), list: values }
+}
+
+/// A request for `$entity?$id=…` as the request that the id addresses; any other as it is. `root_url` is the absolute service root.
+///
+/// # Errors
+/// `BadRequest` when there is no id, or not one of this service.
+pub fn dereference(request: &Request, root_url: &str) -> Result<Request, ODataError> {
+    let Resource::EntitySet(segments) = &request.resource else { return Ok(request.clone()) };
+    let Some((_, after)) = segments.split_first().filter(|(first, _)| first.name == "$entity") else { return Ok(request.clone()) };
+    let wrong = |message: String| ODataError::bad_request(message).at("$id", None);
+    let id = request.options.id.as_deref().ok_or_else(|| wrong("$entity needs an $id".to_owned()))?;
+    let root = root_url.trim_end_matches('/');
+    let path_of_root = root.split_once("://").and_then(|(_, rest)| rest.find('/').and_then(|at| rest.get(at..))).unwrap_or_default();
+    let below = |root: &str| id.strip_prefix(root).and_then(|rest| rest.strip_prefix('/'));
+    let path = match (below(root), id.starts_with('/'), id.contains("://")) {
+        (Some(path), _, _) => path,
+        (None, true, _) => below(path_of_root).ok_or_else(|| wrong(format!("the $id '{id}' is not below this service")))?,
+        (None, false, true) => return Err(wrong(format!("the $id '{id}' is not below this service"))),
+        (None, false, false) => id,
     };
-    let ExprKind::Literal(literal) = kind else { return Err(wrong(format!("the key part '{}' must be a literal", column.name))) };
-    let value = promote::exact(literal, column.scalar_type).map_err(|why| wrong(format!("the key part '{}': {why}", column.name)))?;
-    match value {
-        Some(value) if value.is_null() => Err(wrong(format!("the key part '{}' cannot be null", column.name))),
-        Some(value) => Ok(value),
-        // A number that the type does not hold is nobody's key.
-        None => {
-            let (shown, name) = (promote::quoted(literal), type_name(column.scalar_type));
-            Err(not_found(format!("there is no entity with {} {shown}, which no {name} is", column.name), position))
-        }
+    let named = crate::parse::request(path, None).map_err(|error| error.at("$id", None))?;
+    let Resource::EntitySet(mut found) = named.resource else { return Err(wrong(format!("the $id '{id}' is that of no entity"))) };
+    if found.first().is_some_and(|first| first.name.starts_with('$')) || found.iter().any(|segment| segment.name.starts_with('$')) {
+        return Err(wrong(format!("the $id '{id}' is that of no entity")));
     }
+    found.extend(after.iter().cloned());
+    let mut request = Request { resource: Resource::EntitySet(found), ..request.clone() };
+    request.options.id = None;
+    Ok(request)
 }

@@ -2,6 +2,7 @@
 
 use super::options::{self, Place};
 use super::path::{self, Target};
+use super::select;
 use crate::body::{self, Purpose};
 use crate::bound::{BoundWrite, MatchCondition, ReadKind, WriteAction};
 use crate::error::{ODataError, ODataErrorKind};
@@ -16,6 +17,9 @@ use portico_provider_api::Value;
 /// As [`super::read`]; `NotAllowed` when the caller may not insert.
 pub fn insert(request: &Request, view: &ModelView, body: &[u8], representation: bool) -> Result<BoundWrite, ODataError> {
     let target = path::resolve(request, view)?;
+    if target.filter.is_some() || target.cast.is_some() {
+        return Err(ODataError::not_implemented("a write through a type cast or $filter in the path").at("path", None));
+    }
     if target.via.is_some() {
         return Err(ODataError::not_implemented("inserting through a navigation property").at("path", None));
     }
@@ -66,7 +70,13 @@ pub fn delete(request: &Request, view: &ModelView, condition: MatchCondition) ->
 }
 
 fn one_entity<'a>(request: &Request, view: &'a ModelView, method: &str) -> Result<(&'a TableView, Vec<Value>), ODataError> {
-    let Target { table, key, via, .. } = path::resolve(request, view)?;
+    let Target { table, key, via, kind, filter, .. } = path::resolve(request, view)?;
+    if filter.is_some() {
+        return Err(ODataError::not_implemented(format!("{method} through a type cast or $filter in the path")).at("path", None));
+    }
+    if !matches!(kind, ReadKind::Entity | ReadKind::Collection) {
+        return Err(ODataError::not_implemented(format!("{method} of what is not a whole entity")).at("path", None));
+    }
     match (key, via) {
         (Some(key), None) => Ok((table, key)),
         (_, Some(_)) => Err(ODataError::not_implemented(format!("{method} through a navigation property")).at("path", None)),
@@ -86,7 +96,7 @@ fn returned(request: &Request, view: &ModelView, table: &TableView, representati
     options::refuse_unbuilt(&request.options, None)?;
     options::only(&request.options, &["$select", "$format"], "to a write")?;
     let rows = RowType::of_table(table);
-    let place = Place { view, table, rows: &rows, aliases: &request.aliases, nested_in: None, depth: 0 };
-    let selected = request.options.select.as_ref().map(|items| options::select(&place, items)).transpose()?;
+    let place = Place { view, table, rows: &rows, aliases: &request.aliases, cast: None, nested_in: None, depth: 0 };
+    let selected = request.options.select.as_ref().map(|items| select::select(&place, items)).transpose()?;
     Ok(if representation { selected.unwrap_or_else(|| table.columns.clone()) } else { Vec::new() })
 }

@@ -4,6 +4,7 @@
 use super::url::push_encoded;
 use crate::bound::{BoundExpand, BoundQuery, BoundRead, ReadKind};
 use crate::header::Version;
+use crate::metadata::namespace;
 use crate::rows::{EntityShape, ExpandForm, PropertyShape, ValueShape};
 use portico_catalog::ModelView;
 
@@ -174,9 +175,15 @@ fn push_path(path: &str, url: &mut String) {
 #[must_use]
 pub fn context_url(root_url: &str, view: &ModelView, read: &BoundRead, version: Version) -> String {
     let Some(table) = view.by_virtual_table(&read.query.table) else { return context(root_url, &ContextOf::Service, version) };
+    match read.kind {
+        ReadKind::References => return context(root_url, &ContextOf::References { many: true }, version),
+        ReadKind::Reference => return context(root_url, &ContextOf::References { many: false }, version),
+        _ => {}
+    }
     let list = list_of_query(view, &read.query, version);
-    let single = read.kind == ReadKind::Entity;
-    context(root_url, &ContextOf::Entities { set: &table.name, cast: None, list: list.as_deref(), single }, version)
+    let single = read.kind.is_single();
+    let cast = read.query.cast.as_ref().map(|cast| format!("{}.{cast}", namespace(view)));
+    context(root_url, &ContextOf::Entities { set: &table.name, cast: cast.as_deref(), list: list.as_deref(), single }, version)
 }
 
 fn narrowed(query: &BoundQuery, version: Version) -> bool {

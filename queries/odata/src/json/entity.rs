@@ -55,6 +55,8 @@ struct Expanded<'a> {
     ranges: &'a [Range<usize>],
     counts: Option<&'a [u64]>,
     next_links: Option<&'a [Option<String>]>,
+    /// Which rows have it, where not all have.
+    shown: Option<Vec<bool>>,
     entities: Entities<'a>,
 }
 
@@ -290,7 +292,8 @@ impl<'a> Entities<'a> {
                 reference_links(&expand.plan, &expand.name)?;
             }
             let entities = Entities::bind(&expand.plan, &children.entities, style)?;
-            Ok(Expanded { plan: expand, ranges: &children.ranges, counts, next_links, entities })
+            let shown = expand.only.as_ref().map(|(position, values)| holding(&expand.name, *position, values, rows, style)).transpose()?;
+            Ok(Expanded { plan: expand, ranges: &children.ranges, counts, next_links, shown, entities })
         });
         let expands = expands.collect::<Result<_, _>>()?;
         Ok(Entities { plan, members, etag, types, presence, links, media, expands, rows: count, style })
@@ -408,8 +411,28 @@ fn types_of(derivation: &DerivationPlan, rows: &RecordBatch, style: Style) -> Re
     (0..rows.num_rows()).map(type_of).collect()
 }
 
+/// Which rows hold one of some values (as text) in a column.
+fn holding(name: &str, position: usize, values: &[Vec<u8>], rows: &RecordBatch, style: Style) -> Result<Vec<bool>, WriteError> {
+    let array = rows.columns().get(position);
+    let array = array.ok_or_else(|| WriteError::new(name, format!("the batch has no column at position {position}")))?;
+    let encoder = Encoder::any(array.as_ref(), style).map_err(|reason| WriteError::new(name, reason))?;
+    let mut text = Sink::default();
+    let mut holds = |row| {
+        text.clear();
+        if encoder.is_null(row) {
+            return Ok(false);
+        }
+        encoder.write_raw(row, &mut text).map_err(|reason| WriteError::new(name, reason))?;
+        Ok(values.iter().any(|value| value == text.written()))
+    };
+    (0..rows.num_rows()).map(&mut holds).collect()
+}
+
 impl Expanded<'_> {
     fn write(&self, row: usize, sink: &mut Sink) -> Result<(), WriteError> {
+        if self.shown.as_ref().is_some_and(|shown| !shown.get(row).copied().unwrap_or_default()) {
+            return Ok(());
+        }
         let name = &self.plan.name;
         if let Some(count) = self.counts.and_then(|counts| counts.get(row)) {
             self.plan.count_key.push(sink);

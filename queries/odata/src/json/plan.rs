@@ -74,6 +74,8 @@ pub(super) struct ExpandPlan {
     pub(super) key: Stamp,
     pub(super) count_key: Stamp,
     pub(super) next_key: Stamp,
+    /// The rows that have it: position of a column, and what it holds in them, as text.
+    pub(super) only: Option<(usize, Vec<Vec<u8>>)>,
     pub(super) plan: EntityPlan,
 }
 
@@ -269,6 +271,7 @@ impl ExpandPlan {
             key: Stamp::new(&key_of(&expand.name)),
             count_key: annotation("count"),
             next_key: annotation("nextLink"),
+            only: expand.only.as_ref().map(|(position, values)| (*position, values.iter().map(super::url::value_text).collect())),
             // What is heterogeneous is the collection around; relationships say of which type their entities are.
             plan: EntityPlan::new(&expand.shape, &JsonOptions { heterogeneous: false, ..options.clone() }),
         }

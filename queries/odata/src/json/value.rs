@@ -1,16 +1,17 @@
 //! Values that stand alone: a property of an entity, its raw value, what an operation returns. It must not know where they came from.
 
 use super::encode::{Encoder, Style};
-use super::entity::{Member, close_object};
-use super::plan::{MemberPlan, ValuePlan, lone_member, text_member, type_text};
+use super::entity::{Links, Member, close_object};
+use super::plan::{EntityPlan, MemberPlan, ValuePlan, lone_member, reference_links, text_member, type_text};
 use super::sink::Sink;
 use super::writer::{appended, finish};
-use super::{JsonOptions, MetadataLevel, WriteError};
-use crate::rows::{PropertyShape, ValueShape};
+use super::{EntityLinks, JsonOptions, MetadataLevel, WriteError};
+use crate::rows::{EntityShape, PropertyShape, ValueShape};
 use crate::value_type::ValueType;
 use arrow::array::RecordBatch;
 use bytes::{Bytes, BytesMut};
 use portico_provider_api::ScalarType;
+use std::collections::BTreeMap;
 
 /// A value as it is, without JSON around it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +58,30 @@ pub fn property(shape: &PropertyShape, rows: &RecordBatch, options: &JsonOptions
     }
     close_object(0, &mut sink);
     Ok(Some(Bytes::copy_from_slice(sink.written())))
+}
+
+/// The URL of the only row's entity below the service root, encoded: `Customers(1)`; for the context URL of what is read of it.
+///
+/// # Errors
+/// See [`WriteError`]; also rows that do not hold their key.
+pub fn entity_path(shape: &EntityShape, rows: &RecordBatch, links: &BTreeMap<String, EntityLinks>) -> Result<String, WriteError> {
+    only_row(rows, &shape.entity_set)?;
+    let options = JsonOptions { links: links.clone(), ..JsonOptions::default() };
+    let plan = EntityPlan::new(shape, &options);
+    let links = Links::bind(reference_links(&plan, &shape.entity_set)?, rows, options.style())?;
+    Ok(links.url(0)?.trim_start_matches('/').to_owned())
+}
+
+/// The property of a shape with that path: one name, or a complex property and its member.
+#[must_use]
+pub fn find_property<'a>(shape: &'a EntityShape, path: &[String]) -> Option<&'a PropertyShape> {
+    let (first, rest) = path.split_first()?;
+    let property = shape.properties.iter().find(|property| property.name == *first)?;
+    match (rest, &property.value) {
+        ([], _) => Some(property),
+        ([member], ValueShape::Complex { members, .. }) => members.iter().find(|known| known.name == *member),
+        _ => None,
+    }
 }
 
 /// The type of a value that stands alone, in full metadata, where JSON does not tell it.

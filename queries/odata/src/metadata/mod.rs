@@ -11,7 +11,12 @@ use portico_catalog::ModelView;
 
 /// The CSDL namespace of a service.
 pub fn namespace(view: &ModelView) -> String {
-    format!("Portico.{}", portico_catalog::names::sanitise(&view.service))
+    namespace_of(&view.service)
+}
+
+/// The CSDL namespace of the service of that name.
+pub fn namespace_of(service: &str) -> String {
+    format!("Portico.{}", portico_catalog::names::sanitise(service))
 }
 
 /// The service document (JSON). `root_url` is the absolute service root, with or without a trailing slash.

@@ -264,7 +264,7 @@ pub fn published_read(read: &BoundRead, published: &Published, shown: &Shown) ->
     if !published.translates() {
         return read.clone();
     }
-    BoundRead { query: published_query(&read.query, published, shown), kind: read.kind }
+    BoundRead { query: published_query(&read.query, published, shown), ..read.clone() }
 }
 
 fn published_query(query: &BoundQuery, published: &Published, shown: &Shown) -> BoundQuery {

@@ -1,17 +1,22 @@
 //! Golden bound requests.
 
+mod overlaid;
 mod refused;
 
 use super::read;
 use crate::fixtures::model;
-use crate::{BoundExpr, BoundQuery, ODataError, parse};
+use crate::{BoundExpr, BoundQuery, ExpandForm, ODataError, parse};
 use expect_test::{Expect, expect};
 use portico_provider_api::Value;
 use proptest::prelude::*;
 
 fn bound(url: &str) -> Result<crate::BoundRead, ODataError> {
+    bound_in(url, &model())
+}
+
+fn bound_in(url: &str, view: &portico_catalog::ModelView) -> Result<crate::BoundRead, ODataError> {
     let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
-    read(&parse::request(path, query)?, &model())
+    read(&parse::request(path, query)?, view)
 }
 
 fn value(value: &Value) -> String {
@@ -57,8 +62,18 @@ fn query(inner: &BoundQuery) -> String {
     if let Some(key) = &inner.key {
         out += &format!(" key=[{}]", key.iter().map(value).collect::<Vec<_>>().join(" "));
     }
-    if let Some(via) = &inner.via {
-        out += &format!(" via={}[{}].{}", via.table, via.key.iter().map(value).collect::<Vec<_>>().join(" "), via.relationship);
+    let mut next = inner.via.as_ref();
+    while let Some(via) = next {
+        let key = via.key.iter().flatten().map(value).collect::<Vec<_>>().join(" ");
+        let filter = via.filter.as_ref().map(|filter| format!(" where {}", expr(filter))).unwrap_or_default();
+        out += &format!(" via={}[{key}{filter}].{}", via.table, via.relationship);
+        next = via.from.as_deref();
+    }
+    if let Some(cast) = &inner.cast {
+        out += &format!(" as={cast}");
+    }
+    for computed in &inner.compute {
+        out += &format!(" compute={}:{}={}", computed.column.path.join("/"), computed.column.value_type.scalar(), expr(&computed.expr));
     }
     if let Some(filter) = &inner.filter {
         out += &format!(" filter={}", expr(filter));
@@ -76,13 +91,25 @@ fn query(inner: &BoundQuery) -> String {
         out += " count";
     }
     for expand in &inner.expand {
-        out += &format!(" expand={}#{}{}({})", expand.name, expand.relationship, if expand.many { "*" } else { "" }, query(&expand.query));
+        let form = match expand.form {
+            ExpandForm::Entities => "",
+            ExpandForm::References => "/$ref",
+            ExpandForm::Count => "/$count",
+        };
+        let only = expand.only.as_ref().map(|only| format!("{only}/")).unwrap_or_default();
+        let many = if expand.many { "*" } else { "" };
+        out += &format!(" expand={only}{}{form}#{}{many}({})", expand.name, expand.relationship, query(&expand.query));
     }
     out
 }
 
 fn outcome(url: &str) -> String {
-    match bound(url) {
+    outcome_in(url, &model())
+}
+
+fn outcome_in(url: &str, view: &portico_catalog::ModelView) -> String {
+    match bound_in(url, view) {
+        Ok(read) if !read.property.is_empty() => format!("{:?} {} {}", read.kind, read.property.join("/"), query(&read.query)),
         Ok(read) => format!("{:?} {}", read.kind, query(&read.query)),
         Err(error) => format!("{:?} {} {:?}: {}", error.kind, error.target.as_deref().unwrap_or("-"), error.position, error.message),
     }

@@ -13,21 +13,16 @@ const BAD: &[(&str, ODataErrorKind, &str, Option<usize>)] = &[
     ("$metadata", BadRequest, "addresses no entities", Some(0)),
     ("Customers/Orders", NotFound, "give a key", Some(10)),
     ("Customers/Name", NotFound, "give a key", Some(10)),
-    ("Customers/ALFKI", NotImplemented, "'ALFKI'", Some(10)),
-    ("Customers/$ref", NotImplemented, "$ref", Some(10)),
+    ("Customers/ALFKI", NotFound, "'ALFKI'", Some(10)),
     ("Customers/$count/x", NotFound, "'x'", Some(17)),
-    ("Customers/Ns.Vip", NotImplemented, "'Ns.Vip'", Some(10)),
+    ("Customers/Ns.Vip", NotFound, "'Ns.Vip'", Some(10)),
     ("Customers(1)/Nme", NotFound, "did you mean 'Name'", Some(13)),
     ("Customers(1)/SecretOrders", NotFound, "'SecretOrders'", Some(13)),
     ("Customers(1)/SecretLimit", NotFound, "'SecretLimit'", Some(13)),
-    ("Customers(1)/Name", NotImplemented, "property path 'Name'", Some(13)),
-    ("Customers(1)/$value", NotImplemented, "$value", Some(13)),
+    ("Customers(1)/$value", BadRequest, "no media entities", Some(13)),
     ("Customers(1)/$count", NotFound, "$count", Some(13)),
-    ("Customers(1)/Orders(2)", NotImplemented, "'Orders'", Some(13)),
-    ("Customers(1)/Orders/Lines", NotImplemented, "'Lines'", Some(20)),
-    ("Customers(1)/Orders/$ref", NotImplemented, "$ref", Some(20)),
+    ("Customers(1)/Orders/Lines", NotFound, "give a key", Some(20)),
     ("Orders(1)/Customer/$count", NotFound, "one entity", Some(19)),
-    ("Orders(1)/Customer/Name", NotImplemented, "'Name'", Some(19)),
     ("Customers()", BadRequest, "lacks 'Id'", Some(9)),
     ("Customers('x')", BadRequest, "'x' is not of type Edm.Int32", Some(10)),
     ("Customers('1')", BadRequest, "leave the quotes out", Some(10)),
@@ -54,17 +49,14 @@ const BAD: &[(&str, ODataErrorKind, &str, Option<usize>)] = &[
     ("Customers/$count?$select=Name", BadRequest, "$select", None),
     ("Customers?$select=Nam", BadRequest, "did you mean 'Name'", Some(0)),
     ("Customers?$select=Id,SecretLimit", BadRequest, "'SecretLimit'", Some(3)),
-    ("Customers?$select=Orders/Id", NotImplemented, "Orders/Id", Some(0)),
+    ("Customers?$select=Orders/Id", BadRequest, "Orders/Id", Some(0)),
     ("Customers?$select=Xrders/Id", BadRequest, "'Xrders'", Some(0)),
-    ("Customers?$select=Name($top=1)", NotImplemented, "'Name'", Some(0)),
-    ("Customers?$select=Ns.Type/Name", NotImplemented, "Ns.Type/Name", Some(0)),
-    ("Customers?$select=Ns.*", NotImplemented, "'Ns.*'", Some(0)),
+    ("Customers?$select=Name($top=1)", BadRequest, "'Name'", Some(0)),
+    ("Customers?$select=Ns.Type/Name", BadRequest, "'Ns.Type'", Some(0)),
+    ("Customers?$select=Ns.*", BadRequest, "'Ns'", Some(0)),
     ("Customers?$expand=Order", BadRequest, "did you mean 'Orders'", Some(0)),
     ("Customers?$expand=Name", BadRequest, "'Name' is a property", Some(0)),
     ("Customers?$expand=SecretOrders", BadRequest, "'SecretOrders'", Some(0)),
-    ("Customers?$expand=*", NotImplemented, "$expand=*", Some(0)),
-    ("Customers?$expand=Orders/$ref", NotImplemented, "Orders/$ref", Some(0)),
-    ("Customers?$expand=Orders/$count", NotImplemented, "Orders/$count", Some(0)),
     ("Customers?$expand=Orders,Orders", BadRequest, "'Orders' twice", Some(7)),
     ("Customers?$expand=Orders($filter=Totl gt 1)", BadRequest, "did you mean 'Total'", Some(15)),
     ("Customers?$expand=Orders($select=Xyz)", BadRequest, "'Xyz'", Some(15)),
@@ -163,27 +155,24 @@ const BAD: &[(&str, ODataErrorKind, &str, Option<usize>)] = &[
     ("Customers?$filter=@a/any(x:x)", NotImplemented, "alias", Some(0)),
     ("Customers?$filter=Orders/aggregate(Total with sum) gt 1", NotImplemented, "aggregate", Some(7)),
     ("Customers?$filter=Orders/$filter(Total gt 1)/any()", NotImplemented, "$filter", Some(7)),
-    ("Customers?$expand=Orders($levels=2)", NotImplemented, "$levels inside parentheses", Some(0)),
-    ("Customers?$expand=Orders(@p=1)", NotImplemented, "alias @p", Some(0)),
-    ("Customers?$expand=Orders($search=a)", NotImplemented, "$search inside parentheses", Some(0)),
-    ("Customers?$search=a", NotImplemented, "$search", None),
-    ("Customers?search=a", NotImplemented, "$search", None),
+    ("Customers?$expand=Orders($levels=2)", BadRequest, "expanded again", Some(0)),
+    ("Customers?$expand=Orders($search=a)", NotImplemented, "nothing of 'Orders' is searchable", Some(15)),
+    ("Customers?$search=a", NotImplemented, "nothing of 'Customers' is searchable", Some(0)),
+    ("Customers?search=a", NotImplemented, "searchable", Some(0)),
     ("Customers?$apply=identity", NotImplemented, "$apply", None),
-    ("Customers?$compute=Id add 1 as Next", NotImplemented, "$compute", None),
     ("Customers?$deltatoken=1", NotImplemented, "$deltatoken", None),
     ("Customers?$schemaversion=1", NotImplemented, "$schemaversion", None),
     ("Customers?$index=1", NotImplemented, "$index", None),
     ("Customers?$id=x", NotImplemented, "$id", None),
     ("Customers?$at=2026-08-01", NotImplemented, "$at", None),
     ("Customers?$select=@Core.Unit", NotImplemented, "'@Core.Unit'", Some(0)),
-    ("Customers?$select=Ns.Fn(a,b)", NotImplemented, "'Ns.Fn'", Some(0)),
+    ("Customers?$select=Ns.Fn(a,b)", BadRequest, "'Ns.Fn'", Some(0)),
     ("Customers?$select=Fn(a,b)", BadRequest, "'Fn'", Some(0)),
     ("Customers?$apply=groupby((Nme))", BadRequest, "'Nme'", Some(9)),
     ("Customers?$apply=filter(Nme eq 'x')", BadRequest, "did you mean 'Name'", Some(7)),
     ("Customers?$apply=filter(SecretLimit gt 1)", BadRequest, "'SecretLimit'", Some(7)),
     ("Customers?$apply=aggregate(Credit with sum)", BadRequest, "'as'", Some(10)),
     ("Customers?$apply=aggregate(Orders/Total with sum as T)&$orderby=T desc", NotImplemented, "$apply", None),
-    ("Customers?$compute=Id add 1 as Next&$select=Next&$orderby=Next", NotImplemented, "$compute", None),
     ("Customers?$compute=Ide add 1 as Next", BadRequest, "did you mean 'Id'", Some(0)),
     ("Customers?$filter=Orders/any(o:o/Totl gt 1)", BadRequest, "did you mean 'Total'", Some(15)),
     ("Customers?$filter=Orders/any(o:o/Lines/any(l:l/Quantity gt o/Total and $it/Active))", NotImplemented, "any", Some(7)),
@@ -194,31 +183,34 @@ const BAD: &[(&str, ODataErrorKind, &str, Option<usize>)] = &[
     ("Orders?$filter=frob(Customer/Name)", BadRequest, "'frob'", Some(0)),
     ("Customers?$expand=Orders($apply=filter(Totl gt 1))", BadRequest, "did you mean 'Total'", Some(21)),
     ("Customers/$filter(Actve)/$count", BadRequest, "did you mean 'Active'", Some(18)),
-    ("Customers/1/Orders/2/Total/$value", NotImplemented, "'1'", Some(10)),
     ("$crossjoin(Customers,Orers)", NotFound, "did you mean 'Orders'", Some(21)),
     ("$crossjoin(Customers,Orders)?$filter=Orders/Totl gt 1", BadRequest, "did you mean 'Total'", Some(7)),
     ("$entity", BadRequest, "$id", None),
-    ("Customers?$expand=*/$ref", NotImplemented, "*/$ref", Some(0)),
     ("$all", NotImplemented, "$all", Some(0)),
     ("$crossjoin(Customers,Orders)", NotImplemented, "$crossjoin", Some(0)),
     ("$entity?$id=Customers(1)", NotImplemented, "$entity", Some(0)),
-    ("Customers/$filter(Active)", NotImplemented, "$filter", Some(10)),
-    ("Customers/$filter(Active)(1)", NotImplemented, "$filter", Some(10)),
-    ("Customers/O'Neil", NotImplemented, "O'Neil", Some(10)),
+    ("Customers/O'Neil", NotFound, "O'Neil", Some(10)),
     ("Types?$filter=(Medium,Small) eq 1", BadRequest, "expected ')'", Some(7)),
 ];
 
 #[test]
 fn bad_requests_name_the_culprit() {
     assert!(BAD.len() >= 100);
+    let mut wrong = Vec::new();
     for (url, kind, culprit, position) in BAD {
-        let error = bound(url).expect_err(url);
-        assert_eq!(error.kind, *kind, "{url}: {error:?}");
-        assert!(error.message.contains(culprit), "{url}: {error:?}");
-        assert_eq!(error.position, *position, "{url}: {error:?}");
+        let error = match bound(url) {
+            Ok(read) => {
+                wrong.push(format!("{url} was bound: {read:?}"));
+                continue;
+            }
+            Err(error) => error,
+        };
         // What is hidden is never suggested; it may only be quoted back.
         let quoted_back = url.contains("Secret");
-        assert!(quoted_back || !error.message.contains("Secret"), "{url}: {error:?}");
-        assert!(!error.message.contains("did you mean 'Secret"), "{url}: {error:?}");
+        let discreet = (quoted_back || !error.message.contains("Secret")) && !error.message.contains("did you mean 'Secret");
+        if error.kind != *kind || !error.message.contains(culprit) || error.position != *position || !discreet {
+            wrong.push(format!("{url}: {error:?}"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

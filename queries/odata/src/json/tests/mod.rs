@@ -64,10 +64,11 @@ fn customers() -> (EntityShape, EntityBatch) {
         many: false,
         shape: shape("Customers", &[("Id", ScalarType::Int32)]),
         form: ExpandForm::Entities,
+        only: None,
     });
     let mut customers = shape("Customers", &[("Id", ScalarType::Int32), ("Name", ScalarType::Text)]);
     customers.etag = Some(2);
-    customers.expands.push(ExpandShape { name: "Orders".into(), many: true, shape: orders, form: ExpandForm::Entities });
+    customers.expands.push(ExpandShape { name: "Orders".into(), many: true, shape: orders, form: ExpandForm::Entities, only: None });
     let totals = Decimal128Array::from(vec![Some(1250), None, Some(-5)]).with_precision_and_scale(13, 2).unwrap();
     let order_rows = EntityBatch {
         rows: batch(vec![Arc::new(Int64Array::from(vec![10, 11, 12])), Arc::new(totals)]),
@@ -457,7 +458,7 @@ fn urls() {
 #[test]
 fn a_table_outside_the_view_has_a_plain_context() {
     let query = BoundQuery::of("Gone", vec![]);
-    assert_eq!(context_url("r", &model(), &BoundRead { query, kind: ReadKind::Collection }, Version::V4_0), "r/$metadata");
+    assert_eq!(context_url("r", &model(), &BoundRead::new(query, ReadKind::Collection), Version::V4_0), "r/$metadata");
 }
 
 #[test]

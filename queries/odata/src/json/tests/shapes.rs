@@ -299,7 +299,7 @@ fn streams_are_links() {
 /// One parent with three children, expanded in a form.
 fn parent(form: ExpandForm) -> (EntityShape, EntityBatch) {
     let mut shape_of = shape("S", &[("Id", ScalarType::Int32)]);
-    let child = ExpandShape { name: "Nav".into(), many: true, shape: shape("S", &[("Id", ScalarType::Int32)]), form };
+    let child = ExpandShape { name: "Nav".into(), many: true, shape: shape("S", &[("Id", ScalarType::Int32)]), form, only: None };
     shape_of.expands.push(child);
     let children = ExpandedRows {
         ranges: vec![0..2, 2..3],

@@ -1,0 +1,223 @@
+//! One level of a read: its rows in order and cut to the page, the columns that are fetched, its shape, and the levels below it.
+
+use super::rows::Rows;
+use super::{EntityChild, EntityNode, EntityPlanner, EtagColumns, Restriction, has_etag};
+use crate::error::EngineError;
+use crate::plan::key_set::KeySlot;
+use crate::plan::lower::Lowering;
+use crate::plan::seek::{self, OrderKey};
+use crate::plan::tables::etag_columns;
+use crate::policy::TableRights;
+use datafusion::common::Column;
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder, SortExpr};
+use portico_catalog::{Origin, Relationship, VirtualTable};
+use portico_odata::metadata::namespace_of;
+use portico_odata::shape::{self, Naming};
+use portico_odata::{BoundExpand, BoundQuery, EntityShape, ExpandForm, ExpandShape};
+use std::sync::Arc;
+
+/// What is fetched of a level: the positions in its row type first, then whatever else is needed.
+struct Output {
+    wanted: Vec<usize>,
+    exprs: Vec<Expr>,
+}
+
+impl Output {
+    /// The position of an expression, which is added when it is not there yet.
+    fn place(&mut self, expr: &Expr, name: impl FnOnce() -> String) -> usize {
+        // A plain column is not fetched twice.
+        let existing = self.exprs.iter().position(|known| known == expr);
+        existing.unwrap_or_else(|| {
+            self.exprs.push(expr.clone().alias(name()));
+            self.exprs.len() - 1
+        })
+    }
+
+    fn at(&self, index: usize) -> Option<usize> {
+        self.wanted.iter().position(|wanted| *wanted == index)
+    }
+}
+
+impl EntityPlanner<'_> {
+    /// Plans a level and everything below it.
+    pub(super) fn level(&self, query: &BoundQuery, restriction: &Restriction) -> Result<(EntityNode, EntityShape), EngineError> {
+        let rights = Arc::clone(self.rights_on(&query.table)?);
+        let table = Arc::clone(&rights.table);
+        let relationships: Vec<&Relationship> =
+            query.expand.iter().map(|expand| self.relationship(&table, expand.relationship)).collect::<Result<_, _>>()?;
+        let mut rows = self.rows(query, restriction)?;
+        let keys = self.order(query, &table, &rows, restriction)?;
+        if let Some(position) = &restriction.position {
+            let condition = seek::after(&keys, position, rows.builder.schema())?;
+            rows.builder = rows.builder.filter(condition)?;
+        }
+        if !keys.is_empty() {
+            let sort = keys.iter().map(|key| SortExpr::new(key.expr.clone(), !key.descending, !key.descending));
+            rows.builder = rows.builder.sort(sort)?;
+        }
+        if !restriction.nested {
+            rows.builder = page(rows.builder, query, restriction)?;
+        }
+        let typed = is_typed(&rights);
+        let mut output = self.output(query, &rights, &rows, &relationships, restriction)?;
+        let slot = rows.slot.iter().enumerate().map(|(number, expr)| output.place(expr, || format!("@slot{number}"))).collect();
+        let mut position_columns = Vec::new();
+        if restriction.page_size > 0 {
+            position_columns = keys.iter().enumerate().map(|(number, key)| output.place(&key.expr, || format!("@order{number}"))).collect();
+        }
+        let etag = etag(&table, restriction.tagged && has_etag(&rights), &rows, &mut output)?;
+        let etag_position = etag.as_ref().map(|_| output.exprs.len());
+
+        let mut children = Vec::with_capacity(query.expand.len());
+        let mut expands = Vec::with_capacity(query.expand.len());
+        for (expand, relationship) in query.expand.iter().zip(&relationships) {
+            let (child, shape) = self.child(expand, relationship, &table, &output)?;
+            expands.push(ExpandShape { name: expand.name.clone(), many: expand.many, shape, form: expand.form, only: child.only.clone() });
+            children.push(child);
+        }
+        let at = |index: usize| output.at(index);
+        let shape = if restriction.raw {
+            shape::raw(&table, query, &at)
+        } else {
+            let (namespace, entity_set) = (namespace_of(&self.service.name), self.entity_set(&table));
+            let naming = Naming { namespace: &namespace, entity_set: &entity_set, typed };
+            shape::of_query(&table, query, naming, &at)
+        };
+        let shape = EntityShape { etag: etag_position, expands, ..shape };
+        let plan = rows.builder.project(output.exprs)?.build()?;
+        Ok((EntityNode { plan, slot, position_columns, etag, children }, shape))
+    }
+
+    /// The columns that are fetched: what is shown, what relationships start from, the key.
+    fn output(
+        &self,
+        query: &BoundQuery,
+        rights: &TableRights,
+        rows: &Rows,
+        relationships: &[&Relationship],
+        restriction: &Restriction,
+    ) -> Result<Output, EngineError> {
+        let table = &rights.table;
+        let mut wanted =
+            if restriction.raw { query.select.clone() } else { shape::fetched(table, &rights.columns, query, is_typed(rights)) };
+        let mut links = Vec::new();
+        for relationship in relationships {
+            links.extend(self.reach(relationship)?.0);
+        }
+        for index in links.into_iter().chain(table.key.iter().copied()) {
+            if !wanted.contains(&index) {
+                wanted.push(index);
+            }
+        }
+        let own = table.columns.len();
+        let exprs = wanted.iter().map(|index| {
+            let expr = rows.column(*index)?;
+            Ok(if *index < own { expr } else { expr.alias(format!("@computed{}", index - own)) })
+        });
+        Ok(Output { exprs: exprs.collect::<Result<_, EngineError>>()?, wanted })
+    }
+
+    /// The order of a level. A page, `$top` or `$skip` needs a total one, so the key is appended.
+    fn order(
+        &self,
+        query: &BoundQuery,
+        table: &VirtualTable,
+        rows: &Rows,
+        restriction: &Restriction,
+    ) -> Result<Vec<OrderKey>, EngineError> {
+        let lowering: Lowering<'_> = self.lowering(rows);
+        let mut keys = Vec::new();
+        for order in &query.order_by {
+            let expr = lowering.sort_key(&order.expr)?;
+            // A constant orders nothing, and `now()` would be another one on the next page: every row would come after it.
+            if expr.any_column_refs() {
+                keys.push(OrderKey { expr, descending: order.descending });
+            }
+        }
+        let cut = query.top.is_some() || query.skip > 0 || restriction.page_size > 0;
+        if query.key.is_none() && (cut || !keys.is_empty()) {
+            for index in &table.key {
+                let expr = rows.column(*index)?;
+                if !keys.iter().any(|key| key.expr == expr) {
+                    keys.push(OrderKey { expr, descending: false });
+                }
+            }
+        }
+        Ok(keys)
+    }
+
+    fn child(
+        &self,
+        expand: &BoundExpand,
+        relationship: &Relationship,
+        parent: &VirtualTable,
+        output: &Output,
+    ) -> Result<(EntityChild, EntityShape), EngineError> {
+        let missing = || EngineError::Internal("a link column is not among those that are fetched".to_owned());
+        let slot = KeySlot::new();
+        let (near, reach, key_types) = self.reach(relationship)?;
+        let tagged = expand.form == ExpandForm::Entities;
+        let restriction = Restriction { keys: Some((reach, slot.clone())), nested: true, tagged, ..Restriction::default() };
+        let (node, shape) = if expand.form == ExpandForm::Count {
+            let plan = self.count_by_key(&expand.query, &restriction)?;
+            let node = EntityNode { plan, slot: (0..near.len()).collect(), position_columns: Vec::new(), etag: None, children: Vec::new() };
+            (node, EntityShape::default())
+        } else {
+            self.level(&expand.query, &restriction)?
+        };
+        let only = match (&expand.only, &parent.overlay.derivation) {
+            (Some(derived), Some(derivation)) => {
+                Some((output.at(derivation.discriminator).ok_or_else(missing)?, derivation.values(derived)))
+            }
+            _ => None,
+        };
+        let child = EntityChild {
+            name: expand.name.clone(),
+            many: expand.many,
+            form: expand.form,
+            only,
+            key_types,
+            parent_keys: near.iter().map(|own| output.at(*own).ok_or_else(missing)).collect::<Result<_, _>>()?,
+            child_keys: node.slot.clone(),
+            slot,
+            node,
+            skip: expand.query.skip,
+            top: expand.query.top,
+            count: expand.query.count,
+        };
+        Ok((child, shape))
+    }
+}
+
+/// Whether the caller may know which derived type a row is of.
+fn is_typed(rights: &TableRights) -> bool {
+    let derivation = rights.table.overlay.derivation.as_ref();
+    derivation.is_some_and(|derivation| rights.columns.contains(&derivation.discriminator) && !rights.is_treated(derivation.discriminator))
+}
+
+/// Adds the columns that the ETag is made of.
+fn etag(table: &VirtualTable, wanted: bool, rows: &Rows, output: &mut Output) -> Result<Option<EtagColumns>, EngineError> {
+    if !wanted {
+        return Ok(None);
+    }
+    let first = output.exprs.len();
+    for (name, _, _) in etag_columns(table) {
+        output.exprs.push(Expr::Column(Column::from(rows.builder.schema().qualified_field_with_unqualified_name(&name)?)));
+    }
+    let whole_row = matches!(table.origin, Origin::Single { version: None, .. });
+    Ok(Some(EtagColumns { columns: (first..output.exprs.len()).collect(), whole_row }))
+}
+
+/// `$skip`, `$top` and the page; one entity more than the page is asked for, to know whether there is another page.
+fn page(builder: LogicalPlanBuilder, query: &BoundQuery, restriction: &Restriction) -> Result<LogicalPlanBuilder, EngineError> {
+    let page = (restriction.page_size > 0).then(|| restriction.page_size.saturating_add(1));
+    let fetch = match (query.top, page) {
+        (Some(top), Some(page)) => Some(top.min(page)),
+        (top, page) => top.or(page),
+    };
+    if query.skip == 0 && fetch.is_none() {
+        return Ok(builder);
+    }
+    let limit = |rows: u64| usize::try_from(rows).map_err(|_| EngineError::Invalid(format!("{rows} rows are too many to skip or take")));
+    Ok(builder.limit(limit(query.skip)?, fetch.map(limit).transpose()?)?)
+}

@@ -1,0 +1,227 @@
+//! `$expand`: which relationships the answer follows, in which form, how often.
+
+use super::options::{self, Place};
+use super::property::{self, Property, Qualified};
+use super::{MAX_EXPAND_DEPTH, path, restrict, suggestion};
+use crate::bound::{BoundExpand, BoundExpr};
+use crate::error::ODataError;
+use crate::rows::ExpandForm;
+use crate::syntax::{ExpandItem, Levels, Options};
+use crate::value_type::RowType;
+use portico_catalog::RelationshipView;
+
+/// What is expanded of the rows of one level.
+pub(super) fn expand(place: &Place<'_>, items: &[ExpandItem]) -> Result<Vec<BoundExpand>, ODataError> {
+    let mut bound: Vec<BoundExpand> = Vec::with_capacity(items.len());
+    let mut rest: Option<(&ExpandItem, ExpandForm)> = None;
+    for item in items {
+        let at = |error: ODataError| if error.target.is_some() { error } else { error.at("$expand", Some(item.span.start)) };
+        if let [star, after @ ..] = item.path.as_slice()
+            && star == "*"
+        {
+            let twice = || ODataError::bad_request("$expand has * twice");
+            let form = form_of(after).ok_or_else(|| at(unknown_path(item)))?;
+            if rest.replace((item, form)).is_some() {
+                return Err(at(twice()));
+            }
+            continue;
+        }
+        let expanded = expand_item(place, item).map_err(at)?;
+        if bound.iter().any(|other| other.relationship == expanded.relationship && other.only == expanded.only) {
+            return Err(at(ODataError::bad_request(format!("$expand names '{}' twice", expanded.name))));
+        }
+        bound.push(expanded);
+    }
+    if let Some((item, form)) = rest {
+        // What is named by itself has its own options; the star stands for all others.
+        let others =
+            place.table.relationships.iter().filter(|relationship| !bound.iter().any(|named| named.relationship == relationship.index));
+        let others: Vec<&RelationshipView> =
+            others.filter(|relationship| restrict::expandable(place.table, relationship).is_ok()).collect();
+        for relationship in others {
+            let at = |error: ODataError| if error.target.is_some() { error } else { error.at("$expand", Some(item.span.start)) };
+            if form == ExpandForm::Count && !relationship.many {
+                continue;
+            }
+            // What only a derived type has is expanded for its rows.
+            let owner = table_owner(place, relationship);
+            let step = Step { relationship, only: owner, cast: None, form };
+            bound.push(follow(place, &step, item, 1).map_err(at)?);
+        }
+    }
+    Ok(bound)
+}
+
+/// The derived type whose rows alone have a relationship, where not all rows here are of it.
+fn table_owner(place: &Place<'_>, relationship: &RelationshipView) -> Option<String> {
+    let owner = place.table.table.relationship_owner(relationship.index)?;
+    (!property::follows(place.table, place.cast, relationship)).then(|| owner.name.clone())
+}
+
+fn form_of(after: &[String]) -> Option<ExpandForm> {
+    match after {
+        [] => Some(ExpandForm::Entities),
+        [last] if last == "$ref" => Some(ExpandForm::References),
+        [last] if last == "$count" => Some(ExpandForm::Count),
+        _ => None,
+    }
+}
+
+fn unknown_path(item: &ExpandItem) -> ODataError {
+    ODataError::bad_request(format!("$expand: '{}' leads nowhere", item.path.join("/")))
+}
+
+/// A relationship, for which rows and in which form.
+struct Step<'a> {
+    relationship: &'a RelationshipView,
+    only: Option<String>,
+    /// The derived type that the entities must be of.
+    cast: Option<String>,
+    form: ExpandForm,
+}
+
+fn expand_item(place: &Place<'_>, item: &ExpandItem) -> Result<BoundExpand, ODataError> {
+    let table = place.table;
+    let (mut path, mut only) = (item.path.as_slice(), None);
+    if let [first, rest @ ..] = path
+        && first.contains('.')
+    {
+        match property::qualified(place.view, table, first) {
+            Qualified::Type(derived) if !rest.is_empty() => {
+                // What every row here is anyway restricts nothing.
+                only = derived.filter(|derived| place.cast != Some(derived.as_str()));
+                path = rest;
+            }
+            _ => return Err(ODataError::bad_request(format!("$expand: there is no type '{first}' with a navigation property here"))),
+        }
+    }
+    let Some((name, mut after)) = path.split_first() else { return Err(unknown_path(item)) };
+    let Some(relationship) = table.relationship(name) else {
+        return Err(match property::find(table, place.rows, place.cast, name) {
+            Some(Property::Complex(complex)) if !after.is_empty() => {
+                ODataError::bad_request(format!("$expand: '{}' has no navigation property '{}'", complex.name, after.join("/")))
+            }
+            Some(Property::Stream(_)) => ODataError::not_implemented(format!("the stream '{name}' in $expand")),
+            Some(_) => ODataError::bad_request(format!(
+                "'{name}' is a property of '{}', not a navigation property: it cannot be expanded",
+                table.name
+            )),
+            None => {
+                let hint = suggestion(name, table.relationships.iter().map(|r| r.name.as_str()));
+                ODataError::bad_request(format!("'{}' has no navigation property '{name}'{hint}", table.name))
+            }
+        });
+    };
+    if !property::follows(table, only.as_deref().or(place.cast), relationship) {
+        return Err(ODataError::bad_request(format!("$expand: only a derived type has '{name}': name the type before it")));
+    }
+    let mut cast_below = None;
+    if let [cast, rest @ ..] = after
+        && cast.contains('.')
+    {
+        let to = place.view.table(&relationship.to).ok_or_else(|| unknown_path(item))?;
+        match property::qualified(place.view, to, cast) {
+            Qualified::Type(derived) => {
+                cast_below = derived;
+                after = rest;
+            }
+            _ => return Err(ODataError::bad_request(format!("$expand: there is no type '{cast}' of '{name}'"))),
+        }
+    }
+    let form = form_of(after).ok_or_else(|| unknown_path(item))?;
+    restrict::expandable(table, relationship)?;
+    if form == ExpandForm::Count && !relationship.many {
+        return Err(ODataError::bad_request(format!("$expand: '{name}' leads to one entity, so $count cannot follow it")));
+    }
+    let recursive = relationship.to == table.name;
+    let levels = match item.options.levels {
+        None | Some(Levels::Count(1)) => 1,
+        Some(Levels::Max) => {
+            if recursive {
+                MAX_EXPAND_DEPTH.saturating_sub(place.depth).max(1)
+            } else {
+                1
+            }
+        }
+        Some(Levels::Count(_)) if !recursive => {
+            let message = format!("$levels: '{name}' leads to '{}', which has no '{name}' that could be expanded again", relationship.to);
+            return Err(ODataError::bad_request(message));
+        }
+        Some(Levels::Count(levels)) => usize::try_from(levels).unwrap_or(usize::MAX),
+    };
+    follow(place, &Step { relationship, only, cast: cast_below, form }, item, levels)
+}
+
+/// What may stand in the parentheses after a relationship.
+fn allowed(step: &Step<'_>, options: &Options) -> Result<(), ODataError> {
+    let name = &step.relationship.name;
+    let (allowed, what): (&[&str], _) = match (step.form, step.relationship.many) {
+        (ExpandForm::Count, _) => (&["$filter", "$search"], format!("inside '{name}/$count'")),
+        (ExpandForm::References, true) => {
+            (&["$filter", "$search", "$orderby", "$skip", "$top", "$count", "$levels"], format!("inside '{name}/$ref'"))
+        }
+        (ExpandForm::References, false) => (&["$levels"], format!("inside '{name}/$ref', which leads to one entity")),
+        (ExpandForm::Entities, false) => {
+            (&["$select", "$expand", "$compute", "$levels"], format!("inside '{name}', which leads to one entity"))
+        }
+        (ExpandForm::Entities, true) => return Ok(()),
+    };
+    options::only(options, allowed, &what)
+}
+
+/// Expands a relationship so many levels deep.
+fn follow(place: &Place<'_>, step: &Step<'_>, item: &ExpandItem, levels: usize) -> Result<BoundExpand, ODataError> {
+    let relationship = step.relationship;
+    let name = &relationship.name;
+    let at = Some(item.span.start);
+    if place.depth >= MAX_EXPAND_DEPTH || levels > MAX_EXPAND_DEPTH - place.depth {
+        let message = format!("$expand is nested more than {MAX_EXPAND_DEPTH} levels deep at '{name}'");
+        return Err(ODataError::bad_request(message));
+    }
+    allowed(step, &item.options).map_err(|error| error.at("$expand", at))?;
+    options::refuse_unbuilt(&item.options, Some(("$expand", item.span.start)))?;
+    let table = place.view.table(&relationship.to).ok_or_else(|| ODataError::bad_request(format!("'{name}' leads nowhere")))?;
+    let rows = RowType::of_table(table);
+    let aliases: Vec<_> = item.options.aliases.iter().chain(place.aliases).cloned().collect();
+    let nested = Place {
+        view: place.view,
+        table,
+        rows: &rows,
+        aliases: &aliases,
+        cast: step.cast.as_deref(),
+        nested_in: Some("$expand"),
+        depth: place.depth + 1,
+    };
+    let mut query = options::query(&nested, &item.options).map_err(|error| match error.position {
+        None => error.at("$expand", at),
+        Some(_) => error,
+    })?;
+    if let (Some(cast), Some(derivation)) = (&step.cast, &table.table.overlay.derivation) {
+        let of_type = path::of_type(derivation.discriminator, derivation.values(cast));
+        query.filter = BoundExpr::both(Some(of_type), query.filter.take());
+    }
+    match step.form {
+        ExpandForm::Entities => {}
+        ExpandForm::References => query.select = table.table.key.clone(),
+        ExpandForm::Count => {
+            query.select = Vec::new();
+            query.count = true;
+        }
+    }
+    if levels > 1 {
+        // The relationship leads to the table it starts from, so it can be followed again with the same options.
+        if query.expand.iter().any(|other| other.relationship == relationship.index) {
+            return Err(ODataError::bad_request(format!("$expand: '{name}' with $levels is expanded again inside its parentheses")));
+        }
+        let step = Step { relationship, only: None, cast: step.cast.clone(), form: step.form };
+        query.expand.push(follow(&nested, &step, item, levels - 1)?);
+    }
+    Ok(BoundExpand {
+        relationship: relationship.index,
+        name: name.clone(),
+        many: relationship.many,
+        form: step.form,
+        only: step.only.clone(),
+        query,
+    })
+}

@@ -1,0 +1,81 @@
+//! `$search`, lowered to a condition: a term is found when one of the table's searchable columns contains it. It must not know how the
+//! condition is evaluated.
+
+use super::options::Place;
+use crate::bound::{BoundExpr, ComparisonOperator, ODataFunction};
+use crate::error::{ODataError, ODataErrorKind};
+use crate::syntax::{Search, SearchKind};
+use portico_catalog::Profile;
+use portico_provider_api::{ScalarType, Value};
+
+/// Binds a search over a table's searchable columns.
+///
+/// Letter case does not matter, except to Salesforce, whose searches are one phrase that does observe it.
+pub(super) fn search(place: &Place<'_>, search: &Search) -> Result<BoundExpr, ODataError> {
+    let table = place.table;
+    let looked_into = |index: &usize| {
+        let column = table.table.columns.get(*index)?;
+        (column.searchable && column.scalar_type == ScalarType::Text).then_some(*index)
+    };
+    let columns: Vec<usize> = table.columns.iter().filter_map(looked_into).collect();
+    if columns.is_empty() {
+        let message = format!("$search: nothing of '{}' is searchable", table.name);
+        return Err(ODataError::new(ODataErrorKind::NotImplemented, message).at(place.target("$search"), Some(search.span.start)));
+    }
+    let terms = Terms { columns, exact_case: place.view.profile == Profile::Salesforce };
+    terms.condition(&search.kind, false).ok_or_else(|| {
+        ODataError::bad_request("$search: there is nothing to look for").at(place.target("$search"), Some(search.span.start))
+    })
+}
+
+struct Terms {
+    columns: Vec<usize>,
+    exact_case: bool,
+}
+
+impl Terms {
+    /// `negated` says that the condition stands below a `NOT`: a column that is null must then count as one that does not contain the
+    /// term, where otherwise it makes no difference.
+    fn condition(&self, search: &SearchKind, negated: bool) -> Option<BoundExpr> {
+        match search {
+            SearchKind::Word(text) | SearchKind::Phrase(text) | SearchKind::Incomplete(text) => self.term(text, negated),
+            SearchKind::Not(inner) => Some(BoundExpr::Not(Box::new(self.condition(&inner.kind, true)?))),
+            SearchKind::And(all) => self.joined(all, negated, BoundExpr::And),
+            SearchKind::Or(all) => self.joined(all, negated, BoundExpr::Or),
+        }
+    }
+
+    fn joined(&self, all: &[Search], negated: bool, join: fn(Box<BoundExpr>, Box<BoundExpr>) -> BoundExpr) -> Option<BoundExpr> {
+        let conditions: Option<Vec<BoundExpr>> = all.iter().map(|search| self.condition(&search.kind, negated)).collect();
+        conditions?.into_iter().reduce(|left, right| join(Box::new(left), Box::new(right)))
+    }
+
+    fn term(&self, text: &str, negated: bool) -> Option<BoundExpr> {
+        let found = self.columns.iter().map(|column| self.contains(*column, text, negated));
+        found.reduce(|left, right| BoundExpr::Or(Box::new(left), Box::new(right)))
+    }
+
+    fn contains(&self, column: usize, text: &str, negated: bool) -> BoundExpr {
+        let (subject, wanted) = if self.exact_case {
+            (BoundExpr::Column(column), text.to_owned())
+        } else {
+            let lower = BoundExpr::Call {
+                function: ODataFunction::ToLower,
+                arguments: vec![BoundExpr::Column(column)],
+                scalar_type: ScalarType::Text,
+            };
+            (lower, text.to_lowercase())
+        };
+        let found = BoundExpr::Call {
+            function: ODataFunction::Contains,
+            arguments: vec![subject, BoundExpr::Literal(Value::Text(wanted))],
+            scalar_type: ScalarType::Boolean,
+        };
+        if !negated {
+            return found;
+        }
+        // `null eq true` is false.
+        let yes = Box::new(BoundExpr::Literal(Value::Boolean(true)));
+        BoundExpr::Compare { op: ComparisonOperator::Eq, left: Box::new(found), right: yes }
+    }
+}

@@ -1,0 +1,661 @@
+//! Golden bound requests over a model with everything that an overlay can say: complex and derived types, streams, a link table, a
+//! singleton, searchable columns, restrictions. Also the paths and options that need none of it.
+
+use super::{bound_in, outcome_in};
+use crate::fixtures::{column, model};
+use crate::{ODataErrorKind, parse};
+use expect_test::{Expect, expect};
+use indexmap::IndexMap;
+use portico_catalog::overlay::{ComplexProperty, Derivation, DerivedType, MediaType, Restrictions, StreamProperty};
+use portico_catalog::{
+    Column, IfMatch, ModelView, Origin, Overlay, Profile, Relationship, RelationshipView, SingletonView, TableView, Through, VirtualTable,
+};
+use portico_provider_api::{ScalarType, Value};
+use std::sync::Arc;
+use std::time::Duration;
+
+const TEXT: ScalarType = ScalarType::Text;
+
+fn people() -> VirtualTable {
+    let stream = |name: &str, content, media_type| StreamProperty { name: name.to_owned(), content, media_type };
+    VirtualTable {
+        name: "PeopleTable".to_owned(),
+        description: None,
+        origin: Origin::Query { sql: String::new() },
+        columns: vec![
+            Column { nullable: false, ..column("Id", ScalarType::Int32) },
+            Column { searchable: true, ..column("Name", TEXT) },
+            column("home_street", TEXT),
+            Column { searchable: true, ..column("home_city", TEXT) },
+            column("Kind", TEXT),
+            column("Bonus", ScalarType::Int32),
+            column("Level", ScalarType::Int32),
+            column("photo", ScalarType::Binary),
+            column("photo_type", TEXT),
+            column("file", ScalarType::Binary),
+            column("BossId", ScalarType::Int32),
+            column("Secret", TEXT),
+        ],
+        key: vec![0],
+        relationships: vec![
+            Relationship {
+                through: Some(Through { table: "PeopleTagsTable".to_owned(), own: vec![(0, 0)], other: vec![(1, 0)] }),
+                ..Relationship::plain("Tags", "TagsTable", Vec::new(), true)
+            },
+            Relationship::plain("Boss", "PeopleTable", vec![(10, 0)], false),
+            Relationship::plain("Reports", "PeopleTable", vec![(0, 10)], true),
+            Relationship::plain("Hidden", "PeopleTable", vec![(0, 10)], true),
+        ],
+        freshness: Duration::ZERO,
+        if_match: None,
+        row_estimate: None,
+        overlay: Overlay {
+            complex: vec![ComplexProperty {
+                name: "Home".to_owned(),
+                type_name: "Address".to_owned(),
+                members: vec![("Street".to_owned(), 2), ("City".to_owned(), 3)],
+            }],
+            derivation: Some(Derivation {
+                discriminator: 4,
+                types: vec![
+                    DerivedType { name: "Manager".to_owned(), base: None, values: vec![Value::text("M")], columns: vec![5] },
+                    DerivedType {
+                        name: "Director".to_owned(),
+                        base: Some("Manager".to_owned()),
+                        values: vec![Value::text("D"), Value::text("C")],
+                        columns: vec![6],
+                    },
+                ],
+            }),
+            streams: vec![stream("Photo", 7, MediaType::Column(8))],
+            media: Some(stream("", 9, MediaType::Fixed("application/pdf".to_owned()))),
+            restrictions: Restrictions {
+                not_filterable: vec![11],
+                not_sortable: vec![11],
+                not_expandable: vec![3],
+                ..Restrictions::default()
+            },
+            ..Overlay::default()
+        },
+    }
+}
+
+fn tags() -> VirtualTable {
+    VirtualTable {
+        name: "TagsTable".to_owned(),
+        columns: vec![
+            Column { nullable: false, ..column("Code", TEXT) },
+            Column { nullable: false, ..column("Area", TEXT) },
+            column("Note", TEXT),
+        ],
+        key: vec![0],
+        relationships: Vec::new(),
+        overlay: Overlay {
+            restrictions: Restrictions { not_countable: true, required_in_filter: vec![1], ..Restrictions::default() },
+            ..Overlay::default()
+        },
+        ..people()
+    }
+}
+
+fn shown(name: &str, table: VirtualTable) -> TableView {
+    let relationships = table.relationships.iter().enumerate().map(|(index, relationship)| RelationshipView {
+        index,
+        name: relationship.name.clone(),
+        to: relationship.to.trim_end_matches("Table").to_owned(),
+        many: relationship.many,
+        partner: None,
+    });
+    TableView {
+        name: name.to_owned(),
+        columns: (0..table.columns.len()).collect(),
+        relationships: relationships.collect(),
+        table: Arc::new(table),
+        insertable: false,
+        updatable: false,
+        deletable: false,
+        if_match: IfMatch::Optional,
+    }
+}
+
+fn overlaid() -> ModelView {
+    let mut view = model();
+    view.tables.insert("People".to_owned(), shown("People", people()));
+    view.tables.insert("Tags".to_owned(), shown("Tags", tags()));
+    let mut locked = tags();
+    locked.overlay.restrictions = Restrictions { not_readable: true, ..Restrictions::default() };
+    locked.name = "LockedTable".to_owned();
+    view.tables.insert("Locked".to_owned(), shown("Locked", locked));
+    let me = |key| SingletonView { table: "People".to_owned(), key, labels: IndexMap::new() };
+    view.singletons.insert("Me".to_owned(), me(Some(vec![Value::Int32(7)])));
+    view.singletons.insert("Only".to_owned(), me(None));
+    view
+}
+
+fn golden(urls: &[&str], expected: Expect) {
+    let view = overlaid();
+    expected.assert_eq(&urls.iter().map(|url| format!("{url}\n  {}\n", outcome_in(url, &view))).collect::<String>());
+}
+
+#[test]
+fn compute_adds_columns_that_later_options_name() {
+    golden(
+        &[
+            "Customers?$compute=Id add 1 as Next,Next mul 2 as Twice&$filter=Twice gt 4&$orderby=Next desc",
+            "Customers?$compute=length(Name) as Letters&$select=Letters",
+            "Customers?$compute=length(Name) as Letters&$select=Name",
+            "Customers(1)?$compute=Id add 1 as Next",
+            "Customers?$expand=Orders($compute=Total mul 2 as Double;$filter=Double gt 5;$select=Double)",
+            "Customers?$compute=Id add 1 as Name",
+            "Customers?$compute=Id add 1 as Orders",
+            "Customers?$compute=Id add 1 as A,Id add 2 as A",
+            "Customers?$compute=Later add 1 as Early,Id add 1 as Later",
+            "Customers/$count?$compute=Id add 1 as Next",
+        ],
+        expect![[r#"
+            Customers?$compute=Id add 1 as Next,Next mul 2 as Twice&$filter=Twice gt 4&$orderby=Next desc
+              Collection CustomersTable select=[0, 1, 2, 4, 5, 6, 7, 8] compute=Next:int32=(#0 Add 1:int32):int32 compute=Twice:int32=(#7 Mul 2:int32):int32 filter=(#8 Gt 4:int32) order=#7 desc
+            Customers?$compute=length(Name) as Letters&$select=Letters
+              Collection CustomersTable select=[0, 7]! compute=Letters:int32=Length(#1):int32
+            Customers?$compute=length(Name) as Letters&$select=Name
+              Collection CustomersTable select=[0, 1]! compute=Letters:int32=Length(#1):int32
+            Customers(1)?$compute=Id add 1 as Next
+              Entity CustomersTable select=[0, 1, 2, 4, 5, 6, 7] key=[1:int32] compute=Next:int32=(#0 Add 1:int32):int32
+            Customers?$expand=Orders($compute=Total mul 2 as Double;$filter=Double gt 5;$select=Double)
+              Collection CustomersTable select=[0, 1, 2, 4, 5, 6] expand=Orders#1*(OrdersTable select=[0, 5]! compute=Double:decimal(24,2)=(#2 Mul 2e-0:decimal(10,0)):decimal(24,2) filter=(#5 Gt 500e-2:decimal(24,2)))
+            Customers?$compute=Id add 1 as Name
+              BadRequest $compute Some(12): $compute: 'Name' is a property of 'Customers' already
+            Customers?$compute=Id add 1 as Orders
+              BadRequest $compute Some(12): $compute: 'Orders' is a navigation property of 'Customers' already
+            Customers?$compute=Id add 1 as A,Id add 2 as A
+              BadRequest $compute Some(26): $compute: 'A' is another computed property of 'Customers' already
+            Customers?$compute=Later add 1 as Early,Id add 1 as Later
+              BadRequest $compute Some(0): 'Customers' has no property 'Later'
+            Customers/$count?$compute=Id add 1 as Next
+              BadRequest $compute None: the query option $compute does not apply to /$count
+        "#]],
+    );
+}
+
+#[test]
+fn search_is_a_condition_over_searchable_columns() {
+    golden(
+        &[
+            "People?$search=Miller",
+            "People?$search=Miller NOT Berlin",
+            "People?$search=\"New York\" OR (a b)",
+            "People?$search=NOT (a OR b)&$filter=Id gt 1",
+            "People/$count?$search=a",
+            "People?$expand=Reports($search=a)",
+            "Customers?$search=a",
+            "People(1)?$search=a",
+        ],
+        expect![[r#"
+            People?$search=Miller
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=(Contains(ToLower(#1):text, 'miller'):boolean Or Contains(ToLower(#3):text, 'miller'):boolean)
+            People?$search=Miller NOT Berlin
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=((Contains(ToLower(#1):text, 'miller'):boolean Or Contains(ToLower(#3):text, 'miller'):boolean) And (Not ((Contains(ToLower(#1):text, 'berlin'):boolean Eq true) Or (Contains(ToLower(#3):text, 'berlin'):boolean Eq true))))
+            People?$search="New York" OR (a b)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=((Contains(ToLower(#1):text, 'new york'):boolean Or Contains(ToLower(#3):text, 'new york'):boolean) Or ((Contains(ToLower(#1):text, 'a'):boolean Or Contains(ToLower(#3):text, 'a'):boolean) And (Contains(ToLower(#1):text, 'b'):boolean Or Contains(ToLower(#3):text, 'b'):boolean)))
+            People?$search=NOT (a OR b)&$filter=Id gt 1
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=((Not (((Contains(ToLower(#1):text, 'a'):boolean Eq true) Or (Contains(ToLower(#3):text, 'a'):boolean Eq true)) Or ((Contains(ToLower(#1):text, 'b'):boolean Eq true) Or (Contains(ToLower(#3):text, 'b'):boolean Eq true)))) And (#0 Gt 1:int32))
+            People/$count?$search=a
+              Count PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=(Contains(ToLower(#1):text, 'a'):boolean Or Contains(ToLower(#3):text, 'a'):boolean)
+            People?$expand=Reports($search=a)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Reports#2*(PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=(Contains(ToLower(#1):text, 'a'):boolean Or Contains(ToLower(#3):text, 'a'):boolean))
+            Customers?$search=a
+              NotImplemented $search Some(0): $search: nothing of 'Customers' is searchable
+            People(1)?$search=a
+              BadRequest $search None: the query option $search does not apply to one entity
+        "#]],
+    );
+}
+
+#[test]
+fn a_salesforce_search_observes_letter_case() {
+    let view = ModelView { profile: Profile::Salesforce, ..overlaid() };
+    let expected = expect![
+        "Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=(Contains(#1, 'Miller B'):boolean Or Contains(#3, 'Miller B'):boolean)"
+    ];
+    expected.assert_eq(&outcome_in("People?$search=\"Miller B\"", &view));
+}
+
+#[test]
+fn select_names_properties_of_every_kind() {
+    golden(
+        &[
+            "People?$select=*",
+            "People?$select=Home",
+            "People?$select=Home/City,Name",
+            "People?$select=Home($select=City)",
+            "People?$select=Home/*",
+            "People?$select=Home($select=*)",
+            "People?$select=Photo",
+            "People?$select=Portico.crm.Manager/Bonus",
+            "People/Portico.crm.Director?$select=Bonus,Level",
+            "People?$select=Portico.crm.*,Name",
+            "People?$select=Boss,Name",
+            "People?$select=Bonus",
+            "People?$select=home_city",
+            "People?$select=photo",
+            "People?$select=Home/Cty",
+            "People?$select=Home($select=Cty)",
+            "People?$select=Home($top=1)",
+            "People?$select=Name($select=x)",
+            "People?$select=Name/x",
+            "People?$select=Boss/Name",
+            "People?$select=Portico.crm.Nothing/Bonus",
+            "People?$select=Other.*",
+            "People?$select=Portico.crm.Manager",
+        ],
+        expect![[r#"
+            People?$select=*
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]!
+            People?$select=Home
+              Collection PeopleTable select=[0, 2, 3]!
+            People?$select=Home/City,Name
+              Collection PeopleTable select=[0, 1, 3]!
+            People?$select=Home($select=City)
+              Collection PeopleTable select=[0, 3]!
+            People?$select=Home/*
+              Collection PeopleTable select=[0, 2, 3]!
+            People?$select=Home($select=*)
+              Collection PeopleTable select=[0, 2, 3]!
+            People?$select=Photo
+              Collection PeopleTable select=[0, 7]!
+            People?$select=Portico.crm.Manager/Bonus
+              Collection PeopleTable select=[0, 5]!
+            People/Portico.crm.Director?$select=Bonus,Level
+              Collection PeopleTable select=[0, 5, 6]! as=Director filter=(#4 In ['D' 'C'])
+            People?$select=Portico.crm.*,Name
+              Collection PeopleTable select=[0, 1]!
+            People?$select=Boss,Name
+              Collection PeopleTable select=[0, 1]!
+            People?$select=Bonus
+              BadRequest $select Some(0): 'Bonus' is a property of the derived type 'Manager': name the type before it
+            People?$select=home_city
+              BadRequest $select Some(0): 'People' has no property 'home_city'
+            People?$select=photo
+              BadRequest $select Some(0): 'People' has no property 'photo'; did you mean 'Photo'?
+            People?$select=Home/Cty
+              BadRequest $select Some(0): $select: 'Home' has no property 'Cty'; did you mean 'City'?
+            People?$select=Home($select=Cty)
+              BadRequest $select Some(0): $select: 'Home' has no property 'Cty'; did you mean 'City'?
+            People?$select=Home($top=1)
+              BadRequest $select Some(0): the query option $top does not apply inside 'Home', a property in $select
+            People?$select=Name($select=x)
+              BadRequest $select Some(0): $select: 'Name' has no properties of its own, so nothing in parentheses applies to it
+            People?$select=Name/x
+              BadRequest $select Some(0): $select: 'Name' is a property without parts, so 'Name/x' leads nowhere
+            People?$select=Boss/Name
+              BadRequest $select Some(0): $select: 'Boss/Name' leads through a navigation property: write $expand=Boss($select=…)
+            People?$select=Portico.crm.Nothing/Bonus
+              BadRequest $select Some(0): $select: there is no type or operation 'Portico.crm.Nothing' here
+            People?$select=Other.*
+              BadRequest $select Some(0): $select: there is no namespace 'Other'
+            People?$select=Portico.crm.Manager
+              BadRequest $select Some(0): $select: a property must follow the type 'Portico.crm.Manager'
+        "#]],
+    );
+}
+
+#[test]
+fn expand_takes_every_form() {
+    golden(
+        &[
+            "People?$expand=Tags",
+            "People?$expand=Tags($filter=startswith(Note,'x');$top=2;$orderby=Note desc)",
+            "People?$expand=*",
+            "People?$expand=*/$ref,Boss($select=Name)",
+            "People?$expand=Boss/$ref",
+            "People?$expand=Reports/$ref($filter=Id gt 2;$top=3;$count=true)",
+            "People?$expand=Reports/$count($search=x)",
+            "People?$expand=Boss($levels=3;$select=Name)",
+            "People?$expand=Boss($levels=max;$select=Name)",
+            "People?$expand=Reports($levels=2;$expand=Tags;$top=1)",
+            "Customers?$expand=Orders($levels=max)",
+            "People?$expand=Portico.crm.Manager/Reports",
+            "People?$expand=Reports/Portico.crm.Manager($select=Bonus)",
+            "People/Portico.crm.Manager?$expand=Portico.crm.Manager/Reports",
+            "People?$expand=Tags(@x=2;$top=1),Reports($filter=Id eq @x)&@x=5",
+            "People?$expand=Boss/$count",
+            "People?$expand=Boss($levels=9)",
+            "Customers?$expand=Orders($levels=2)",
+            "People?$expand=Hidden",
+            "People?$expand=Tags($count=true)",
+            "People?$expand=Boss,Boss",
+            "People?$expand=*,*",
+            "People?$expand=Name",
+            "People?$expand=Home/City",
+            "People?$expand=Photo",
+            "People?$expand=Boss($filter=Id eq 1)",
+            "People?$expand=Reports/$ref($select=Name)",
+            "People?$expand=Reports/$count($top=1)",
+            "People?$expand=Portico.crm.Nobody/Reports",
+            "People?$expand=Boss/$value",
+        ],
+        expect![[r#"
+            People?$expand=Tags
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Tags#0*(TagsTable select=[0, 1, 2])
+            People?$expand=Tags($filter=startswith(Note,'x');$top=2;$orderby=Note desc)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Tags#0*(TagsTable select=[0, 1, 2] filter=StartsWith(#2, 'x'):boolean order=#2 desc top=2)
+            People?$expand=*
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Tags#0*(TagsTable select=[0, 1, 2]) expand=Boss#1(PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]) expand=Reports#2*(PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+            People?$expand=*/$ref,Boss($select=Name)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Boss#1(PeopleTable select=[0, 1]!) expand=Tags/$ref#0*(TagsTable select=[0]) expand=Reports/$ref#2*(PeopleTable select=[0])
+            People?$expand=Boss/$ref
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Boss/$ref#1(PeopleTable select=[0])
+            People?$expand=Reports/$ref($filter=Id gt 2;$top=3;$count=true)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Reports/$ref#2*(PeopleTable select=[0] filter=(#0 Gt 2:int32) top=3 count)
+            People?$expand=Reports/$count($search=x)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Reports/$count#2*(PeopleTable select=[] filter=(Contains(ToLower(#1):text, 'x'):boolean Or Contains(ToLower(#3):text, 'x'):boolean) count)
+            People?$expand=Boss($levels=3;$select=Name)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Boss#1(PeopleTable select=[0, 1]! expand=Boss#1(PeopleTable select=[0, 1]! expand=Boss#1(PeopleTable select=[0, 1]!)))
+            People?$expand=Boss($levels=max;$select=Name)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Boss#1(PeopleTable select=[0, 1]! expand=Boss#1(PeopleTable select=[0, 1]! expand=Boss#1(PeopleTable select=[0, 1]! expand=Boss#1(PeopleTable select=[0, 1]! expand=Boss#1(PeopleTable select=[0, 1]! expand=Boss#1(PeopleTable select=[0, 1]! expand=Boss#1(PeopleTable select=[0, 1]! expand=Boss#1(PeopleTable select=[0, 1]!))))))))
+            People?$expand=Reports($levels=2;$expand=Tags;$top=1)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Reports#2*(PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] top=1 expand=Tags#0*(TagsTable select=[0, 1, 2]) expand=Reports#2*(PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] top=1 expand=Tags#0*(TagsTable select=[0, 1, 2])))
+            Customers?$expand=Orders($levels=max)
+              Collection CustomersTable select=[0, 1, 2, 4, 5, 6] expand=Orders#1*(OrdersTable select=[0, 1, 2, 3, 4])
+            People?$expand=Portico.crm.Manager/Reports
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Manager/Reports#2*(PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+            People?$expand=Reports/Portico.crm.Manager($select=Bonus)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Reports#2*(PeopleTable select=[0, 5]! filter=(#4 In ['M' 'D' 'C']))
+            People/Portico.crm.Manager?$expand=Portico.crm.Manager/Reports
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] as=Manager filter=(#4 In ['M' 'D' 'C']) expand=Reports#2*(PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+            People?$expand=Tags(@x=2;$top=1),Reports($filter=Id eq @x)&@x=5
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Tags#0*(TagsTable select=[0, 1, 2] top=1) expand=Reports#2*(PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=(#0 Eq 5:int32))
+            People?$expand=Boss/$count
+              BadRequest $expand Some(0): $expand: 'Boss' leads to one entity, so $count cannot follow it
+            People?$expand=Boss($levels=9)
+              BadRequest $expand Some(0): $expand is nested more than 8 levels deep at 'Boss'
+            Customers?$expand=Orders($levels=2)
+              BadRequest $expand Some(0): $levels: 'Orders' leads to 'Orders', which has no 'Orders' that could be expanded again
+            People?$expand=Hidden
+              NotImplemented $expand Some(0): $expand: 'People' does not offer it for 'Hidden'
+            People?$expand=Tags($count=true)
+              NotImplemented $expand Some(0): $count: 'Tags' does not offer it
+            People?$expand=Boss,Boss
+              BadRequest $expand Some(5): $expand names 'Boss' twice
+            People?$expand=*,*
+              BadRequest $expand Some(2): $expand has * twice
+            People?$expand=Name
+              BadRequest $expand Some(0): 'Name' is a property of 'People', not a navigation property: it cannot be expanded
+            People?$expand=Home/City
+              BadRequest $expand Some(0): $expand: 'Home' has no navigation property 'City'
+            People?$expand=Photo
+              BadRequest $expand Some(0): 'People' has nothing called 'Photo' that could stand here; did you mean 'photo'?
+            People?$expand=Boss($filter=Id eq 1)
+              BadRequest $expand Some(0): the query option $filter does not apply inside 'Boss', which leads to one entity
+            People?$expand=Reports/$ref($select=Name)
+              BadRequest $expand Some(0): the query option $select does not apply inside 'Reports/$ref'
+            People?$expand=Reports/$count($top=1)
+              BadRequest $expand Some(0): the query option $top does not apply inside 'Reports/$count'
+            People?$expand=Portico.crm.Nobody/Reports
+              BadRequest $expand Some(0): $expand: there is no type 'Portico.crm.Nobody' with a navigation property here
+            People?$expand=Boss/$value
+              BadRequest $expand Some(0): $expand: 'Boss/$value' leads nowhere
+        "#]],
+    );
+}
+
+#[test]
+fn paths_lead_to_properties_streams_and_references() {
+    golden(
+        &[
+            "People(1)/Name",
+            "People(1)/Name/$value",
+            "People(1)/Home",
+            "People(1)/Home?$select=City",
+            "People(1)/Home/City",
+            "People(1)/Home/City/$value",
+            "People(1)/Photo",
+            "People(1)/$value",
+            "People(1)/$ref",
+            "People/$ref?$top=2&$filter=Id gt 1",
+            "People(1)/Reports/$ref",
+            "People(1)/Boss/$ref",
+            "People(1)/Portico.crm.Manager/Bonus",
+            "People(1)/Bonus",
+            "People(1)/photo",
+            "People(1)/Home/$value",
+            "People(1)/Home/Cty",
+            "People(1)/Name/x",
+            "People(1)/Name/$count",
+            "People(1)/Photo/$value",
+            "Tags('x')/$value",
+            "People(1)/Name?$select=Name",
+            "People(1)/Name/$value?$format=json",
+            "People(1)/$ref?$select=Name",
+            "People/$ref?$expand=Boss",
+        ],
+        expect![[r#"
+            People(1)/Name
+              Property Name PeopleTable select=[0, 1] key=[1:int32]
+            People(1)/Name/$value
+              Value Name PeopleTable select=[0, 1] key=[1:int32]
+            People(1)/Home
+              Property Home PeopleTable select=[0, 2, 3] key=[1:int32]
+            People(1)/Home?$select=City
+              Property Home PeopleTable select=[0, 3]! key=[1:int32]
+            People(1)/Home/City
+              Property Home/City PeopleTable select=[0, 3] key=[1:int32]
+            People(1)/Home/City/$value
+              Value Home/City PeopleTable select=[0, 3] key=[1:int32]
+            People(1)/Photo
+              Media Photo PeopleTable select=[7, 8] key=[1:int32]
+            People(1)/$value
+              Media PeopleTable select=[9] key=[1:int32]
+            People(1)/$ref
+              Reference PeopleTable select=[0] key=[1:int32]
+            People/$ref?$top=2&$filter=Id gt 1
+              References PeopleTable select=[0] filter=(#0 Gt 1:int32) top=2
+            People(1)/Reports/$ref
+              References PeopleTable select=[0] via=PeopleTable[1:int32].2
+            People(1)/Boss/$ref
+              Reference PeopleTable select=[0] via=PeopleTable[1:int32].1
+            People(1)/Portico.crm.Manager/Bonus
+              Property Bonus PeopleTable select=[0, 5] key=[1:int32] as=Manager filter=(#4 In ['M' 'D' 'C'])
+            People(1)/Bonus
+              NotFound path Some(10): 'Bonus' is a property of the derived type 'Manager': name the type before it
+            People(1)/photo
+              NotFound path Some(10): 'People' has no property 'photo'; did you mean 'Photo'?
+            People(1)/Home/$value
+              BadRequest path Some(15): $value follows a property with one value, which 'Home' is not
+            People(1)/Home/Cty
+              NotFound path Some(15): 'Home' has no property 'Cty'; did you mean 'City'?
+            People(1)/Name/x
+              NotFound path Some(15): 'x' follows a property without parts
+            People(1)/Name/$count
+              NotFound path Some(15): '$count' follows a property without parts
+            People(1)/Photo/$value
+              NotFound path Some(16): nothing follows a stream, but the path goes on with '$value'
+            Tags('x')/$value
+              BadRequest path Some(10): 'Tags' has no media entities, so $value has nothing to follow
+            People(1)/Name?$select=Name
+              BadRequest $select None: the query option $select does not apply to a property
+            People(1)/Name/$value?$format=json
+              BadRequest $format None: the query option $format does not apply to /$value
+            People(1)/$ref?$select=Name
+              BadRequest $select None: the query option $select does not apply to /$ref of one entity
+            People/$ref?$expand=Boss
+              BadRequest $expand None: the query option $expand does not apply to /$ref of a collection
+        "#]],
+    );
+}
+
+#[test]
+fn paths_lead_along_relationships_casts_and_conditions() {
+    golden(
+        &[
+            "Customers(1)/Orders(5)",
+            "Customers(1)/Orders(5)/Customer/Orders",
+            "Orders(5)/Lines(2)",
+            "Orders(5)/Lines(LineNo=2)/Order",
+            "Orders(5)/Lines(OrderId=6,LineNo=2)",
+            "Customers/1/Orders/5/Total/$value",
+            "Tags/a b",
+            "Tags/Note",
+            "Types/3f2504e0-4f89-11d3-9a0c-0305e82c3301",
+            "People(1)/Tags('x')",
+            "People(1)/Tags?$filter=Note eq 'y'",
+            "People/Portico.crm.Manager",
+            "People/Portico.crm.Manager/$count",
+            "People/Portico.crm.Manager(1)/Boss",
+            "People(1)/Portico.crm.Director/Reports",
+            "People/Portico.crm.People",
+            "People/Portico.crm.Director/Portico.crm.Manager",
+            "People/$filter(Id gt 2)",
+            "People/$filter(@f)/$count?@f=Id gt 2",
+            "People/$filter(Id gt 2)(3)/Name",
+            "Customers/$filter(Active)/$filter(Id gt 1)?$filter=Id lt 9",
+            "Me",
+            "Me/Name",
+            "Me/Reports",
+            "Only/Boss",
+            "Me(1)",
+            "Customers(1)/Orders(5)(6)",
+            "Customers(1)/Orders/x",
+            "Orders(1)/Customer(2)",
+            "Lines/1",
+            "Customers(1)/Nothing",
+            "People(1)/Portico.crm.Nothing",
+            "People/$each",
+        ],
+        expect![[r#"
+            Customers(1)/Orders(5)
+              Entity OrdersTable select=[0, 1, 2, 3, 4] key=[5:int64] via=CustomersTable[1:int32].1
+            Customers(1)/Orders(5)/Customer/Orders
+              Collection OrdersTable select=[0, 1, 2, 3, 4] via=CustomersTable[].1 via=OrdersTable[5:int64].0 via=CustomersTable[1:int32].1
+            Orders(5)/Lines(2)
+              Entity LinesTable select=[0, 1, 2, 3] key=[5:int64 2:int16] via=OrdersTable[5:int64].1
+            Orders(5)/Lines(LineNo=2)/Order
+              Entity OrdersTable select=[0, 1, 2, 3, 4] via=LinesTable[5:int64 2:int16].0 via=OrdersTable[5:int64].1
+            Orders(5)/Lines(OrderId=6,LineNo=2)
+              Entity LinesTable select=[0, 1, 2, 3] key=[6:int64 2:int16] via=OrdersTable[5:int64].1
+            Customers/1/Orders/5/Total/$value
+              Value Total OrdersTable select=[0, 2] key=[5:int64] via=CustomersTable[1:int32].1
+            Tags/a b
+              Entity TagsTable select=[0, 1, 2] key=['a b']
+            Tags/Note
+              Entity TagsTable select=[0, 1, 2] key=['Note']
+            Types/3f2504e0-4f89-11d3-9a0c-0305e82c3301
+              Entity TypesTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15] key=[3f2504e0-4f89-11d3-9a0c-0305e82c3301:guid]
+            People(1)/Tags('x')
+              Entity TagsTable select=[0, 1, 2] key=['x'] via=PeopleTable[1:int32].0
+            People(1)/Tags?$filter=Note eq 'y'
+              Collection TagsTable select=[0, 1, 2] via=PeopleTable[1:int32].0 filter=(#2 Eq 'y')
+            People/Portico.crm.Manager
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] as=Manager filter=(#4 In ['M' 'D' 'C'])
+            People/Portico.crm.Manager/$count
+              Count PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] as=Manager filter=(#4 In ['M' 'D' 'C'])
+            People/Portico.crm.Manager(1)/Boss
+              Entity PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] via=PeopleTable[1:int32 where (#4 In ['M' 'D' 'C'])].1
+            People(1)/Portico.crm.Director/Reports
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] via=PeopleTable[1:int32 where (#4 In ['D' 'C'])].2
+            People/Portico.crm.People
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]
+            People/Portico.crm.Director/Portico.crm.Manager
+              NotFound path Some(28): 'Manager' is not derived from 'Director'
+            People/$filter(Id gt 2)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=(#0 Gt 2:int32)
+            People/$filter(@f)/$count?@f=Id gt 2
+              Count PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=(#0 Gt 2:int32)
+            People/$filter(Id gt 2)(3)/Name
+              Property Name PeopleTable select=[0, 1] key=[3:int32] filter=(#0 Gt 2:int32)
+            Customers/$filter(Active)/$filter(Id gt 1)?$filter=Id lt 9
+              Collection CustomersTable select=[0, 1, 2, 4, 5, 6] filter=((#5 And (#0 Gt 1:int32)) And (#0 Lt 9:int32))
+            Me
+              Entity PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] key=[7:int32]
+            Me/Name
+              Property Name PeopleTable select=[0, 1] key=[7:int32]
+            Me/Reports
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] via=PeopleTable[7:int32].2
+            Only/Boss
+              Entity PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] via=PeopleTable[].1
+            Me(1)
+              NotFound path Some(0): 'Me' is one entity and takes no key
+            Customers(1)/Orders(5)(6)
+              NotFound path Some(22): 'Orders' has a key already
+            Customers(1)/Orders/x
+              NotFound path Some(20): 'x' is neither a property nor a key of 'Orders'
+            Orders(1)/Customer(2)
+              NotFound path Some(10): 'Customer' leads to one entity and takes no key
+            Lines/1
+              NotFound path Some(6): the key of 'Lines' has 2 parts: give them in parentheses
+            Customers(1)/Nothing
+              NotFound path Some(13): 'Customers' has no property 'Nothing'
+            People(1)/Portico.crm.Nothing
+              NotFound path Some(10): there is no type or operation 'Portico.crm.Nothing' here
+            People/$each
+              NotImplemented path Some(7): $each is not supported yet
+        "#]],
+    );
+}
+
+#[test]
+fn what_a_set_does_not_offer_is_refused() {
+    golden(
+        &[
+            "People?$filter=Secret eq 'x'",
+            "People?$compute=length(Secret) as L&$filter=L gt 1",
+            "People?$orderby=Secret",
+            "People?$select=Secret",
+            "People?$expand=Reports($orderby=Secret)",
+            "Tags",
+            "Tags?$filter=Note eq 'x'",
+            "Tags?$filter=Area eq 'x'",
+            "Tags?$filter=Area eq 'x'&$count=true",
+            "Tags/$count?$filter=Area eq 'x'",
+            "Tags('x')",
+            "Locked",
+            "Locked('x')",
+            "Locked/$count",
+        ],
+        expect![[r#"
+            People?$filter=Secret eq 'x'
+              NotImplemented $filter None: $filter: 'People' does not offer this for 'Secret'
+            People?$compute=length(Secret) as L&$filter=L gt 1
+              NotImplemented $filter None: $filter: 'People' does not offer this for 'Secret'
+            People?$orderby=Secret
+              NotImplemented $orderby None: $orderby: 'People' does not offer this for 'Secret'
+            People?$select=Secret
+              Collection PeopleTable select=[0, 11]!
+            People?$expand=Reports($orderby=Secret)
+              NotImplemented $expand Some(0): $orderby: 'People' does not offer this for 'Secret'
+            Tags
+              BadRequest $filter None: 'Tags' is only read with a $filter that restricts 'Area'
+            Tags?$filter=Note eq 'x'
+              BadRequest $filter None: 'Tags' is only read with a $filter that restricts 'Area'
+            Tags?$filter=Area eq 'x'
+              Collection TagsTable select=[0, 1, 2] filter=(#1 Eq 'x')
+            Tags?$filter=Area eq 'x'&$count=true
+              NotImplemented $count None: $count: 'Tags' does not offer it
+            Tags/$count?$filter=Area eq 'x'
+              NotImplemented path None: $count: 'Tags' does not offer it
+            Tags('x')
+              Entity TagsTable select=[0, 1, 2] key=['x']
+            Locked
+              NotAllowed path Some(0): 'Locked' is read one entity at a time, by key
+            Locked('x')
+              Entity LockedTable select=[0, 1, 2] key=['x']
+            Locked/$count
+              NotAllowed path Some(0): 'Locked' is read one entity at a time, by key
+        "#]],
+    );
+}
+
+#[test]
+fn hidden_names_are_no_names() {
+    let mut view = overlaid();
+    if let Some(people) = view.tables.get_mut("People") {
+        people.columns.retain(|column| ![3, 7].contains(column));
+        people.relationships.retain(|relationship| relationship.name != "Boss");
+    }
+    for url in ["People(1)/Home/City", "People(1)/Photo", "People(1)/Boss", "People?$select=Home/City", "People?$expand=Boss"] {
+        let error = bound_in(url, &view).expect_err(url);
+        assert!(matches!(error.kind, ODataErrorKind::NotFound | ODataErrorKind::BadRequest), "{url}: {error:?}");
+        assert!(!error.message.contains("did you mean 'Boss'"), "{url}: {error:?}");
+    }
+    assert!(parse::request("People", None).is_ok());
+}
