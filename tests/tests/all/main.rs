@@ -20,6 +20,7 @@ mod odata;
 mod outage;
 mod policy;
 mod prepared;
+mod profiles;
 mod protocol;
 mod source_files;
 mod streaming;
