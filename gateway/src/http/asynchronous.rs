@@ -93,7 +93,7 @@ async fn run(call: Call, method: Method, body: Bytes, budget: Budget, time: Dura
     let complete = async {
         let outcome = dispatch(call, method, Body::from(body)).await;
         let mut response = concluded(&trace, outcome, false, None);
-        respond::set(response.headers_mut(), respond::ODATA_VERSION, version.as_str());
+        respond::in_version(response.headers_mut(), version);
         let (parts, body) = response.into_parts();
         match budget.collect(body.into_data_stream()).await {
             Ok(Some(body)) => Ok((parts, body)),
@@ -110,7 +110,7 @@ async fn run(call: Call, method: Method, body: Bytes, budget: Budget, time: Dura
         Err(error) => {
             budget.clear();
             let mut response = respond::error(&error);
-            respond::set(response.headers_mut(), respond::ODATA_VERSION, version.as_str());
+            respond::in_version(response.headers_mut(), version);
             let (parts, body) = response.into_parts();
             let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
             (parts, vec![body])

@@ -7,6 +7,7 @@ mod call;
 mod compress;
 mod cors;
 mod dispatch;
+mod metadata;
 mod negotiate;
 mod odata;
 mod part;
@@ -41,7 +42,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 /// What answers depend on besides the URL.
-const VARY: &str = "Accept, Accept-Charset, Accept-Encoding, Authorization, X-Api-Key, OData-MaxVersion, Prefer, Origin";
+const VARY: &str = "Accept, Accept-Charset, Accept-Encoding, Accept-Language, Authorization, X-Api-Key, OData-MaxVersion, Prefer, Origin";
 
 /// What clients ask for with `X-CSRF-Token: Fetch`.
 const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
@@ -175,7 +176,7 @@ fn negotiated(headers: &HeaderMap) -> Version {
 
 fn common_headers(trace: &Trace, version: Option<Version>, headers: &mut HeaderMap) {
     if let Some(version) = version {
-        respond::set(headers, respond::ODATA_VERSION, version.as_str());
+        respond::in_version(headers, version);
     }
     respond::set(headers, HeaderName::from_static(parts::REQUEST_ID), &trace.id);
     respond::set(headers, header::VARY, VARY);

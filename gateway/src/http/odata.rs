@@ -2,7 +2,7 @@
 
 use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service, not_yet_known};
-use crate::http::negotiate::{JsonFormat, accepted, accepts};
+use crate::http::negotiate::JsonFormat;
 use crate::http::part;
 use crate::http::profile::{self, Rows};
 use crate::http::respond;
@@ -36,7 +36,7 @@ pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, Requ
     let request = service.parse(call)?;
     match &request.resource {
         Resource::ServiceDocument => service_document(call, service, &request),
-        Resource::Metadata => metadata_document(call, service, &request),
+        Resource::Metadata => crate::http::metadata::answer(call, service, &request),
         Resource::Batch => Err(RequestError::new(Code::MethodNotAllowed, "$batch is asked with POST").allowing("POST")),
         Resource::EntitySet(segments) => {
             segments.first().map_or(Ok(()), |first| not_yet_known(call, service, &first.name))?;
@@ -63,18 +63,6 @@ fn validated(call: &Call, content_type: &str, body: impl Into<Bytes>) -> Result<
     respond::set(response.headers_mut(), header::ETAG, &etag);
     respond::set(response.headers_mut(), header::CACHE_CONTROL, "private, no-cache");
     Ok(response)
-}
-
-fn metadata_document(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
-    call.trace.set_statement("metadata");
-    let ranges = accepted(call.header("accept").as_deref());
-    let explicit = request.options.format.is_some();
-    // Some clients ask for `text/xml`, and proxies put JSON in front: XML is refused only where nothing like it is accepted.
-    if !explicit && !accepts(&ranges, "application", "xml") && !accepts(&ranges, "text", "xml") {
-        let message = "none of the accepted formats can be written: $metadata is application/xml";
-        return Err(RequestError::new(Code::NotAcceptable, message).about("Accept"));
-    }
-    validated(call, "application/xml;charset=utf-8", metadata::xml(&service.published.view)?)
 }
 
 /// How a read is to be answered, known once it is parsed.

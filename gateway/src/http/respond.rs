@@ -13,6 +13,13 @@ pub const ODATA_ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid"
 /// Which preferences were honoured.
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
+/// Says in which version an answer is, unless it has said so itself: `$metadata` has a version of its own.
+pub fn in_version(headers: &mut HeaderMap, version: Version) {
+    if !headers.contains_key(ODATA_VERSION) {
+        set(headers, ODATA_VERSION, version.as_str());
+    }
+}
+
 /// The name of a preference that had a prefix in 4.0, as a client of that version knows it.
 pub fn preference_name(name: &str, version: Version) -> String {
     match version {
