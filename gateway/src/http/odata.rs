@@ -6,29 +6,35 @@ use crate::http::negotiate::JsonFormat;
 use crate::http::nested::{self, RestLinks};
 use crate::http::part;
 use crate::http::profile::{self, Rows};
-use crate::http::respond::{self, PREFERENCE_APPLIED};
+use crate::http::respond;
 use crate::http::stream::{self, Chunk, Producer, Streaming};
 use crate::pipeline;
 use crate::telemetry::Trace;
 use arrow::array::{Array, StringArray};
 use axum::body::Body;
-use axum::http::{Response, StatusCode, header};
+use axum::http::{HeaderMap, Response, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use portico_engine::{Answer, EntityAnswer, EntityRead, Paging, Statement};
-use portico_odata::header::{OmitValues, Preferences, match_condition, matches, preferences};
+use portico_odata::header::{Handling, OmitValues, Preferences, match_condition, matches, preferences};
 use portico_odata::json::{JsonOptions, JsonWriter, context_url, entity_links};
 use portico_odata::profile::{Shown, published_read};
 use portico_odata::skiptoken::{QueryHash, SkipToken, next_link, query_hash};
 use portico_odata::syntax::{Request, Resource};
-use portico_odata::{BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, ReadKind, bind, metadata};
+use portico_odata::{BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, MatchCondition, ReadKind, bind, metadata};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
+
+/// What the HTTP library takes.
+const LONGEST_URL: usize = 65_534;
+/// Room for a continuation in a link.
+const TOKEN_ROOM: usize = 2_048;
 
 /// Answers a GET or HEAD.
 ///
 /// # Errors
 /// Any.
 pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, RequestError> {
-    let request = portico_odata::parse::request(&service.resource, call.target.query.as_deref())?;
+    let request = service.parse(call)?;
     match &request.resource {
         Resource::ServiceDocument => service_document(call, service, &request),
         Resource::Metadata => crate::http::metadata::answer(call, service, &request),
@@ -44,7 +50,18 @@ fn service_document(call: &Call, service: &Service, request: &Request) -> Result
     call.trace.set_statement("service document");
     let format = JsonFormat::negotiate(request.options.format.as_deref(), call.header("accept").as_deref())?;
     let body = metadata::service_document(&service.published.view, &service.root);
-    let mut response = respond::complete(StatusCode::OK, &format.content_type().replace("odata.streaming=true;", ""), body);
+    validated(call, &format.content_type().replace("odata.streaming=true;", ""), body)
+}
+
+/// A document with an ETag over its bytes, or 304 for a client that has it already.
+fn validated(call: &Call, content_type: &str, body: impl Into<Bytes>) -> Result<Response<Body>, RequestError> {
+    let body = body.into();
+    let etag = format!("\"{}\"", Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>());
+    let condition = match_condition("If-None-Match", call.header("if-none-match").as_deref())?;
+    let unchanged = matches(&condition, &etag);
+    let mut response =
+        if unchanged { respond::empty(StatusCode::NOT_MODIFIED) } else { respond::complete(StatusCode::OK, content_type, body) };
+    respond::set(response.headers_mut(), header::ETAG, &etag);
     respond::set(response.headers_mut(), header::CACHE_CONTROL, "private, no-cache");
     Ok(response)
 }
@@ -92,26 +109,30 @@ async fn entities(call: &Call, service: &Service, request: &Request) -> Result<R
     let headers = response.headers_mut();
     respond::set(headers, header::AGE, &call.context.journal.age().as_secs().to_string());
     respond::set(headers, header::CACHE_CONTROL, "private, no-cache");
-    let applied = applied(call, &wanted);
-    if !applied.is_empty() {
-        respond::set(headers, PREFERENCE_APPLIED, &applied.join(", "));
-    }
+    applied(call, &wanted, headers);
     Ok(response)
 }
 
-/// The preferences that were honoured. Clients infer what is not there from them: that a property that is left out is null.
-fn applied(call: &Call, wanted: &Wanted) -> Vec<String> {
-    let mut applied = Vec::new();
-    if wanted.preferences.max_page_size.is_some() && matches!(wanted.bound.kind, ReadKind::Collection | ReadKind::References) {
-        applied.push(format!("{}={}", respond::preference_name("maxpagesize", call.version), wanted.page_size));
+/// Says which preferences were honoured. Clients infer what is not there from them: that a property that is left out is null.
+fn applied(call: &Call, wanted: &Wanted, headers: &mut HeaderMap) {
+    let preferences = &wanted.preferences;
+    if preferences.max_page_size.is_some() && matches!(wanted.bound.kind, ReadKind::Collection | ReadKind::References) {
+        respond::applied(headers, &format!("{}={}", respond::preference_name("maxpagesize", call.version), wanted.page_size));
     }
     if matches!(wanted.bound.kind, ReadKind::Collection | ReadKind::Entity | ReadKind::Property) {
-        applied.extend(wanted.preferences.omit_values.map(|omitted| match omitted {
-            OmitValues::Nulls => "omit-values=nulls".to_owned(),
-            OmitValues::Defaults => "omit-values=defaults".to_owned(),
-        }));
+        match preferences.omit_values {
+            Some(OmitValues::Nulls) => respond::applied(headers, "omit-values=nulls"),
+            Some(OmitValues::Defaults) => respond::applied(headers, "omit-values=defaults"),
+            None => {}
+        }
+        if preferences.include_annotations.is_some() {
+            // Rows carry no annotations besides control information, which is not asked for in this way.
+            respond::applied(headers, &format!("{}=\"-*\"", respond::preference_name("include-annotations", call.version)));
+        }
     }
-    applied
+    if preferences.handling == Some(Handling::Strict) {
+        respond::applied(headers, "handling=strict");
+    }
 }
 
 /// Request → statement, and how it is to be answered.
@@ -211,6 +232,11 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityA
         links.add(&shape, &mut batch)?;
     }
     let etag = etag_of(&shape, &batch);
+    let expected = match_condition("If-Match", call.header("if-match").as_deref())?;
+    if expected != MatchCondition::Absent && !etag.as_ref().is_some_and(|etag| matches(&expected, etag)) {
+        let message = "the entity is not in the state that If-Match names";
+        return Err(RequestError::new(Code::PreconditionFailed, message).about("If-Match"));
+    }
     let condition = match_condition("If-None-Match", call.header("if-none-match").as_deref())?;
     let unchanged = etag.as_ref().is_some_and(|etag| matches(&condition, etag));
     let mut response = if unchanged {
@@ -252,6 +278,12 @@ async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer: Ent
     let (shape, count, rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
     let query = call.target.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
     let url = format!("{}{}{query}", call.root, call.target.path);
+    // A query that came in a body may be too long for a link, and then the rest could not be reached.
+    let most = call.gateway.config.gateway.http.max_url.min(LONGEST_URL);
+    if wanted.page_size > 0 && url.len().saturating_add(TOKEN_ROOM) > most {
+        let message = format!("the link to the next page would be longer than the {most} bytes of a URL: ask without maxpagesize");
+        return Err(RequestError::new(Code::UriTooLong, message));
+    }
     let continued = Continued {
         url,
         key: call.gateway.config.gateway.token_key.clone(),

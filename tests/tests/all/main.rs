@@ -23,6 +23,7 @@ mod paths;
 mod policy;
 mod prepared;
 mod profiles;
+mod protocol;
 mod source_files;
 mod streaming;
 mod tls;
