@@ -1,9 +1,13 @@
 //! Bound requests: names resolved to positions in the model, literals typed, operands promoted. OData semantics are kept as they
 //! are (null logic included); the engine lowers them to plans.
 
+mod expression;
+
+pub use expression::*;
+
 use crate::rows::ExpandForm;
 use crate::value_type::RowColumn;
-use portico_provider_api::{ScalarType, Value};
+use portico_provider_api::Value;
 
 /// A bound read.
 #[derive(Debug, Clone, PartialEq)]
@@ -173,181 +177,6 @@ pub struct BoundOrder {
     pub expr: BoundExpr,
     /// Descending.
     pub descending: bool,
-}
-
-/// Comparison operators. Two-valued: `null eq null` is true, `null gt 5` is false.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ComparisonOperator {
-    /// `eq`
-    Eq,
-    /// `ne`
-    Ne,
-    /// `lt`
-    Lt,
-    /// `le`
-    Le,
-    /// `gt`
-    Gt,
-    /// `ge`
-    Ge,
-}
-
-/// Arithmetic operators; null in, null out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ArithmeticOperator {
-    /// `add`
-    Add,
-    /// `sub`
-    Sub,
-    /// `mul`
-    Mul,
-    /// `div`: truncating for integers.
-    Div,
-    /// `divby`: never truncating.
-    DivBy,
-    /// `mod`
-    Mod,
-}
-
-/// The string, date and arithmetic functions. Null in, null out. Positions are 0-based.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ODataFunction {
-    /// `contains(text, text)`
-    Contains,
-    /// `startswith`
-    StartsWith,
-    /// `endswith`
-    EndsWith,
-    /// `length` -> int32
-    Length,
-    /// `indexof` -> int32, -1 when absent
-    IndexOf,
-    /// `substring(text, start[, length])`, 0-based
-    Substring,
-    /// `tolower`
-    ToLower,
-    /// `toupper`
-    ToUpper,
-    /// `trim`: all Unicode white space
-    Trim,
-    /// `concat`
-    Concat,
-    /// `year` -> int32
-    Year,
-    /// `month`
-    Month,
-    /// `day`
-    Day,
-    /// `hour`
-    Hour,
-    /// `minute`
-    Minute,
-    /// `second`
-    Second,
-    /// `fractionalseconds` -> decimal(7,6)
-    FractionalSeconds,
-    /// `date(timestamp)` -> date, in UTC
-    Date,
-    /// `time(timestamp)` -> time, in UTC
-    Time,
-    /// `now()` -> timestamptz; one instant per request
-    Now,
-    /// `round`: half away from zero
-    Round,
-    /// `floor`
-    Floor,
-    /// `ceiling`
-    Ceiling,
-}
-
-/// A typed expression over the columns of a row type.
-#[derive(Debug, Clone, PartialEq)]
-pub enum BoundExpr {
-    /// Column by position in the row type: see [`crate::RowType`].
-    Column(usize),
-    /// A constant, `Value::Null` included.
-    Literal(Value),
-    /// Comparison of operands of one type (the binder has promoted them).
-    Compare {
-        /// Operator.
-        op: ComparisonOperator,
-        /// Left.
-        left: Box<BoundExpr>,
-        /// Right.
-        right: Box<BoundExpr>,
-    },
-    /// `in`: two-valued; null is in a list that holds null.
-    In {
-        /// What is looked up.
-        expr: Box<BoundExpr>,
-        /// Candidates, of the same type.
-        list: Vec<Value>,
-    },
-    /// Three-valued `and`.
-    And(Box<BoundExpr>, Box<BoundExpr>),
-    /// Three-valued `or`.
-    Or(Box<BoundExpr>, Box<BoundExpr>),
-    /// Three-valued `not`.
-    Not(Box<BoundExpr>),
-    /// Arithmetic on operands of one type.
-    Arithmetic {
-        /// Operator.
-        op: ArithmeticOperator,
-        /// Left.
-        left: Box<BoundExpr>,
-        /// Right.
-        right: Box<BoundExpr>,
-        /// Result type.
-        scalar_type: ScalarType,
-    },
-    /// `-x`.
-    Negate(Box<BoundExpr>),
-    /// Numeric promotion.
-    Cast {
-        /// What is converted.
-        expr: Box<BoundExpr>,
-        /// To which type.
-        to: ScalarType,
-    },
-    /// A function call.
-    Call {
-        /// Function.
-        function: ODataFunction,
-        /// Arguments, checked and promoted.
-        arguments: Vec<BoundExpr>,
-        /// Result type.
-        scalar_type: ScalarType,
-    },
-}
-
-impl BoundExpr {
-    /// Appends the positions of the columns that it names.
-    pub fn columns(&self, into: &mut Vec<usize>) {
-        match self {
-            BoundExpr::Column(index) => into.push(*index),
-            BoundExpr::Literal(_) => {}
-            BoundExpr::Compare { left, right, .. }
-            | BoundExpr::And(left, right)
-            | BoundExpr::Or(left, right)
-            | BoundExpr::Arithmetic { left, right, .. } => {
-                left.columns(into);
-                right.columns(into);
-            }
-            BoundExpr::In { expr, .. } | BoundExpr::Not(expr) | BoundExpr::Negate(expr) | BoundExpr::Cast { expr, .. } => {
-                expr.columns(into)
-            }
-            BoundExpr::Call { arguments, .. } => arguments.iter().for_each(|argument| argument.columns(into)),
-        }
-    }
-
-    /// Both conditions.
-    #[must_use]
-    pub fn both(left: Option<BoundExpr>, right: Option<BoundExpr>) -> Option<BoundExpr> {
-        match (left, right) {
-            (Some(left), Some(right)) => Some(BoundExpr::And(Box::new(left), Box::new(right))),
-            (left, right) => left.or(right),
-        }
-    }
 }
 
 /// A bound write to one entity.

@@ -18,6 +18,7 @@ pub mod bind;
 pub mod body;
 pub mod bound;
 mod calendar;
+pub mod cast;
 mod duration;
 mod edm;
 pub mod error;
@@ -30,6 +31,7 @@ pub mod metadata;
 pub mod names;
 mod number;
 pub mod parse;
+mod pattern;
 pub mod profile;
 pub mod resolve;
 pub mod rows;
@@ -39,8 +41,8 @@ pub mod syntax;
 pub mod value_type;
 
 pub use bound::{
-    ArithmeticOperator, BoundComputed, BoundExpand, BoundExpr, BoundOrder, BoundQuery, BoundRead, BoundWrite, ComparisonOperator,
-    MatchCondition, ODataFunction, ReadKind, WriteAction,
+    ArithmeticOperator, BoundComputed, BoundExpand, BoundExpr, BoundOrder, BoundQuantifier, BoundQuery, BoundRead, BoundWrite,
+    ComparisonOperator, MatchCondition, Members, MembersOrigin, ODataFunction, ReadKind, WriteAction,
 };
 pub use error::{ODataError, ODataErrorKind};
 pub use rows::{EntityBatch, EntityShape, ExpandForm, ExpandShape, ExpandedRows, PropertyShape, ValueShape};

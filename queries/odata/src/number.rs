@@ -64,6 +64,24 @@ impl Number {
         i256::from_string(&format!("{sign}{}{}", self.digits, "0".repeat(zeros)))
     }
 
+    /// The unscaled digits of it with that many digits after the point, rounded half away from zero; `None` beyond 76 digits.
+    pub(crate) fn rounded(&self, scale: i8) -> Option<i256> {
+        if let Some(exact) = self.to_decimal(MAX_DIGITS as u8, scale) {
+            return Some(exact);
+        }
+        // So many of the digits are kept; the first that is not decides.
+        let kept = self.digits.len() as i64 + self.exponent + i64::from(scale);
+        if kept > MAX_DIGITS {
+            return None;
+        }
+        let Ok(kept) = usize::try_from(kept) else { return Some(i256::ZERO) };
+        let digits = self.digits.get(..kept).unwrap_or(&self.digits);
+        let up = self.digits.as_bytes().get(kept).is_some_and(|digit| *digit >= b'5');
+        let whole = if digits.is_empty() { i256::ZERO } else { i256::from_string(digits)? };
+        let whole = if up { whole.checked_add(i256::ONE)? } else { whole };
+        if self.negative { whole.checked_neg() } else { Some(whole) }
+    }
+
     /// It as an integer; `None` when it is none or does not fit.
     pub(crate) fn to_i64(&self) -> Option<i64> {
         self.to_decimal(19, 0).and_then(i256::to_i128).and_then(|value| i64::try_from(value).ok())

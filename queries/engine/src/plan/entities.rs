@@ -6,6 +6,7 @@ mod rows;
 
 use crate::error::EngineError;
 use crate::plan::key_set::KeySlot;
+use crate::plan::rows::Evaluator;
 use crate::policy::{Rights, TableRights, WriteRight};
 use crate::statement::EntityRead;
 use datafusion::execution::session_state::SessionState;
@@ -16,7 +17,7 @@ use portico_odata::{BoundQuery, EntityShape, ExpandForm, ReadKind};
 use portico_provider_api::{ScalarType, Value};
 use rows::Reach;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A plan for an OData read.
 pub(crate) struct EntityPlan {
@@ -138,6 +139,22 @@ impl EntityPlanner<'_> {
     /// # Errors
     /// `UnknownName`, `Invalid`.
     pub(crate) fn plan(&self, read: &EntityRead) -> Result<EntityPlan, EngineError> {
+        let mut position = read.paging.position.clone();
+        if !is_timed(&read.read.query) {
+            return self.planned(read, position);
+        }
+        // Rows are sorted by the time that has passed: every page is of the instant of the first, which the continuation holds.
+        let instant = match position.as_mut().map(Vec::pop) {
+            None => return self.planned(read, position),
+            Some(Some(Value::TimestampTz(micros))) => u64::try_from(micros).ok(),
+            Some(_) => None,
+        };
+        let since = instant.map(Duration::from_micros);
+        let since = since.ok_or_else(|| EngineError::Invalid("the continuation does not belong to this query".to_owned()))?;
+        EntityPlanner { now: UNIX_EPOCH + since, ..*self }.planned(read, position)
+    }
+
+    fn planned(&self, read: &EntityRead, position: Option<Vec<Value>>) -> Result<EntityPlan, EngineError> {
         let (query, kind) = (&read.read.query, read.read.kind);
         let mut via = Vec::new();
         let keys = query.via.as_ref().map(|step| self.via(step, &mut via)).transpose()?;
@@ -145,7 +162,7 @@ impl EntityPlanner<'_> {
         let restriction = Restriction {
             keys,
             page_size,
-            position: read.paging.position.clone(),
+            position,
             tagged: matches!(kind, ReadKind::Collection | ReadKind::Entity | ReadKind::Property),
             raw: kind == ReadKind::Media,
             nested: false,
@@ -154,6 +171,10 @@ impl EntityPlanner<'_> {
         let (root, shape) = self.level(query, &restriction)?;
         let must_exist = kind.is_single() && (query.key.is_some() || query.via.is_none());
         Ok(EntityPlan { kind, must_exist, via, root, count, page_size, shape })
+    }
+
+    fn evaluator(&self) -> Evaluator<'_> {
+        Evaluator { session: self.session, rights: self.rights, now: self.now }
     }
 
     fn rights_on(&self, table: &str) -> Result<&Arc<TableRights>, EngineError> {
@@ -175,7 +196,7 @@ impl EntityPlanner<'_> {
         let table = Arc::clone(&self.rights_on(&via.table)?.table);
         let relationship = self.relationship(&table, via.relationship)?;
         let query = BoundQuery { key: via.key.clone(), filter: via.filter.clone(), ..BoundQuery::of(&via.table, Vec::new()) };
-        let rows = self.rows(&query, &Restriction { keys, ..Restriction::default() })?;
+        let (rows, _) = self.rows(&query, &Restriction { keys, ..Restriction::default() })?;
         let (near, reach, key_types) = self.reach(relationship)?;
         let columns = near.iter().map(|own| rows.column(*own)).collect::<Result<Vec<_>, _>>()?;
         let plan = rows.builder.project(columns)?.build()?;
@@ -188,6 +209,11 @@ impl EntityPlanner<'_> {
         let alias = self.service.tables.iter().find(|(_, name)| **name == table.name).map(|(alias, _)| alias.clone());
         alias.unwrap_or_else(|| table.name.clone())
     }
+}
+
+/// Whether rows are sorted by something that depends on the instant of the request.
+fn is_timed(query: &BoundQuery) -> bool {
+    query.order_by.iter().any(|order| order.expr.uses_now())
 }
 
 /// Whether entities carry an ETag: only those that the caller may change need one, and it may cost the whole row.

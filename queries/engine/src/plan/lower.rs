@@ -4,29 +4,33 @@
 //! still evaluate it; where the value is observed, it is made two-valued.
 
 use crate::error::EngineError;
-use crate::plan::canonical_float;
 use crate::plan::checked::{self, Operation};
+use crate::plan::instants::{self, Instants};
+use crate::plan::rows::RowScope;
+use crate::plan::{canonical_float, convert, pattern, ranges};
 use crate::values::scalar_from_value;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{DFSchemaRef, ScalarValue};
 use datafusion::execution::FunctionRegistry;
 use datafusion::execution::session_state::SessionState;
-use datafusion::logical_expr::expr::InList;
+use datafusion::logical_expr::expr::{Case, InList};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, lit, when};
 use portico_odata::{ArithmeticOperator, BoundExpr, ComparisonOperator, ODataFunction};
-use portico_provider_api::Value;
+use portico_provider_api::{ScalarType, Value};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// White space that `trim` removes: every character with the Unicode property White_Space.
 const WHITE_SPACE: &str = "\t\n\u{b}\u{c}\r \u{85}\u{a0}\u{1680}\u{2000}\u{2001}\u{2002}\u{2003}\u{2004}\u{2005}\u{2006}\u{2007}\u{2008}\u{2009}\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}";
 
 /// Lowers expressions over the rows of a plan.
-pub struct Lowering<'a> {
+pub(crate) struct Lowering<'a> {
     /// Where functions come from.
     pub session: &'a SessionState,
-    /// What each position of the row type is; nothing for a column that the caller does not see.
-    pub columns: Vec<Option<Expr>>,
-    /// The schema that those expressions are over.
+    /// The rows in scope, innermost first, with what was joined to them.
+    pub scopes: Vec<RowScope>,
+    /// What lambdas, counts and values from elsewhere are.
+    pub known: Vec<(BoundExpr, Expr)>,
+    /// The schema that all those expressions are over.
     pub schema: DFSchemaRef,
     /// The one instant that `now()` stands for.
     pub now: SystemTime,
@@ -47,7 +51,10 @@ impl Lowering<'_> {
     /// As [`Lowering::truth`].
     pub fn value(&self, expression: &BoundExpr) -> Result<Expr, EngineError> {
         Ok(match expression {
-            BoundExpr::Column(index) => self.column(*index)?,
+            BoundExpr::Column(index) => self.column(0, &[], *index)?,
+            BoundExpr::Path { level, steps, column } => self.column(*level, steps, *column)?,
+            BoundExpr::RootPath { .. } | BoundExpr::Lambda { .. } | BoundExpr::Count(_) => self.known(expression)?,
+            BoundExpr::Case { branches, scalar_type } => self.case(branches, &scalar_type.arrow())?,
             BoundExpr::Literal(value) => lit(scalar_from_value(value)),
             BoundExpr::Compare { .. } | BoundExpr::In { .. } => {
                 let coalesce = self.function("coalesce")?;
@@ -65,12 +72,18 @@ impl Lowering<'_> {
                 if constant { checked::call(Operation::Negate, vec![inner]) } else { Expr::Negative(Box::new(inner)) }
             }
             BoundExpr::Cast { expr, to } => cast(self.value(expr)?, to.arrow()),
+            BoundExpr::Convert { expr, from, to } => convert::call(self.value(expr)?, from, to),
             BoundExpr::Call { function, arguments, scalar_type } => {
                 let arguments = arguments.iter().map(|argument| self.value(argument)).collect::<Result<Vec<_>, _>>()?;
                 let call = self.call(*function, arguments)?;
                 self.as_type(call, &scalar_type.arrow())?
             }
         })
+    }
+
+    /// The instant of the request.
+    pub fn now(&self) -> Expr {
+        lit(scalar_from_value(&Value::TimestampTz(micros(self.now))))
     }
 
     /// An expression that sorts as the OData expression does.
@@ -103,9 +116,27 @@ impl Lowering<'_> {
         Ok(binary(self.with_one_zero(left.clone())?, operator, self.with_one_zero(right.clone())?))
     }
 
-    fn column(&self, index: usize) -> Result<Expr, EngineError> {
-        let column = self.columns.get(index).cloned().flatten();
+    fn column(&self, level: usize, steps: &[usize], index: usize) -> Result<Expr, EngineError> {
+        let column = self.scopes.get(level).and_then(|scope| scope.column(steps, index));
         column.ok_or_else(|| EngineError::Internal("a bound column is not in its rows".to_owned()))
+    }
+
+    fn known(&self, expression: &BoundExpr) -> Result<Expr, EngineError> {
+        let known = self.known.iter().find(|(known, _)| known == expression).map(|(_, column)| column.clone());
+        known.ok_or_else(|| EngineError::Internal("a collection was not joined to its rows".to_owned()))
+    }
+
+    fn case(&self, branches: &[(BoundExpr, BoundExpr)], to: &DataType) -> Result<Expr, EngineError> {
+        let branches = branches.iter().map(|(condition, value)| {
+            let value = self.value(value)?;
+            Ok((Box::new(self.truth(condition)?), Box::new(self.as_type(value, to)?)))
+        });
+        Ok(Expr::Case(Case::new(None, branches.collect::<Result<Vec<_>, EngineError>>()?, None)))
+    }
+
+    fn scalar_type(&self, expression: &BoundExpr) -> Option<ScalarType> {
+        let value = self.value(expression).ok()?;
+        ScalarType::from_arrow(&value.get_type(&self.schema).ok()?)
     }
 
     fn function(&self, name: &str) -> Result<std::sync::Arc<datafusion::logical_expr::ScalarUDF>, EngineError> {
@@ -130,9 +161,15 @@ impl Lowering<'_> {
             BoundExpr::Literal(Value::Boolean(value)) => lit(*value != negated),
             BoundExpr::Literal(_)
             | BoundExpr::Column(_)
+            | BoundExpr::Path { .. }
+            | BoundExpr::RootPath { .. }
+            | BoundExpr::Lambda { .. }
+            | BoundExpr::Count(_)
+            | BoundExpr::Case { .. }
             | BoundExpr::Arithmetic { .. }
             | BoundExpr::Negate(_)
             | BoundExpr::Cast { .. }
+            | BoundExpr::Convert { .. }
             | BoundExpr::Call { .. } => {
                 let value = self.value(expression)?;
                 if negated { Expr::Not(Box::new(value)) } else { value }
@@ -146,6 +183,9 @@ impl Lowering<'_> {
 
     fn compare(&self, op: ComparisonOperator, left: &BoundExpr, right: &BoundExpr, negated: bool) -> Result<Expr, EngineError> {
         use ComparisonOperator::{Eq, Ge, Gt, Le, Lt, Ne};
+        if let Some(range) = ranges::of_comparison(op, left, right, &|expression| self.scalar_type(expression)) {
+            return self.polar(&range, negated);
+        }
         match (op, negated) {
             (Eq, false) | (Ne, true) => self.equal(left, right),
             (Ne, false) | (Eq, true) => self.not_equal(left, right),
@@ -184,17 +224,21 @@ impl Lowering<'_> {
         })
     }
 
+    /// `lt` and `gt` are false beside a null. `le` and `ge` are "or equal" as well, and null equals itself.
     fn ordered(&self, op: ComparisonOperator, left: &BoundExpr, right: &BoundExpr) -> Result<Expr, EngineError> {
-        if beside_null(left, right).is_some() {
-            return Ok(lit(false));
+        let or_equal = matches!(op, ComparisonOperator::Le | ComparisonOperator::Ge);
+        if let Some(other) = beside_null(left, right) {
+            return Ok(if or_equal { Expr::IsNull(Box::new(self.value(other)?)) } else { lit(false) });
         }
         let (a, b) = (self.value(left)?, self.value(right)?);
-        self.float_guarded(self.comparison(&a, sql_operator(op), &b)?, &[&a, &b])
+        let holds = self.float_guarded(self.comparison(&a, sql_operator(op), &b)?, &[&a, &b])?;
+        if or_equal && self.nullable(&a)? && self.nullable(&b)? { Ok(holds.or(a.is_null().and(b.is_null()))) } else { Ok(holds) }
     }
 
     fn not_ordered(&self, op: ComparisonOperator, left: &BoundExpr, right: &BoundExpr) -> Result<Expr, EngineError> {
-        if beside_null(left, right).is_some() {
-            return Ok(lit(true));
+        let or_equal = matches!(op, ComparisonOperator::Le | ComparisonOperator::Ge);
+        if let Some(other) = beside_null(left, right) {
+            return Ok(if or_equal { Expr::IsNotNull(Box::new(self.value(other)?)) } else { lit(true) });
         }
         let (a, b) = (self.value(left)?, self.value(right)?);
         if is_nan(&a) || is_nan(&b) {
@@ -207,18 +251,22 @@ impl Lowering<'_> {
             _ => Operator::Lt,
         };
         let mut holds = self.comparison(&a, inverse, &b)?;
-        for side in [&a, &b] {
-            if self.nullable(side)? {
-                holds = holds.or(side.clone().is_null());
-            }
-        }
         for nan in self.nan_tests(&[&a, &b])? {
             holds = holds.or(nan);
         }
-        Ok(holds)
+        Ok(match (self.nullable(&a)?, self.nullable(&b)?) {
+            (false, false) => holds,
+            (true, false) => holds.or(a.is_null()),
+            (false, true) => holds.or(b.is_null()),
+            (true, true) if or_equal => holds.or(a.clone().is_null().and(b.clone().is_not_null())).or(a.is_not_null().and(b.is_null())),
+            (true, true) => holds.or(a.is_null()).or(b.is_null()),
+        })
     }
 
     fn in_list(&self, expression: &BoundExpr, list: &[Value], negated: bool) -> Result<Expr, EngineError> {
+        if let Some(ranges) = ranges::of_list(expression, list, &|expression| self.scalar_type(expression)) {
+            return self.polar(&ranges, negated);
+        }
         let value = self.value(expression)?;
         if matches!(value.get_type(&self.schema)?, DataType::Float32 | DataType::Float64) {
             return self.floats_in_list(expression, list, negated);
@@ -341,10 +389,26 @@ impl Lowering<'_> {
             }
             ODataFunction::Date => cast(only(arguments)?, DataType::Date32),
             ODataFunction::Time => cast(only(arguments)?, DataType::Time64(TimeUnit::Microsecond)),
-            ODataFunction::Now => lit(scalar_from_value(&Value::TimestampTz(micros(self.now)))),
+            ODataFunction::Now => self.now(),
             ODataFunction::Round => self.function("round")?.call(arguments),
             ODataFunction::Floor => self.function("floor")?.call(arguments),
             ODataFunction::Ceiling => self.function("ceil")?.call(arguments),
+            ODataFunction::MatchesPattern => match arguments.pop() {
+                Some(Expr::Literal(ScalarValue::Utf8(Some(pattern)), _)) => pattern::call(only(arguments)?, &pattern)?,
+                // Without a pattern nothing is known.
+                _ => lit(ScalarValue::Boolean(None)),
+            },
+            ODataFunction::TotalOffsetMinutes => {
+                let instant = only(arguments)?;
+                when(instant.is_not_null(), lit(0_i32)).end()?
+            }
+            ODataFunction::TotalSeconds => instants::call(Instants::TotalSeconds, arguments),
+            ODataFunction::HasFlags => instants::call(Instants::HasFlags, arguments),
+            ODataFunction::ShiftInstant => instants::call(Instants::ShiftInstant, arguments),
+            ODataFunction::ShiftDate => instants::call(Instants::ShiftDate, arguments),
+            ODataFunction::Elapsed => instants::call(Instants::Elapsed, arguments),
+            ODataFunction::ElapsedDays => instants::call(Instants::ElapsedDays, arguments),
+            ODataFunction::WholeNumber => instants::call(Instants::WholeNumber, arguments),
         })
     }
 }

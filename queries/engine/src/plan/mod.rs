@@ -3,13 +3,19 @@
 
 pub mod canonical_float;
 pub mod checked;
+mod convert;
 pub mod entities;
 pub mod float_literals;
+mod instants;
 pub mod key_set;
 pub mod letter_case;
 pub mod lower;
+mod members;
 pub mod names;
 pub mod parameters;
+mod pattern;
+mod ranges;
+pub mod rows;
 pub mod seek;
 pub mod session;
 pub mod size;

@@ -16,7 +16,7 @@ use datafusion::logical_expr::{
 pub const RULE: &str = "@rule";
 
 /// Functions that have a value for every argument.
-const TOTAL: [&str; 13] = [
+const TOTAL: [&str; 17] = [
     "contains",
     "starts_with",
     "ends_with",
@@ -29,6 +29,10 @@ const TOTAL: [&str; 13] = [
     "isnan",
     "coalesce",
     "nullif",
+    "convert",
+    "has_flags",
+    "matches_pattern",
+    "total_seconds",
     RULE,
 ];
 

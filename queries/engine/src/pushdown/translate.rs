@@ -198,7 +198,20 @@ impl Translation<'_> {
             })
             .collect::<Option<Vec<_>>>()?;
         let otherwise = match &case.else_expr {
-            Some(otherwise) => Some(Box::new(self.expression(otherwise)?)),
+            Some(otherwise) => Some(self.expression(otherwise)?),
+            None => None,
+        };
+        // A GUID or document beside a text is text here, and of another type at a source.
+        let values: Vec<&Expr> = branches.iter().map(|(_, then)| then).chain(&otherwise).collect();
+        let typed = values.iter().find(|value| !matches!(value, Expr::Literal(_))).or(values.first())?;
+        let scalar_type = typed.scalar_type(self.columns)?;
+        let fits = |value: Expr| {
+            let value = retyped(value, scalar_type)?;
+            (value.scalar_type(self.columns)? == scalar_type).then_some(value)
+        };
+        let branches = branches.into_iter().map(|(when, then)| Some((when, fits(then)?))).collect::<Option<Vec<_>>>()?;
+        let otherwise = match otherwise {
+            Some(otherwise) => Some(Box::new(fits(otherwise)?)),
             None => None,
         };
         Some(Expr::Case { branches, otherwise })

@@ -2,26 +2,44 @@
 //! get into the databases as SQL text, on another way than the one under test.
 
 use crate::harness::{Incapable, context, principal, table};
+use crate::odata_reference::Related;
+use async_trait::async_trait;
 use portico_catalog::{ModelDefinition, ModelView, TableDefinition};
 use portico_engine::{Answer, Engine, EngineError, EngineSettings, EntityRead, Paging, Statement};
 use portico_odata::{BoundQuery, BoundRead, ODataError, bind, parse};
 use portico_provider_api::evaluate::cast_value;
 use portico_provider_api::value::Float;
-use portico_provider_api::{ConnectContext, QueryContext, ScalarType, Selection, Source, Value};
+use portico_provider_api::{
+    ConnectContext, NativeRequest, QueryContext, QueryStream, RemoteSchema, ScalarType, Selection, Source, SourceError, SourceQuery, Value,
+};
 use portico_provider_memory::{MemorySource, MemoryTable};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_postgres::{Client, NoTls};
 
 const SERVER: &str = "PORTICO_TEST_POSTGRES_URL";
-const TABLES: &str = r#"{
-  "Memory": { "source": "memory", "remote": "t" },
-  "Incapable": { "source": "incapable", "remote": "t" },
-  "Sqlite": { "source": "sqlite", "remote": "t" },
-  "Postgres": { "source": "postgres", "remote": "public.t" }
-}"#;
+/// Relationships of each kind's rows with each other, where the rows have the columns: along a key, back again, between rows that share a
+/// value, and to one of several rows that do.
+const RELATIONSHIPS: [(&str, &str, &str, bool); 4] =
+    [("Next", "Big", "Id", false), ("Previous", "Id", "Big", true), ("Peers", "M", "M", true), ("Fellow", "Code", "Code", false)];
+
+fn tables(columns: &[Column]) -> String {
+    let known = |name: &str| columns.iter().any(|column| column.name == name);
+    let table = |kind: &&str| {
+        let relationships = RELATIONSHIPS
+            .iter()
+            .filter(|(_, own, theirs, _)| known(own) && known(theirs))
+            .map(|(name, own, theirs, many)| format!(r#""{name}": {{ "to": "{kind}", "on": {{ "{own}": "{theirs}" }}, "many": {many} }}"#));
+        let relationships = relationships.collect::<Vec<_>>().join(", ");
+        let remote = if *kind == "Postgres" { "public.t" } else { "t" };
+        let source = kind.to_lowercase();
+        format!(r#""{kind}": {{ "source": "{source}", "remote": "{remote}", "relationships": {{ {relationships} }} }}"#)
+    };
+    format!("{{ {} }}", KINDS.iter().map(table).collect::<Vec<_>>().join(", "))
+}
+
 const ACCESS: &str = r#"{ "roles": { "all": { "Memory": {}, "Incapable": {}, "Sqlite": {}, "Postgres": {} } } }"#;
 
 /// The tables of the model; each holds the rows of [`World::rows`] of the same position.
@@ -39,6 +57,8 @@ pub struct World {
     pub view: Arc<ModelView>,
     pub memory: Arc<MemorySource>,
     service: String,
+    /// What the kinds were asked, in their own languages.
+    sent: Arc<Mutex<Vec<String>>>,
     columns: Vec<Column>,
     /// Which columns can be null.
     pub nullable: Vec<bool>,
@@ -46,6 +66,26 @@ pub struct World {
     pub rows: [Vec<Vec<Value>>; 4],
     file: tempfile::TempDir,
     database: Database,
+}
+
+/// A source whose requests are kept as its kind would send them.
+struct Observed {
+    inner: Arc<dyn Source>,
+    sent: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl Source for Observed {
+    async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
+        self.inner.remote_schema(wanted, context).await
+    }
+    async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
+        self.sent.lock().unwrap().extend(self.inner.describe(&query).into_iter().map(|native| native.text));
+        self.inner.query(query, context).await
+    }
+    fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
+        self.inner.describe(query)
+    }
 }
 
 /// A database of one's own at the test server.
@@ -123,11 +163,14 @@ impl World {
             ("postgres".to_owned(), post),
         ]
         .into();
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let observed = |inner: Arc<dyn Source>| Arc::new(Observed { inner, sent: Arc::clone(&sent) }) as Arc<dyn Source>;
+        let sources: BTreeMap<String, Arc<dyn Source>> = sources.into_iter().map(|(name, source)| (name, observed(source))).collect();
         let mut schemas = BTreeMap::new();
         for (name, source) in &sources {
             schemas.insert(name.clone(), source.remote_schema(&Selection::All, &QueryContext::default()).await.unwrap());
         }
-        let tables: indexmap::IndexMap<String, TableDefinition> = serde_json::from_str(TABLES).unwrap();
+        let tables: indexmap::IndexMap<String, TableDefinition> = serde_json::from_str(&tables(columns)).unwrap();
         let definition = ModelDefinition { sources: sources.keys().cloned().collect(), tables, ..ModelDefinition::default() };
         let engine = Engine::new(EngineSettings::default(), sources, serde_json::from_str(ACCESS).unwrap()).unwrap();
         let (model, _) = portico_catalog::build(&definition, &schemas, &|model, sql| engine.describe_view(model, sql)).unwrap();
@@ -140,7 +183,7 @@ impl World {
         let service = engine.model().unwrap().services.keys().next().unwrap().clone();
         let view = engine.view(&principal("all"), &service).unwrap();
         let nullable = columns.iter().map(|column| column.nullable).collect();
-        World { engine, view, memory, service, columns: columns.to_vec(), nullable, rows, file, database }
+        World { engine, view, memory, service, sent, columns: columns.to_vec(), nullable, rows, file, database }
     }
 
     /// Puts one more row into every kind.
@@ -166,6 +209,29 @@ impl World {
     pub fn bind(&self, kind: usize, options: &[(&str, &str)]) -> Result<BoundQuery, ODataError> {
         let encoded: Vec<String> = options.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
         bind::read(&parse::request(KINDS[kind], Some(&encoded.join("&")))?, &self.view).map(|read| read.query)
+    }
+
+    /// The rows of a kind, as expressions find them: with those that they are related to.
+    pub fn related(&self, kind: usize) -> Related<'_> {
+        let table = &self.view.tables[KINDS[kind]].table;
+        Related {
+            rows: &self.rows[kind],
+            types: self.columns.iter().map(|column| column.scalar_type).collect(),
+            links: table.relationships.iter().map(|relationship| relationship.on[0]).collect(),
+        }
+    }
+
+    /// What a kind is asked for the keys of a query, in its own language.
+    pub async fn asked(&self, query: BoundQuery) -> Vec<String> {
+        self.sent.lock().unwrap().clear();
+        self.keys(query, Paging::default()).await.unwrap();
+        std::mem::take(&mut *self.sent.lock().unwrap())
+    }
+
+    /// The keys that a query written by hand finds at PostgreSQL itself.
+    pub async fn by_hand(&self, sql: &str) -> Vec<i64> {
+        let rows = self.database.client.query(sql, &[]).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        rows.iter().map(|row| row.get(0)).collect()
     }
 
     /// The keys of the answer, in order, and where the next page begins.

@@ -37,6 +37,8 @@ const TEXTS: &[&str] = &[
     "note 1",
     "aa",
 ];
+const DURATIONS: &[&str] =
+    &["duration'PT0S'", "duration'P1D'", "duration'-P1D'", "duration'PT12H0.000001S'", "'P2DT1.25S'", "duration'-PT36H'", "duration'PT1S'"];
 const GUIDS: &[&str] = &[
     "00000000-0000-0000-0000-000000000000",
     "6f9619ff-8b86-d011-b42d-00c04fc964ff",
@@ -187,9 +189,10 @@ pub enum Class {
     Time,
     Moment,
     Guid,
+    Duration,
 }
 
-const CLASSES: [Class; 12] = [
+const CLASSES: [Class; 14] = [
     Class::Number,
     Class::Number,
     Class::Number,
@@ -201,15 +204,73 @@ const CLASSES: [Class; 12] = [
     Class::Date,
     Class::Time,
     Class::Moment,
+    Class::Moment,
     Class::Guid,
+    Class::Duration,
 ];
 
 /// Makes expressions as text.
 pub struct Writer<'a> {
     pub random: &'a mut Rng,
+    /// How many lambdas are around: their variables are `v1`, `v2`, …
+    inside: u8,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    pub fn new(random: &'a mut Rng) -> Writer<'a> {
+        Writer { random, inside: 0 }
+    }
+
+    /// The row that a name is to belong to: mostly the innermost, now and then one along a to-one relationship.
+    fn prefix(&mut self) -> String {
+        let inside = self.inside;
+        let mut prefix = match inside {
+            0 => (if self.one_in(12) { "$it/" } else { "" }).to_owned(),
+            inside => match self.random.u8(0..6) {
+                0 => String::new(),
+                1 => "$it/".to_owned(),
+                2 => format!("v{}/", self.random.u8(1..=inside)),
+                _ => format!("v{inside}/"),
+            },
+        };
+        while self.one_in(10) {
+            prefix += self.pick(&["Next/", "Next/", "Fellow/"]);
+        }
+        prefix
+    }
+
+    /// A condition on, or a number of, related rows.
+    fn collection(&mut self) -> String {
+        let prefix = self.prefix();
+        format!("{prefix}{}", self.pick(&["Previous", "Previous", "Peers"]))
+    }
+
+    fn lambda(&mut self) -> String {
+        let collection = self.collection();
+        let quantifier = self.pick(&["any", "any", "all"]);
+        if quantifier == "any" && self.one_in(5) {
+            return format!("{collection}/any()");
+        }
+        self.inside += 1;
+        let depth = if self.inside == 1 { 1 } else { 0 };
+        let condition = self.condition(depth);
+        let variable = self.inside;
+        self.inside -= 1;
+        format!("{collection}/{quantifier}(v{variable}:{condition})")
+    }
+
+    fn count(&mut self) -> String {
+        let collection = self.collection();
+        if self.one_in(2) {
+            return format!("{collection}/$count");
+        }
+        // Names without prefix are the members' there.
+        let inside = std::mem::replace(&mut self.inside, 0);
+        let condition = self.condition(0);
+        self.inside = inside;
+        format!("{collection}/$count($filter={condition})")
+    }
+
     fn pick<T: Copy>(&mut self, choices: &[T]) -> T {
         choices[self.random.usize(0..choices.len())]
     }
@@ -233,7 +294,18 @@ impl Writer<'_> {
                 _ => format!("({left} and {})", self.condition(depth - 1)),
             };
         }
-        match self.random.u8(0..16) {
+        match self.random.u8(0..18) {
+            16 | 17 if self.inside < 2 => self.lambda(),
+            15 if self.one_in(2) => {
+                let pattern = self.pick(&["^a", "b$", "\\d", "^\\W?$"]);
+                format!("matchesPattern({},'{pattern}')", self.operand(Class::Text, 1))
+            }
+            14 if self.one_in(2) => format!("{} has {}", self.pick(&["N", "Small", "M", "Big"]), self.pick(&["1", "5", "0", "M", "-1"])),
+            13 if self.one_in(2) => {
+                let moment = self.column(Class::Moment);
+                format!("year({moment}) {} {}", self.pick(&["eq", "ne", "lt", "le", "gt", "ge"]), self.pick(&["1969", "1970", "1", "9999"]))
+            }
+            12 if self.one_in(2) => format!("isof({},Edm.Int16)", self.operand(Class::Number, 1)),
             0 => self.pick(&["Flag", "Sure", "true", "false", "null"]).to_owned(),
             1 | 2 => {
                 let function = self.pick(&["contains", "startswith", "endswith"]);
@@ -254,11 +326,12 @@ impl Writer<'_> {
     }
 
     fn item(&mut self, class: Class) -> String {
-        if self.one_in(6) { self.column(class).to_owned() } else { self.constant(class) }
+        if self.one_in(6) { self.column(class) } else { self.constant(class) }
     }
 
-    fn column(&mut self, class: Class) -> &'static str {
-        match class {
+    fn column(&mut self, class: Class) -> String {
+        let prefix = self.prefix();
+        let name = match class {
             Class::Number => {
                 self.pick(&["Small", "N", "M", "Big", "Single", "Solid", "Ratio", "Share", "Amount", "Rate", "Id", "N", "Ratio", "Amount"])
             }
@@ -269,7 +342,9 @@ impl Writer<'_> {
             Class::Time => self.pick(&["Clock", "Opens"]),
             Class::Moment => self.pick(&["At", "Zoned", "Stamp"]),
             Class::Guid => self.pick(&["Uid", "Tag"]),
-        }
+            Class::Duration => return format!("({prefix}Zoned sub {prefix}Stamp)"),
+        };
+        format!("{prefix}{name}")
     }
 
     /// A literal, null now and then.
@@ -298,6 +373,7 @@ impl Writer<'_> {
             Class::Time => ScalarType::Time,
             Class::Moment => ScalarType::TimestampTz,
             Class::Guid => ScalarType::Guid,
+            Class::Duration => return self.pick(DURATIONS).to_owned(),
         };
         literal(&value(self.random, scalar_type))
     }
@@ -305,21 +381,47 @@ impl Writer<'_> {
     /// An expression of a class.
     pub fn operand(&mut self, class: Class, depth: u8) -> String {
         if depth == 0 || self.one_in(3) {
-            return if self.one_in(3) { self.constant(class) } else { self.column(class).to_owned() };
+            return if self.one_in(3) { self.constant(class) } else { self.column(class) };
         }
         match class {
             Class::Number => self.number(depth - 1),
             Class::Text => self.text(depth - 1),
             Class::Boolean => format!("({})", self.condition(1)),
-            Class::Date if self.one_in(2) => format!("date({})", self.column(Class::Moment)),
+            _ if self.one_in(8) => {
+                let (condition, value, otherwise) = (self.condition(0), self.operand(class, depth - 1), self.operand(class, depth - 1));
+                let last = if self.one_in(2) { format!(",true:{otherwise}") } else { String::new() };
+                format!("case({condition}:{value}{last})")
+            }
+            Class::Date => match self.random.u8(0..5) {
+                0 | 1 => format!("date({})", self.column(Class::Moment)),
+                2 => format!("cast({},Edm.Date)", self.column(Class::Moment)),
+                3 => format!("({} {} {})", self.column(Class::Date), self.pick(&["add", "sub"]), self.duration(0)),
+                _ => self.column(class),
+            },
             Class::Time if self.one_in(2) => format!("time({})", self.column(Class::Moment)),
-            Class::Moment if self.one_in(4) => "now()".to_owned(),
-            Class::Binary | Class::Date | Class::Time | Class::Moment | Class::Guid => self.column(class).to_owned(),
+            Class::Moment => match self.random.u8(0..6) {
+                0 => "now()".to_owned(),
+                1 => format!("cast({},'Edm.DateTimeOffset')", self.column(Class::Date)),
+                2 => self.pick(&["mindatetime()", "maxdatetime()"]).to_owned(),
+                3 | 4 => format!("({} {} {})", self.column(Class::Moment), self.pick(&["add", "sub"]), self.duration(0)),
+                _ => self.column(class),
+            },
+            Class::Duration => self.duration(depth - 1),
+            Class::Binary | Class::Time | Class::Guid => self.column(class),
         }
     }
 
     fn number(&mut self, depth: u8) -> String {
-        match self.random.u8(0..12) {
+        match self.random.u8(0..17) {
+            13 => format!("totalseconds({})", self.duration(1)),
+            14 => format!(
+                "cast({},{})",
+                self.operand(Class::Number, depth),
+                self.pick(&["Edm.Int16", "Edm.Int32", "Edm.Int64", "Edm.Double"])
+            ),
+            15 => format!("cast({},Edm.Int32)", self.operand(Class::Text, depth)),
+            16 => format!("totaloffsetminutes({})", self.column(Class::Moment)),
+            12 if self.inside < 2 => self.count(),
             0..=4 => {
                 let op = self.pick(&["add", "sub", "mul", "div", "divby", "mod"]);
                 format!("({} {op} {})", self.operand(Class::Number, depth), self.operand(Class::Number, depth))
@@ -339,7 +441,32 @@ impl Writer<'_> {
         }
     }
 
+    fn duration(&mut self, depth: u8) -> String {
+        match self.random.u8(0..8) {
+            0 => format!("({} sub {})", self.column(Class::Date), self.column(Class::Date)),
+            1 => format!("({} sub {})", self.column(Class::Moment), self.column(Class::Moment)),
+            2 if depth > 0 => format!("-({})", self.duration(depth - 1)),
+            3 if depth > 0 => format!("({} {} {})", self.duration(depth - 1), self.pick(&["add", "sub"]), self.duration(depth - 1)),
+            4 if depth > 0 => {
+                let (op, by) = (self.pick(&["mul", "div", "divby"]), self.pick(&["2", "3", "M", "1.5", "-0.5e0"]));
+                format!("({} {op} {by})", self.duration(depth - 1))
+            }
+            // Beside an operator only a literal with its prefix is known to be one.
+            _ => self.pick(&DURATIONS[..4]).to_owned(),
+        }
+    }
+
     fn text(&mut self, depth: u8) -> String {
+        if self.one_in(8) {
+            let class = self.pick(&[Class::Boolean, Class::Date, Class::Guid]);
+            let subject = match class {
+                Class::Boolean => self.column(class),
+                Class::Date => self.column(class),
+                _ if self.one_in(2) => format!("{}{}", self.prefix(), self.pick(&["N", "Small", "Big", "Id"])),
+                _ => self.column(class),
+            };
+            return format!("cast({subject},Edm.String)");
+        }
         let inner = self.operand(Class::Text, depth);
         match self.random.u8(0..8) {
             0..=2 => format!("{}({inner})", self.pick(&["tolower", "toupper", "trim"])),

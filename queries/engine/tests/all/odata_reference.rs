@@ -5,7 +5,7 @@
 //! to one, decimal quotients are cut off at the scale that the binder gave them, `divby` computes in doubles, a moment is in UTC, and
 //! `le` and `ge` with a null are false even when both sides are null.
 
-use portico_odata::{ArithmeticOperator, BoundExpr, ComparisonOperator, ODataFunction};
+use portico_odata::{ArithmeticOperator, BoundExpr, BoundQuantifier, ComparisonOperator, Members, MembersOrigin, ODataFunction, ValueType};
 use portico_provider_api::value::Float;
 use portico_provider_api::{ScalarType, Value};
 use std::cell::Cell;
@@ -20,9 +20,28 @@ pub const BEYOND: Fault = Fault("beyond the reference");
 
 type Outcome = Result<Value, Fault>;
 
+/// All rows, and what links them with each other.
+pub struct Related<'a> {
+    pub rows: &'a [Vec<Value>],
+    pub types: Vec<ScalarType>,
+    /// For each relationship the column on this side and the one that it equals on the other.
+    pub links: Vec<(usize, usize)>,
+}
+
+impl<'a> Related<'a> {
+    /// The rows that a relationship leads to, in the order of their keys. Null is linked to nothing.
+    fn members(&self, row: &[Value], relationship: usize) -> Vec<&'a [Value]> {
+        let (own, theirs) = self.links[relationship];
+        let linked = |other: &&Vec<Value>| !row[own].is_null() && equal(&row[own], &other[theirs]) == Ok(true);
+        self.rows.iter().filter(linked).map(Vec::as_slice).collect()
+    }
+}
+
 /// Evaluates over one row.
 pub struct Reference<'a> {
-    pub row: &'a [Value],
+    /// The row, then those around it.
+    pub scopes: Vec<&'a [Value]>,
+    pub related: &'a Related<'a>,
     /// Which columns can be null.
     pub nullable: &'a [bool],
     /// Microseconds since the epoch.
@@ -32,8 +51,54 @@ pub struct Reference<'a> {
 }
 
 impl<'a> Reference<'a> {
-    pub fn new(row: &'a [Value], nullable: &'a [bool], now: i64) -> Reference<'a> {
-        Reference { row, nullable, now, faulty: Cell::new(false) }
+    pub fn new(row: &'a [Value], related: &'a Related<'a>, nullable: &'a [bool], now: i64) -> Reference<'a> {
+        Reference { scopes: vec![row], related, nullable, now, faulty: Cell::new(false) }
+    }
+
+    /// The row that a path of to-one relationships leads to: of several the first.
+    fn reached(&self, level: usize, steps: &[usize]) -> Option<&'a [Value]> {
+        let start = self.scopes[level];
+        steps.iter().try_fold(start, |row, step| self.related.members(row, *step).first().copied())
+    }
+
+    fn column(&self, level: usize, steps: &[usize], column: usize) -> Value {
+        self.reached(level, steps).map_or(Value::Null(self.related.types[column]), |row| row[column].clone())
+    }
+
+    /// For every member whether a condition is true of it.
+    fn of_members(&self, members: &Members, condition: &dyn Fn(&Reference<'a>) -> Result<bool, Fault>) -> Vec<Result<bool, Fault>> {
+        let inside = |row: &'a [Value]| {
+            let scopes = std::iter::once(row).chain(self.scopes.iter().copied()).collect();
+            let inner = Reference { scopes, faulty: Cell::new(false), ..*self };
+            let outcome = match members.filter.as_deref().map(|filter| inner.keeps(filter)) {
+                Some(Ok(false)) => Ok(None),
+                Some(Err(fault)) => Err(fault),
+                Some(Ok(true)) | None => condition(&inner).map(Some),
+            };
+            self.faulty.set(self.faulty.get() | inner.faulty.get());
+            outcome
+        };
+        // A condition may be evaluated over rows that are no members; it only decides over those that are.
+        for row in self.related.rows {
+            let _ = inside(row);
+        }
+        let rows = match &members.origin {
+            MembersOrigin::Related { level, steps, relationship } => {
+                self.reached(*level, steps).map(|row| self.related.members(row, *relationship)).unwrap_or_default()
+            }
+            MembersOrigin::Table => self.related.rows.iter().map(Vec::as_slice).collect(),
+        };
+        rows.into_iter().filter_map(|row| inside(row).transpose()).collect()
+    }
+
+    fn lambda(&self, quantifier: BoundQuantifier, members: &Members, condition: Option<&BoundExpr>) -> Outcome {
+        let outcomes = self.of_members(members, &|inner| condition.map_or(Ok(true), |condition| inner.keeps(condition)));
+        let deciding = quantifier == BoundQuantifier::Any;
+        if outcomes.contains(&Ok(deciding)) {
+            return Ok(Value::Boolean(deciding));
+        }
+        outcomes.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok(Value::Boolean(!deciding))
     }
 
     pub fn value(&self, expression: &BoundExpr) -> Outcome {
@@ -72,7 +137,28 @@ impl<'a> Reference<'a> {
 
     fn evaluate(&self, expression: &BoundExpr) -> Outcome {
         match expression {
-            BoundExpr::Column(index) => Ok(self.row[*index].clone()),
+            BoundExpr::Column(index) => Ok(self.scopes[0][*index].clone()),
+            BoundExpr::Path { level, steps, column } => Ok(self.column(*level, steps, *column)),
+            BoundExpr::RootPath { key, steps, column, .. } => {
+                let Some(row) = self.related.rows.iter().find(|row| row[..1] == key[..]) else {
+                    return Ok(Value::Null(self.related.types[*column]));
+                };
+                let there = Reference { scopes: vec![row], faulty: Cell::new(false), ..*self };
+                Ok(there.column(0, steps, *column))
+            }
+            BoundExpr::Lambda { quantifier, members, condition } => self.lambda(*quantifier, members, condition.as_deref()),
+            BoundExpr::Count(members) => {
+                let counted = self.of_members(members, &|_| Ok(true)).into_iter().collect::<Result<Vec<_>, _>>()?;
+                Ok(Value::Int64(i64::try_from(counted.len()).unwrap()))
+            }
+            BoundExpr::Case { branches, scalar_type } => {
+                for (condition, value) in branches {
+                    if truth(&self.value(condition)?) == Some(true) {
+                        return self.value(value);
+                    }
+                }
+                Ok(Value::Null(*scalar_type))
+            }
             BoundExpr::Literal(value) => Ok(value.clone()),
             BoundExpr::Compare { op, left, right } => {
                 let expressions = [left, right];
@@ -85,8 +171,7 @@ impl<'a> Reference<'a> {
                     }
                 }
                 let [left, right] = sides;
-                let ordered = !matches!(op, ComparisonOperator::Eq | ComparisonOperator::Ne);
-                if ordered && (is_null(&left) || is_null(&right)) {
+                if matches!(op, ComparisonOperator::Lt | ComparisonOperator::Gt) && (is_null(&left) || is_null(&right)) {
                     return Ok(Value::Boolean(false));
                 }
                 Ok(Value::Boolean(compare(*op, &left?, &right?)?))
@@ -130,6 +215,7 @@ impl<'a> Reference<'a> {
                 }
             }
             BoundExpr::Cast { expr, to } => promote(&self.value(expr)?, *to),
+            BoundExpr::Convert { expr, from, to } => convert(&self.value(expr)?, from, to),
             BoundExpr::Call { function, arguments, scalar_type } => {
                 let arguments: Vec<Outcome> = arguments.iter().map(|argument| self.value(argument)).collect();
                 if arguments.iter().any(is_null) {
@@ -145,6 +231,9 @@ impl<'a> Reference<'a> {
     fn never_null(&self, expression: &BoundExpr) -> bool {
         match expression {
             BoundExpr::Column(index) => !self.nullable[*index],
+            BoundExpr::Lambda { .. } | BoundExpr::Count(_) => true,
+            BoundExpr::Path { steps, column, .. } => steps.is_empty() && !self.nullable[*column],
+            BoundExpr::RootPath { .. } | BoundExpr::Case { .. } | BoundExpr::Convert { .. } => false,
             BoundExpr::Literal(value) => !value.is_null(),
             BoundExpr::Compare { .. } | BoundExpr::In { .. } => true,
             BoundExpr::And(left, right) | BoundExpr::Or(left, right) | BoundExpr::Arithmetic { left, right, .. } => {
@@ -199,6 +288,8 @@ fn compare(op: ComparisonOperator, left: &Value, right: &Value) -> Result<bool, 
     match op {
         ComparisonOperator::Eq => return equal(left, right),
         ComparisonOperator::Ne => return Ok(!equal(left, right)?),
+        // "Greater than or equal": of nulls the second holds.
+        ComparisonOperator::Le | ComparisonOperator::Ge if left.is_null() && right.is_null() => return Ok(true),
         _ if left.is_null() || right.is_null() => return Ok(false),
         _ => {}
     }
@@ -401,6 +492,93 @@ fn call(function: ODataFunction, arguments: &[Value], to: ScalarType, now: i64) 
         ODataFunction::Time => Value::Time(clock(&arguments[0])),
         ODataFunction::Now => Value::TimestampTz(now),
         ODataFunction::Round | ODataFunction::Floor | ODataFunction::Ceiling => return to_whole(function, &arguments[0], to),
+        ODataFunction::MatchesPattern => Value::Boolean(matches(text(0), text(1))),
+        ODataFunction::TotalOffsetMinutes => Value::Int32(0),
+        ODataFunction::TotalSeconds => Value::Decimal { unscaled: exact(&arguments[0])?.0.into(), precision: 19, scale: 6 },
+        ODataFunction::HasFlags => Value::Boolean(exact(&arguments[0])?.0 & exact(&arguments[1])?.0 == exact(&arguments[1])?.0),
+        ODataFunction::ShiftInstant => {
+            let micros = clock_and_day(&arguments[0]) + exact(&arguments[1])?.0;
+            let micros = i64::try_from(micros).map_err(|_| Fault("an instant out of range"))?;
+            if to == ScalarType::Timestamp { Value::Timestamp(micros) } else { Value::TimestampTz(micros) }
+        }
+        ODataFunction::ShiftDate => {
+            let micros = i128::from(day(&arguments[0])) * i128::from(DAY) + exact(&arguments[1])?.0;
+            Value::Date(i32::try_from(micros.div_euclid(DAY.into())).map_err(|_| Fault("a date out of range"))?)
+        }
+        ODataFunction::Elapsed | ODataFunction::ElapsedDays => {
+            return integer(clock_and_day(&arguments[0]) - clock_and_day(&arguments[1]), ScalarType::Int64);
+        }
+        ODataFunction::WholeNumber => match &arguments[0] {
+            Value::Float64(number) if number.0.round().abs() < 9.2e18 => Value::Int64(number.0.round() as i64),
+            _ => return Err(Fault("a duration out of range")),
+        },
+    })
+}
+
+/// Microseconds since the epoch; of a date, of its beginning.
+fn clock_and_day(value: &Value) -> i128 {
+    match value {
+        Value::Date(days) => i128::from(*days) * i128::from(DAY),
+        Value::Timestamp(micros) | Value::TimestampTz(micros) => i128::from(*micros),
+        other => panic!("{other:?} is no moment"),
+    }
+}
+
+/// Only the patterns that the random expressions hold, as they are rewritten.
+fn matches(text: &str, pattern: &str) -> bool {
+    match pattern {
+        "^a" => text.starts_with('a'),
+        "b$" => text.ends_with('b'),
+        "[0-9]" => text.contains(|letter: char| letter.is_ascii_digit()),
+        "^[^A-Za-z0-9_]?$" => text.chars().count() < 2 && !text.contains(|letter: char| letter.is_ascii_alphanumeric() || letter == '_'),
+        other => panic!("the reference does not know the pattern {other}"),
+    }
+}
+
+/// The function `cast`, for the types that the random expressions cast between.
+fn convert(value: &Value, from: &ValueType, to: &ValueType) -> Outcome {
+    assert!(!matches!(from, ValueType::Enumeration(..)));
+    let (ValueType::Scalar(to), Value::Null(_)) = (to, value) else {
+        return Ok(converted(value, to.scalar())?.unwrap_or(Value::Null(to.scalar())));
+    };
+    Ok(Value::Null(*to))
+}
+
+fn converted(value: &Value, to: ScalarType) -> Result<Option<Value>, Fault> {
+    let float = match value {
+        Value::Float32(number) | Value::Float64(number) => Some(number.0),
+        _ => None,
+    };
+    Ok(match (value, to) {
+        (Value::Text(text), ScalarType::Int32) => {
+            let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+            let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            if plain { text.parse().ok().map(Value::Int32) } else { None }
+        }
+        (Value::Boolean(value), ScalarType::Text) => Some(Value::text(value.to_string())),
+        (Value::Int16(_) | Value::Int32(_) | Value::Int64(_), ScalarType::Text) => Some(Value::text(exact(value)?.0.to_string())),
+        (Value::Guid(text), ScalarType::Text) => Some(Value::text(text)),
+        (Value::Date(days), ScalarType::Text) => {
+            let (year, month, day) = civil((*days).into());
+            Some(Value::text(format!("{year:04}-{month:02}-{day:02}")))
+        }
+        (Value::Timestamp(_) | Value::TimestampTz(_), ScalarType::Date) => Some(Value::Date(i32::try_from(day(value)).unwrap())),
+        (Value::Date(_), ScalarType::TimestampTz) => Some(Value::TimestampTz(i64::try_from(clock_and_day(value)).unwrap())),
+        (_, ScalarType::Float64) => match float {
+            Some(number) => Some(Value::float64(number)),
+            None => Some(promote(value, to)?),
+        },
+        (_, ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64) => match float {
+            Some(number) if number.is_finite() && number.abs() < 1.0e30 => integer(number.round() as i128, to).ok(),
+            Some(_) => None,
+            None => {
+                let (digits, scale) = exact(value)?;
+                let divisor = 10_i128.pow(scale);
+                let away = if (digits % divisor).abs() * 2 >= divisor { digits.signum() } else { 0 };
+                integer(digits / divisor + away, to).ok()
+            }
+        },
+        _ => return Err(BEYOND),
     })
 }
 

@@ -13,7 +13,7 @@ use std::cmp::Ordering;
 
 /// A random `$orderby`: one to three keys, most of them columns with nulls and duplicates.
 fn random_order(random: &mut Rng) -> String {
-    let mut writer = Writer { random };
+    let mut writer = Writer::new(random);
     let keys: Vec<String> = (0..writer.random.usize(1..4))
         .map(|_| {
             let class = loop {

@@ -24,8 +24,8 @@ pub(super) fn compute(place: &Place<'_>, items: &[ComputeItem]) -> Result<(RowTy
             return Err(ODataError::bad_request(message).at(place.target("$compute"), Some(name.span.start)));
         }
         let scope = Place { rows: &rows, ..*place }.scope("$compute");
-        let (expr, scalar_type) = scope.scalar(&item.expr)?;
-        let column = RowColumn { path: vec![name.text.clone()], value_type: scalar_type.into(), nullable: true, dynamic: true };
+        let (expr, value_type) = scope.value(&item.expr)?;
+        let column = RowColumn { path: vec![name.text.clone()], value_type, nullable: true, dynamic: true };
         rows.columns.push(column.clone());
         computed.push(BoundComputed { expr, column });
     }

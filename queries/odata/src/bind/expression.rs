@@ -1,57 +1,23 @@
-//! Expressions: names resolved among the visible columns of one table, operands typed. OData's null logic stays as it is.
+//! Expressions: operators and calls, their operands typed. OData's null logic stays as it is.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use super::functions::{self, FUNCTIONS, NOT_BUILT};
+use super::member::Meaning;
 use super::promote::{self, Operand, coerce, common, meeting_type, unify};
-use super::{suggestion, table_columns};
-use crate::bound::{ArithmeticOperator, BoundExpr, ComparisonOperator};
+use super::scope::{Row, Scope};
+use super::{suggestion, temporal};
+use crate::bound::{ArithmeticOperator, BoundExpr, BoundQuantifier, ComparisonOperator, ODataFunction};
 use crate::error::ODataError;
-use crate::syntax::{
-    Alias, Argument, BinaryOperator, Expr, ExprKind, LiteralKind, LogicalOperator, PathStep, Quantifier, Span, StepKind, UnaryOperator,
-};
-use crate::value_type::RowType;
-use portico_catalog::TableView;
-use portico_provider_api::{ArithmeticOp, Expr as IrExpr, ScalarType, TableColumn};
-
-/// Where names of an expression are looked up.
-#[derive(Clone, Copy)]
-pub(super) struct Scope<'a> {
-    /// The table whose entities the rows are.
-    pub(super) table: &'a TableView,
-    /// The rows: what names stand for.
-    pub(super) rows: &'a RowType,
-    pub(super) aliases: &'a [Alias],
-    /// The option that the expression is in.
-    pub(super) target: &'a str,
-}
+use crate::syntax::{Argument, BinaryOperator, Expr, ExprKind, Literal, LiteralKind, LogicalOperator, Span, UnaryOperator};
+use crate::value_type::ValueType;
+use portico_provider_api::{ArithmeticOp, Expr as IrExpr, ScalarType, TableColumn, Value};
 
 impl Scope<'_> {
-    /// A predicate.
-    pub(super) fn predicate(&self, expr: &Expr) -> Result<BoundExpr, ODataError> {
-        let operand = self.operand(expr)?;
-        self.boolean(operand, expr, &format!("{} expects a condition", self.target))
-    }
-
-    /// Any expression with its type; the type of `null` is boolean.
-    pub(super) fn scalar(&self, expr: &Expr) -> Result<(BoundExpr, ScalarType), ODataError> {
-        let operand = self.operand(expr)?;
-        let scalar_type = operand.scalar_type.unwrap_or(ScalarType::Boolean);
-        Ok((operand.expr, scalar_type))
-    }
-
-    fn wrong(&self, span: Span, message: impl Into<String>) -> ODataError {
-        ODataError::bad_request(message).at(self.target, Some(span.start))
-    }
-
-    fn not_built(&self, span: Span, feature: impl std::fmt::Display) -> ODataError {
-        ODataError::not_implemented(feature).at(self.target, Some(span.start))
-    }
-
-    fn operand(&self, expr: &Expr) -> Result<Operand, ODataError> {
+    pub(super) fn operand(&self, expr: &Expr) -> Result<Operand, ODataError> {
         match &expr.kind {
             ExprKind::Literal(literal) => self.literal(literal, expr.span),
-            ExprKind::Alias(name) => self.alias(name, expr.span),
-            ExprKind::Path(steps) => self.path(steps),
+            ExprKind::Alias(name) => self.aliased(name, expr.span),
+            ExprKind::Path(steps) => self.path_value(steps),
             ExprKind::Call { name, arguments } => self.call(name, arguments, expr.span),
             ExprKind::Unary { op: UnaryOperator::Not, operand } => {
                 let bound = self.operand(operand)?;
@@ -62,19 +28,17 @@ impl Scope<'_> {
             ExprKind::Unary { op: UnaryOperator::Negate, operand } => self.negate(operand),
             ExprKind::Logical { op, operands } => self.logical(*op, operands),
             ExprKind::Binary { op, left, right } => self.binary(*op, left, right, expr.span),
-            ExprKind::Case(_) => Err(self.not_built(expr.span, "the function case")),
-            ExprKind::Array(_) | ExprKind::Object(_) | ExprKind::JsonText(_) => {
-                Err(self.not_built(expr.span, "a JSON array or object in an expression"))
-            }
+            ExprKind::Case(branches) => self.case(branches, expr.span),
+            ExprKind::JsonText(text) => self.literal(&Literal { kind: LiteralKind::Text, text: text.clone() }, expr.span),
+            ExprKind::Array(_) | ExprKind::Object(_) => Err(self.not_built(expr.span, "a JSON array or object in an expression")),
             ExprKind::List(_) => Err(self.wrong(expr.span, "a list in parentheses can only stand after 'in'")),
         }
     }
 
-    fn literal(&self, literal: &crate::syntax::Literal, span: Span) -> Result<Operand, ODataError> {
-        let unsupported = match literal.kind {
-            LiteralKind::Duration => Some("a duration"),
-            LiteralKind::Enumeration => Some("an enumeration value"),
-            LiteralKind::Geo => Some("a geographic value"),
+    fn literal(&self, literal: &Literal, span: Span) -> Result<Operand, ODataError> {
+        match literal.kind {
+            LiteralKind::Geo => Err(self.not_built(span, format!("a geographic value ({}) in an expression", promote::quoted(literal)))),
+            LiteralKind::Enumeration => self.enumeration_literal(literal, span),
             LiteralKind::Null
             | LiteralKind::Boolean
             | LiteralKind::Integer
@@ -85,96 +49,56 @@ impl Scope<'_> {
             | LiteralKind::Date
             | LiteralKind::TimeOfDay
             | LiteralKind::DateTimeOffset
-            | LiteralKind::Binary => None,
+            | LiteralKind::Binary
+            | LiteralKind::Duration => promote::literal(literal).map_err(|why| self.wrong(span, why)),
+        }
+    }
+
+    /// `Ns.Type'Member'`, of an enumeration that some visible column has.
+    fn enumeration_literal(&self, literal: &Literal, span: Span) -> Result<Operand, ODataError> {
+        let (name, text) = promote::enumeration_parts(literal);
+        let short = name.rsplit('.').next().unwrap_or(name);
+        let Some((enumeration, scalar_type)) = self.enumeration(short) else {
+            return Err(self.wrong(span, format!("there is no enumeration '{name}'")));
         };
-        if let Some(what) = unsupported {
-            return Err(self.not_built(span, format!("{what} ({}) in an expression", promote::quoted(literal))));
-        }
-        promote::literal(literal).map_err(|why| self.wrong(span, why))
+        let value = promote::member(text, &enumeration).map_err(|why| self.wrong(span, why))?;
+        let value_type = Some(ValueType::Enumeration(enumeration, scalar_type));
+        Ok(Operand { expr: BoundExpr::Literal(value), value_type, literal: Some(literal.clone()), text: promote::quoted(literal) })
     }
 
-    /// An alias stands for a literal; one that is not defined is null, as the specification has it.
-    fn alias(&self, name: &str, span: Span) -> Result<Operand, ODataError> {
-        let null = crate::syntax::Literal { kind: LiteralKind::Null, text: "null".to_owned() };
-        match self.aliases.iter().find(|alias| alias.name == name).map(|alias| &alias.value.kind) {
-            None => self.literal(&null, span),
-            Some(ExprKind::Literal(literal)) => self.literal(literal, span),
-            Some(_) => Err(self.not_built(span, format!("the parameter alias {name} for something other than a literal"))),
+    fn case(&self, branches: &[(Expr, Expr)], span: Span) -> Result<Operand, ODataError> {
+        let mut conditions = Vec::with_capacity(branches.len());
+        let mut values = Vec::with_capacity(branches.len());
+        for (condition, value) in branches {
+            conditions.push(self.boolean(self.operand(condition)?, condition, "case expects conditions before the colons")?);
+            values.push(self.operand(value)?);
         }
-    }
-
-    fn path(&self, steps: &[PathStep]) -> Result<Operand, ODataError> {
-        let Some(first) = steps.first() else { return Err(self.wrong(Span::default(), "an empty path")) };
-        for step in steps {
-            match &step.kind {
-                StepKind::Special(name) => return Err(self.not_built(step.span, format!("{name} in an expression"))),
-                StepKind::Count(_) => return Err(self.not_built(step.span, "$count with options in an expression")),
-                StepKind::Filter(_) => return Err(self.not_built(step.span, "$filter in an expression")),
-                StepKind::Annotation(_) => {
-                    return Err(self.not_built(step.span, "an annotation, or a path that begins with an alias,"));
-                }
-                StepKind::Key(_) => return Err(self.not_built(step.span, "a key in an expression")),
-                StepKind::Aggregate(_) => return Err(self.not_built(step.span, "aggregate in an expression")),
-                StepKind::Lambda { quantifier: Quantifier::Any, .. } => return Err(self.not_built(step.span, "the operator any")),
-                StepKind::Lambda { quantifier: Quantifier::All, .. } => return Err(self.not_built(step.span, "the operator all")),
-                StepKind::Call { name, .. } => return Err(self.not_built(step.span, format!("the call of '{name}' in a path"))),
-                StepKind::Name(name) if name.contains('.') => {
-                    return Err(self.not_built(step.span, format!("the type cast or qualified name '{name}'")));
-                }
-                StepKind::Name(_) => {}
-            }
-            // What the path begins with is judged before what is not built, so that a misspelt name is called one.
-            self.first_name(first)?;
+        let meeting = meeting_type(&values.iter().collect::<Vec<_>>()).map_err(|why| self.wrong(span, why))?;
+        let mut bound = Vec::with_capacity(branches.len());
+        for ((condition, value), (_, written)) in conditions.into_iter().zip(values).zip(branches) {
+            bound.push((condition, coerce(value, meeting.clone()).map_err(|why| self.wrong(written.span, why))?));
         }
-        let StepKind::Name(name) = &first.kind else { return Err(self.wrong(first.span, "a path begins with a name")) };
-        let shown = path_text(steps);
-        if self.table.relationship(name).is_some() {
-            return Err(self.not_built(first.span, format!("the navigation path '{shown}' in {}", self.target)));
-        }
-        let Some(column) = self.rows.position(&[name]) else { return Err(self.unknown(name, first.span)) };
-        if let Some(next) = steps.get(1) {
-            return Err(self.wrong(next.span, format!("'{name}' is a property without parts, so '{shown}' leads nowhere")));
-        }
-        let known = self.rows.columns.get(column).ok_or_else(|| self.unknown(name, first.span))?;
-        let scalar_type = known.value_type.scalar();
-        Ok(Operand::typed(BoundExpr::Column(column), scalar_type, name.clone()))
-    }
-
-    fn first_name(&self, first: &PathStep) -> Result<(), ODataError> {
-        match &first.kind {
-            StepKind::Name(name)
-                if !name.contains('.') && self.rows.position(&[name]).is_none() && self.table.relationship(name).is_none() =>
-            {
-                Err(self.unknown(name, first.span))
-            }
-            StepKind::Name(_)
-            | StepKind::Special(_)
-            | StepKind::Lambda { .. }
-            | StepKind::Call { .. }
-            | StepKind::Count(_)
-            | StepKind::Filter(_)
-            | StepKind::Annotation(_)
-            | StepKind::Key(_)
-            | StepKind::Aggregate(_) => Ok(()),
-        }
-    }
-
-    fn unknown(&self, name: &str, span: Span) -> ODataError {
-        let hint = suggestion(name, table_columns(self.table).chain(self.table.relationships.iter().map(|r| r.name.as_str())));
-        self.wrong(span, format!("'{}' has no property '{name}'{hint}", self.table.name))
+        let expr = BoundExpr::Case { branches: bound, scalar_type: meeting.scalar() };
+        Ok(Operand::typed(expr, meeting, "case(…)".to_owned()))
     }
 
     fn call(&self, name: &str, arguments: &[Argument], span: Span) -> Result<Operand, ODataError> {
         let lower = name.to_ascii_lowercase();
+        match lower.as_str() {
+            "cast" | "isof" => return self.conversion(lower == "cast", arguments, span),
+            "mindatetime" | "maxdatetime" if arguments.is_empty() => {
+                let (least, greatest) = (-62_135_596_800_000_000, 253_402_300_799_999_999);
+                let micros = if lower == "mindatetime" { least } else { greatest };
+                return Ok(Operand::typed(BoundExpr::Literal(Value::TimestampTz(micros)), ScalarType::TimestampTz, format!("{lower}()")));
+            }
+            _ => {}
+        }
         let Some((name, function, arity)) = FUNCTIONS.iter().find(|(known, ..)| *known == lower) else {
             if NOT_BUILT.contains(&lower.as_str()) {
                 return Err(self.not_built(span, format!("the function {name}")));
             }
-            let hint = if lower == "substringof" {
-                "; write contains(text, part)".to_owned()
-            } else {
-                suggestion(name, FUNCTIONS.iter().map(|(known, ..)| *known))
-            };
+            let hint =
+                if lower == "substringof" { "; write contains(text, part)".to_owned() } else { suggestion(name, super::function_names()) };
             return Err(self.wrong(span, format!("there is no function '{name}'{hint}")));
         };
         if let Some(argument) = arguments.iter().find(|argument| argument.name.is_some()) {
@@ -189,21 +113,27 @@ impl Scope<'_> {
         for argument in arguments {
             bound.push(self.comparable(self.operand(&argument.value)?, argument.value.span)?);
         }
-        let (expr, scalar_type) = functions::call(name, *function, bound).map_err(|why| self.wrong(span, why))?;
+        let (expr, scalar_type) =
+            functions::call(name, *function, bound).map_err(|why| match why.strip_prefix(functions::UNSUPPORTED) {
+                Some(what) => self.not_built(span, what),
+                None => self.wrong(span, why),
+            })?;
         Ok(Operand::typed(expr, scalar_type, format!("{name}(…)")))
     }
 
     /// Not a JSON document: how those compare is not settled.
     fn comparable(&self, operand: Operand, span: Span) -> Result<Operand, ODataError> {
-        match operand.scalar_type {
+        match operand.scalar_type() {
             Some(ScalarType::Json) => Err(self.not_built(span, format!("an expression over the JSON property '{}'", operand.text))),
             _ => Ok(operand),
         }
     }
 
-    fn boolean(&self, operand: Operand, expr: &Expr, hint: &str) -> Result<BoundExpr, ODataError> {
-        match operand.scalar_type {
-            None | Some(ScalarType::Boolean) => coerce(operand, ScalarType::Boolean).map_err(|why| self.wrong(expr.span, why)),
+    pub(super) fn boolean(&self, operand: Operand, expr: &Expr, hint: &str) -> Result<BoundExpr, ODataError> {
+        match operand.value_type {
+            None | Some(ValueType::Scalar(ScalarType::Boolean)) => {
+                coerce(operand, ScalarType::Boolean).map_err(|why| self.wrong(expr.span, why))
+            }
             Some(_) => Err(self.wrong(expr.span, format!("{} is not a condition; {hint}", operand.description()))),
         }
     }
@@ -223,11 +153,14 @@ impl Scope<'_> {
 
     fn negate(&self, inner: &Expr) -> Result<Operand, ODataError> {
         let operand = self.operand(inner)?;
-        match operand.scalar_type {
+        match &operand.value_type {
             None => Ok(operand),
-            Some(scalar_type) if scalar_type.is_numeric() => {
+            Some(ValueType::Duration) => {
+                Ok(Operand::typed(BoundExpr::Negate(Box::new(operand.expr)), ValueType::Duration, format!("-{}", operand.text)))
+            }
+            Some(ValueType::Scalar(scalar_type)) if scalar_type.is_numeric() => {
                 let text = format!("-{}", operand.text);
-                Ok(Operand::typed(BoundExpr::Negate(Box::new(operand.expr)), scalar_type, text))
+                Ok(Operand::typed(BoundExpr::Negate(Box::new(operand.expr)), *scalar_type, text))
             }
             Some(_) => Err(self.wrong(inner.span, format!("'-' expects a number, not {}", operand.description()))),
         }
@@ -236,7 +169,7 @@ impl Scope<'_> {
     fn binary(&self, op: BinaryOperator, left: &Expr, right: &Expr, span: Span) -> Result<Operand, ODataError> {
         use BinaryOperator as B;
         match op {
-            B::Has => Err(self.not_built(span, "the operator has")),
+            B::Has => self.has(left, right, span),
             B::In => self.list_membership(left, right),
             B::Eq => self.comparison(ComparisonOperator::Eq, left, right),
             B::Ne => self.comparison(ComparisonOperator::Ne, left, right),
@@ -254,44 +187,203 @@ impl Scope<'_> {
     }
 
     fn comparison(&self, op: ComparisonOperator, left: &Expr, right: &Expr) -> Result<Operand, ODataError> {
-        let (l, r) = (self.operand(left)?, self.operand(right)?);
-        let ordered = match op {
-            ComparisonOperator::Eq | ComparisonOperator::Ne => false,
-            ComparisonOperator::Lt | ComparisonOperator::Le | ComparisonOperator::Gt | ComparisonOperator::Ge => true,
+        let equality = matches!(op, ComparisonOperator::Eq | ComparisonOperator::Ne);
+        let span = left.span.to(right.span);
+        let (l, r) = match (self.meaning(left)?, self.meaning(right)?) {
+            (Meaning::Value(l), Meaning::Value(r)) => (l, r),
+            (l, r) if equality => return self.same(op == ComparisonOperator::Eq, l, r, span),
+            (l, r) => {
+                let structured = [l, r].into_iter().find_map(|side| match side {
+                    Meaning::Value(_) => None,
+                    Meaning::Row(_, text) => Some(text),
+                    Meaning::Complex(_, prefix) => Some(prefix.join("/")),
+                    Meaning::Members(collection) => Some(collection.text),
+                });
+                return Err(self.wrong(span, format!("'{}' has no order: only eq and ne apply", structured.unwrap_or_default())));
+            }
         };
         // `Document eq null` asks nothing of the document.
-        let null_test = !ordered && (l.scalar_type.is_none() || r.scalar_type.is_none());
+        let null_test = equality && (l.value_type.is_none() || r.value_type.is_none());
         let (l, r) = if null_test { (l, r) } else { (self.comparable(l, left.span)?, self.comparable(r, right.span)?) };
-        if ordered && let Some(bytes) = [&l, &r].into_iter().find(|operand| operand.scalar_type == Some(ScalarType::Binary)) {
-            return Err(self.wrong(left.span.to(right.span), format!("{} has no order: only eq and ne apply", bytes.description())));
+        if !equality && let Some(bytes) = [&l, &r].into_iter().find(|operand| operand.scalar_type() == Some(ScalarType::Binary)) {
+            return Err(self.wrong(span, format!("{} has no order: only eq and ne apply", bytes.description())));
         }
-        let (l, r, _) = unify(l, r).map_err(|why| self.wrong(left.span.to(right.span), why))?;
-        let expr = BoundExpr::Compare { op, left: Box::new(l), right: Box::new(r) };
+        let (mut l, mut r, value_type) = unify(l, r).map_err(|why| self.wrong(span, why))?;
+        if !equality && let ValueType::Enumeration(enumeration, _) = &value_type {
+            (l, r) = (promote::member_number(l, enumeration), promote::member_number(r, enumeration));
+        }
+        Ok(Operand::typed(BoundExpr::compare(op, l, r), ScalarType::Boolean, "the comparison".to_owned()))
+    }
+
+    /// `eq` and `ne` where at least one side is an entity or a property of several columns.
+    fn same(&self, equal: bool, left: Meaning<'_>, right: Meaning<'_>, span: Span) -> Result<Operand, ODataError> {
+        let eq = |left: BoundExpr, right: BoundExpr| BoundExpr::compare(ComparisonOperator::Eq, left, right);
+        let null = |scalar_type: ScalarType| BoundExpr::Literal(Value::Null(scalar_type));
+        let conditions = match (left, right) {
+            (Meaning::Row(row, _), Meaning::Value(value)) | (Meaning::Value(value), Meaning::Row(row, _)) if value.value_type.is_none() => {
+                // One key column tells whether there is a row: none of them is ever null.
+                key_of(&row).into_iter().take(1).map(|(column, scalar_type)| eq(row.column(column), null(scalar_type))).collect()
+            }
+            (Meaning::Row(left, l), Meaning::Row(right, r)) => {
+                let table = |row: &Row<'_>| row.table.map(|table| table.table.name.clone());
+                if table(&left) != table(&right) {
+                    return Err(self.wrong(span, format!("'{l}' and '{r}' are entities of different types")));
+                }
+                key_of(&left).into_iter().map(|(column, _)| eq(left.column(column), right.column(column))).collect()
+            }
+            (Meaning::Complex(row, prefix), Meaning::Value(value)) | (Meaning::Value(value), Meaning::Complex(row, prefix))
+                if value.value_type.is_none() =>
+            {
+                // It is null where all its parts are.
+                parts_of(&row, &prefix)
+                    .into_iter()
+                    .map(|(_, column, value_type)| eq(row.column(column), null(value_type.scalar())))
+                    .collect()
+            }
+            (Meaning::Complex(left, l), Meaning::Complex(right, r)) => {
+                let (ours, theirs) = (parts_of(&left, &l), parts_of(&right, &r));
+                let alike = ours.len() == theirs.len() && ours.iter().zip(&theirs).all(|(a, b)| a.0 == b.0 && a.2 == b.2);
+                if !alike {
+                    return Err(self.wrong(span, format!("'{}' and '{}' do not have the same parts", l.join("/"), r.join("/"))));
+                }
+                ours.iter().zip(&theirs).map(|(a, b)| eq(left.column(a.1), right.column(b.1))).collect()
+            }
+            (Meaning::Members(collection), _) | (_, Meaning::Members(collection)) => {
+                return Err(self.not_built(span, format!("the comparison of the collection '{}'", collection.text)));
+            }
+            (Meaning::Row(..) | Meaning::Complex(..) | Meaning::Value(_), _) => {
+                return Err(self.wrong(span, "an entity is compared with an entity or null, a complex property with its like or null"));
+            }
+        };
+        let all = balanced(LogicalOperator::And, conditions).ok_or_else(|| self.wrong(span, "there is nothing to compare by"))?;
+        let expr = if equal { all } else { BoundExpr::Not(Box::new(all)) };
         Ok(Operand::typed(expr, ScalarType::Boolean, "the comparison".to_owned()))
     }
 
     fn arithmetic(&self, op: ArithmeticOperator, written: BinaryOperator, left: &Expr, right: &Expr) -> Result<Operand, ODataError> {
         let span = left.span.to(right.span);
         let (l, r) = (self.operand(left)?, self.operand(right)?);
+        if temporal::concerns(&l, &r) {
+            return temporal::arithmetic(op, written, l, r).map_err(|why| self.wrong(span, why));
+        }
         for operand in [&l, &r] {
-            let Some(scalar_type) = operand.scalar_type.filter(|scalar_type| !scalar_type.is_numeric()) else { continue };
-            let dates = matches!(scalar_type, ScalarType::Date | ScalarType::Time | ScalarType::Timestamp | ScalarType::TimestampTz);
-            return Err(if dates && matches!(op, ArithmeticOperator::Add | ArithmeticOperator::Sub) {
-                self.not_built(span, format!("'{written}' on dates and times"))
-            } else {
-                self.wrong(span, format!("'{written}' expects numbers, not {}", operand.description()))
-            });
+            if operand.value_type.is_some() && !operand.scalar_type().is_some_and(ScalarType::is_numeric) {
+                return Err(self.wrong(span, format!("'{written}' expects numbers, not {}", operand.description())));
+            }
         }
         let (l, r, scalar_type) = arithmetic_operands(op, l, r).map_err(|why| self.wrong(span, why))?;
+        // What divides decimals exactly is the division of decimals, which their scales have been widened for.
+        let op =
+            if matches!(scalar_type, ScalarType::Decimal { .. }) && op == ArithmeticOperator::DivBy { ArithmeticOperator::Div } else { op };
         let expr = BoundExpr::Arithmetic { op, left: Box::new(l), right: Box::new(r), scalar_type };
         Ok(Operand::typed(expr, scalar_type, format!("(… {written} …)")))
     }
 
-    fn list_membership(&self, left: &Expr, right: &Expr) -> Result<Operand, ODataError> {
-        let ExprKind::List(items) = &right.kind else {
-            return Err(self.not_built(right.span, "'in' with something other than a list in parentheses"));
+    /// `has`: all flags on the right are set on the left, which is of a flags enumeration or an integer.
+    fn has(&self, left: &Expr, right: &Expr, span: Span) -> Result<Operand, ODataError> {
+        let (l, r) = (self.operand(left)?, self.operand(right)?);
+        let flags = |operand: &Operand| match &operand.value_type {
+            None | Some(ValueType::Scalar(ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64)) => true,
+            Some(ValueType::Enumeration(enumeration, _)) => enumeration.flags,
+            Some(ValueType::Scalar(_) | ValueType::Duration) => false,
         };
-        let Some(first) = items.first() else { return Err(self.wrong(right.span, "the list after 'in' is empty")) };
+        if !flags(&l) {
+            return Err(self.wrong(left.span, format!("'has' expects an enumeration of flags, not {}", l.description())));
+        }
+        let of_enumeration = matches!(l.value_type, Some(ValueType::Enumeration(..)));
+        if !flags(&r) && !(of_enumeration && r.literal.is_some()) {
+            return Err(self.wrong(right.span, format!("'has' expects flags, not {}", r.description())));
+        }
+        let (l, r, value_type) = unify(l, r).map_err(|why| self.wrong(span, why))?;
+        let wide = |expr: BoundExpr| match (&value_type.scalar(), expr) {
+            (ScalarType::Int64, expr) => expr,
+            (_, BoundExpr::Literal(Value::Int16(value))) => BoundExpr::Literal(Value::Int64(value.into())),
+            (_, BoundExpr::Literal(Value::Int32(value))) => BoundExpr::Literal(Value::Int64(value.into())),
+            (_, BoundExpr::Literal(value)) if value.is_null() => BoundExpr::Literal(Value::Null(ScalarType::Int64)),
+            (_, expr) => BoundExpr::Cast { expr: Box::new(expr), to: ScalarType::Int64 },
+        };
+        let arguments = vec![wide(l), wide(r)];
+        let expr = BoundExpr::Call { function: ODataFunction::HasFlags, arguments, scalar_type: ScalarType::Boolean };
+        Ok(Operand::typed(expr, ScalarType::Boolean, "the condition 'has'".to_owned()))
+    }
+
+    fn list_membership(&self, left: &Expr, right: &Expr) -> Result<Operand, ODataError> {
+        match &right.kind {
+            ExprKind::List(items) | ExprKind::Array(items) => match &left.kind {
+                ExprKind::Array(parts) => self.tuple_in(parts, items, left.span.to(right.span)),
+                ExprKind::Literal(_)
+                | ExprKind::Path(_)
+                | ExprKind::Call { .. }
+                | ExprKind::Unary { .. }
+                | ExprKind::Binary { .. }
+                | ExprKind::Logical { .. }
+                | ExprKind::List(_)
+                | ExprKind::Case(_)
+                | ExprKind::Object(_)
+                | ExprKind::JsonText(_)
+                | ExprKind::Alias(_) => self.in_items(left, items, right.span),
+            },
+            ExprKind::Alias(name) => match self.alias(name, right.span)? {
+                Some((value, _)) => self.list_membership(left, value),
+                None => Err(self.wrong(right.span, format!("the parameter alias {name} has no value, so nothing is in it"))),
+            },
+            ExprKind::Path(_) => self.in_collection(left, right),
+            ExprKind::Literal(_)
+            | ExprKind::Call { .. }
+            | ExprKind::Unary { .. }
+            | ExprKind::Binary { .. }
+            | ExprKind::Logical { .. }
+            | ExprKind::Case(_)
+            | ExprKind::Object(_)
+            | ExprKind::JsonText(_) => Err(self.wrong(right.span, "'in' expects a list in parentheses or a collection")),
+        }
+    }
+
+    /// `x in Nav/Property`: some member has that value.
+    fn in_collection(&self, left: &Expr, right: &Expr) -> Result<Operand, ODataError> {
+        let Meaning::Members(collection) = self.meaning(right)? else {
+            return Err(self.wrong(right.span, "'in' expects a list in parentheses or a collection"));
+        };
+        let inner = self.inside(None, collection.table);
+        let row = inner.innermost().ok_or_else(|| self.wrong(right.span, "there are no rows here"))?;
+        let condition = match (collection.property, inner.meaning(left)?) {
+            (Some(property), Meaning::Value(subject)) => {
+                let subject = inner.comparable(subject, left.span)?;
+                let value_type = row.rows.columns.get(property).map(|column| column.value_type.clone());
+                let member = Operand { expr: row.column(property), value_type, literal: None, text: collection.text.clone() };
+                let (l, r, _) = unify(subject, member).map_err(|why| self.wrong(left.span.to(right.span), why))?;
+                BoundExpr::compare(ComparisonOperator::Eq, l, r)
+            }
+            (None, subject @ Meaning::Row(..)) => {
+                inner.same(true, subject, Meaning::Row(row, collection.text.clone()), left.span.to(right.span))?.expr
+            }
+            (_, Meaning::Value(_) | Meaning::Row(..) | Meaning::Complex(..) | Meaning::Members(_)) => {
+                return Err(self.wrong(left.span.to(right.span), format!("this cannot be a member of '{}'", collection.text)));
+            }
+        };
+        let expr =
+            BoundExpr::Lambda { quantifier: BoundQuantifier::Any, members: collection.members, condition: Some(Box::new(condition)) };
+        Ok(Operand::typed(expr, ScalarType::Boolean, "the condition 'in'".to_owned()))
+    }
+
+    /// `[a,b] in [[1,2],[3,4]]`.
+    fn tuple_in(&self, parts: &[Expr], items: &[Expr], span: Span) -> Result<Operand, ODataError> {
+        let mut rows = Vec::with_capacity(items.len());
+        for item in items {
+            let ExprKind::Array(values) = &item.kind else { return Err(self.wrong(item.span, "an array is only in a list of arrays")) };
+            if values.len() != parts.len() {
+                return Err(self.wrong(item.span, format!("this array has {} values, not {}", values.len(), parts.len())));
+            }
+            let equalities = parts.iter().zip(values).map(|(part, value)| Ok(self.comparison(ComparisonOperator::Eq, part, value)?.expr));
+            let all = balanced(LogicalOperator::And, equalities.collect::<Result<Vec<_>, ODataError>>()?);
+            rows.push(all.ok_or_else(|| self.wrong(item.span, "this array is empty"))?);
+        }
+        let expr = balanced(LogicalOperator::Or, rows).ok_or_else(|| self.wrong(span, "the list after 'in' is empty"))?;
+        Ok(Operand::typed(expr, ScalarType::Boolean, "the condition 'in'".to_owned()))
+    }
+
+    fn in_items(&self, left: &Expr, items: &[Expr], list_span: Span) -> Result<Operand, ODataError> {
+        let Some(first) = items.first() else { return Err(self.wrong(list_span, "the list after 'in' is empty")) };
         let subject = self.comparable(self.operand(left)?, left.span)?;
         let mut candidates = Vec::with_capacity(items.len());
         for item in items {
@@ -300,42 +392,52 @@ impl Scope<'_> {
         let all: Vec<&Operand> = std::iter::once(&subject).chain(&candidates).collect();
         let span = left.span.to(first.span);
         let meeting = meeting_type(&all).map_err(|why| self.wrong(span, why))?;
-        let subject = coerce(subject, meeting).map_err(|why| self.wrong(left.span, why))?;
+        let subject = coerce(subject, meeting.clone()).map_err(|why| self.wrong(left.span, why))?;
         let (mut list, mut equalities) = (Vec::new(), Vec::new());
         for (candidate, item) in candidates.into_iter().zip(items) {
-            let candidate = coerce(candidate, meeting).map_err(|why| self.wrong(item.span, why))?;
+            let candidate = coerce(candidate, meeting.clone()).map_err(|why| self.wrong(item.span, why))?;
             if let BoundExpr::Literal(value) = candidate {
                 list.push(value);
             } else {
                 // What is not a constant cannot be in the list; `a in (b)` is `a eq b`, nulls included.
-                let (left, right) = (Box::new(subject.clone()), Box::new(candidate));
-                equalities.push(BoundExpr::Compare { op: ComparisonOperator::Eq, left, right });
+                equalities.push(BoundExpr::compare(ComparisonOperator::Eq, subject.clone(), candidate));
             }
         }
         if !list.is_empty() {
             equalities.insert(0, BoundExpr::In { expr: Box::new(subject), list });
         }
-        let expr = balanced(LogicalOperator::Or, equalities).ok_or_else(|| self.wrong(right.span, "the list after 'in' is empty"))?;
+        let expr = balanced(LogicalOperator::Or, equalities).ok_or_else(|| self.wrong(list_span, "the list after 'in' is empty"))?;
         Ok(Operand::typed(expr, ScalarType::Boolean, "the condition 'in'".to_owned()))
     }
+}
+
+/// The key columns of a row and their types.
+fn key_of(row: &Row<'_>) -> Vec<(usize, ScalarType)> {
+    let key = row.table.map(|table| table.table.key.as_slice()).unwrap_or_default();
+    key.iter().filter_map(|index| Some((*index, row.rows.columns.get(*index)?.value_type.scalar()))).collect()
+}
+
+/// The columns of a property of several: names after the prefix, positions, types.
+fn parts_of(row: &Row<'_>, prefix: &[String]) -> Vec<(Vec<String>, usize, ValueType)> {
+    let columns =
+        row.rows.columns.iter().enumerate().filter(|(_, column)| column.path.len() > prefix.len() && column.path.starts_with(prefix));
+    columns
+        .map(|(index, column)| (column.path.get(prefix.len()..).unwrap_or_default().to_vec(), index, column.value_type.clone()))
+        .collect()
 }
 
 /// Operands of arithmetic and the type of its result. Decimals keep their own precisions and scales, as the IR has it.
 fn arithmetic_operands(op: ArithmeticOperator, left: Operand, right: Operand) -> Result<(BoundExpr, BoundExpr, ScalarType), String> {
     let ir = match op {
-        // `divby` never truncates and yields infinities for division by zero: that is what doubles do.
-        ArithmeticOperator::DivBy => {
-            let to = ScalarType::Float64;
-            return Ok((coerce(left, to)?, coerce(right, to)?, to));
-        }
+        ArithmeticOperator::DivBy => return division(left, right),
         ArithmeticOperator::Add => ArithmeticOp::Add,
         ArithmeticOperator::Sub => ArithmeticOp::Subtract,
         ArithmeticOperator::Mul => ArithmeticOp::Multiply,
         ArithmeticOperator::Div => ArithmeticOp::Divide,
         ArithmeticOperator::Mod => ArithmeticOp::Modulo,
     };
-    let fallback = right.scalar_type.or(left.scalar_type).unwrap_or(ScalarType::Int32);
-    let (l, r) = (left.scalar_type.unwrap_or(fallback), right.scalar_type.unwrap_or(fallback));
+    let fallback = right.scalar_type().or(left.scalar_type()).unwrap_or(ScalarType::Int32);
+    let (l, r) = (left.scalar_type().unwrap_or(fallback), right.scalar_type().unwrap_or(fallback));
     // Two small integers would overflow soon; the specification allows to compute in a wider type.
     let meeting = match common(l, r) {
         Some(ScalarType::Int16) => ScalarType::Int32,
@@ -356,6 +458,30 @@ fn arithmetic_operands(op: ArithmeticOperator, left: Operand, right: Operand) ->
     Ok((coerce(left, l)?, coerce(right, r)?, result))
 }
 
+/// Operands of `divby`, which never truncates. By a constant other than zero it is exact, with more digits after the point than the
+/// operands have; otherwise it is a division of doubles, because only they have the infinities that a division by zero yields.
+fn division(left: Operand, right: Operand) -> Result<(BoundExpr, BoundExpr, ScalarType), String> {
+    let not_zero = match &right.expr {
+        BoundExpr::Literal(Value::Int32(value)) => *value != 0,
+        BoundExpr::Literal(Value::Int64(value)) => *value != 0,
+        BoundExpr::Literal(Value::Decimal { unscaled, .. }) => unscaled.to_i128() != Some(0),
+        _ => false,
+    };
+    let extents = (left.scalar_type().and_then(promote::decimal_extent), right.scalar_type().and_then(promote::decimal_extent));
+    let (Some((p1, s1)), Some((p2, s2)), true) = (extents.0, extents.1, not_zero) else {
+        let to = ScalarType::Float64;
+        return Ok((coerce(left, to)?, coerce(right, to)?, to));
+    };
+    // The result has the left scale and four digits more, and all of it 38 digits at most.
+    let extra = (34 - p1 - s2).clamp(0, 12);
+    let decimal = |precision: i16, scale: i16| ScalarType::Decimal { precision: precision as u8, scale: scale as i8 };
+    let (l, r) = (decimal(p1 + extra, s1 + extra), decimal(p2, s2));
+    let columns = [TableColumn::computed("left", l, true), TableColumn::computed("right", r, true)];
+    let sample = IrExpr::Arithmetic { op: ArithmeticOp::Divide, left: Box::new(IrExpr::Column(0)), right: Box::new(IrExpr::Column(1)) };
+    let result = sample.scalar_type(&columns).ok_or_else(|| "the operands do not go together".to_owned())?;
+    Ok((coerce(left, l)?, coerce(right, r)?, result))
+}
+
 /// A chain as a tree of least height: what recurses over it stays shallow however long the chain is.
 fn balanced(op: LogicalOperator, mut operands: Vec<BoundExpr>) -> Option<BoundExpr> {
     while operands.len() > 1 {
@@ -371,8 +497,4 @@ fn balanced(op: LogicalOperator, mut operands: Vec<BoundExpr>) -> Option<BoundEx
         operands = paired;
     }
     operands.pop()
-}
-
-fn path_text(steps: &[PathStep]) -> String {
-    steps.iter().map(|step| step.kind.shown()).collect::<Vec<_>>().join("/")
 }

@@ -2,17 +2,21 @@
 //! neither in answers nor in suggestions.
 
 mod compute;
+mod conversion;
 mod expand;
 mod expression;
 mod functions;
 mod key;
+mod member;
 mod options;
 mod path;
 mod promote;
 mod property;
 mod restrict;
+mod scope;
 mod search;
 mod select;
+mod temporal;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -135,5 +139,5 @@ fn not_found(message: impl Into<String>, position: usize) -> ODataError {
 
 /// Names of the functions that expressions may use.
 pub(crate) fn function_names() -> impl Iterator<Item = &'static str> {
-    functions::FUNCTIONS.iter().map(|(name, ..)| *name)
+    functions::FUNCTIONS.iter().map(|(name, ..)| *name).chain(functions::OTHERS)
 }

@@ -1,7 +1,7 @@
 //! Query options: which apply where, and what they say of one table.
 
-use super::expression::Scope;
 use super::path::Target;
+use super::scope::Scope;
 use super::{compute, expand, plain_query, restrict, search, select};
 use crate::bound::{BoundExpr, BoundOrder, BoundQuery, ReadKind};
 use crate::error::ODataError;
@@ -32,7 +32,8 @@ impl<'a> Place<'a> {
     }
 
     pub(super) fn scope(&self, option: &'static str) -> Scope<'a> {
-        Scope { table: self.table, rows: self.rows, aliases: self.aliases, target: self.target(option) }
+        let scope = Scope::new(self.view, Some(self.table), self.rows, self.aliases, self.target(option));
+        if self.nested_in.is_some() { scope.without_it() } else { scope }
     }
 }
 
@@ -82,7 +83,8 @@ pub(super) fn query(place: &Place<'_>, options: &Options) -> Result<BoundQuery, 
     let (rows, computed) = compute::compute(place, options.compute.as_deref().unwrap_or_default())?;
     query.compute = computed;
     let place = &Place { rows: &rows, ..*place };
-    let found = options.search.as_ref().map(|search| search::search(place, search)).transpose()?;
+    let found =
+        options.search.as_ref().map(|search| search::search(place.view, place.table, place.target("$search"), search)).transpose()?;
     let filter = options.filter.as_ref().map(|filter| place.scope("$filter").predicate(filter)).transpose()?;
     query.select = select::everything(place);
     if let Some(items) = &options.select {
@@ -108,13 +110,13 @@ fn order_by(place: &Place<'_>, items: &[OrderItem]) -> Result<Vec<BoundOrder>, O
     let mut bound = Vec::with_capacity(items.len());
     for item in items {
         let at = Some(item.expr.span.start);
-        let (expr, scalar_type) = scope.scalar(&item.expr)?;
-        match scalar_type {
+        let (expr, value_type) = scope.value(&item.expr)?;
+        match value_type.scalar() {
             ScalarType::Binary => {
                 return Err(ODataError::bad_request("$orderby: values of type Edm.Binary have no order").at(scope.target, at));
             }
             ScalarType::Json => return Err(ODataError::not_implemented("$orderby over a JSON property").at(scope.target, at)),
-            _ => bound.push(BoundOrder { expr, descending: item.descending }),
+            _ => bound.push(BoundOrder { expr: scope.order(expr, &value_type), descending: item.descending }),
         }
     }
     Ok(bound)

@@ -1,9 +1,9 @@
 //! Resource paths: which table, which row, along which relationships, which part of it. Followed step by step; what a step may be
 //! depends on whether the path has come to several entities, to one, or to a property of one.
 
-use super::expression::Scope;
 use super::key::{bind_key, segment_key};
 use super::property::{self, Property, Qualified};
+use super::scope::Scope;
 use super::{not_found, suggestion};
 use crate::bound::{BoundExpr, ReadKind, Via};
 use crate::error::{ODataError, ODataErrorKind};
@@ -190,7 +190,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         let condition = segment.key.as_ref().and_then(|key| key.parts.first());
         let condition = condition.ok_or_else(|| not_found("$filter takes a condition in parentheses", segment.span.start))?;
         let rows = RowType::of_table(self.target.table);
-        let scope = Scope { table: self.target.table, rows: &rows, aliases: self.aliases, target: "path" };
+        let scope = Scope::new(self.view, Some(self.target.table), &rows, self.aliases, "path");
         let condition = scope.predicate(self.behind(&condition.value))?;
         super::restrict::filterable(self.target.table, &condition).map_err(|error| error.at("path", Some(segment.span.start)))?;
         self.restrict(condition);

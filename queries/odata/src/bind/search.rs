@@ -1,18 +1,16 @@
 //! `$search`, lowered to a condition: a term is found when one of the table's searchable columns contains it. It must not know how the
 //! condition is evaluated.
 
-use super::options::Place;
 use crate::bound::{BoundExpr, ComparisonOperator, ODataFunction};
 use crate::error::{ODataError, ODataErrorKind};
 use crate::syntax::{Search, SearchKind};
-use portico_catalog::Profile;
+use portico_catalog::{ModelView, Profile, TableView};
 use portico_provider_api::{ScalarType, Value};
 
 /// Binds a search over a table's searchable columns.
 ///
 /// Letter case does not matter, except to Salesforce, whose searches are one phrase that does observe it.
-pub(super) fn search(place: &Place<'_>, search: &Search) -> Result<BoundExpr, ODataError> {
-    let table = place.table;
+pub(super) fn search(view: &ModelView, table: &TableView, target: &str, search: &Search) -> Result<BoundExpr, ODataError> {
     let looked_into = |index: &usize| {
         let column = table.table.columns.get(*index)?;
         (column.searchable && column.scalar_type == ScalarType::Text).then_some(*index)
@@ -20,12 +18,12 @@ pub(super) fn search(place: &Place<'_>, search: &Search) -> Result<BoundExpr, OD
     let columns: Vec<usize> = table.columns.iter().filter_map(looked_into).collect();
     if columns.is_empty() {
         let message = format!("$search: nothing of '{}' is searchable", table.name);
-        return Err(ODataError::new(ODataErrorKind::NotImplemented, message).at(place.target("$search"), Some(search.span.start)));
+        return Err(ODataError::new(ODataErrorKind::NotImplemented, message).at(target, Some(search.span.start)));
     }
-    let terms = Terms { columns, exact_case: place.view.profile == Profile::Salesforce };
-    terms.condition(&search.kind, false).ok_or_else(|| {
-        ODataError::bad_request("$search: there is nothing to look for").at(place.target("$search"), Some(search.span.start))
-    })
+    let terms = Terms { columns, exact_case: view.profile == Profile::Salesforce };
+    terms
+        .condition(&search.kind, false)
+        .ok_or_else(|| ODataError::bad_request("$search: there is nothing to look for").at(target, Some(search.span.start)))
 }
 
 struct Terms {

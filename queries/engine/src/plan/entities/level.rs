@@ -1,10 +1,9 @@
 //! One level of a read: its rows in order and cut to the page, the columns that are fetched, its shape, and the levels below it.
 
-use super::rows::Rows;
 use super::{EntityChild, EntityNode, EntityPlanner, EtagColumns, Restriction, has_etag};
 use crate::error::EngineError;
 use crate::plan::key_set::KeySlot;
-use crate::plan::lower::Lowering;
+use crate::plan::rows::Rows;
 use crate::plan::seek::{self, OrderKey};
 use crate::plan::tables::etag_columns;
 use crate::policy::TableRights;
@@ -45,7 +44,8 @@ impl EntityPlanner<'_> {
         let table = Arc::clone(&rights.table);
         let relationships: Vec<&Relationship> =
             query.expand.iter().map(|expand| self.relationship(&table, expand.relationship)).collect::<Result<_, _>>()?;
-        let mut rows = self.rows(query, restriction)?;
+        let (rows, slot) = self.rows(query, restriction)?;
+        let mut rows = rows.prepare(&self.evaluator(), query.order_by.iter().map(|order| &order.expr))?;
         let keys = self.order(query, &table, &rows, restriction)?;
         if let Some(position) = &restriction.position {
             let condition = seek::after(&keys, position, rows.builder.schema())?;
@@ -60,10 +60,14 @@ impl EntityPlanner<'_> {
         }
         let typed = is_typed(&rights);
         let mut output = self.output(query, &rights, &rows, &relationships, restriction)?;
-        let slot = rows.slot.iter().enumerate().map(|(number, expr)| output.place(expr, || format!("@slot{number}"))).collect();
+        let slot = slot.iter().enumerate().map(|(number, expr)| output.place(expr, || format!("@slot{number}"))).collect();
         let mut position_columns = Vec::new();
         if restriction.page_size > 0 {
             position_columns = keys.iter().enumerate().map(|(number, key)| output.place(&key.expr, || format!("@order{number}"))).collect();
+            if super::is_timed(query) {
+                let now = rows.lowering(&self.evaluator()).now();
+                position_columns.push(output.place(&now, || "@now".to_owned()));
+            }
         }
         let etag = etag(&table, restriction.tagged && has_etag(&rights), &rows, &mut output)?;
         let etag_position = etag.as_ref().map(|_| output.exprs.len());
@@ -125,7 +129,7 @@ impl EntityPlanner<'_> {
         rows: &Rows,
         restriction: &Restriction,
     ) -> Result<Vec<OrderKey>, EngineError> {
-        let lowering: Lowering<'_> = self.lowering(rows);
+        let lowering = rows.lowering(&self.evaluator());
         let mut keys = Vec::new();
         for order in &query.order_by {
             let expr = lowering.sort_key(&order.expr)?;
