@@ -192,6 +192,9 @@ fn what_is_widened_compares_with_what_clients_send() {
         ),
         ("Types?$filter=Small add 1 gt 2", "Types?$filter=Small add 1 gt 2"),
         ("Lines?$filter=State eq null", "Lines?$filter=State eq null"),
+        ("Lines?$filter=State eq 9", "Lines?$filter=false"),
+        ("Lines?$filter=State ne 9", "Lines?$filter=true"),
+        ("Lines?$filter=State in (8,9)", "Lines?$filter=false"),
     ] {
         same(&published, asked, native);
     }
