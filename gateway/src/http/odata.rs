@@ -48,6 +48,7 @@ pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, Requ
 
 fn service_document(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
     call.trace.set_statement("service document");
+    bind::schema_version(&request.options, &service.published.view)?;
     let format = JsonFormat::negotiate(request.options.format.as_deref(), call.header("accept").as_deref())?;
     let body = metadata::service_document(&service.published.view, &service.root);
     validated(call, &format.content_type().replace("odata.streaming=true;", ""), body)

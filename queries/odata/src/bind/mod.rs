@@ -33,6 +33,7 @@ use options::Place;
 use portico_catalog::names::nearest;
 use portico_catalog::{Column, ModelView, TableView};
 
+pub use options::schema_version;
 pub use path::dereference;
 pub use write::{delete, insert, update};
 
