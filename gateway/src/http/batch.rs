@@ -53,11 +53,8 @@ const INHERITED: [&str; 6] = ["accept-charset", "accept-language", "odata-maxver
 /// A batch that is not understood as a whole. What is wrong with one request is the answer to that request.
 pub async fn answer(call: Arc<Call>, service: &Service, body: Bytes) -> Result<Response<Body>, RequestError> {
     call.trace.set_statement("batch");
+    // `return` is for single requests. Some clients put it on every POST, a batch too, where it is not applied and not said to be.
     let preferences = preferences(&call.headers_joined("prefer"))?;
-    if preferences.returning.is_some() {
-        let message = "the preference 'return' is for single requests: put it into the requests of the batch";
-        return Err(RequestError::new(Code::InvalidRequest, message).about("Prefer"));
-    }
     for name in ["if-match", "if-none-match"] {
         if call.headers.contains_key(name) {
             return Err(RequestError::new(Code::InvalidRequest, "preconditions stand in the requests of a batch, not on it").about(name));
@@ -66,7 +63,11 @@ pub async fn answer(call: Arc<Call>, service: &Service, body: Bytes) -> Result<R
     let (items, from_multipart) = read(&call, &body)?;
     let offered =
         if from_multipart { [("multipart", "mixed"), ("application", "json")] } else { [("application", "json"), ("multipart", "mixed")] };
-    let chosen = choose(&accepted(call.header("accept").as_deref()), &offered).ok_or_else(|| {
+    // Whoever sends a format can read it, if it accepts it at all: some clients send the `Accept` of their other requests along, in which
+    // multipart is behind JSON or only among all others.
+    let ranges = accepted(call.header("accept").as_deref());
+    let as_sent = accepts(&ranges, offered[0].0, offered[0].1).then_some(0);
+    let chosen = as_sent.or_else(|| choose(&ranges, &offered)).ok_or_else(|| {
         RequestError::new(
             Code::NotAcceptable,
             "none of the accepted formats can be written: a batch is multipart/mixed or application/json",

@@ -199,7 +199,7 @@ pub fn json_options(
     JsonOptions {
         ieee754_compatible: format.ieee754_compatible,
         metadata: format.metadata,
-        context_url: Some(context_url(&service.root, view, &told, call.version)),
+        context_url: Some(context_url(&service.root, view, &told, profile::context_version(service.view.profile, call.version))),
         root_url: service.root.clone(),
         links: if full || refers(bound) { entity_links(view) } else { std::collections::BTreeMap::new() },
         references: matches!(bound.kind, ReadKind::Reference | ReadKind::References),
@@ -393,7 +393,7 @@ impl Collection {
         };
         let Some(position) = position else {
             let message = "one entity alone is larger than a page may be for the clients of this service: select fewer properties";
-            return Err(RequestError::new(Code::DataError, message));
+            return Err(RequestError::new(Code::LimitExceeded, message));
         };
         self.state = CollectionState::Ended;
         let link = self.continued.link(Some(&position), self.returned)?;

@@ -9,6 +9,7 @@ use portico_catalog::profile::Published;
 use portico_catalog::{ModelView, Profile, TableView};
 use portico_engine::{EntityAnswer, EntityRows};
 use portico_odata::guid_key::{KeyGuid, KeyPacking};
+use portico_odata::header::Version;
 use portico_odata::profile::{HashedKey, Remembered, Shown, Translation, native_body, native_request, published_key};
 use portico_odata::syntax::Request;
 use portico_odata::{EntityBatch, EntityShape, ODataError};
@@ -71,6 +72,11 @@ pub fn page_size(profile: Profile, configured: u64, asked: Option<u64>) -> u64 {
 /// Most bytes of a page; none where the client has no limit.
 pub fn page_bytes(profile: Profile) -> Option<usize> {
     (profile == Profile::Salesforce).then_some(SALESFORCE_BYTES)
+}
+
+/// The version whose context URLs an answer has: Power Query reads those of 4.0 only, whatever version it is asked in.
+pub fn context_version(profile: Profile, asked: Version) -> Version {
+    if profile == Profile::Powerbi { Version::V4_0 } else { asked }
 }
 
 fn failed(error: &StateError) -> RequestError {

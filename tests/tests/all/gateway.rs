@@ -44,6 +44,11 @@ pub fn program() -> &'static Path {
     })
 }
 
+/// A door without settings of its own.
+fn plain(listen: &str) -> String {
+    format!("{{ listen: \"{listen}\" }}")
+}
+
 pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -61,24 +66,29 @@ impl Gateway {
 
     /// The same with further lines for `gateway:`, each indented by two blanks.
     pub async fn start_with(directory: &Path, config: &str, settings: &str, environment: &[(&str, &str)]) -> Gateway {
-        let plain = |listen: &str| format!("{{ listen: \"{listen}\" }}");
-        Gateway::launch(directory, config, settings, plain, environment).await
+        Gateway::launch(directory, config, settings, [&plain, &plain], environment).await
+    }
+
+    /// The same with further settings for the HTTP door, each with a comma before it.
+    pub async fn start_with_http(directory: &Path, config: &str, http: &str, environment: &[(&str, &str)]) -> Gateway {
+        let http_door = |listen: &str| format!("{{ listen: \"{listen}\"{http} }}");
+        Gateway::launch(directory, config, "", [&http_door, &plain], environment).await
     }
 
     /// The same with doors for clients that are given as YAML for their address, and are encrypted if there is `tls` in it.
     pub async fn start_with_doors(directory: &Path, config: &str, door: impl Fn(&str) -> String, environment: &[(&str, &str)]) -> Gateway {
-        Gateway::launch(directory, config, "", door, environment).await
+        Gateway::launch(directory, config, "", [&door, &door], environment).await
     }
 
     async fn launch(
         directory: &Path,
         config: &str,
         settings: &str,
-        door: impl Fn(&str) -> String,
+        doors: [&dyn Fn(&str) -> String; 2],
         environment: &[(&str, &str)],
     ) -> Gateway {
         let (http, flight, admin) = (free_port(), free_port(), free_port());
-        let (http_door, flight_door) = (door(&format!("127.0.0.1:{http}")), door(&format!("127.0.0.1:{flight}")));
+        let (http_door, flight_door) = (doors[0](&format!("127.0.0.1:{http}")), doors[1](&format!("127.0.0.1:{flight}")));
         let text = format!(
             "gateway:\n  http: {http_door}\n  flight: {flight_door}\n  admin: {{ listen: \"127.0.0.1:{admin}\" }}\n  \
              token_key: {{ env: TEST_TOKEN_KEY }}\n{settings}{config}"

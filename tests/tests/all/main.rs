@@ -5,6 +5,9 @@
 
 mod bad_config;
 mod bad_input;
+mod client_olingo;
+mod client_openui5;
+mod clients;
 mod credentials;
 mod dependencies;
 mod dml;
@@ -18,7 +21,10 @@ mod outage;
 mod paths;
 mod policy;
 mod prepared;
+mod profiles;
 mod source_files;
 mod streaming;
 mod tls;
+mod webdriver;
+mod wire;
 mod writes;

@@ -34,7 +34,10 @@ fn taken(table: &VirtualTable, guids: impl Iterator<Item = GuidProperty>) -> Vec
     for guid in guids {
         let (holder, what) = match &guid.relationship {
             None => ("its key".to_owned(), "the table in the service, or that other one,".to_owned()),
-            Some(name) => (format!("the key of '{name}'"), format!("the relationship '{name}', or that other one,")),
+            Some(name) => (
+                format!("the key of '{name}'"),
+                format!("the relationship '{name}' (declare it under `relationships`), or that other one,"),
+            ),
         };
         let name = &guid.name;
         match known.get(&name.to_lowercase()) {

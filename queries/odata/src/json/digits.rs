@@ -185,8 +185,8 @@ fn fraction_and_zone(nanos: u32, zoned: bool, sink: &mut Sink) {
             }
             return;
         }
-        _ if nanos % 1_000_000 == 0 => 3,
-        _ if nanos % 1_000 == 0 => 6,
+        _ if nanos.is_multiple_of(1_000_000) => 3,
+        _ if nanos.is_multiple_of(1_000) => 6,
         _ => 9,
     };
     sink.window(|window: &mut [u8; 11]| {

@@ -2,16 +2,16 @@
 //! that the type cannot be written for is an error, never a wrong value.
 
 use super::digits;
-use super::escape::{Specials, escape_at, is_clean, push_escaped};
+use super::escape::{is_clean, push_escaped};
 use super::sink::Sink;
+use super::texts::Texts;
 use crate::calendar::MICROS_PER_DAY;
 use crate::duration;
 use crate::value_type::ValueType;
 use arrow::array::{
     Array, AsArray, BinaryArray, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, FixedSizeBinaryArray,
-    Float32Array, Float64Array, GenericStringArray, Int8Array, Int16Array, Int32Array, Int64Array, LargeBinaryArray, OffsetSizeTrait,
-    StringViewArray, Time64MicrosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray, UInt8Array, UInt16Array, UInt32Array,
-    UInt64Array,
+    Float32Array, Float64Array, Int8Array, Int16Array, Int32Array, Int64Array, LargeBinaryArray, OffsetSizeTrait, StringViewArray,
+    Time64MicrosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray, UInt8Array, UInt16Array, UInt32Array, UInt64Array,
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{self as types, DataType, TimeUnit};
@@ -30,16 +30,6 @@ pub(super) struct Style {
     pub(super) quote_wide: bool,
     /// Timestamps without a zone are written as UTC, because OData has no zone-less type.
     pub(super) zone_everything: bool,
-}
-
-/// The texts of a column.
-struct Texts<'a, O: OffsetSizeTrait> {
-    offsets: &'a [O],
-    values: &'a [u8],
-    /// Which bytes of the batch's texts need a look, found out at once for all of them, counted from `first`; mostly none.
-    specials: Option<Specials>,
-    first: usize,
-    array: &'a GenericStringArray<O>,
 }
 
 /// The concrete array of a column.
@@ -322,8 +312,8 @@ impl<'a> Encoder<'a> {
                     sink.put(&text);
                 }
             },
-            Cells::Text(texts) => sink.put(texts.array.value(row).as_bytes()),
-            Cells::LargeText(texts) => sink.put(texts.array.value(row).as_bytes()),
+            Cells::Text(texts) => sink.put(texts.bytes(row)),
+            Cells::LargeText(texts) => sink.put(texts.bytes(row)),
             Cells::TextView(array) => sink.put(array.value(row).as_bytes()),
             Cells::Binary(array) => push_base64(array.value(row), sink),
             Cells::LargeBinary(array) => push_base64(array.value(row), sink),
@@ -370,78 +360,6 @@ impl Ranges<'_> {
             Ranges::Small(offsets) => ends(offsets, row),
             Ranges::Large(offsets) => ends(offsets, row),
             Ranges::Fixed(size) => row * size..(row + 1) * size,
-        }
-    }
-}
-
-impl<'a, O: OffsetSizeTrait> Texts<'a, O> {
-    fn new(array: &'a GenericStringArray<O>) -> Texts<'a, O> {
-        let (offsets, values): (&[O], &[u8]) = (array.value_offsets(), array.value_data());
-        let (first, last) = (offsets.first().map_or(0, |at| at.as_usize()), offsets.last().map_or(0, |at| at.as_usize()));
-        Texts { offsets, values, specials: Specials::of(values.get(first..last).unwrap_or_default()), first, array }
-    }
-
-    /// Appends a text in quotes.
-    #[inline]
-    fn write(&self, row: usize, sink: &mut Sink) {
-        let Some([start, end]) = self.offsets.get(row..row + 2) else { return };
-        let (start, end) = (start.as_usize(), end.as_usize());
-        let special = self.specials.as_ref().and_then(|specials| specials.next(start - self.first, end - self.first));
-        match special {
-            None if end - start <= 32 => self.quoted::<32, 34>(start, end, sink),
-            None => self.quoted::<64, 66>(start, end, sink),
-            Some(_) => self.write_escaped(start, end, sink),
-        }
-    }
-
-    /// Appends a text that needs no escape. Short ones are copied as a block that reaches into what follows them.
-    #[inline]
-    fn quoted<const BLOCK: usize, const WINDOW: usize>(&self, start: usize, end: usize, sink: &mut Sink) {
-        let length = end - start;
-        if length <= BLOCK
-            && let Some(block) = self.values.get(start..).and_then(|rest| rest.first_chunk::<BLOCK>())
-        {
-            sink.window(|window: &mut [u8; WINDOW]| {
-                window[0] = b'"';
-                window[1..=BLOCK].copy_from_slice(block);
-                window[1 + length] = b'"';
-                length + 2
-            });
-            return;
-        }
-        sink.byte(b'"');
-        sink.put(self.values.get(start..end).unwrap_or_default());
-        sink.byte(b'"');
-    }
-
-    /// Appends a text in quotes, with its special characters escaped.
-    #[inline(never)]
-    fn write_escaped(&self, start: usize, end: usize, sink: &mut Sink) {
-        sink.byte(b'"');
-        let (mut done, mut at) = (start, start);
-        let next = |at: usize| self.specials.as_ref()?.next(at - self.first, end - self.first).map(|found| found + self.first);
-        while let Some(found) = next(at) {
-            match escape_at(self.values, found) {
-                Some((escape, length, replaced)) => {
-                    self.run(done, found, sink);
-                    sink.block(&escape, length);
-                    at = found + replaced;
-                    done = at;
-                }
-                None => at = found + 1,
-            }
-        }
-        self.run(done, end, sink);
-        sink.byte(b'"');
-    }
-
-    /// Appends bytes as they are.
-    #[inline]
-    fn run(&self, start: usize, end: usize, sink: &mut Sink) {
-        let length = end - start;
-        match self.values.get(start..).and_then(|rest| rest.first_chunk::<32>()) {
-            Some(block) if length <= 32 => sink.block(block, length),
-            _ => sink.put(self.values.get(start..end).unwrap_or_default()),
         }
     }
 }

@@ -19,6 +19,7 @@ mod rows;
 mod sink;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod url;
 mod value;
 mod writer;

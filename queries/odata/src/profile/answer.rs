@@ -113,12 +113,10 @@ fn level(shape: &EntityShape, published: &Published, shown: &Shown) -> (EntitySh
             columns.push(Made { name: property.name.clone(), from: From::Column(*position) });
         }
     }
-    let mut carried = |position: Option<usize>, name: &str| {
-        let position = position?;
-        columns.push(Made { name: name.to_owned(), from: From::Column(position) });
-        Some(columns.len() - 1)
-    };
-    told.etag = carried(shape.etag, "@etag");
+    told.etag = shape.etag.map(|position| {
+        columns.push(Made { name: "@etag".to_owned(), from: From::Column(position) });
+        columns.len() - 1
+    });
     told.presence = None;
     told.derivation = None;
     (told, Level { columns: Some(columns), expands })
