@@ -5,6 +5,7 @@ mod batch;
 mod call;
 mod cors;
 mod dispatch;
+mod metadata;
 mod negotiate;
 mod nested;
 mod odata;
@@ -37,7 +38,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 /// What answers depend on besides the URL.
-const VARY: &str = "Accept, Authorization, X-Api-Key, OData-MaxVersion, Prefer, Origin";
+const VARY: &str = "Accept, Accept-Language, Authorization, X-Api-Key, OData-MaxVersion, Prefer, Origin";
 
 /// The door's router.
 pub fn router(gateway: Arc<Gateway>) -> Router {
@@ -150,7 +151,8 @@ fn negotiated(headers: &HeaderMap) -> Version {
 }
 
 fn common_headers(trace: &Trace, version: Option<Version>, headers: &mut HeaderMap) {
-    if let Some(version) = version {
+    // `$metadata` has a version of its own.
+    if let Some(version) = version.filter(|_| !headers.contains_key(respond::ODATA_VERSION)) {
         respond::set(headers, respond::ODATA_VERSION, version.as_str());
     }
     respond::set(headers, header::HeaderName::from_static(parts::REQUEST_ID), &trace.id);

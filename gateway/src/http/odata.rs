@@ -2,7 +2,7 @@
 
 use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service, not_yet_known};
-use crate::http::negotiate::{JsonFormat, accepted, accepts};
+use crate::http::negotiate::JsonFormat;
 use crate::http::nested::{self, RestLinks};
 use crate::http::part;
 use crate::http::profile::{self, Rows};
@@ -21,7 +21,6 @@ use portico_odata::profile::{Shown, published_read};
 use portico_odata::skiptoken::{QueryHash, SkipToken, next_link, query_hash};
 use portico_odata::syntax::{Request, Resource};
 use portico_odata::{BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, ReadKind, bind, metadata};
-use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
 /// Answers a GET or HEAD.
@@ -32,7 +31,7 @@ pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, Requ
     let request = portico_odata::parse::request(&service.resource, call.target.query.as_deref())?;
     match &request.resource {
         Resource::ServiceDocument => service_document(call, service, &request),
-        Resource::Metadata => metadata_document(call, service),
+        Resource::Metadata => crate::http::metadata::answer(call, service, &request),
         Resource::Batch => Err(RequestError::new(Code::MethodNotAllowed, "$batch is asked with POST").allowing("POST")),
         Resource::EntitySet(segments) => {
             segments.first().map_or(Ok(()), |first| not_yet_known(call, service, &first.name))?;
@@ -46,28 +45,6 @@ fn service_document(call: &Call, service: &Service, request: &Request) -> Result
     let format = JsonFormat::negotiate(request.options.format.as_deref(), call.header("accept").as_deref())?;
     let body = metadata::service_document(&service.published.view, &service.root);
     let mut response = respond::complete(StatusCode::OK, &format.content_type().replace("odata.streaming=true;", ""), body);
-    respond::set(response.headers_mut(), header::CACHE_CONTROL, "private, no-cache");
-    Ok(response)
-}
-
-fn metadata_document(call: &Call, service: &Service) -> Result<Response<Body>, RequestError> {
-    call.trace.set_statement("metadata");
-    let ranges = accepted(call.header("accept").as_deref());
-    let explicit = portico_odata::parse::request(&service.resource, call.target.query.as_deref())?.options.format.is_some();
-    // Some clients ask for `text/xml`, and proxies put JSON in front: XML is refused only where nothing like it is accepted.
-    if !explicit && !accepts(&ranges, "application", "xml") && !accepts(&ranges, "text", "xml") {
-        let message = "none of the accepted formats can be written: $metadata is application/xml";
-        return Err(RequestError::new(Code::NotAcceptable, message).about("Accept"));
-    }
-    let xml = metadata::xml(&service.published.view)?;
-    let etag = format!("\"{}\"", Sha256::digest(xml.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>());
-    let condition = match_condition("If-None-Match", call.header("if-none-match").as_deref())?;
-    let mut response = if matches(&condition, &etag) {
-        respond::empty(StatusCode::NOT_MODIFIED)
-    } else {
-        respond::complete(StatusCode::OK, "application/xml;charset=utf-8", xml)
-    };
-    respond::set(response.headers_mut(), header::ETAG, &etag);
     respond::set(response.headers_mut(), header::CACHE_CONTROL, "private, no-cache");
     Ok(response)
 }

@@ -31,6 +31,17 @@ pub struct Overlay {
 /// Names for people by language (`en`, `de-CH`); the empty language is the default.
 pub type Labels = IndexMap<String, String>;
 
+/// The name for a reader of a language: in the language itself, else in one that differs only in its region or script, else the
+/// default.
+#[must_use]
+pub fn label<'a>(labels: &'a Labels, language: Option<&str>) -> Option<&'a str> {
+    let primary = |tag: &str| tag.split('-').next().unwrap_or_default().to_ascii_lowercase();
+    let exact = |wanted: &str| labels.iter().find(|(language, _)| language.eq_ignore_ascii_case(wanted));
+    let near = |wanted: &str| labels.iter().find(|(language, _)| !language.is_empty() && primary(language) == primary(wanted));
+    let found = language.filter(|wanted| !wanted.is_empty()).and_then(|wanted| exact(wanted).or_else(|| near(wanted)));
+    found.or_else(|| labels.iter().find(|(language, _)| language.is_empty())).map(|(_, text)| text.as_str())
+}
+
 /// A named set of values over an integer or code column. Columns of different types that share one have an enumeration each, which differ
 /// in what [`EnumerationMember::stored`] says.
 #[derive(Debug, Clone, PartialEq)]
@@ -80,6 +91,8 @@ pub struct ComplexProperty {
 pub struct Derivation {
     /// The column that says which type a row is of.
     pub discriminator: usize,
+    /// Whether every row is of a derived type. The table's window then leaves out all others.
+    pub is_abstract: bool,
     /// The derived types; a base comes before what is derived from it.
     pub types: Vec<DerivedType>,
 }
@@ -293,6 +306,54 @@ pub enum OperationBody {
     },
 }
 
+impl AnnotationValue {
+    /// Adds all paths in it.
+    pub fn paths<'a>(&'a self, found: &mut Vec<&'a str>) {
+        match self {
+            AnnotationValue::Path(path) | AnnotationValue::PropertyPath(path) => found.push(path),
+            AnnotationValue::Collection(items) => items.iter().for_each(|item| item.paths(found)),
+            AnnotationValue::Record { values, .. } => values.values().for_each(|value| value.paths(found)),
+            AnnotationValue::Text(_)
+            | AnnotationValue::Boolean(_)
+            | AnnotationValue::Integer(_)
+            | AnnotationValue::Decimal(_)
+            | AnnotationValue::EnumMember(_) => {}
+        }
+    }
+
+    /// The value without what names a property that is not seen: items of collections are left out, and whatever else names one is
+    /// not there at all.
+    #[must_use]
+    pub fn seen(&self, shown: &dyn Fn(&str) -> bool) -> Option<AnnotationValue> {
+        match self {
+            AnnotationValue::Path(path) | AnnotationValue::PropertyPath(path) => shown(path).then(|| self.clone()),
+            AnnotationValue::Collection(items) => {
+                Some(AnnotationValue::Collection(items.iter().filter_map(|item| item.seen(shown)).collect()))
+            }
+            AnnotationValue::Record { type_name, values } => {
+                let values = values.iter().map(|(name, value)| Some((name.clone(), value.seen(shown)?)));
+                Some(AnnotationValue::Record { type_name: type_name.clone(), values: values.collect::<Option<_>>()? })
+            }
+            AnnotationValue::Text(_)
+            | AnnotationValue::Boolean(_)
+            | AnnotationValue::Integer(_)
+            | AnnotationValue::Decimal(_)
+            | AnnotationValue::EnumMember(_) => Some(self.clone()),
+        }
+    }
+}
+
+impl ReturnKind {
+    /// The virtual table whose entities are returned.
+    #[must_use]
+    pub fn table(&self) -> Option<&str> {
+        match self {
+            ReturnKind::Entity { table } => Some(table),
+            ReturnKind::Complex { .. } | ReturnKind::Scalar { .. } => None,
+        }
+    }
+}
+
 impl Enumeration {
     /// The member of that name.
     #[must_use]
@@ -349,6 +410,20 @@ impl Derivation {
     #[must_use]
     pub fn values(&self, name: &str) -> Vec<Value> {
         self.types.iter().filter(|derived| self.is_a(&derived.name, name)).flat_map(|derived| derived.values.clone()).collect()
+    }
+
+    /// Whether no row is of a type itself, and its declared base is of that kind too: OData lets no abstract type be derived from one
+    /// that is not.
+    #[must_use]
+    pub fn is_abstract(&self, name: &str) -> bool {
+        let mut current = self.named(name);
+        while let Some(derived) = current {
+            if !derived.values.is_empty() {
+                return false;
+            }
+            current = derived.base.as_deref().and_then(|base| self.named(base));
+        }
+        self.is_abstract
     }
 
     /// The derived type whose rows alone have a column, where it is not every row's.

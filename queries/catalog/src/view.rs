@@ -2,8 +2,8 @@
 //! only this, so that nothing they say can tell a caller of what it may not see. Policy makes it.
 
 use crate::definition::{IfMatch, Profile};
-use crate::model::VirtualTable;
-use crate::overlay::{ComplexProperty, Labels, Operation, StreamProperty};
+use crate::model::{Column, VirtualTable};
+use crate::overlay::{ComplexProperty, Enumeration, Labels, Operation, ReturnKind, StreamProperty};
 use indexmap::IndexMap;
 use portico_provider_api::Value;
 use std::sync::Arc;
@@ -91,13 +91,87 @@ impl ModelView {
         self.tables.get(name)
     }
 
+    /// The enumerations that visible columns and operations use, by name.
+    pub fn enumerations(&self) -> IndexMap<&str, &Arc<Enumeration>> {
+        let columns = self.tables.values().flat_map(TableView::visible).filter_map(|(_, column)| column.enumeration.as_ref());
+        let parameters = self.operations.iter().flat_map(|operation| &operation.parameters);
+        let all = columns.chain(parameters.filter_map(|parameter| parameter.enumeration.as_ref()));
+        let mut result: IndexMap<&str, &Arc<Enumeration>> = IndexMap::new();
+        for enumeration in all {
+            result.entry(enumeration.name.as_str()).or_insert(enumeration);
+        }
+        result
+    }
+
+    /// The complex types that visible properties and operations use, by name, with their members under their names there. A member is
+    /// there where some property of the type shows it; it may be null where it may be in one of them, or where one does not show it.
+    pub fn complex_types(&self) -> IndexMap<&str, Vec<Column>> {
+        let mut result: IndexMap<&str, Vec<Column>> = IndexMap::new();
+        for table in self.tables.values() {
+            for property in table.properties() {
+                let PropertyView::Complex(complex, members) = property else { continue };
+                let member = |(name, index): &(&str, usize)| {
+                    table.table.columns.get(*index).map(|column| Column { name: (*name).to_owned(), ..column.clone() })
+                };
+                let members: Vec<Column> = members.iter().filter_map(member).collect();
+                match result.get_mut(complex.type_name.as_str()) {
+                    Some(known) => merge(known, members),
+                    None => drop(result.insert(complex.type_name.as_str(), members)),
+                }
+            }
+        }
+        for operation in &self.operations {
+            if let Some(ReturnKind::Complex { type_name, members }) = operation.returns.as_ref().map(|returns| &returns.kind) {
+                result.entry(type_name.as_str()).or_insert_with(|| members.clone());
+            }
+        }
+        result
+    }
+
     /// The table view of a virtual table.
     pub fn by_virtual_table(&self, name: &str) -> Option<&TableView> {
         self.tables.values().find(|view| view.table.name == name)
     }
 }
 
+/// Joins what two properties show of one complex type.
+fn merge(known: &mut Vec<Column>, members: Vec<Column>) {
+    for column in known.iter_mut() {
+        match members.iter().find(|member| member.name == column.name) {
+            Some(member) => {
+                column.nullable |= member.nullable;
+                column.max_length = column.max_length.zip(member.max_length).map(|(left, right)| left.max(right));
+            }
+            None => column.nullable = true,
+        }
+    }
+    let new: Vec<Column> = members.into_iter().filter(|member| !known.iter().any(|column| column.name == member.name)).collect();
+    known.extend(new.into_iter().map(|member| Column { nullable: true, ..member }));
+}
+
 impl TableView {
+    /// The visible columns with their positions, those that are shown as parts of other properties included.
+    pub fn visible(&self) -> impl Iterator<Item = (usize, &Column)> {
+        self.columns.iter().filter_map(|index| self.table.columns.get(*index).map(|column| (*index, column)))
+    }
+
+    /// How clients name what a visible column holds: by its own name, `Address/Street` for a member of a complex property, the stream's
+    /// name for its content. Nothing for the content of a media entity.
+    pub fn property_path(&self, index: usize) -> Option<String> {
+        let overlay = &self.table.overlay;
+        if !self.columns.contains(&index) {
+            return None;
+        }
+        if let Some((complex, member)) = overlay.complex_of(index) {
+            return Some(format!("{}/{member}", complex.name));
+        }
+        if let Some(stream) = overlay.streams.iter().find(|stream| stream.content == index) {
+            return Some(stream.name.clone());
+        }
+        let column = self.table.columns.get(index).filter(|_| !overlay.is_stream_content(index))?;
+        Some(column.name.clone())
+    }
+
     /// Position (in the virtual table) of the visible column of that name.
     pub fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().copied().find(|index| self.table.columns.get(*index).is_some_and(|column| column.name == name))

@@ -7,7 +7,7 @@ pub struct Vocabulary {
     pub alias: &'static str,
     /// Its namespace: `Org.OData.Core.V1`.
     pub namespace: &'static str,
-    /// Where it is published.
+    /// Where it is published, without the extension: `.xml` or `.json`.
     pub uri: &'static str,
 }
 
@@ -16,7 +16,7 @@ macro_rules! oasis {
         Vocabulary {
             alias: $alias,
             namespace: concat!("Org.OData.", $alias, ".V1"),
-            uri: concat!("https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.", $alias, ".V1.xml"),
+            uri: concat!("https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.", $alias, ".V1"),
         }
     };
 }
@@ -26,7 +26,7 @@ macro_rules! sap {
         Vocabulary {
             alias: $alias,
             namespace: concat!("com.sap.vocabularies.", $alias, ".v1"),
-            uri: concat!("https://sap.github.io/odata-vocabularies/vocabularies/", $alias, ".xml"),
+            uri: concat!("https://sap.github.io/odata-vocabularies/vocabularies/", $alias),
         }
     };
 }

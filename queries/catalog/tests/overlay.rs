@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what the tests share is a part of them")]
 
 use portico_catalog::overlay::{AnnotationValue, MediaType, Mutability, OperationBody, ReturnKind};
-use portico_catalog::{Model, ModelDefinition, ModelError, build};
+use portico_catalog::{Model, ModelDefinition, ModelError, Origin, build};
 use portico_provider_api::{
     Capabilities, RemoteColumn, RemoteOperation, RemoteSchema, RemoteTable, RemoteTableName, ScalarType, TableColumn, Value as Cell,
 };
@@ -206,6 +206,18 @@ fn the_version_follows_every_part() {
 }
 
 #[test]
+fn rows_of_no_derived_type_are_left_out_where_the_own_type_is_abstract() {
+    let mut changed = whole();
+    changed["tables"]["Partners"]["derived"]["abstract"] = json!(true);
+    changed["tables"]["Partners"]["where"] = json!("id > 0 OR id < 0");
+    let model = model(&changed);
+    let partners = model.table("Partners").unwrap();
+    let Origin::Single { window, .. } = &partners.origin else { panic!("a view") };
+    assert_eq!(window.as_deref(), Some("(id > 0 OR id < 0) AND \"kind\" IN ('C', 'B')"));
+    assert!(partners.overlay.derivation.as_ref().unwrap().is_abstract);
+}
+
+#[test]
 fn a_view_says_more_of_its_columns() {
     let view = json!({ "tables": { "V": { "sql": "SELECT", "key": ["id"], "columns": { "note": { "searchable": true, "label": "Note", "max_length": 9 } } } } });
     let model = model(&view);
@@ -280,6 +292,12 @@ fn mistakes() -> Vec<(&'static str, Value, &'static str, &'static str)> {
             "not a type",
         ),
         ("/tables/Partners/annotations", json!({ "UI.Hid den": 1 }), "tables.Partners.annotations.UI.Hid den", "cannot stand in the name"),
+        (
+            "/tables/Partners/annotations",
+            json!({ "UI.LineItem": [{ "Value": { "$path": "nme" } }] }),
+            "tables.Partners.annotations.UI.LineItem",
+            "did you mean 'name'?",
+        ),
         ("/tables/Partners/complex/Address/prefix", json!("adr_"), "tables.Partners.complex.Address.prefix", "begins with 'adr_'"),
         ("/tables/Partners/complex/Address/members", json!({}), "tables.Partners.complex.Address", "either `prefix` or `members`"),
         (

@@ -8,6 +8,7 @@ use crate::error::EngineError;
 use crate::execute::answer;
 use crate::execute::run::Run;
 use crate::explain::{self, Explanation};
+use crate::metadata::MetadataDocument;
 use crate::plan::names::Names;
 use crate::plan::session::{runtime, session};
 use crate::plan::{Plan, PlanNode, entities::EntityPlanner, sql};
@@ -19,6 +20,7 @@ use crate::statement::{EntityRead, Paging, Statement};
 use arrow::datatypes::DataType;
 use datafusion::execution::session_state::SessionState;
 use portico_catalog::{Model, ModelError, ModelView};
+use portico_odata::metadata::MetadataFormat;
 use portico_odata::{BoundQuery, BoundRead, BoundWrite, ReadKind};
 use portico_provider_api::{Source, TableColumn, Value};
 use std::collections::BTreeMap;
@@ -88,6 +90,34 @@ impl Engine {
     /// `NotFound` when there is no such service.
     pub fn view(&self, principal: &Principal, service: &str) -> Result<Arc<ModelView>, EngineError> {
         self.snapshot()?.view(principal, service, &self.access)
+    }
+
+    /// The `$metadata` document of a view of the caller's, as its service's profile publishes it, with labels in a language. Kept by
+    /// model version and rights.
+    ///
+    /// # Errors
+    /// `NotReady` when no model has been published yet.
+    pub fn metadata(
+        &self,
+        principal: &Principal,
+        view: &ModelView,
+        format: MetadataFormat,
+        language: Option<&str>,
+    ) -> Result<Arc<MetadataDocument>, EngineError> {
+        let snapshot = self.snapshot()?;
+        // A model that was replaced meanwhile leaves nothing behind in the new one.
+        snapshot.ensure_version(&view.version)?;
+        snapshot.metadata.document(view, &principal.roles, format, language)
+    }
+
+    /// The languages that the labels of a view of the caller's are in.
+    ///
+    /// # Errors
+    /// `NotReady` when no model has been published yet.
+    pub fn label_languages(&self, principal: &Principal, view: &ModelView) -> Result<Arc<Vec<String>>, EngineError> {
+        let snapshot = self.snapshot()?;
+        snapshot.ensure_version(&view.version)?;
+        Ok(snapshot.metadata.languages(view, &principal.roles))
     }
 
     /// The tables that a caller sees in SQL, for catalogue listings.

@@ -11,6 +11,7 @@ mod engine;
 mod error;
 mod execute;
 mod explain;
+mod metadata;
 mod plan;
 mod policy;
 mod pushdown;
@@ -25,6 +26,7 @@ pub use context::{CallOutcome, Journal, RequestContext, RequestedFreshness, Sour
 pub use engine::Engine;
 pub use error::EngineError;
 pub use explain::Explanation;
+pub use metadata::MetadataDocument;
 pub use plan::Plan;
 pub use policy::{
     AccessDefinition, Attribute, GrantDefinition, PermittedPlan, PermittedWrite, Principal, RoleDefinition, VisibleTable, WriteRight,

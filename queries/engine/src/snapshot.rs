@@ -1,13 +1,14 @@
 //! One published model with what is derived from it for each set of roles. Replaced whole when a new model is published.
 
 use crate::error::EngineError;
+use crate::metadata::MetadataCache;
 use crate::policy::{AccessDefinition, Principal, Rights, view};
 use portico_catalog::{Model, ModelView, Service};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Sets of roles for which something is remembered; beyond, all is forgotten and made again.
-const MOST_REMEMBERED: usize = 4_096;
+pub const MOST_REMEMBERED: usize = 4_096;
 
 /// Views by roles and service.
 type Views = HashMap<(Vec<String>, String), Arc<ModelView>>;
@@ -18,12 +19,14 @@ pub struct Snapshot {
     pub model: Arc<Model>,
     rights: Mutex<HashMap<Vec<String>, Arc<Rights>>>,
     views: Mutex<Views>,
+    /// Its `$metadata` documents.
+    pub metadata: MetadataCache,
 }
 
 impl Snapshot {
     /// A snapshot of a model.
     pub fn new(model: Arc<Model>) -> Snapshot {
-        Snapshot { model, rights: Mutex::default(), views: Mutex::default() }
+        Snapshot { model, rights: Mutex::default(), views: Mutex::default(), metadata: MetadataCache::default() }
     }
 
     /// The rights of a caller.

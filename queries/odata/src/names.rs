@@ -2,7 +2,8 @@
 //! and what may stand in each. It must not know where the description came from, nor what the things do.
 
 use crate::parse::value;
-use portico_catalog::{ModelView, PropertyView, SingletonView};
+use portico_catalog::overlay::{DerivedType, ReturnKind};
+use portico_catalog::{ModelView, Operation, PropertyView, TableView};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What an identifier can stand for. Each is a rule of the ABNF whose right-hand side is no more than an identifier (or, for
@@ -221,47 +222,57 @@ impl Names {
         (names, unknown)
     }
 
-    /// The description of what a caller sees of a model. Entity sets, properties and relationships are those of the view; of types,
-    /// operations and annotations models say nothing yet, so any name is taken for one.
+    /// The description of what a caller sees of a model: sets, singletons, types with their properties, enumerations, operations.
     #[must_use]
     pub fn from_view(view: &ModelView) -> Names {
         let mut names = Names::default();
         let sets: BTreeMap<String, usize> = view.tables.keys().enumerate().map(|(index, name)| (name.clone(), index)).collect();
-        let mut complex_types = Vec::new();
-        for (name, table) in &view.tables {
-            let mut properties = BTreeMap::new();
-            for property in table.properties() {
-                match property {
-                    PropertyView::Column(index) => {
-                        let role = if table.table.key.contains(&index) { Role::PrimitiveKey } else { Role::PrimitiveNonKey };
-                        properties.extend(table.table.columns.get(index).map(|column| (column.name.clone(), (role, None))));
-                    }
-                    PropertyView::Complex(complex, members) => {
-                        properties.insert(complex.name.clone(), (Role::Complex, Some(sets.len() + complex_types.len())));
-                        let members = members.iter().map(|(name, _)| ((*name).to_owned(), (Role::PrimitiveNonKey, None)));
-                        complex_types.push(Type { name: complex.name.clone(), properties: members.collect() });
-                    }
-                    PropertyView::Stream(stream) => {
-                        properties.insert(stream.name.clone(), (Role::Stream, None));
-                    }
-                }
-            }
-            for relationship in &table.relationships {
-                let role = if relationship.many { Role::EntityColNavigation } else { Role::EntityNavigation };
-                properties.insert(relationship.name.clone(), (role, sets.get(&relationship.to).copied()));
-            }
-            names.types.push(Type { name: name.clone(), properties });
+        let complex = view.complex_types();
+        // The types of sets come first, then complex types, then derived ones, so that positions are known before properties are.
+        let complexes: BTreeMap<&str, usize> = complex.keys().enumerate().map(|(index, name)| (*name, sets.len() + index)).collect();
+        for table in view.tables.values() {
+            names.types.push(Type { name: table.name.clone(), properties: properties_of(table, None, &sets, &complexes) });
         }
-        names.types.extend(complex_types);
-        names.allowed.insert(Role::EntitySet, Allowed::Only(sets.keys().cloned().collect()));
-        for role in ROOTS.into_iter().filter(|role| *role != Role::EntitySet) {
+        for (name, members) in &complex {
+            let properties = members.iter().map(|member| (member.name.clone(), (Role::PrimitiveNonKey, None))).collect();
+            names.types.push(Type { name: (*name).to_owned(), properties });
+        }
+        for table in view.tables.values() {
+            for derived in table.table.overlay.derivation.iter().flat_map(|derivation| &derivation.types) {
+                let properties = properties_of(table, Some(&derived.name), &sets, &complexes);
+                names.types.push(Type { name: derived.name.clone(), properties });
+            }
+        }
+        let entity_types = names.types.iter().enumerate().filter(|(index, _)| !complexes.values().any(|complex| complex == index));
+        let entity_types: BTreeSet<String> = entity_types.map(|(_, one)| one.name.clone()).collect();
+        let enumerations = view.enumerations();
+        let members = enumerations.values().flat_map(|one| &one.members).map(|member| member.name.clone()).collect();
+        let hierarchies = view.tables.values().flat_map(|table| &table.table.overlay.hierarchies);
+        for role in ROOTS.into_iter().chain(FUNCTIONS).chain([Role::Action]) {
             names.allowed.insert(role, Allowed::Only(BTreeSet::new()));
         }
-        names.allowed.insert(Role::Singleton, Allowed::Only(view.singletons.keys().cloned().collect()));
-        let of_singleton = |(name, singleton): (&String, &SingletonView)| Some((name.clone(), *sets.get(&singleton.table)?));
-        names.singletons = view.singletons.iter().filter_map(of_singleton).collect();
-        // Variables are those that a lambda around them declares.
-        names.allowed.insert(Role::LambdaVariable, Allowed::Only(BTreeSet::new()));
+        let known = [
+            (Role::EntitySet, sets.keys().cloned().collect()),
+            (Role::Singleton, view.singletons.keys().cloned().collect()),
+            (Role::EntityType, entity_types),
+            (Role::ComplexType, complex.keys().map(|name| (*name).to_owned()).collect()),
+            (Role::TypeDefinition, BTreeSet::new()),
+            (Role::EnumType, enumerations.keys().map(|name| (*name).to_owned()).collect()),
+            (Role::EnumMember, members),
+            (Role::CustomAggregate, BTreeSet::new()),
+            (Role::HierarchyQualifier, hierarchies.map(|hierarchy| hierarchy.qualifier.clone()).collect()),
+            (Role::LeveledHierarchy, BTreeSet::new()),
+            // Variables are those that a lambda around them declares.
+            (Role::LambdaVariable, BTreeSet::new()),
+        ];
+        names.allowed.extend(known.into_iter().map(|(role, known)| (role, Allowed::Only(known))));
+        for operation in &view.operations {
+            if let Allowed::Only(known) = names.allowed.entry(role_of(operation)).or_default() {
+                known.insert(operation.name.clone());
+            }
+        }
+        let singletons = view.singletons.iter().filter_map(|(name, one)| Some((name.clone(), *sets.get(&one.table)?)));
+        names.singletons = singletons.collect();
         names.sets = sets;
         // What a model does not describe may be there under a qualified name; anything else is a mistake.
         names.always_qualified = true;
@@ -281,7 +292,8 @@ impl Names {
     pub(crate) fn is_qualified(&self, role: Role, name: &str, optional: bool) -> bool {
         match name.rsplit_once('.') {
             Some((namespace, name)) => self.is_namespace(namespace) && self.is(role, name),
-            None => optional && !self.always_qualified && self.is(role, name),
+            // The schema's operations are found without its namespace, which is the default one (URL conventions 4.01, section 4.16).
+            None => optional && (!self.always_qualified || role == Role::Action || FUNCTIONS.contains(&role)) && self.is(role, name),
         }
     }
 
@@ -303,10 +315,9 @@ impl Names {
 
     /// What a name at the start of a path can stand for.
     pub(crate) fn roots(&self, name: &str) -> impl Iterator<Item = (Role, Owner)> {
-        let owner = self.sets.get(name).copied();
-        let fits = move |role: &Role| self.is(*role, name) && (owner.is_none() || *role == Role::EntitySet);
-        let singleton = self.singletons.get(name).copied();
-        ROOTS.into_iter().filter(fits).map(move |role| (role, if role == Role::Singleton { singleton } else { owner }))
+        let owner = self.sets.get(name).or_else(|| self.singletons.get(name)).copied();
+        let fits = move |role: &Role| self.is(*role, name) && (owner.is_none() || matches!(role, Role::EntitySet | Role::Singleton));
+        ROOTS.into_iter().filter(fits).map(move |role| (role, owner))
     }
 
     /// What a name can stand for among the properties of a type.
@@ -315,6 +326,12 @@ impl Names {
             Some(of) => of.properties.get(name).copied().into_iter().collect(),
             None => PROPERTIES.into_iter().filter(|role| self.is(*role, name)).map(|role| (role, None)).collect(),
         }
+    }
+
+    /// The type of a name, qualified or not, where its properties are known.
+    pub(crate) fn type_named(&self, name: &str) -> Owner {
+        let name = name.rsplit('.').next().unwrap_or(name);
+        self.types.iter().position(|known| known.name == name)
     }
 
     /// The name of a type and of its properties, for messages; nothing where they are not known.
@@ -326,6 +343,66 @@ impl Names {
     /// Names of entity sets, as far as they are known.
     pub(crate) fn entity_sets(&self) -> impl Iterator<Item = &str> {
         self.sets.keys().map(String::as_str)
+    }
+}
+
+/// The properties of a table's entities, or of those of a derived type: its own, and those of all that it is derived from.
+fn properties_of(
+    table: &TableView,
+    derived: Option<&str>,
+    sets: &BTreeMap<String, usize>,
+    complexes: &BTreeMap<&str, usize>,
+) -> BTreeMap<String, (Role, Owner)> {
+    let overlay = &table.table.overlay;
+    let has = |owner: Option<&DerivedType>| match (owner, derived, &overlay.derivation) {
+        (None, ..) => true,
+        (Some(owner), Some(derived), Some(derivation)) => derivation.is_a(derived, &owner.name),
+        (Some(_), ..) => false,
+    };
+    let mut properties = BTreeMap::new();
+    for property in table.properties() {
+        match property {
+            PropertyView::Column(index) if has(overlay.owner(index)) => {
+                if let Some(column) = table.table.columns.get(index) {
+                    let role = if table.table.key.contains(&index) { Role::PrimitiveKey } else { Role::PrimitiveNonKey };
+                    properties.insert(column.name.clone(), (role, None));
+                }
+            }
+            PropertyView::Complex(complex, members) if members.first().is_some_and(|(_, index)| has(overlay.owner(*index))) => {
+                properties.insert(complex.name.clone(), (Role::Complex, complexes.get(complex.type_name.as_str()).copied()));
+            }
+            PropertyView::Stream(stream) if has(overlay.owner(stream.content)) => {
+                properties.insert(stream.name.clone(), (Role::Stream, None));
+            }
+            PropertyView::Column(_) | PropertyView::Complex(..) | PropertyView::Stream(_) => {}
+        }
+    }
+    for relationship in table.relationships.iter().filter(|link| has(table.table.relationship_owner(link.index))) {
+        let role = if relationship.many { Role::EntityColNavigation } else { Role::EntityNavigation };
+        properties.insert(relationship.name.clone(), (role, sets.get(&relationship.to).copied()));
+    }
+    properties
+}
+
+/// What the ABNF calls an operation.
+fn role_of(operation: &Operation) -> Role {
+    let imported = operation.binding.is_none();
+    let Some(returns) = operation.returns.as_ref().filter(|_| !operation.action) else {
+        return if imported { Role::ActionImport } else { Role::Action };
+    };
+    match (&returns.kind, returns.many, imported) {
+        (ReturnKind::Entity { .. }, false, true) => Role::EntityFunctionImport,
+        (ReturnKind::Entity { .. }, true, true) => Role::EntityColFunctionImport,
+        (ReturnKind::Complex { .. }, false, true) => Role::ComplexFunctionImport,
+        (ReturnKind::Complex { .. }, true, true) => Role::ComplexColFunctionImport,
+        (ReturnKind::Scalar { .. }, false, true) => Role::PrimitiveFunctionImport,
+        (ReturnKind::Scalar { .. }, true, true) => Role::PrimitiveColFunctionImport,
+        (ReturnKind::Entity { .. }, false, false) => Role::EntityFunction,
+        (ReturnKind::Entity { .. }, true, false) => Role::EntityColFunction,
+        (ReturnKind::Complex { .. }, false, false) => Role::ComplexFunction,
+        (ReturnKind::Complex { .. }, true, false) => Role::ComplexColFunction,
+        (ReturnKind::Scalar { .. }, false, false) => Role::PrimitiveFunction,
+        (ReturnKind::Scalar { .. }, true, false) => Role::PrimitiveColFunction,
     }
 }
 
@@ -351,5 +428,35 @@ mod tests {
         let orders = names.properties(customers, "Orders");
         assert!(matches!(orders.as_slice(), [(Role::EntityColNavigation, Some(_))]));
         assert_eq!(names.known(orders[0].1).unwrap().0, "Orders");
+    }
+
+    #[test]
+    fn a_view_of_everything_is_known_by_its_roles() {
+        let names = Names::from_view(&crate::metadata::everything());
+        let accounts = names.roots("Accounts").next().unwrap();
+        assert_eq!(names.roots("Me").collect::<Vec<_>>(), [(Role::Singleton, accounts.1)]);
+        assert!(names.roots("Close").next().is_none(), "what is bound is not at the root");
+        assert_eq!(names.roots("Recalculate").next().unwrap().0, Role::ActionImport);
+        assert_eq!(names.roots("Important").next().unwrap().0, Role::EntityColFunctionImport);
+        assert!(names.is_qualified(Role::Action, "Close", true) && names.is_qualified(Role::ComplexColFunction, "Portico.crm.Sums", true));
+        let (role, address) = names.properties(accounts.1, "Address")[0];
+        assert_eq!((role, names.known(address).unwrap().0), (Role::Complex, "Address"));
+        assert!(names.properties(accounts.1, "addr_city").is_empty() && !names.properties(address, "city").is_empty());
+        assert_eq!(names.properties(accounts.1, "Photo"), [(Role::Stream, None)]);
+        assert!(names.properties(accounts.1, "photo").is_empty() && names.properties(accounts.1, "letter").is_empty());
+        assert!(names.properties(accounts.1, "vat").is_empty() && names.properties(accounts.1, "SameVat").is_empty());
+        let bank = names.type_named("Portico.crm.Bank");
+        assert!(
+            !names.properties(bank, "vat").is_empty()
+                && !names.properties(bank, "swift").is_empty()
+                && !names.properties(bank, "SameVat").is_empty()
+        );
+        assert!(names.properties(names.type_named("Company"), "swift").is_empty());
+        assert!(
+            names.is_qualified(Role::EntityType, "Portico.crm.Bank", true)
+                && !names.is_qualified(Role::EntityType, "Portico.crm.Bnk", true)
+        );
+        assert!(names.is(Role::EnumMember, "Closed") && !names.is(Role::EnumMember, "Clsed"));
+        assert!(names.is(Role::HierarchyQualifier, "Reporting") && !names.is(Role::HierarchyQualifier, "Report"));
     }
 }

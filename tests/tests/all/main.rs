@@ -16,6 +16,7 @@ mod fixture;
 mod flight;
 mod gateway;
 mod metrics;
+mod model;
 mod odata;
 mod outage;
 mod paths;

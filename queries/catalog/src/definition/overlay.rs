@@ -76,6 +76,9 @@ pub struct ComplexDefinition {
 pub struct DerivationDefinition {
     /// The published column that says which type a row is of. Rows with a value that no type names are of the table's own type.
     pub discriminator: String,
+    /// Every row is of one of the derived types: the table's own type is abstract, and rows with another value do not exist for clients.
+    #[serde(default, rename = "abstract")]
+    pub is_abstract: bool,
     /// Derived types by name.
     pub types: IndexMap<String, DerivedTypeDefinition>,
 }
@@ -86,7 +89,7 @@ pub struct DerivationDefinition {
 pub struct DerivedTypeDefinition {
     /// The derived type that it is derived from; the table's own type when absent.
     pub base: Option<String>,
-    /// Values of the discriminator that mean this type. Without any it is abstract: only types derived from it have rows.
+    /// Values of the discriminator that mean this type. Without any, only types derived from it have rows.
     #[serde(default)]
     pub values: Vec<Value>,
     /// Columns that only its rows, and those of types derived from it, have.

@@ -4,7 +4,7 @@
 use crate::policy::access::WriteRight;
 use crate::policy::rights::{Rights, TableRights};
 use indexmap::IndexMap;
-use portico_catalog::overlay::{ComplexProperty, DerivedType, MediaType, StreamProperty};
+use portico_catalog::overlay::{ComplexProperty, Derivation, DerivedType, MediaType, Operation, StreamProperty};
 use portico_catalog::{
     IfMatch, Model, ModelView, Origin, Overlay, Profile, Relationship, RelationshipView, Service, SingletonView, TableView,
 };
@@ -30,7 +30,7 @@ pub fn view(model: &Model, service: &Service, rights: &Rights) -> ModelView {
         profile: service.profile,
         singletons: singletons.collect(),
         tables,
-        operations: Vec::new(),
+        operations: model.operations.iter().filter(|operation| seen.operation(operation)).map(Arc::clone).collect(),
     }
 }
 
@@ -46,6 +46,13 @@ impl<'a> Seen<'a> {
         let (alias, table) = self.service.tables.iter().find(|(_, table)| table.as_str() == name)?;
         let rights = self.rights.tables.get(table)?;
         (!rights.table.key.is_empty()).then_some((alias, rights.as_ref()))
+    }
+
+    /// Whether the caller sees what an operation is bound to and what it returns.
+    fn operation(&self, operation: &Operation) -> bool {
+        let bound = operation.binding.as_ref().is_none_or(|binding| self.table(&binding.table).is_some());
+        let returned = operation.returns.as_ref().and_then(|returns| returns.kind.table());
+        bound && returned.is_none_or(|table| self.table(table).is_some())
     }
 
     /// Whether everything is seen that a relationship of a table equates. A link over a column that is hidden or masked on either
@@ -132,7 +139,7 @@ fn seen_overlay(table: &Arc<VirtualTable>, rights: &TableRights, relationships: 
             columns: derived.columns.iter().copied().filter(|column| shown(column)).collect(),
             ..derived.clone()
         });
-        portico_catalog::overlay::Derivation { discriminator: derivation.discriminator, types: types.collect() }
+        Derivation { types: types.collect(), ..derivation.clone() }
     });
     let hierarchies = whole.hierarchies.iter().filter(|hierarchy| {
         plain(rights, hierarchy.node) && relationships.iter().any(|relationship| relationship.index == hierarchy.parent)

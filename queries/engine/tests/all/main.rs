@@ -10,6 +10,7 @@ mod null_logic;
 mod odata_random;
 mod odata_reference;
 mod odata_values;
+mod overlay_rights;
 mod paging;
 mod policy;
 mod pushdown;

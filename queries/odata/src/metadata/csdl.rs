@@ -1,187 +1,284 @@
-//! The CSDL XML document: one entity type and one entity set per table, navigation properties for relationships.
+//! A CSDL document as data, before it is written as XML or as JSON: what both forms say, and nothing that only one of them can. It must
+//! not know where it came from.
 
-use super::annotations::{self, ORIGINAL_NAME, OWN_NAMESPACE, Xml};
-use super::namespace;
-use crate::edm::type_name;
-use portico_catalog::{Column, ModelView, RelationshipView, TableView};
-use portico_provider_api::ScalarType;
-use quick_xml::Writer;
-use quick_xml::events::{BytesDecl, Event};
-use std::io;
-
-const EDMX: &str = "http://docs.oasis-open.org/odata/ns/edmx";
-const EDM: &str = "http://docs.oasis-open.org/odata/ns/edm";
-/// Vocabularies: where they are published, namespace, alias.
-const VOCABULARIES: [(&str, &str, &str); 2] = [
-    ("https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.Core.V1.xml", "Org.OData.Core.V1", "Core"),
-    (
-        "https://oasis-tcs.github.io/odata-vocabularies/vocabularies/Org.OData.Capabilities.V1.xml",
-        "Org.OData.Capabilities.V1",
-        "Capabilities",
-    ),
-];
-
-pub(super) fn document(view: &ModelView) -> io::Result<Vec<u8>> {
-    let mut xml = Writer::new_with_indent(Vec::new(), b' ', 1);
-    xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
-    let root = xml.create_element("edmx:Edmx").with_attribute(("Version", "4.0")).with_attribute(("xmlns:edmx", EDMX));
-    root.write_inner_content(|xml| {
-        for (uri, namespace, alias) in VOCABULARIES {
-            xml.create_element("edmx:Reference").with_attribute(("Uri", uri)).write_inner_content(|xml| {
-                xml.create_element("edmx:Include")
-                    .with_attribute(("Namespace", namespace))
-                    .with_attribute(("Alias", alias))
-                    .write_empty()?;
-                Ok(())
-            })?;
-        }
-        xml.create_element("edmx:DataServices").write_inner_content(|xml| schemas(xml, view))?;
-        Ok(())
-    })?;
-    Ok(xml.into_inner())
+/// A document.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Document {
+    /// Vocabularies whose terms are used: alias, namespace and where it is published (without extension).
+    pub references: Vec<Reference>,
+    /// Schemas in order.
+    pub schemas: Vec<Schema>,
 }
 
-fn schemas(xml: &mut Xml, view: &ModelView) -> io::Result<()> {
-    let namespace = namespace(view);
-    xml.create_element("Schema").with_attribute(("xmlns", EDM)).with_attribute(("Namespace", namespace.as_str())).write_inner_content(
-        |xml| {
-            for table in view.tables.values() {
-                entity_type(xml, view, table, &namespace)?;
-            }
-            container(xml, view, &namespace)
-        },
-    )?;
-    let mut columns = view.tables.values().flat_map(visible);
-    if columns.any(|(_, column)| column.original_name.is_some()) {
-        let schema = xml.create_element("Schema").with_attribute(("xmlns", EDM)).with_attribute(("Namespace", OWN_NAMESPACE));
-        schema.write_inner_content(|xml| {
-            xml.create_element("Term")
-                .with_attribute(("Name", ORIGINAL_NAME))
-                .with_attribute(("Type", "Edm.String"))
-                .with_attribute(("AppliesTo", "Property"))
-                .write_empty()?;
-            Ok(())
-        })?;
+/// A vocabulary that is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// Where it is published, without `.xml` or `.json`.
+    pub uri: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its short name.
+    pub alias: String,
+}
+
+/// A schema.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Schema {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its elements in order.
+    pub elements: Vec<Element>,
+    /// Annotations of the schema itself.
+    pub annotations: Vec<Annotation>,
+}
+
+/// A child of a schema.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Element {
+    /// An entity type.
+    Entity(EntityType),
+    /// A complex type.
+    Complex(ComplexType),
+    /// An enumeration type.
+    Enumeration(EnumType),
+    /// A function or action.
+    Operation(OperationElement),
+    /// A term.
+    Term(Term),
+    /// The entity container.
+    Container(Container),
+}
+
+/// An entity type.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EntityType {
+    /// Its name.
+    pub name: String,
+    /// Qualified name of its base type.
+    pub base: Option<String>,
+    /// Whether it has no instances of its own.
+    pub is_abstract: bool,
+    /// Whether its entities are media entities.
+    pub has_stream: bool,
+    /// Its key, where it is not its base type's.
+    pub key: Vec<String>,
+    /// Its structural properties.
+    pub properties: Vec<Property>,
+    /// Its navigation properties.
+    pub navigations: Vec<Navigation>,
+    /// Annotations.
+    pub annotations: Vec<Annotation>,
+}
+
+/// A complex type.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ComplexType {
+    /// Its name.
+    pub name: String,
+    /// Its properties.
+    pub properties: Vec<Property>,
+}
+
+/// A type with its facets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TypeReference {
+    /// Qualified name.
+    pub name: String,
+    /// Whether there are several.
+    pub collection: bool,
+    /// Whether a value (of a collection: an item) may be null.
+    pub nullable: bool,
+    /// Greatest length; unlimited when absent.
+    pub max_length: Option<u32>,
+    /// Digits in all, or of fractional seconds.
+    pub precision: Option<u8>,
+    /// Digits after the point.
+    pub scale: Option<i8>,
+}
+
+/// A structural property.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Property {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub of: TypeReference,
+    /// Annotations.
+    pub annotations: Vec<Annotation>,
+}
+
+/// A navigation property.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Navigation {
+    /// Its name.
+    pub name: String,
+    /// Its type, without facets.
+    pub of: TypeReference,
+    /// The path that leads back.
+    pub partner: Option<String>,
+    /// Properties of this type, and properties of the other that they equal.
+    pub constraints: Vec<(String, String)>,
+    /// Annotations.
+    pub annotations: Vec<Annotation>,
+}
+
+/// An enumeration type.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EnumType {
+    /// Its name.
+    pub name: String,
+    /// Name of its integer type.
+    pub underlying: String,
+    /// Whether members combine.
+    pub flags: bool,
+    /// Name, value and annotations of each member.
+    pub members: Vec<(String, i64, Vec<Annotation>)>,
+    /// Annotations.
+    pub annotations: Vec<Annotation>,
+}
+
+/// A function or action.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct OperationElement {
+    /// Its name.
+    pub name: String,
+    /// Whether it is an action.
+    pub action: bool,
+    /// Whether its first parameter is what it is bound to.
+    pub bound: bool,
+    /// Whether more of a path, or query options, may follow it.
+    pub composable: bool,
+    /// Parameters in order.
+    pub parameters: Vec<Property>,
+    /// What it returns.
+    pub returns: Option<TypeReference>,
+    /// Annotations.
+    pub annotations: Vec<Annotation>,
+}
+
+/// A term.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Term {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub of: TypeReference,
+    /// What it may be applied to.
+    pub applies_to: Vec<String>,
+}
+
+/// The entity container.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// Entity sets.
+    pub sets: Vec<EntitySet>,
+    /// Singletons.
+    pub singletons: Vec<EntitySet>,
+    /// Function and action imports.
+    pub imports: Vec<Import>,
+    /// Annotations.
+    pub annotations: Vec<Annotation>,
+}
+
+/// An entity set or singleton.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EntitySet {
+    /// Its name.
+    pub name: String,
+    /// Qualified name of its type.
+    pub type_name: String,
+    /// Paths of navigation properties, and the sets that they lead to.
+    pub bindings: Vec<(String, String)>,
+    /// Annotations.
+    pub annotations: Vec<Annotation>,
+}
+
+/// A function or action at the root.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Import {
+    /// Its name.
+    pub name: String,
+    /// Qualified name of the function or action.
+    pub operation: String,
+    /// Whether it is an action.
+    pub action: bool,
+    /// The set that returned entities are of.
+    pub set: Option<String>,
+    /// Whether the service document lists it.
+    pub listed: bool,
+}
+
+/// An annotation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Annotation {
+    /// The term, with its vocabulary's alias or a namespace.
+    pub term: String,
+    /// The qualifier.
+    pub qualifier: Option<String>,
+    /// The value.
+    pub value: Expression,
+}
+
+/// The value of an annotation.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Expression {
+    /// Text.
+    Text(String),
+    /// True or false.
+    Boolean(bool),
+    /// A whole number.
+    Integer(i64),
+    /// A decimal number as text.
+    Decimal(String),
+    /// Members of an enumeration: its qualified name, and their names.
+    EnumMember(String, Vec<String>),
+    /// A path whose value is meant.
+    Path(String),
+    /// A path to a property, which is meant itself.
+    PropertyPath(String),
+    /// A path to a navigation property, which is meant itself.
+    NavigationPropertyPath(String),
+    /// Several values.
+    Collection(Vec<Expression>),
+    /// Named values, and the qualified name of the record's type where it is said.
+    Record(Option<String>, Vec<(String, Expression)>),
+}
+
+impl Annotation {
+    /// An annotation without qualifier.
+    pub fn new(term: impl Into<String>, value: Expression) -> Annotation {
+        Annotation { term: term.into(), qualifier: None, value }
     }
-    Ok(())
-}
 
-fn visible(table: &TableView) -> impl Iterator<Item = (usize, &Column)> {
-    table.columns.iter().filter_map(|index| table.table.columns.get(*index).map(|column| (*index, column)))
-}
+    /// A text.
+    pub fn text(term: impl Into<String>, text: impl Into<String>) -> Annotation {
+        Annotation::new(term, Expression::Text(text.into()))
+    }
 
-fn entity_type(xml: &mut Xml, view: &ModelView, table: &TableView, namespace: &str) -> io::Result<()> {
-    xml.create_element("EntityType").with_attribute(("Name", table.name.as_str())).write_inner_content(|xml| {
-        xml.create_element("Key").write_inner_content(|xml| {
-            for column in table.table.key.iter().filter_map(|index| table.table.columns.get(*index)) {
-                xml.create_element("PropertyRef").with_attribute(("Name", column.name.as_str())).write_empty()?;
-            }
-            Ok(())
-        })?;
-        for (index, column) in visible(table) {
-            property(xml, column, table.table.key.contains(&index))?;
-        }
-        for relationship in &table.relationships {
-            navigation(xml, view, table, relationship, namespace)?;
-        }
-        Ok(())
-    })?;
-    Ok(())
-}
+    /// True or false.
+    pub fn flag(term: impl Into<String>, value: bool) -> Annotation {
+        Annotation::new(term, Expression::Boolean(value))
+    }
 
-/// Facets by type: lengths, precisions and scales are always given, because clients take absence for a small default.
-fn facets(column: &Column) -> Vec<(&'static str, String)> {
-    let length = || column.max_length.map_or_else(|| "max".to_owned(), |length| length.to_string());
-    match column.scalar_type {
-        ScalarType::Text | ScalarType::Json | ScalarType::Binary => vec![("MaxLength", length())],
-        ScalarType::Decimal { precision, scale } => vec![("Precision", precision.to_string()), ("Scale", scale.to_string())],
-        ScalarType::Time | ScalarType::Timestamp | ScalarType::TimestampTz => vec![("Precision", "6".to_owned())],
-        ScalarType::Boolean
-        | ScalarType::Int16
-        | ScalarType::Int32
-        | ScalarType::Int64
-        | ScalarType::Float32
-        | ScalarType::Float64
-        | ScalarType::Date
-        | ScalarType::Guid => Vec::new(),
+    /// A record without a type.
+    pub fn record(term: impl Into<String>, values: Vec<(&str, Expression)>) -> Annotation {
+        Annotation::new(term, record(values))
     }
 }
 
-fn property(xml: &mut Xml, column: &Column, is_key: bool) -> io::Result<()> {
-    // A key part is never null, whatever the source says of its column.
-    let nullable = column.nullable && !is_key;
-    let mut element = xml
-        .create_element("Property")
-        .with_attribute(("Name", column.name.as_str()))
-        .with_attribute(("Type", type_name(column.scalar_type)))
-        .with_attribute(("Nullable", if nullable { "true" } else { "false" }));
-    for (name, value) in &facets(column) {
-        element = element.with_attribute((*name, value.as_str()));
-    }
-    if annotations::has_any(column, is_key) {
-        element.write_inner_content(|xml| annotations::of_property(xml, column, is_key))?;
-    } else {
-        element.write_empty()?;
-    }
-    Ok(())
+/// A record without a type.
+pub fn record(values: Vec<(&str, Expression)>) -> Expression {
+    Expression::Record(None, values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
 }
 
-fn navigation(xml: &mut Xml, view: &ModelView, table: &TableView, relationship: &RelationshipView, namespace: &str) -> io::Result<()> {
-    let single = format!("{namespace}.{}", relationship.to);
-    let type_name = if relationship.many { format!("Collection({single})") } else { single };
-    let mut element = xml
-        .create_element("NavigationProperty")
-        .with_attribute(("Name", relationship.name.as_str()))
-        .with_attribute(("Type", type_name.as_str()));
-    let pairs = constraint(view, table, relationship);
-    if !relationship.many {
-        // Even where the foreign key is never null, the row it names may be hidden from the caller, or be missing in another source.
-        element = element.with_attribute(("Nullable", "true"));
-    }
-    if let Some(partner) = &relationship.partner {
-        element = element.with_attribute(("Partner", partner.as_str()));
-    }
-    if relationship.many || pairs.is_empty() {
-        element.write_empty()?;
-        return Ok(());
-    }
-    element.write_inner_content(|xml| {
-        for (own, other) in &pairs {
-            xml.create_element("ReferentialConstraint")
-                .with_attribute(("Property", own.name.as_str()))
-                .with_attribute(("ReferencedProperty", other.name.as_str()))
-                .write_empty()?;
-        }
-        Ok(())
-    })?;
-    Ok(())
+/// A member of an enumeration.
+pub fn member(of: &str, name: &str) -> Expression {
+    Expression::EnumMember(of.to_owned(), vec![name.to_owned()])
 }
 
-/// The columns that a relationship equates, when the caller sees them all; otherwise none.
-fn constraint<'a>(view: &'a ModelView, table: &'a TableView, relationship: &RelationshipView) -> Vec<(&'a Column, &'a Column)> {
-    let Some(other) = view.table(&relationship.to) else { return Vec::new() };
-    let Some(definition) = table.table.relationships.get(relationship.index) else { return Vec::new() };
-    let seen = |view: &'a TableView, index: usize| view.table.columns.get(index).filter(|_| view.columns.contains(&index));
-    let pairs = definition.on.iter().map(|(own, theirs)| Some((seen(table, *own)?, seen(other, *theirs)?)));
-    pairs.collect::<Option<Vec<_>>>().unwrap_or_default()
-}
-
-fn container(xml: &mut Xml, view: &ModelView, namespace: &str) -> io::Result<()> {
-    xml.create_element("EntityContainer").with_attribute(("Name", "Container")).write_inner_content(|xml| {
-        for table in view.tables.values() {
-            let type_name = format!("{namespace}.{}", table.name);
-            let set = xml.create_element("EntitySet").with_attribute(("Name", table.name.as_str()));
-            set.with_attribute(("EntityType", type_name.as_str())).write_inner_content(|xml| {
-                for relationship in &table.relationships {
-                    xml.create_element("NavigationPropertyBinding")
-                        .with_attribute(("Path", relationship.name.as_str()))
-                        .with_attribute(("Target", relationship.to.as_str()))
-                        .write_empty()?;
-                }
-                annotations::of_set(xml, table)
-            })?;
-        }
-        annotations::of_container(xml)
-    })?;
-    Ok(())
+/// Texts.
+pub fn texts<'a>(items: impl IntoIterator<Item = &'a str>) -> Expression {
+    Expression::Collection(items.into_iter().map(|item| Expression::Text(item.to_owned())).collect())
 }

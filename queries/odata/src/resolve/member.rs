@@ -140,7 +140,7 @@ fn follow(scope: &Scope<'_>, state: State, kind: &StepKind, after: &mut States) 
             match kind {
                 StepKind::Name(name) => {
                     if state.shape == S::Entities && scope.names.is_qualified(Role::EntityType, name, true) {
-                        after.add(S::EntitiesCast, None);
+                        after.add(S::EntitiesCast, scope.names.type_named(name));
                     }
                     if scope.names.is(Role::KeySegment, name) {
                         after.add(S::Keyed, owner);
@@ -150,7 +150,7 @@ fn follow(scope: &Scope<'_>, state: State, kind: &StepKind, after: &mut States) 
                 StepKind::Call { name, arguments }
                     if state.shape == S::Entities && is_key(scope, arguments) && scope.names.is_qualified(Role::EntityType, name, true) =>
                 {
-                    after.add(S::Entity, None);
+                    after.add(S::Entity, scope.names.type_named(name));
                 }
                 StepKind::Filter(_) => after.add(S::Entities, owner),
                 _ => {}
@@ -172,7 +172,7 @@ fn follow(scope: &Scope<'_>, state: State, kind: &StepKind, after: &mut States) 
                 && state.shape == S::Complexes
                 && scope.names.is_qualified(Role::ComplexType, name, true)
             {
-                after.add(S::ComplexesCast, None);
+                after.add(S::ComplexesCast, scope.names.type_named(name));
             }
         }
         S::Complex | S::ComplexCast => {
@@ -181,7 +181,7 @@ fn follow(scope: &Scope<'_>, state: State, kind: &StepKind, after: &mut States) 
                 && state.shape == S::Complex
                 && scope.names.is_qualified(Role::ComplexType, name, true)
             {
-                after.add(S::ComplexCast, None);
+                after.add(S::ComplexCast, scope.names.type_named(name));
             }
         }
         S::Collection => collection(scope, state, kind, after),
@@ -212,7 +212,7 @@ fn member(scope: &Scope<'_>, owner: Owner, kind: &StepKind, after: &mut States) 
     if let StepKind::Name(name) = kind
         && [Role::EntityType, Role::ComplexType].iter().any(|role| scope.names.is_qualified(*role, name, true))
     {
-        after.add(Shape::EntityCast, None);
+        after.add(Shape::EntityCast, scope.names.type_named(name));
     }
 }
 

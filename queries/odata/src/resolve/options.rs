@@ -226,13 +226,13 @@ fn select_step(scope: &Scope<'_>, at: At, owner: Owner, name: &str, only: bool, 
             operations(scope, name, after);
             let is_type = [Role::EntityType, Role::ComplexType].iter().any(|role| names.is_qualified(*role, name, true));
             if at == At::Start && is_type {
-                after.push((At::Type, None));
+                after.push((At::Type, names.type_named(name)));
             }
         }
         At::Complex => {
             selectable(scope, owner, name, after);
             if names.is_qualified(Role::ComplexType, name, true) {
-                after.push((At::ComplexCast, None));
+                after.push((At::ComplexCast, names.type_named(name)));
             }
         }
         At::ComplexCast => selectable(scope, owner, name, after),
@@ -321,7 +321,7 @@ fn expand_step(scope: &Scope<'_>, at: At, owner: Owner, name: &str, after: &mut 
         (At::Star, "$ref") => after.push((At::StarRef, None)),
         (At::Navigation | At::NavigationCast, "$ref") => after.push((At::Ref, owner)),
         (At::Navigation | At::NavigationCast, "$count") => after.push((At::Count, owner)),
-        (At::Navigation, _) if entity_type() => after.push((At::NavigationCast, None)),
+        (At::Navigation, _) if entity_type() => after.push((At::NavigationCast, names.type_named(name))),
         (At::Start | At::Type | At::Complex, _) => {
             if name.starts_with('@') {
                 if names.is_annotation_of(Role::EntityAnnotation, name) {
@@ -333,7 +333,7 @@ fn expand_step(scope: &Scope<'_>, at: At, owner: Owner, name: &str, after: &mut 
                 return;
             }
             if at == At::Start && entity_type() {
-                after.push((At::Type, None));
+                after.push((At::Type, names.type_named(name)));
             }
             if names.is_qualified(Role::ComplexType, name, true) {
                 after.push((At::Complex, None));

@@ -206,11 +206,12 @@ fn cast(scope: &Scope<'_>, state: State, segment: &Segment, after: &mut States) 
     use Shape as S;
     let entity = scope.names.is_qualified(Role::EntityType, &segment.name, true);
     let complex = scope.names.is_qualified(Role::ComplexType, &segment.name, true);
+    let to = scope.names.type_named(&segment.name);
     match state.shape {
-        S::Entities if entity => entities(scope, after, segment, S::EntitiesCast, None),
-        S::Entity | S::Keyed if entity && segment.key.is_none() => after.add(S::EntityCast, None),
-        S::Complexes if complex && segment.key.is_none() => after.add(S::ComplexesCast, None),
-        S::Complex if complex && segment.key.is_none() => after.add(S::ComplexCast, None),
+        S::Entities if entity => entities(scope, after, segment, S::EntitiesCast, to),
+        S::Entity | S::Keyed if entity && segment.key.is_none() => after.add(S::EntityCast, to),
+        S::Complexes if complex && segment.key.is_none() => after.add(S::ComplexesCast, to),
+        S::Complex if complex && segment.key.is_none() => after.add(S::ComplexCast, to),
         _ => {}
     }
 }

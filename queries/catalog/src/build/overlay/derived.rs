@@ -2,7 +2,7 @@
 
 use super::super::{Work, below, error_at, values};
 use crate::definition::{DerivationDefinition, DerivedTypeDefinition, TableDefinition};
-use crate::model::VirtualTable;
+use crate::model::{Origin, VirtualTable};
 use crate::overlay::{Derivation, DerivedType, Overlay};
 use indexmap::IndexMap;
 use portico_provider_api::Value;
@@ -25,14 +25,41 @@ pub(super) fn resolve(work: &mut Work<'_>, table: &str, definition: &TableDefini
     if derived.types.is_empty() {
         work.error(error_at(below(&path, &["types"]), "there is no derived type: leave `derived` out when there is none"));
     }
-    let derivation = Derivation { discriminator, types };
+    let derivation = Derivation { discriminator, is_abstract: derived.is_abstract, types };
     if work.errors.len() == before {
         refuse_rowless(work, &derivation, &path);
     }
     refuse_split(work, overlay, &derivation, &path);
+    if derived.is_abstract {
+        leave_out_others(work, table, &derivation, &below(&path, &["abstract"]));
+    }
     if work.errors.len() == before {
         overlay.derivation = Some(derivation);
     }
+}
+
+/// Narrows a table's window to the rows that are of a derived type.
+fn leave_out_others(work: &mut Work<'_>, table: &str, derivation: &Derivation, path: &[String]) {
+    let Some(built) = work.tables.get_mut(table) else { return };
+    let remote = built.table.columns.get(derivation.discriminator).map(|column| column.remote);
+    let Origin::Single { relation, window, .. } = &mut built.table.origin else {
+        work.error(error_at(path.to_vec(), "a view says itself which rows it has: leave the others out in its SELECT"));
+        return;
+    };
+    let literal = |value: &Value| match value {
+        Value::Text(text) => Some(format!("'{}'", text.replace('\'', "''"))),
+        Value::Int16(number) => Some(number.to_string()),
+        Value::Int32(number) => Some(number.to_string()),
+        Value::Int64(number) => Some(number.to_string()),
+        _ => None,
+    };
+    let values: Option<Vec<String>> = derivation.types.iter().flat_map(|derived| &derived.values).map(literal).collect();
+    let (Some(values), Some(column)) = (values, remote.and_then(|index| relation.columns.get(index))) else {
+        work.error(error_at(path.to_vec(), "the discriminator of an abstract type holds text or whole numbers"));
+        return;
+    };
+    let own = format!("\"{}\" IN ({})", column.name.replace('"', "\"\""), values.join(", "));
+    *window = Some(window.as_ref().map_or_else(|| own.clone(), |other| format!("({other}) AND {own}")));
 }
 
 fn discriminator(

@@ -22,11 +22,53 @@ pub(super) fn resolve(work: &mut Work<'_>) {
             }
         }
         let restrictions = restrictions(work, &table, &definition.restrictions, &below(&path, &["restrictions"]));
+        check_paths(work, &table, &path);
         if let Some(built) = work.tables.get_mut(name) {
             built.table.overlay.hierarchies = hierarchies;
             built.table.overlay.restrictions = restrictions;
         }
     }
+}
+
+/// Refuses annotations with paths that lead nowhere.
+fn check_paths(work: &mut Work<'_>, table: &VirtualTable, path: &[String]) {
+    let is_member = |index: &usize| table.overlay.complex_of(*index).is_some();
+    let members: Vec<Vec<String>> = (0..table.columns.len())
+        .filter(is_member)
+        .filter_map(|index| table.columns.get(index).map(|column| below(path, &["columns", &column.name])))
+        .collect();
+    let of_columns = table.columns.iter().map(|column| (below(path, &["columns", &column.name]), &column.annotations));
+    let of_links = table.relationships.iter().map(|link| (below(path, &["relationships", &link.name]), &link.annotations));
+    let all = std::iter::once((path.to_vec(), &table.overlay.annotations)).chain(of_columns).chain(of_links);
+    for (owner, annotations) in all {
+        for annotation in annotations {
+            let name =
+                annotation.qualifier.as_ref().map_or(annotation.term.clone(), |qualifier| format!("{}#{qualifier}", annotation.term));
+            let mut paths = Vec::new();
+            annotation.value.paths(&mut paths);
+            if !paths.is_empty() && members.contains(&owner) {
+                let message = "a member of a complex type has no paths: the type does not know the table's properties";
+                work.error(error_at(below(&owner, &["annotations", &name]), message));
+            }
+            for lost in paths.into_iter().filter(|path| !leads_somewhere(table, path)) {
+                let error = error_at(below(&owner, &["annotations", &name]), format!("{} has no property '{lost}'", table.name));
+                let known = table.property_names().chain(table.relationships.iter().map(|link| link.name.as_str()));
+                work.error(error.suggesting(lost, known));
+            }
+        }
+    }
+}
+
+/// Whether a path starts at a property or relationship of a table. Casts and annotations are not followed.
+fn leads_somewhere(table: &VirtualTable, path: &str) -> bool {
+    let first = path.split('/').next().unwrap_or_default();
+    let overlay = &table.overlay;
+    let columns =
+        table.columns.iter().enumerate().filter(|(index, _)| overlay.complex_of(*index).is_none() && !overlay.is_stream_content(*index));
+    let mut names = columns.map(|(_, column)| &column.name).chain(overlay.complex.iter().map(|complex| &complex.name));
+    let streams = || overlay.streams.iter().any(|stream| stream.name == first);
+    let links = || table.relationships.iter().any(|link| link.name == first);
+    first.contains(['.', '@']) || names.any(|name| name == first) || streams() || links()
 }
 
 fn one(work: &mut Work<'_>, table: &VirtualTable, qualifier: &str, definition: &HierarchyDefinition, path: &[String]) -> Option<Hierarchy> {

@@ -412,7 +412,7 @@ fn bodies_set_native_columns() {
 #[test]
 fn the_metadata_shows_what_is_published() {
     let published = published();
-    let document = metadata::xml(&published.view).unwrap();
+    let document = String::from_utf8(metadata::document(&published.view, metadata::MetadataFormat::Xml, None).unwrap()).unwrap();
     for wanted in [
         r#"<PropertyRef Name="LinesKey"/>"#,
         r#"<Property Name="OrderKey" Type="Edm.Guid" Nullable="false""#,
