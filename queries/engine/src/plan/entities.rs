@@ -1,7 +1,8 @@
 //! Bound OData queries to plans: a tree with the root query, an optional count, and one child per expanded relationship. A child
 //! is planned once; at run time its key slot is filled with the keys of each chunk of parents.
 
-pub(in crate::plan) mod level;
+mod applied;
+mod level;
 mod rows;
 
 use crate::error::EngineError;
@@ -122,17 +123,17 @@ pub(crate) struct EntityPlanner<'a> {
 
 /// What a level is restricted by, besides its own options.
 #[derive(Default)]
-pub(super) struct Restriction {
+struct Restriction {
     /// How its rows are reached from those before, and the slot with the values.
-    pub keys: Option<(Reach, KeySlot)>,
-    pub page_size: u64,
-    pub position: Option<Vec<Value>>,
+    keys: Option<(Reach, KeySlot)>,
+    page_size: u64,
+    position: Option<Vec<Value>>,
     /// Whether its entities carry ETags where they have some.
-    pub tagged: bool,
+    tagged: bool,
     /// The columns are wanted as they are, whatever the overlay makes of them.
-    pub raw: bool,
+    raw: bool,
     /// The level is a child: its rows are cut per parent, not as a whole.
-    pub nested: bool,
+    nested: bool,
 }
 
 impl EntityPlanner<'_> {
@@ -209,7 +210,7 @@ impl EntityPlanner<'_> {
         Ok((reach, slot))
     }
 
-    pub(super) fn entity_set(&self, table: &VirtualTable) -> String {
+    fn entity_set(&self, table: &VirtualTable) -> String {
         let alias = self.service.tables.iter().find(|(_, name)| **name == table.name).map(|(alias, _)| alias.clone());
         alias.unwrap_or_else(|| table.name.clone())
     }

@@ -34,6 +34,7 @@ use portico_catalog::names::nearest;
 use portico_catalog::{Column, ModelView, TableView};
 
 pub use options::schema_version;
+pub(crate) use apply::TRANSFORMATIONS;
 pub use path::dereference;
 pub use write::{delete, insert, update};
 

@@ -41,8 +41,14 @@ pub enum MetadataFormat {
 }
 
 /// What `$apply` takes, as the value of `Aggregation.ApplySupported`.
-pub(crate) fn apply_supported(_table: &TableView) -> csdl::Expression {
-    csdl::record(Vec::new())
+pub(crate) fn apply_supported(table: &TableView) -> csdl::Expression {
+    let searchable = table.visible().any(|(_, column)| column.searchable);
+    let transformations = crate::bind::TRANSFORMATIONS.iter().copied().filter(|name| *name != "search" || searchable);
+    csdl::record(vec![
+        ("Transformations", csdl::texts(transformations)),
+        ("Rollup", csdl::member("Org.OData.Aggregation.V1.RollupType", "MultipleHierarchies")),
+        ("From", csdl::Expression::Boolean(true)),
+    ])
 }
 
 /// The `$metadata` document, with labels in a language where there are any in it.

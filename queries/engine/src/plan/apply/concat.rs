@@ -1,7 +1,7 @@
 //! `concat` (section 3.2.2): the rows of each branch in one table, with the number of the branch and of the pattern of properties that
 //! they have. What a branch lacks is null there and left out of the answer.
 
-use super::{ApplyPlanner, Groups, Stage};
+use super::{ApplyPlanner, Groups, Stage, branch_number};
 use crate::error::EngineError;
 use crate::plan::rows::Rows;
 use crate::plan::seek::OrderKey;
@@ -53,7 +53,7 @@ impl ApplyPlanner<'_> {
             // What tells the branch's rows apart must be among what is kept of them.
             let kept = |key: &Expr| branch.columns.iter().flatten().any(|source| out.columns().get(*source) == Some(&Some(key.clone())));
             unique &= out.unique && out.identity.iter().all(kept);
-            output.push(lit(i64::try_from(number).unwrap_or(i64::MAX)).alias(&branch_name));
+            output.push(branch_number::call(i64::try_from(number).unwrap_or(i64::MAX)).alias(&branch_name));
             output.push(place.alias(&number_name));
             plans.push(out.rows.builder.project(output)?.build()?);
         }

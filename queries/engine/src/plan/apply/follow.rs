@@ -10,7 +10,6 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::logical_expr::{Expr, JoinType};
 use portico_odata::bound::apply::{BoundFollow, BoundJoin};
 use std::collections::HashMap;
-use std::sync::Arc;
 
 impl ApplyPlanner<'_> {
     /// Appends all columns of what a relationship leads to.
@@ -92,6 +91,6 @@ impl ApplyPlanner<'_> {
 }
 
 /// What tells the rows of a table apart.
-pub(super) fn key_of(table: &Arc<TableRights>, columns: &[Option<Expr>]) -> Option<Vec<Expr>> {
+pub(super) fn key_of(table: &TableRights, columns: &[Option<Expr>]) -> Option<Vec<Expr>> {
     table.table.key.iter().map(|index| columns.get(*index).cloned().flatten()).collect()
 }

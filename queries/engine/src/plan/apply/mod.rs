@@ -4,9 +4,9 @@
 //! The order of rows is kept beside the plan and only spelt out where it is observed: before rows are cut off, and at the end.
 
 mod aggregate;
+mod branch_number;
 mod concat;
 mod follow;
-mod node;
 mod ranked;
 
 use crate::error::EngineError;
@@ -14,6 +14,7 @@ use crate::plan::canonical_float;
 use crate::plan::entities::EntityPlanner;
 use crate::plan::rows::{Evaluator, Rows};
 use crate::plan::seek::OrderKey;
+use crate::policy::TableRights;
 use arrow::datatypes::DataType;
 use datafusion::common::Column;
 use datafusion::functions_window::expr_fn::row_number;
@@ -163,7 +164,7 @@ impl<'a> ApplyPlanner<'a> {
     }
 
     /// The columns at these positions.
-    fn at(&self, stage: &Stage, positions: &[usize]) -> Result<Vec<Expr>, EngineError> {
+    pub fn at(&self, stage: &Stage, positions: &[usize]) -> Result<Vec<Expr>, EngineError> {
         let missing = || EngineError::Internal("a bound column is not in its rows".to_owned());
         positions.iter().map(|position| stage.columns().get(*position).cloned().flatten().ok_or_else(missing)).collect()
     }
@@ -238,6 +239,14 @@ impl<'a> ApplyPlanner<'a> {
 }
 
 impl Stage {
+    /// The entities of a table.
+    pub fn of(rows: Rows, table: &TableRights) -> Stage {
+        let mut stage = Stage { rows, order: Vec::new(), identity: Vec::new(), unique: false, numbered: false };
+        stage.identity = follow::key_of(table, stage.columns()).unwrap_or_default();
+        stage.unique = !stage.identity.is_empty();
+        stage
+    }
+
     /// Groups, which their keys tell apart.
     fn grouped(builder: LogicalPlanBuilder, columns: Vec<Expr>, keys: Vec<Expr>) -> Stage {
         let rows = Rows::over(builder, None, columns.into_iter().map(Some).collect());

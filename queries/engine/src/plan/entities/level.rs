@@ -16,14 +16,14 @@ use portico_odata::{BoundExpand, BoundQuery, EntityShape, ExpandForm, ExpandShap
 use std::sync::Arc;
 
 /// What is fetched of a level: the positions in its row type first, then whatever else is needed.
-struct Output {
-    wanted: Vec<usize>,
-    exprs: Vec<Expr>,
+pub(super) struct Output {
+    pub wanted: Vec<usize>,
+    pub exprs: Vec<Expr>,
 }
 
 impl Output {
     /// The position of an expression, which is added when it is not there yet.
-    fn place(&mut self, expr: &Expr, name: impl FnOnce() -> String) -> usize {
+    pub fn place(&mut self, expr: &Expr, name: impl FnOnce() -> String) -> usize {
         // A plain column is not fetched twice.
         let existing = self.exprs.iter().position(|known| known == expr);
         existing.unwrap_or_else(|| {
@@ -32,7 +32,7 @@ impl Output {
         })
     }
 
-    fn at(&self, index: usize) -> Option<usize> {
+    pub fn at(&self, index: usize) -> Option<usize> {
         self.wanted.iter().position(|wanted| *wanted == index)
     }
 }
@@ -59,7 +59,7 @@ impl EntityPlanner<'_> {
             rows.builder = rows.builder.sort(sort)?;
         }
         if !restriction.nested {
-            rows.builder = page(rows.builder, query, restriction.page_size)?;
+            rows.builder = page(rows.builder, query, restriction)?;
         }
         let typed = is_typed(&rights);
         let mut output = self.output(query, &rights, &rows, &relationships, restriction)?;
@@ -153,7 +153,7 @@ impl EntityPlanner<'_> {
         Ok(keys)
     }
 
-    fn child(
+    pub(super) fn child(
         &self,
         expand: &BoundExpand,
         relationship: &Relationship,
@@ -218,8 +218,8 @@ fn etag(table: &VirtualTable, wanted: bool, rows: &Rows, output: &mut Output) ->
 }
 
 /// `$skip`, `$top` and the page; one entity more than the page is asked for, to know whether there is another page.
-pub(in crate::plan) fn page(builder: LogicalPlanBuilder, query: &BoundQuery, page_size: u64) -> Result<LogicalPlanBuilder, EngineError> {
-    let page = (page_size > 0).then(|| page_size.saturating_add(1));
+pub(super) fn page(builder: LogicalPlanBuilder, query: &BoundQuery, restriction: &Restriction) -> Result<LogicalPlanBuilder, EngineError> {
+    let page = (restriction.page_size > 0).then(|| restriction.page_size.saturating_add(1));
     let fetch = match (query.top, page) {
         (Some(top), Some(page)) => Some(top.min(page)),
         (top, page) => top.or(page),

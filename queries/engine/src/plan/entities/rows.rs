@@ -95,10 +95,10 @@ impl EntityPlanner<'_> {
 
     /// How many rows there are without paging.
     pub(super) fn count(&self, query: &BoundQuery, restriction: &Restriction) -> Result<LogicalPlan, EngineError> {
-        let restriction = Restriction { keys: restriction.keys.clone(), ..Restriction::default() };
         if let Some(apply) = &query.apply {
-            return self.applied_count(query, apply, &restriction);
+            return self.applied_count(query, apply, restriction);
         }
+        let restriction = Restriction { keys: restriction.keys.clone(), ..Restriction::default() };
         let (rows, _) = self.rows(query, &restriction)?;
         Ok(rows.builder.aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64))])?.build()?)
     }

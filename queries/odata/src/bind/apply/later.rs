@@ -20,8 +20,8 @@ pub(super) fn options<'a>(binder: &Binder<'a>, state: &mut State<'a>, options: &
     if let Some(items) = &options.compute {
         binder.compute(state, items, target("$compute"))?;
     }
-    if options.search.is_some() {
-        return Err(ODataError::not_implemented("$search after $apply").at(target("$search"), None));
+    if let Some(search) = &options.search {
+        binder.search(state, search, target("$search"))?;
     }
     if let Some(condition) = &options.filter {
         binder.filter(state, condition, target("$filter"))?;

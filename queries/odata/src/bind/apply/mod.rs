@@ -10,14 +10,37 @@ mod state;
 
 use super::options::Place;
 use super::scope::Scope;
+use super::{restrict, search};
 use crate::bound::apply::{BoundAmount, BoundApply, BoundTransformation};
 use crate::bound::{BoundComputed, BoundExpr, BoundOrder, BoundQuery};
 use crate::error::ODataError;
-use crate::syntax::{ComputeItem, Expr, Name, Options, OrderItem, RankedMeasure, Span, Transformation, TransformationKind as Kind};
+use crate::syntax::{ComputeItem, Expr, Name, Options, OrderItem, RankedMeasure, Search, Span, Transformation, TransformationKind as Kind};
 use crate::value_type::{RowColumn, ValueType};
 use portico_catalog::{ModelView, RelationshipView, TableView};
 use portico_provider_api::{ScalarType, Value};
 use state::State;
+
+/// The transformations that are executed.
+pub(crate) const TRANSFORMATIONS: [&str; 18] = [
+    "aggregate",
+    "groupby",
+    "concat",
+    "identity",
+    "filter",
+    "search",
+    "compute",
+    "orderby",
+    "skip",
+    "top",
+    "topcount",
+    "topsum",
+    "toppercent",
+    "bottomcount",
+    "bottomsum",
+    "bottompercent",
+    "join",
+    "outerjoin",
+];
 
 /// Most transformations after `rollup` and `concat` are spelt out.
 const MAX_TRANSFORMATIONS: usize = 1_000;
@@ -41,7 +64,12 @@ pub(super) fn query<'a>(place: &'a Place<'a>, transformations: &[Transformation]
     binder.sequence(&mut state, transformations)?;
     let mut query = BoundQuery::of(&place.table.table.name, Vec::new());
     later::options(&binder, &mut state, options, &mut query)?;
-    query.apply = Some(BoundApply { transformations: state.out, rows: state.rows, nested: Vec::new() });
+    // What is filtered first restricts the set, as `$filter` does.
+    let mut out = state.out.into_iter().peekable();
+    while let Some(BoundTransformation::Filter(condition)) = out.next_if(|first| matches!(first, BoundTransformation::Filter(_))) {
+        query.filter = BoundExpr::both(query.filter.take(), Some(condition));
+    }
+    query.apply = Some(BoundApply { transformations: out.collect(), rows: state.rows, nested: Vec::new() });
     Ok(query)
 }
 
@@ -116,7 +144,7 @@ impl<'a> Binder<'a> {
             Kind::GroupBy { elements, then } => self.group_by(state, elements, then, span),
             Kind::Concat(sequences) => self.concat(state, sequences, span),
             Kind::Join { outer, path, alias, then } => self.join(state, *outer, path, alias, then),
-            Kind::Search(_) => Err(self.not_built(span, "the transformation search")),
+            Kind::Search(search) => self.search(state, search, self.target),
             Kind::Nest { path: None, .. } => Err(self.not_built(span, "the transformation nest")),
             Kind::Nest { path: Some(_), .. } => Err(self.not_built(span, "the transformation addnested")),
             Kind::Relatives { descendants: true, .. } => Err(self.not_built(span, "the transformation descendants")),
@@ -127,7 +155,22 @@ impl<'a> Binder<'a> {
     }
 
     fn filter(&self, state: &mut State<'a>, condition: &Expr, target: &str) -> Result<(), ODataError> {
+        let span = condition.span;
         let condition = self.scope(state, target).predicate(condition)?;
+        if state.rows.row_type.table.is_some() {
+            restrict::filterable(self.base, &condition).map_err(|error| error.at(target, Some(span.start)))?;
+        }
+        state.out.push(BoundTransformation::Filter(condition));
+        Ok(())
+    }
+
+    /// What is searched are entities: rows of groups have no columns that are declared searchable.
+    fn search(&self, state: &mut State<'a>, wanted: &Search, target: &str) -> Result<(), ODataError> {
+        if state.rows.row_type.table.is_none() {
+            let message = "a search after the entities have been aggregated";
+            return Err(ODataError::not_implemented(message).at(target, Some(wanted.span.start)));
+        }
+        let condition = search::search(self.view, self.base, target, wanted)?;
         state.out.push(BoundTransformation::Filter(condition));
         Ok(())
     }

@@ -53,7 +53,7 @@ pub const SERVICE: Abilities = Abilities {
     search: true,
     search_without: &[],
     levels: true,
-    apply: false,
+    apply: true,
     operations: false,
 };
 

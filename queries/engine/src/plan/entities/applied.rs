@@ -1,0 +1,88 @@
+//! The root of a read with `$apply`: what comes out of the transformations, counted, put in a total order, cut to the page, and its shape.
+
+use super::level::{Output, page};
+use super::{EntityNode, EntityPlanner, Restriction};
+use crate::error::EngineError;
+use crate::plan::apply::{ApplyPlanner, Stage, sort};
+use crate::plan::seek;
+use datafusion::functions_aggregate::expr_fn::count;
+use datafusion::logical_expr::{Expr, LogicalPlan, lit};
+use portico_odata::bound::apply::BoundApply;
+use portico_odata::rows::applied;
+use portico_odata::{BoundQuery, EntityShape, ExpandShape};
+use std::sync::Arc;
+
+impl EntityPlanner<'_> {
+    /// How many rows come out.
+    pub(super) fn applied_count(
+        &self,
+        query: &BoundQuery,
+        apply: &BoundApply,
+        restriction: &Restriction,
+    ) -> Result<LogicalPlan, EngineError> {
+        let stage = self.stage(query, apply, restriction)?;
+        Ok(stage.rows.builder.aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64))])?.build()?)
+    }
+
+    fn stage(&self, query: &BoundQuery, apply: &BoundApply, restriction: &Restriction) -> Result<Stage, EngineError> {
+        let restriction = Restriction { keys: restriction.keys.clone(), ..Restriction::default() };
+        let (rows, _) = self.rows(query, &restriction)?;
+        let stage = Stage::of(rows, self.rights_on(&query.table)?);
+        ApplyPlanner::new(self).sequence(stage, &apply.transformations)
+    }
+
+    /// Plans what comes out, as [`EntityPlanner::level`] plans the rows of a table.
+    pub(super) fn applied(
+        &self,
+        query: &BoundQuery,
+        apply: &BoundApply,
+        restriction: &Restriction,
+    ) -> Result<(EntityNode, EntityShape), EngineError> {
+        let table = Arc::clone(&self.rights_on(&query.table)?.table);
+        let planner = ApplyPlanner::new(self);
+        let stage = self.stage(query, apply, restriction)?;
+        // Without something that tells rows apart there is nowhere to continue from: they come at once.
+        let page_size = if stage.unique && !stage.numbered { restriction.page_size } else { 0 };
+        let restriction = Restriction { page_size, position: restriction.position.clone(), ..Restriction::default() };
+        let cut = query.top.is_some() || query.skip > 0 || page_size > 0;
+        let keys = if cut || !stage.order.is_empty() { planner.total(&stage) } else { Vec::new() };
+        let mut builder = stage.builder().clone();
+        if let Some(position) = &restriction.position {
+            let condition = seek::after(&keys, position, builder.schema())?;
+            builder = builder.filter(condition)?;
+        }
+        if !keys.is_empty() {
+            builder = builder.sort(sort(&keys))?;
+        }
+        builder = page(builder, query, &restriction)?;
+
+        let relationships =
+            query.expand.iter().map(|expand| self.relationship(&table, expand.relationship)).collect::<Result<Vec<_>, _>>()?;
+        let mut wanted = query.select.clone();
+        wanted.extend(apply.rows.presence.iter().map(|presence| presence.position));
+        for relationship in &relationships {
+            for link in self.reach(relationship)?.0 {
+                if !wanted.contains(&link) {
+                    wanted.push(link);
+                }
+            }
+        }
+        let mut output = Output { exprs: planner.at(&stage, &wanted)?, wanted };
+        let mut position_columns = Vec::new();
+        if page_size > 0 {
+            position_columns = keys.iter().enumerate().map(|(number, key)| output.place(&key.expr, || format!("@order{number}"))).collect();
+        }
+        let (mut children, mut expands) = (Vec::with_capacity(query.expand.len()), Vec::with_capacity(query.expand.len()));
+        for (expand, relationship) in query.expand.iter().zip(&relationships) {
+            let (child, shape) = self.child(expand, relationship, &table, &output)?;
+            expands.push(ExpandShape { name: expand.name.clone(), many: expand.many, shape, form: expand.form, only: child.only.clone() });
+            children.push(child);
+        }
+        let (properties, presence) = applied::shape(&apply.rows, &query.select, &|index| output.at(index));
+        let entities = apply.rows.row_type.table.is_some();
+        let entity_set = if entities { self.entity_set(&table) } else { String::new() };
+        let shape = EntityShape { entity_set, properties, presence, expands, ..EntityShape::default() };
+        let plan = builder.project(output.exprs)?.build()?;
+        Ok((EntityNode { plan, slot: Vec::new(), position_columns, etag: None, children }, shape))
+    }
+}
