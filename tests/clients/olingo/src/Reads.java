@@ -15,6 +15,7 @@ import org.apache.olingo.client.api.communication.request.retrieve.ODataEntityRe
 import org.apache.olingo.client.api.communication.request.retrieve.ODataEntitySetRequest;
 import org.apache.olingo.client.api.communication.request.retrieve.ODataValueRequest;
 import org.apache.olingo.client.api.communication.response.ODataRetrieveResponse;
+import org.apache.olingo.client.api.domain.ClientComplexValue;
 import org.apache.olingo.client.api.domain.ClientEntity;
 import org.apache.olingo.client.api.domain.ClientEntitySet;
 import org.apache.olingo.client.api.domain.ClientEntitySetIterator;
@@ -38,6 +39,7 @@ final class Reads {
             new Check("every type is read as what it is", () -> everyType(service)),
             new Check("the edges of every type", () -> edges(service)),
             new Check("wide decimals are exact as text", () -> wide(service)),
+            new Check("enumerations and complex values", () -> structured(service)),
             new Check("null of every type", () -> nulls(service)),
             new Check("pages are followed to the end", () -> pages(service)),
             new Check("a set is read entity by entity", () -> iterated(service)),
@@ -130,6 +132,20 @@ final class Reads {
         Check.same("exact", new BigDecimal("-999999999999999.9999"), Service.value(row, "exact"));
         Check.same("big", Long.MIN_VALUE, Service.value(row, "big"));
         Check.same("whole", 4, Service.value(row, "whole"));
+    }
+
+    private static void structured(Service service) {
+        ClientEntity row = service.entity(service.key("Kinds", 1L));
+        Check.same("state", "Open", row.getProperty("state").getEnumValue().getValue());
+        Check.same("the type of state", Service.NAMESPACE + ".State", row.getProperty("state").getEnumValue().getTypeName());
+        Check.same("rights", "Read,Delete", row.getProperty("rights").getEnumValue().getValue());
+        ClientComplexValue home = row.getProperty("home").getComplexValue();
+        Check.same("the street", "Main Street 1", home.get("street").getPrimitiveValue().toValue());
+        Check.holds("there is no town", home.get("town").hasNullValue());
+        ClientEntity none = service.entity(service.key("Kinds", 3L));
+        for (String name : new String[] {"state", "rights", "home"}) {
+            Check.holds(name + " is null", none.getProperty(name).hasNullValue());
+        }
     }
 
     private static void nulls(Service service) {
