@@ -49,6 +49,7 @@ final class Reads {
             new Check("literals of every type in filters", () -> literals(service)),
             new Check("options of the client's builder", () -> options(service)),
             new Check("counts", () -> counts(service)),
+            new Check("raw values", () -> values(service)),
             new Check("errors are read", () -> errors(service)));
     }
 
@@ -234,6 +235,9 @@ final class Reads {
         filter(service, f.eq(a.mod(a.property("Id"), a.literal(7)), a.literal(3)), 3, 10, 17, 24);
         filter(service, f.eq(a.property("Credit"), a.literal(new BigDecimal("35.50"))));
         filter(service, f.eq(a.property("Active"), a.literal(false)), 4, 8, 12, 16, 20, 24);
+        filter(service, f.match(a.any(a.property("Invoices"), "i", f.eq(a.property("i/id"), a.literal(25)))), 5);
+        filter(service, f.not(f.match(a.any(a.property("Invoices"), "i", f.gt(a.property("i/id"), a.literal(0))))), 21, 22, 23, 24);
+        filter(service, f.eq("Home/name", "The Americas"), 3, 6, 9, 12, 15, 18, 21, 24);
     }
 
     private static void kind(Service service, String literal, Object value) {
@@ -293,6 +297,20 @@ final class Reads {
         Check.same("paid invoices", "40", raw(service, service.uri("Invoices").appendCountSegment().filter(paid).build()));
         URI related = service.uri("Customers").appendKeySegment(3L).appendNavigationSegment("Invoices").appendCountSegment().build();
         Check.same("invoices of one customer", "6", raw(service, related));
+    }
+
+    private static void values(Service service) {
+        String[][] expected = {
+            {"flag", "true"}, {"small", "7"}, {"big", "5000000000"}, {"exact", "1234567.8900"}, {"single", "1.5"},
+            {"label", "O'Hara & Söhne <ä> \"q\" \\ 100%"}, {"day", "2024-02-29"}, {"token", "01234567-89ab-cdef-0123-456789abcdef"},
+        };
+        for (String[] pair : expected) {
+            URI uri = service.uri("Kinds").appendKeySegment(1L).appendPropertySegment(pair[0]).appendValueSegment().build();
+            Check.same(pair[0], pair[1], raw(service, uri));
+        }
+        URI property = service.uri("Customers").appendKeySegment(3L).appendPropertySegment("Name").build();
+        Check.same("a property", "Customer 03",
+            service.client.getRetrieveRequestFactory().getPropertyRequest(property).execute().getBody().getPrimitiveValue().toValue());
     }
 
     private static void errors(Service service) {
