@@ -46,11 +46,12 @@ async fn a_batch_in_chunks_reads_and_writes_at_both_sources() {
     let statuses: Vec<_> = answer["responses"].as_array().unwrap().iter().map(|response| response["status"].as_u64().unwrap()).collect();
     assert_eq!(statuses, [200, 200, 404, 424], "{answer}");
     assert_eq!(sources.database.number("SELECT (amount * 100)::bigint FROM invoices WHERE id = 900").await, 250);
-    // Every request of a batch is one of its caller: the clerk sees no customers in it either.
+    // Every request of a batch is one of its caller: who may not write is told no ETag, in a batch neither.
     let request = gateway.request(Method::POST, "/odata/$batch", CLERK).header("Content-Type", "application/json");
     let answer: Value = request.body(requests.to_string()).send().await.unwrap().json().await.unwrap();
     assert_eq!((&answer["responses"][0]["status"], &answer["responses"][3]["status"]), (&json!(200), &json!(424)), "{answer}");
-    assert_eq!(answer["responses"][1]["status"], 403, "{answer}");
+    assert_eq!(answer["responses"][1]["status"], 424, "{answer}");
+    assert_eq!(sources.database.number("SELECT (amount * 100)::bigint FROM invoices WHERE id = 900").await, 250);
     let metrics = gateway.ask_admin("/metrics").await;
     assert!(metrics.contains("door=\"odata\""), "{metrics}");
 }
@@ -112,7 +113,7 @@ async fn heads_have_no_bodies_and_long_urls_are_read() {
     assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("\"Id\":5"), "{answer}");
     let longer = raw(&gateway, &format!("GET {long}{} HTTP/1.1", "&x=1".repeat(1_000))).await;
     assert!(longer.starts_with("HTTP/1.1 414"), "{longer}");
-    let query = format!("$select=Id&$filter=Id in (5{})", ",1000001".repeat(20_000));
+    let query = format!("$select=Id&$filter=Id in (5{})", ",1000001".repeat(15_000));
     let request = gateway.request(Method::POST, "/odata/Customers/$query", FULL).header("Content-Type", "text/plain");
     let answer: Value = request.body(query).send().await.unwrap().json().await.unwrap();
     assert_eq!(answer["value"][0]["Id"], 5, "{answer}");
