@@ -273,6 +273,7 @@ impl From<ODataError> for RequestError {
         let code = match error.kind {
             ODataErrorKind::BadRequest => Code::InvalidRequest,
             ODataErrorKind::NotFound => Code::NotFound,
+            ODataErrorKind::NotAcceptable => Code::NotAcceptable,
             ODataErrorKind::NotImplemented => Code::NotImplemented,
             ODataErrorKind::NotAllowed => Code::MethodNotAllowed,
             ODataErrorKind::Gone => Code::Gone,

@@ -83,6 +83,9 @@ pub struct HttpFile {
     /// memory, unless the client asks for pages with `Prefer: odata.maxpagesize`.
     #[serde(default)]
     pub page_size: u64,
+    /// Entities of an expanded relationship per parent at once, each parent with a link to the rest; `0` (the default) is no limit.
+    #[serde(default)]
+    pub expand_page_size: u64,
     /// Largest request body; `1MiB` when absent.
     pub max_body: Option<ByteSize>,
     /// Longest path with query; `64KiB` when absent, and in effect at most 65 534 bytes. What is longer is asked with `POST …/$query`.

@@ -271,6 +271,7 @@ fn build_gateway(file: GatewayFile, base_directory: &Path) -> Result<Gateway, Ve
         cors: file.http.cors,
         trusted_proxies: trusted,
         page_size: file.http.page_size,
+        expand_page_size: file.http.expand_page_size,
         max_body: file.http.max_body.map_or(1 << 20, crate::config::units::ByteSize::length),
         max_url: file.http.max_url.map_or(64 << 10, crate::config::units::ByteSize::length),
         max_batch_requests: file.http.max_batch_requests.map_or(1_000, |count| usize::try_from(count).unwrap_or(1_000)),

@@ -116,6 +116,8 @@ pub struct HttpSettings {
     pub trusted_proxies: Vec<Network>,
     /// Entities per page; zero means no paging unless the client asks.
     pub page_size: u64,
+    /// Entities of an expanded relationship per parent at once; zero means all.
+    pub expand_page_size: u64,
     /// Largest request body in bytes.
     pub max_body: usize,
     /// Longest path with query in bytes.

@@ -379,10 +379,8 @@ impl Running {
 
     /// Notes an answer, and writes it up to its body, or whole where it has to be turned into a text.
     async fn answered(&mut self, asked: &Asked<'_>, mut response: Response<Body>, out: &mut Vec<u8>) {
-        if !response.headers().contains_key(respond::ODATA_VERSION) {
-            // A request that was not executed has an answer in the version of the batch.
-            respond::set(response.headers_mut(), respond::ODATA_VERSION, self.call.version.as_str());
-        }
+        // A request that was not executed has an answer in the version of the batch.
+        respond::in_version(response.headers_mut(), self.call.version);
         self.note(asked.request, &response);
         let complete = axum::body::HttpBody::size_hint(response.body()).exact();
         let form = BodyForm::of(response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default());
@@ -495,8 +493,8 @@ async fn run(outer: Arc<Call>, prepared: Prepared, number: usize) -> Response<Bo
     let version = negotiated(&prepared.headers);
     let head = prepared.method == Method::HEAD;
     let outcome = within(outer, prepared, id, &trace).await;
-    let mut response = concluded(&trace, outcome, head);
-    respond::set(response.headers_mut(), respond::ODATA_VERSION, version.as_str());
+    let mut response = concluded(&trace, outcome, head, None);
+    respond::in_version(response.headers_mut(), version);
     response
 }
 
@@ -517,7 +515,7 @@ async fn within(outer: Arc<Call>, prepared: Prepared, request_id: String, trace:
         target,
         version: negotiated(&prepared.headers),
         headers: prepared.headers,
-        in_batch: true,
+        alone: false,
     };
     dispatch(call, prepared.method, Body::from(prepared.body)).await
 }

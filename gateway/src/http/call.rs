@@ -8,7 +8,9 @@ use axum::http::HeaderMap;
 use portico_catalog::profile::Published;
 use portico_catalog::{Model, ModelView, ServiceTable};
 use portico_engine::RequestContext;
-use portico_odata::header::Version;
+use portico_odata::header::{Handling, Version, preferences};
+use portico_odata::parse::Strictness;
+use portico_odata::syntax::Request;
 use std::sync::Arc;
 
 /// One HTTP request.
@@ -27,8 +29,8 @@ pub struct Call {
     pub headers: HeaderMap,
     /// The version of the protocol in which it is answered.
     pub version: Version,
-    /// Whether it is one of the requests of a batch.
-    pub in_batch: bool,
+    /// Whether it came by itself: not in a batch, and not to run without its client, so that it may be made to.
+    pub alone: bool,
 }
 
 impl Call {
@@ -74,6 +76,23 @@ fn longest<'a>(services: impl Iterator<Item = (&'a str, &'a str)>, path: &'a str
 }
 
 impl Service {
+    /// Parses what a call asks of the service, as closely to the grammar as configured or, by `Prefer: handling=strict`, preferred.
+    ///
+    /// # Errors
+    /// As [`portico_odata::parse::request`].
+    pub fn parse(&self, call: &Call) -> Result<Request, RequestError> {
+        let preferred = preferences(&call.headers_joined("prefer"))?.handling;
+        let strictness = if preferred == Some(Handling::Strict) { Strictness::Strict } else { call.gateway.config.gateway.http.strictness };
+        let mut request = portico_odata::parse::request_with(&self.resource, call.target.query.as_deref(), strictness)?;
+        // It says nothing of what is asked for, and is done with here.
+        let asked = request.options.schema_version.take();
+        if asked.is_some_and(|asked| asked != "*" && asked != self.view.version) {
+            let message = "the service is not in this version of its schema any more: ask for $metadata, and again";
+            return Err(RequestError::new(Code::NotFound, message).about("$schemaversion"));
+        }
+        Ok(request)
+    }
+
     /// Finds the service of a call.
     ///
     /// # Errors

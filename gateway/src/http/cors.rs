@@ -4,7 +4,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 
 /// What a script may read besides the body.
-const EXPOSED: &str = "ETag, Location, OData-Version, OData-EntityId, Preference-Applied, Retry-After, Age, X-Request-Id, Server-Timing";
+const EXPOSED: &str = "ETag, Location, OData-Version, OData-EntityId, Preference-Applied, Retry-After, Age, \
+    AsyncResult, Allow, X-CSRF-Token, X-Request-Id, Server-Timing";
 const ALLOWED_METHODS: &str = "GET, HEAD, POST, PATCH, DELETE, OPTIONS";
 /// How long a browser remembers a preflight answer, in seconds.
 const REMEMBERED: &str = "600";

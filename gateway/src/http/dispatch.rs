@@ -3,12 +3,13 @@
 
 use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service, current_model};
-use crate::http::{batch, negotiate, odata, sql, write};
+use crate::http::{asynchronous, batch, negotiate, odata, sql, write};
 use axum::body::Body;
 use axum::http::{Method, Response};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use portico_odata::header::preferences;
 use portico_odata::syntax::Resource;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -29,10 +30,14 @@ async fn answer(call: Call, method: Method, body: Body) -> Result<Response<Body>
         return sql::query(&call, body).await;
     }
     negotiate::version(call.header("odata-version").as_deref(), call.header("odata-maxversion").as_deref())?;
+    negotiate::charset(call.header("accept-charset").as_deref())?;
     isolation(&call)?;
     let service = Service::find(&call)?;
     let method = tunnelled(&call, &method)?;
-    if method == Method::POST && ends_with_query(&service.resource) {
+    if ends_with_query(&service.resource) {
+        if method != Method::POST {
+            return Err(RequestError::new(Code::MethodNotAllowed, "$query is asked with POST").allowing("POST"));
+        }
         return odata(posted_query(call, body).await?, Method::GET, Body::empty()).await;
     }
     odata(call, method, body).await
@@ -41,6 +46,15 @@ async fn answer(call: Call, method: Method, body: Body) -> Result<Response<Body>
 async fn odata(call: Call, method: Method, body: Body) -> Result<Response<Body>, RequestError> {
     let service = Service::find(&call)?;
     let settings = &call.gateway.config.gateway.http;
+    if let Some(id) = asynchronous::monitored(&service.resource) {
+        return asynchronous::monitor(&call, &service, id, &method).await;
+    }
+    let preferences = preferences(&call.headers_joined("prefer"))?;
+    if preferences.respond_async && call.alone && method != Method::HEAD {
+        let most = if is_batch(&service) { settings.max_batch_body } else { settings.max_body };
+        let body = whole_body(&call, body, most).await?;
+        return asynchronous::begin(call, &service, &preferences, method, body).await;
+    }
     match method {
         Method::GET | Method::HEAD => odata::read(&call, &service).await,
         Method::POST if is_batch(&service) => {

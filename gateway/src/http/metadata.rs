@@ -17,6 +17,7 @@ use portico_odata::syntax::Request;
 /// `NotAcceptable`, `InvalidRequest`.
 pub fn answer(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
     call.trace.set_statement("metadata");
+    portico_odata::bind::schema_version(&request.options, &service.published.view)?;
     // Nothing is known of a client that does not say.
     let newest = call.headers.contains_key("odata-maxversion").then_some(call.version == Version::V4_01);
     let format = format(request.options.format.as_deref(), call.header("accept").as_deref(), newest)?;

@@ -1,12 +1,15 @@
 //! The HTTP door: OData services at their paths, SQL at `/sql`. Routes are found per request in the current model, so that a new
 //! model changes them. It must not know how statements are executed.
 
+mod asynchronous;
 mod batch;
 mod call;
+mod compress;
 mod cors;
 mod dispatch;
 mod metadata;
 mod negotiate;
+mod nested;
 mod odata;
 mod part;
 mod parts;
@@ -27,9 +30,12 @@ use crate::telemetry::{Door, Outcome, Trace};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, Method, Request, Response, header};
+use axum::http::{HeaderMap, HeaderName, Method, Request, Response, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use call::Call;
+use compress::Encoding;
 use portico_engine::{Journal, RequestContext};
 use portico_odata::header::Version;
 use std::net::SocketAddr;
@@ -37,7 +43,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 /// What answers depend on besides the URL.
-const VARY: &str = "Accept, Accept-Language, Authorization, X-Api-Key, OData-MaxVersion, Prefer, Origin";
+const VARY: &str = "Accept, Accept-Charset, Accept-Encoding, Accept-Language, Authorization, X-Api-Key, OData-MaxVersion, Prefer, Origin";
+
+/// What clients ask for with `X-CSRF-Token: Fetch`.
+const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
+/// How much of a signature such a token has.
+const TOKEN_BYTES: usize = 24;
 
 /// The door's router.
 pub fn router(gateway: Arc<Gateway>) -> Router {
@@ -64,7 +75,7 @@ async fn handle(State(gateway): State<Arc<Gateway>>, ConnectInfo(peer): ConnectI
     };
     let outcome = answer(asked, body).await;
     let head = parts.method == Method::HEAD;
-    let mut response = concluded(&trace, outcome, head);
+    let mut response = concluded(&trace, outcome, head, Encoding::negotiate(&parts.headers));
     let version = (!is_sql).then(|| negotiated(&parts.headers));
     common_headers(&trace, version, response.headers_mut());
     cors::apply(cors, &parts.headers, response.headers_mut());
@@ -105,17 +116,32 @@ async fn within(asked: Asked, body: Body, deadline: SystemTime) -> Result<Respon
     let freshness = parts::freshness(&asked.headers)?;
     let context = RequestContext { request_id: asked.trace.id.clone(), principal, deadline, freshness, journal };
     let version = negotiated(&asked.headers);
-    let call = Call { gateway: asked.gateway, context, trace: asked.trace, root, target, headers: asked.headers, version, in_batch: false };
-    dispatch::dispatch(call, asked.method, body).await
+    let call = Call { gateway: asked.gateway, context, trace: asked.trace, root, target, headers: asked.headers, version, alone: true };
+    let token = fetched_token(&call, &asked.method);
+    let mut response = dispatch::dispatch(call, asked.method, body).await?;
+    if let Some(token) = token {
+        respond::set(response.headers_mut(), CSRF_TOKEN, &token);
+    }
+    Ok(response)
+}
+
+/// The token for a client that fetches one, as SAP's clients do before they write. None is needed, and whoever sends one is not refused
+/// for it: there are no cookies here that a page could misuse. It is the same for a caller as long as the key is.
+fn fetched_token(call: &Call, method: &Method) -> Option<String> {
+    let asked = call.header(CSRF_TOKEN.as_str()).is_some_and(|value| value.trim().eq_ignore_ascii_case("fetch"));
+    let reads = matches!(*method, Method::GET | Method::HEAD);
+    let sealed = (asked && reads).then(|| call.gateway.tokens.seal("csrf", call.context.principal.name.as_bytes()))??;
+    Some(URL_SAFE_NO_PAD.encode(sealed.get(..TOKEN_BYTES)?))
 }
 
 /// Notes the end of a request whose answer is complete, and makes an answer of a failure. A streaming body notes its own end.
-fn concluded(trace: &Arc<Trace>, outcome: Result<Response<Body>, RequestError>, head: bool) -> Response<Body> {
+fn concluded(trace: &Arc<Trace>, outcome: Result<Response<Body>, RequestError>, head: bool, encoding: Option<Encoding>) -> Response<Body> {
     match outcome {
         Ok(response) => {
             let status = response.status();
             trace.set_status(status.as_u16());
             let complete = axum::body::HttpBody::size_hint(response.body()).exact().is_some();
+            let response = compress::apply(response, encoding);
             if !head && !complete {
                 return response;
             }
@@ -123,7 +149,7 @@ fn concluded(trace: &Arc<Trace>, outcome: Result<Response<Body>, RequestError>, 
             if head { without_body(response) } else { response }
         }
         Err(error) => {
-            let response = respond::error(&error);
+            let response = compress::apply(respond::error(&error), encoding);
             trace.set_status(response.status().as_u16());
             trace.finish(&Outcome::Failed(error));
             if head { without_body(response) } else { response }
@@ -150,15 +176,14 @@ fn negotiated(headers: &HeaderMap) -> Version {
 }
 
 fn common_headers(trace: &Trace, version: Option<Version>, headers: &mut HeaderMap) {
-    // `$metadata` has a version of its own.
-    if let Some(version) = version.filter(|_| !headers.contains_key(respond::ODATA_VERSION)) {
-        respond::set(headers, respond::ODATA_VERSION, version.as_str());
+    if let Some(version) = version {
+        respond::in_version(headers, version);
     }
-    respond::set(headers, header::HeaderName::from_static(parts::REQUEST_ID), &trace.id);
+    respond::set(headers, HeaderName::from_static(parts::REQUEST_ID), &trace.id);
     respond::set(headers, header::VARY, VARY);
     respond::set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     let timing = trace.server_timing();
     if !timing.is_empty() {
-        respond::set(headers, header::HeaderName::from_static("server-timing"), &timing);
+        respond::set(headers, HeaderName::from_static("server-timing"), &timing);
     }
 }

@@ -56,7 +56,7 @@ impl MediaRange {
     }
 }
 
-fn quality(text: &str) -> u16 {
+pub(super) fn quality(text: &str) -> u16 {
     match text.parse::<f32>() {
         // Three digits are all that the protocol knows.
         Ok(value) if (0.0..=1.0).contains(&value) => (value * 1000.0).round() as u16,
@@ -93,6 +93,34 @@ fn preference<'a>(ranges: &'a [MediaRange], main: &str, sub: &str) -> (u16, Opti
     let covering = ranges.iter().filter_map(|range| range.precision(main, sub).map(|precision| (precision, range)));
     let best = covering.reduce(|best, next| if (next.0, next.1.quality) > (best.0, best.1.quality) { next } else { best });
     best.map_or((0, None), |(_, range)| (range.quality, Some(range)))
+}
+
+/// Whether a media type is accepted by its name, and not only as one of many.
+pub fn names(ranges: &[MediaRange], main: &str, sub: &str) -> bool {
+    preference(ranges, main, sub).1.is_some_and(|range| range.main == main && range.sub == sub && range.quality > 0)
+}
+
+/// Checks `Accept-Charset`: answers are in UTF-8.
+///
+/// # Errors
+/// `NotAcceptable` for a client that does not read it.
+pub fn charset(accept: Option<&str>) -> Result<(), RequestError> {
+    let (mut own, mut any, mut listed) = (None, None, false);
+    for entry in accept.unwrap_or_default().split(',') {
+        let mut parts = entry.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let weight = parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="))).map_or(1000, quality);
+        listed |= !name.is_empty();
+        match name.as_str() {
+            "utf-8" | "utf8" => own = Some(weight),
+            "*" => any = Some(weight),
+            _ => {}
+        }
+    }
+    if !listed || own.or(any).unwrap_or(0) > 0 {
+        return Ok(());
+    }
+    Err(RequestError::new(Code::NotAcceptable, "answers are in UTF-8, which the request does not accept").about("Accept-Charset"))
 }
 
 /// Whether a media type is accepted.
@@ -248,6 +276,23 @@ mod tests {
         assert_eq!(chosen("application/json;q=0.5, application/vnd.apache.arrow.stream"), Some(1));
         assert_eq!(chosen("application/json;q=0, */*;q=0.1"), Some(1));
         assert_eq!(chosen("text/csv"), None);
+    }
+
+    #[test]
+    fn utf_8_must_be_acceptable() {
+        for good in [None, Some(""), Some("UTF-8"), Some("iso-8859-1;q=0.5, utf-8;q=0.1"), Some("latin1, *;q=0.2")] {
+            assert!(charset(good).is_ok(), "{good:?}");
+        }
+        for bad in ["iso-8859-1", "utf-8;q=0, *", "*;q=0"] {
+            assert_eq!(charset(Some(bad)).unwrap_err().code, Code::NotAcceptable, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_format_can_be_meant_by_name() {
+        let meant = |accept| names(&accepted(Some(accept)), "application", "http");
+        assert!(meant("application/json, application/http;q=0.5"));
+        assert!(!meant("*/*") && !meant("application/*") && !meant("application/http;q=0") && !meant("application/json"));
     }
 
     #[test]

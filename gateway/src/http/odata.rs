@@ -3,31 +3,38 @@
 use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service, not_yet_known};
 use crate::http::negotiate::JsonFormat;
+use crate::http::nested::{self, RestLinks};
 use crate::http::part;
 use crate::http::profile::{self, Rows};
-use crate::http::respond::{self, PREFERENCE_APPLIED};
+use crate::http::respond;
 use crate::http::stream::{self, Chunk, Producer, Streaming};
 use crate::pipeline;
 use crate::telemetry::Trace;
 use arrow::array::{Array, StringArray};
 use axum::body::Body;
-use axum::http::{Response, StatusCode, header};
+use axum::http::{HeaderMap, Response, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use portico_engine::{Answer, EntityAnswer, EntityRead, Paging, Statement};
-use portico_odata::header::{OmitValues, Preferences, match_condition, matches, preferences};
+use portico_odata::header::{Handling, OmitValues, Preferences, match_condition, matches, preferences};
 use portico_odata::json::{JsonOptions, JsonWriter, context_url, entity_links};
 use portico_odata::profile::{Shown, published_read};
 use portico_odata::skiptoken::{QueryHash, SkipToken, next_link, query_hash};
 use portico_odata::syntax::{Request, Resource};
-use portico_odata::{BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, ReadKind, bind, metadata};
+use portico_odata::{BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, MatchCondition, ReadKind, bind, metadata};
+use sha2::{Digest, Sha256};
 use std::sync::Arc;
+
+/// What the HTTP library takes.
+const LONGEST_URL: usize = 65_534;
+/// Room for a continuation in a link.
+const TOKEN_ROOM: usize = 2_048;
 
 /// Answers a GET or HEAD.
 ///
 /// # Errors
 /// Any.
 pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, RequestError> {
-    let request = portico_odata::parse::request(&service.resource, call.target.query.as_deref())?;
+    let request = service.parse(call)?;
     match &request.resource {
         Resource::ServiceDocument => service_document(call, service, &request),
         Resource::Metadata => crate::http::metadata::answer(call, service, &request),
@@ -41,9 +48,21 @@ pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, Requ
 
 fn service_document(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
     call.trace.set_statement("service document");
+    bind::schema_version(&request.options, &service.published.view)?;
     let format = JsonFormat::negotiate(request.options.format.as_deref(), call.header("accept").as_deref())?;
     let body = metadata::service_document(&service.published.view, &service.root);
-    let mut response = respond::complete(StatusCode::OK, &format.content_type().replace("odata.streaming=true;", ""), body);
+    validated(call, &format.content_type().replace("odata.streaming=true;", ""), body)
+}
+
+/// A document with an ETag over its bytes, or 304 for a client that has it already.
+fn validated(call: &Call, content_type: &str, body: impl Into<Bytes>) -> Result<Response<Body>, RequestError> {
+    let body = body.into();
+    let etag = format!("\"{}\"", Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect::<String>());
+    let condition = match_condition("If-None-Match", call.header("if-none-match").as_deref())?;
+    let unchanged = matches(&condition, &etag);
+    let mut response =
+        if unchanged { respond::empty(StatusCode::NOT_MODIFIED) } else { respond::complete(StatusCode::OK, content_type, body) };
+    respond::set(response.headers_mut(), header::ETAG, &etag);
     respond::set(response.headers_mut(), header::CACHE_CONTROL, "private, no-cache");
     Ok(response)
 }
@@ -57,6 +76,7 @@ struct Wanted {
     query_hash: QueryHash,
     returned: u64,
     page_size: u64,
+    rest_links: Option<RestLinks>,
 }
 
 async fn entities(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
@@ -90,31 +110,36 @@ async fn entities(call: &Call, service: &Service, request: &Request) -> Result<R
     let headers = response.headers_mut();
     respond::set(headers, header::AGE, &call.context.journal.age().as_secs().to_string());
     respond::set(headers, header::CACHE_CONTROL, "private, no-cache");
-    let applied = applied(call, &wanted);
-    if !applied.is_empty() {
-        respond::set(headers, PREFERENCE_APPLIED, &applied.join(", "));
-    }
+    applied(call, &wanted, headers);
     Ok(response)
 }
 
-/// The preferences that were honoured. Clients infer what is not there from them: that a property that is left out is null.
-fn applied(call: &Call, wanted: &Wanted) -> Vec<String> {
-    let mut applied = Vec::new();
-    if wanted.preferences.max_page_size.is_some() && matches!(wanted.bound.kind, ReadKind::Collection | ReadKind::References) {
-        applied.push(format!("{}={}", respond::preference_name("maxpagesize", call.version), wanted.page_size));
+/// Says which preferences were honoured. Clients infer what is not there from them: that a property that is left out is null.
+fn applied(call: &Call, wanted: &Wanted, headers: &mut HeaderMap) {
+    let preferences = &wanted.preferences;
+    if preferences.max_page_size.is_some() && matches!(wanted.bound.kind, ReadKind::Collection | ReadKind::References) {
+        respond::applied(headers, &format!("{}={}", respond::preference_name("maxpagesize", call.version), wanted.page_size));
     }
     if matches!(wanted.bound.kind, ReadKind::Collection | ReadKind::Entity | ReadKind::Property) {
-        applied.extend(wanted.preferences.omit_values.map(|omitted| match omitted {
-            OmitValues::Nulls => "omit-values=nulls".to_owned(),
-            OmitValues::Defaults => "omit-values=defaults".to_owned(),
-        }));
+        match preferences.omit_values {
+            Some(OmitValues::Nulls) => respond::applied(headers, "omit-values=nulls"),
+            Some(OmitValues::Defaults) => respond::applied(headers, "omit-values=defaults"),
+            None => {}
+        }
+        if preferences.include_annotations.is_some() {
+            // Rows carry no annotations besides control information, which is not asked for in this way.
+            respond::applied(headers, &format!("{}=\"-*\"", respond::preference_name("include-annotations", call.version)));
+        }
     }
-    applied
+    if preferences.handling == Some(Handling::Strict) {
+        respond::applied(headers, "handling=strict");
+    }
 }
 
 /// Request → statement, and how it is to be answered.
 fn statement(call: &Call, service: &Service, request: &Request, shown: Shown) -> Result<(Statement, Wanted), RequestError> {
     let mut bound = bind::read(request, &service.view)?;
+    nested::limit(&mut bound.query, call.gateway.config.gateway.http.expand_page_size);
     call.trace.set_statement(match bound.kind {
         ReadKind::Collection => "collection",
         ReadKind::Entity => "entity",
@@ -146,8 +171,9 @@ fn statement(call: &Call, service: &Service, request: &Request, shown: Shown) ->
         bound.query.skip = token.skip;
         returned = token.returned;
     }
+    let rest_links = RestLinks::new(service, request, &bound.query, &call.gateway.config.gateway.token_key);
     let read = EntityRead { service: service.name.clone(), model_version: service.view.version.clone(), read: bound.clone(), paging };
-    Ok((Statement::Entities(Box::new(read)), Wanted { bound, shown, format, preferences, query_hash, returned, page_size }))
+    Ok((Statement::Entities(Box::new(read)), Wanted { bound, shown, format, preferences, query_hash, returned, page_size, rest_links }))
 }
 
 fn continuation(call: &Call, service: &Service, request: &Request, text: &str, hash: QueryHash) -> Result<SkipToken, RequestError> {
@@ -195,7 +221,7 @@ fn refers(bound: &BoundRead) -> bool {
 async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
     let (shape, _, mut rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
     let batch = first_rows(&mut rows).await?;
-    let Some(batch) = batch else {
+    let Some(mut batch) = batch else {
         let by_key = wanted.bound.query.key.is_some();
         return if by_key {
             Err(RequestError::new(Code::NotFound, "there is no such entity"))
@@ -203,7 +229,15 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityA
             Ok(respond::empty(StatusCode::NO_CONTENT))
         };
     };
+    if let Some(links) = &wanted.rest_links {
+        links.add(&shape, &mut batch)?;
+    }
     let etag = etag_of(&shape, &batch);
+    let expected = match_condition("If-Match", call.header("if-match").as_deref())?;
+    if expected != MatchCondition::Absent && !etag.as_ref().is_some_and(|etag| matches(&expected, etag)) {
+        let message = "the entity is not in the state that If-Match names";
+        return Err(RequestError::new(Code::PreconditionFailed, message).about("If-Match"));
+    }
     let condition = match_condition("If-None-Match", call.header("if-none-match").as_deref())?;
     let unchanged = etag.as_ref().is_some_and(|etag| matches(&condition, etag));
     let mut response = if unchanged {
@@ -245,6 +279,12 @@ async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer: Ent
     let (shape, count, rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
     let query = call.target.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
     let url = format!("{}{}{query}", call.root, call.target.path);
+    // A query that came in a body may be too long for a link, and then the rest could not be reached.
+    let most = call.gateway.config.gateway.http.max_url.min(LONGEST_URL);
+    if wanted.page_size > 0 && url.len().saturating_add(TOKEN_ROOM) > most {
+        let message = format!("the link to the next page would be longer than the {most} bytes of a URL: ask without maxpagesize");
+        return Err(RequestError::new(Code::UriTooLong, message));
+    }
     let continued = Continued {
         url,
         key: call.gateway.config.gateway.token_key.clone(),
@@ -256,6 +296,7 @@ async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer: Ent
     let producer = Collection {
         writer: JsonWriter::new(&shape, options),
         rows,
+        rest_links: wanted.rest_links.clone().map(|links| (shape, links)),
         room: profile::page_bytes(service.view.profile),
         last: None,
         trace: Arc::clone(&call.trace),
@@ -306,6 +347,8 @@ enum CollectionState {
 struct Collection {
     writer: JsonWriter,
     rows: Rows,
+    /// The shape of the rows and the links of expanded relationships, where these have pages.
+    rest_links: Option<(EntityShape, RestLinks)>,
     /// Bytes that the page may still have; none where it has no limit.
     room: Option<usize>,
     /// Where the page would end if it ended before the current batch; kept only where it has a limit.
@@ -332,7 +375,10 @@ impl Producer for Collection {
             out.extend_from_slice(&self.writer.finish_collection(link.as_deref()));
             return Ok(Some(Chunk { bytes: out.freeze(), rows: 0 }));
         };
-        let batch = batch?;
+        let mut batch = batch?;
+        if let Some((shape, links)) = &self.rest_links {
+            links.add(shape, &mut batch)?;
+        }
         let total = batch.rows.num_rows();
         let most = self.room.map_or(usize::MAX, |room| room.saturating_sub(out.len()));
         let written = stream::encode(&self.trace, || self.writer.write_within(&batch, most, &mut out))?;

@@ -13,12 +13,25 @@ pub const ODATA_ENTITY_ID: HeaderName = HeaderName::from_static("odata-entityid"
 /// Which preferences were honoured.
 pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
+/// Says in which version an answer is, unless it has said so itself: `$metadata` has a version of its own.
+pub fn in_version(headers: &mut HeaderMap, version: Version) {
+    if !headers.contains_key(ODATA_VERSION) {
+        set(headers, ODATA_VERSION, version.as_str());
+    }
+}
+
 /// The name of a preference that had a prefix in 4.0, as a client of that version knows it.
 pub fn preference_name(name: &str, version: Version) -> String {
     match version {
         Version::V4_0 => format!("odata.{name}"),
         Version::V4_01 => name.to_owned(),
     }
+}
+
+/// Says that a preference was honoured, besides others.
+pub fn applied(headers: &mut HeaderMap, preference: &str) {
+    let before = headers.get(PREFERENCE_APPLIED).and_then(|value| value.to_str().ok()).map(|before| format!("{before}, "));
+    set(headers, PREFERENCE_APPLIED, &format!("{}{preference}", before.unwrap_or_default()));
 }
 
 /// An answer with its whole body.

@@ -76,6 +76,7 @@ mod tests {
             cors: Vec::new(),
             trusted_proxies: vec![Network::parse("10.0.0.0/8").unwrap()],
             page_size: 0,
+            expand_page_size: 0,
             max_body: 1,
             max_url: 1,
             max_batch_requests: 1,

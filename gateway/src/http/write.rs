@@ -5,13 +5,13 @@ use crate::http::call::{Call, Service, not_yet_known};
 use crate::http::negotiate::{JsonFormat, require_json};
 use crate::http::odata::json_options;
 use crate::http::profile;
-use crate::http::respond::{self, ODATA_ENTITY_ID, PREFERENCE_APPLIED};
+use crate::http::respond::{self, ODATA_ENTITY_ID};
 use crate::pipeline;
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode, header};
 use bytes::Bytes;
 use portico_engine::WriteAnswer;
-use portico_odata::header::{Preferences, Returning, match_condition, preferences};
+use portico_odata::header::{Handling, Preferences, Returning, match_condition, preferences};
 use portico_odata::json::{JsonWriter, entity_url};
 use portico_odata::profile::Shown;
 use portico_odata::syntax::{Options, Request, Resource, Segment};
@@ -22,7 +22,7 @@ use portico_odata::{BoundQuery, BoundRead, BoundWrite, ReadKind, bind};
 /// # Errors
 /// Any.
 pub async fn write(call: &Call, service: &Service, method: &Method, body: Bytes) -> Result<Response<Body>, RequestError> {
-    let request = portico_odata::parse::request(&service.resource, call.target.query.as_deref())?;
+    let request = service.parse(call)?;
     let segments = match &request.resource {
         Resource::Batch => return Err(only("POST", method)),
         Resource::ServiceDocument | Resource::Metadata => return Err(only("GET, HEAD", method)),
@@ -175,9 +175,12 @@ async fn answered(
         respond::set(headers, header::ETAG, etag);
     }
     match written.preferences.returning {
-        Some(Returning::Minimal) => respond::set(headers, PREFERENCE_APPLIED, "return=minimal"),
-        Some(Returning::Representation) if answer.entity.is_some() => respond::set(headers, PREFERENCE_APPLIED, "return=representation"),
+        Some(Returning::Minimal) => respond::applied(headers, "return=minimal"),
+        Some(Returning::Representation) if answer.entity.is_some() => respond::applied(headers, "return=representation"),
         Some(Returning::Representation) | None => {}
+    }
+    if written.preferences.handling == Some(Handling::Strict) {
+        respond::applied(headers, "handling=strict");
     }
     respond::set(headers, header::CACHE_CONTROL, "no-store");
     Ok(response)

@@ -15,7 +15,7 @@ use crate::config::{Config, ConfigErrors};
 use crate::error::RequestError;
 use crate::http::profile::Profiles;
 use crate::identity::{Identities, Tokens};
-use crate::state::StateStore;
+use crate::state::{Jobs, StateStore};
 use crate::telemetry::Metrics;
 use keeper::Keeper;
 use portico_engine::Engine;
@@ -65,6 +65,8 @@ pub struct Gateway {
     pub keeper: Arc<Keeper>,
     /// Counts.
     pub metrics: Arc<Metrics>,
+    /// Requests that run without their clients.
+    pub jobs: Jobs,
     /// What outlives a request.
     pub state: Arc<dyn StateStore>,
     /// What client profiles keep between requests.
@@ -82,6 +84,8 @@ pub fn assemble(config: Config) -> Result<Gateway, StartError> {
     let sources = connect(&config)?;
     let locked = lock::read(&lock::path(&config.base_directory)).map_err(StartError::Lock)?.unwrap_or_default();
     let state = crate::state::open(&config.gateway.state).map_err(|error| StartError::System(error.to_string()))?;
+    let asynchronous = &config.gateway.asynchronous;
+    let jobs = Jobs::new(Arc::clone(&state), asynchronous.max_memory, asynchronous.lifetime);
     let metrics = Arc::new(Metrics::new());
     let engine = Engine::new(config.gateway.engine.clone(), sources.clone(), config.access.roles.clone());
     let engine = Arc::new(engine.map_err(|error| StartError::System(error.to_string()))?);
@@ -94,6 +98,7 @@ pub fn assemble(config: Config) -> Result<Gateway, StartError> {
         engine,
         keeper,
         metrics,
+        jobs,
         state,
         profiles: Profiles::default(),
     })

@@ -4,8 +4,11 @@
 //! Whoever keeps something here takes a namespace of its own (a constant next to its code) and puts a version into what it writes:
 //! a file outlives the program that wrote it.
 
+mod jobs;
 mod memory;
 mod sqlite;
+
+pub use jobs::{Budget, Completed, Jobs, Progress};
 
 use crate::config::StateSettings;
 use async_trait::async_trait;

@@ -403,6 +403,12 @@ fn mistakes() -> Vec<(&'static str, Value, &'static str, &'static str)> {
         ),
         ("/tables/Partners/hierarchies/Reporting/node", json!("idd"), "tables.Partners.hierarchies.Reporting.node", "did you mean 'id'?"),
         (
+            "/tables/Partners/relationships/Superior/to",
+            json!("Partner"),
+            "tables.Partners.relationships.Superior.to",
+            "did you mean 'Partners'?",
+        ),
+        (
             "/tables/Partners/hierarchies/Reporting/parent",
             json!("Superiors"),
             "tables.Partners.hierarchies.Reporting.parent",

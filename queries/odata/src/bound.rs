@@ -71,11 +71,11 @@ pub struct BoundQuery {
     pub via: Option<Via>,
     /// Key values in key order, for a look-up.
     pub key: Option<Vec<Value>>,
+    /// The derived type (without namespace) that a cast in the path demands; the restriction to its rows is part of `filter`.
+    pub cast: Option<String>,
     /// `$apply`. When it is there, it holds all that the options for computing, filtering and sorting amount to, and `select` is positions in
     /// its rows.
     pub apply: Option<apply::BoundApply>,
-    /// The derived type (without namespace) that a cast in the path demands; the restriction to its rows is part of `filter`.
-    pub cast: Option<String>,
     /// `$compute`: columns that come after the table's own, in order.
     pub compute: Vec<BoundComputed>,
     /// `$filter`, and `$search` lowered to it.
@@ -104,8 +104,8 @@ impl BoundQuery {
             table: table.into(),
             via: None,
             key: None,
-            apply: None,
             cast: None,
+            apply: None,
             compute: Vec::new(),
             filter: None,
             select,
@@ -164,14 +164,29 @@ pub struct BoundExpand {
     pub form: ExpandForm,
     /// The derived type (without namespace) of the parent's rows that it is expanded for; all when absent.
     pub only: Option<String>,
+    /// Most entities per parent at once; zero is no limit. There is a link to the rest.
+    pub page: u64,
+    /// The request that goes on where `page` ends.
+    pub rest: RestRequest,
     /// The nested query; `top` and `skip` count per parent.
     pub query: BoundQuery,
+}
+
+/// How the entities of one parent are asked for by themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RestRequest {
+    /// What follows the parent's URL: `Orders`.
+    pub path: String,
+    /// The options, decoded: names and values in order.
+    pub options: Vec<(String, String)>,
 }
 
 impl BoundExpand {
     /// A relationship whose entities are shown.
     pub fn entities(relationship: usize, name: impl Into<String>, many: bool, query: BoundQuery) -> BoundExpand {
-        BoundExpand { relationship, name: name.into(), many, form: ExpandForm::Entities, only: None, query }
+        let name = name.into();
+        let rest = RestRequest { path: name.clone(), options: Vec::new() };
+        BoundExpand { relationship, name, many, form: ExpandForm::Entities, only: None, page: 0, rest, query }
     }
 }
 

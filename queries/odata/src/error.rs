@@ -9,6 +9,8 @@ pub enum ODataErrorKind {
     BadRequest,
     /// The path leads nowhere.
     NotFound,
+    /// A format that no answer is written in.
+    NotAcceptable,
     /// Right by the protocol, but not built yet; the message names it.
     NotImplemented,
     /// The protocol forbids this method here, or the caller may not do it.

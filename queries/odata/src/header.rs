@@ -66,12 +66,23 @@ pub struct Preferences {
     pub include_annotations: Option<Vec<String>>,
     /// `omit-values=…`: what need not be written.
     pub omit_values: Option<OmitValues>,
+    /// `handling=…`: whether what is not understood to the letter is refused (RFC 7240, section 4.4).
+    pub handling: Option<Handling>,
     /// `respond-async`
     pub respond_async: bool,
     /// `odata.track-changes`
     pub track_changes: bool,
     /// `wait=…`, in seconds.
     pub wait: Option<u64>,
+}
+
+/// What becomes of a request that is not quite right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handling {
+    /// It is refused.
+    Strict,
+    /// It is understood where that can be.
+    Lenient,
 }
 
 /// What an answer need not hold.
@@ -137,6 +148,13 @@ fn preference<'a>(
                 "nulls" => Some(OmitValues::Nulls),
                 "defaults" => Some(OmitValues::Defaults),
                 _ => return Err(malformed("omit-values", value, "nulls or defaults")),
+            }
+        }
+        "handling" if preferences.handling.is_none() => {
+            preferences.handling = match value.to_ascii_lowercase().as_str() {
+                "strict" => Some(Handling::Strict),
+                "lenient" => Some(Handling::Lenient),
+                _ => return Err(malformed("handling", value, "strict or lenient")),
             }
         }
         "wait" if preferences.wait.is_none() => {
@@ -233,8 +251,15 @@ mod tests {
         assert_eq!(more.omit_values, Some(OmitValues::Nulls));
         assert_eq!(more.include_annotations.unwrap(), ["A.*", "-B.T"]);
         assert_eq!((more.callback.as_deref(), more.track_changes), (Some("http://h/a,b"), true));
+        assert_eq!(
+            (read("handling=strict").handling, read("handling=lenient").handling),
+            (Some(Handling::Strict), Some(Handling::Lenient))
+        );
+        assert_eq!((read("continue-on-error=false").continue_on_error, read("x").continue_on_error), (Some(false), None));
         assert_eq!(read("return=minimal,return=representation").returning, Some(Returning::Minimal));
-        for bad in ["return=all", "maxpagesize=0", "odata.maxpagesize=x", "maxpagesize", "omit-values=x", "wait=soon", "callback"] {
+        for bad in
+            ["return=all", "maxpagesize=0", "odata.maxpagesize=x", "maxpagesize", "omit-values=x", "wait=soon", "callback", "handling=x"]
+        {
             let error = preferences(bad).unwrap_err();
             assert_eq!(error.target.as_deref(), Some("Prefer"), "{bad}");
         }

@@ -63,6 +63,8 @@ pub enum ValueShape {
         type_name: Option<String>,
         /// Its members.
         members: Vec<PropertyShape>,
+        /// Positions of the columns of further members that are not shown: it is not null where one of them has a value.
+        others: Vec<usize>,
     },
     /// A stream: only links to it and its media type are shown.
     Stream {
@@ -160,6 +162,8 @@ pub struct ExpandedRows {
     pub counts: Option<Vec<u64>>,
     /// For each parent row the link to the rest of its children, where there are more than `ranges` gives.
     pub next_links: Option<Vec<Option<String>>>,
+    /// For each parent row where its children end, when there are more than `ranges` gives: what such a link continues from.
+    pub ends: Option<Vec<Option<Vec<Value>>>>,
     /// The children, in the order of the ranges.
     pub entities: EntityBatch,
 }

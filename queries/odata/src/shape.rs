@@ -40,7 +40,13 @@ pub fn fetched(table: &VirtualTable, visible: &[usize], query: &BoundQuery, type
                 }
             }
             None if overlay.is_stream_content(*index) => {}
-            None => want(*index),
+            None => {
+                want(*index);
+                // A complex property is null only where all of its members are, those that are not selected too.
+                for (_, member) in overlay.complex_of(*index).iter().flat_map(|(complex, _)| &complex.members) {
+                    want(*member);
+                }
+            }
         }
     }
     if let Some(StreamProperty { media_type: MediaType::Column(column), .. }) = overlay.media {
@@ -70,7 +76,8 @@ pub fn of_query(table: &VirtualTable, query: &BoundQuery, naming: Naming<'_>, at
                 }
                 _ => {
                     let type_name = Some(format!("{}.{}", naming.namespace, complex.type_name));
-                    let value = ValueShape::Complex { type_name, members: vec![member] };
+                    let hidden = complex.members.iter().map(|(_, column)| *column).filter(|column| !query.select.contains(column));
+                    let value = ValueShape::Complex { type_name, members: vec![member], others: hidden.filter_map(at).collect() };
                     properties.push(PropertyShape { name: complex.name.clone(), value, dynamic: false });
                     columns.push(vec![*index]);
                 }

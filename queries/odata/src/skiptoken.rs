@@ -3,7 +3,9 @@
 
 mod compact;
 
+use crate::bound::RestRequest;
 use crate::error::{ODataError, ODataErrorKind};
+use crate::json::push_encoded;
 use crate::syntax::Request;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -133,6 +135,30 @@ pub fn next_link(original_url: &str, token: &str) -> String {
     link.push_str("$skiptoken=");
     link.push_str(token);
     link
+}
+
+/// The path (below the service root) and query, percent-encoded, that ask for the children of one parent by themselves. `with` are
+/// options of the whole request that they may refer to: parameter aliases; what the rest defines itself wins.
+pub fn rest_request(parent: &str, rest: &RestRequest, with: &[(String, String)]) -> (String, String) {
+    let own = |name: &str| rest.options.iter().any(|(option, _)| option == name);
+    let others = with.iter().filter(|(name, _)| !own(name));
+    let mut query = String::new();
+    for (name, value) in rest.options.iter().chain(others) {
+        if !query.is_empty() {
+            query.push('&');
+        }
+        query.push_str(name);
+        query.push('=');
+        push_encoded(value, &mut query);
+    }
+    let path: Vec<String> = rest.path.split('/').map(|step| if step.starts_with('$') { step.to_owned() } else { encoded(step) }).collect();
+    (format!("{parent}/{}", path.join("/")), query)
+}
+
+fn encoded(text: &str) -> String {
+    let mut out = String::new();
+    push_encoded(text, &mut out);
+    out
 }
 
 #[cfg(test)]

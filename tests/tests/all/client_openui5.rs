@@ -185,7 +185,7 @@ async fn openui5_lists_and_changes() {
     let sent = session.fine().await;
     in_one(&sent, &["$orderby=Credit%20desc,Id"]);
     in_one(&sent, &["$filter=contains(Name,'mer%201')"]);
-    in_one(&sent, &["$filter=Active%20eq%20true%20and%20startswith(Region,'E')"]);
+    in_one(&sent, &["$filter=Active%20eq%20true%20and%20startswith(Home/name,'Europe')"]);
 
     // A customer's invoices, from the other source.
     let row = abroad.iter().position(|c| c.id <= 20).unwrap();
@@ -210,5 +210,43 @@ async fn openui5_lists_and_changes() {
     browser.click("#everybody").await;
     browser.wait_for(&format!("{list}.map(row => row[5])[0]"), &json!(richest[0].city.unwrap_or_default())).await;
     browser.picture("openui5-list").await;
+    session.fine().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openui5_adds_up() {
+    let session = Session::open().await;
+    let (browser, all) = (&session.browser, customers());
+    browser.wait_for(&rows("customers"), &shown(&all[..8])).await;
+    browser.click("#aggregate").await;
+    let sums = |customers: &[&Customer]| {
+        let credits: Vec<i64> = customers.iter().filter_map(|c| c.credit).collect();
+        let sum = if credits.is_empty() { String::new() } else { money(credits.iter().sum()) };
+        (sum, credits.iter().min().copied().map(money).unwrap_or_default())
+    };
+    let everybody: Vec<&Customer> = all.iter().collect();
+    let mut expected = vec![json!(["0", "", "", sums(&everybody).0, ""])];
+    for region in ["EMEA", "APAC", "AMER"] {
+        let of: Vec<&Customer> = everybody.iter().copied().filter(|c| c.region == region).collect();
+        expected.push(json!(["1", region, "", sums(&of).0, ""]));
+    }
+    browser.wait_for(&rows("totals"), &json!(expected)).await;
+    in_one(&session.fine().await, &["$apply=", "Credit%20with%20sum"]);
+
+    // One group opened: its cities, the null one first.
+    browser.click("#totals tr.sapMLIB:nth-child(2) td:nth-child(3)").await;
+    let europe: Vec<&Customer> = everybody.iter().copied().filter(|c| c.region == "EMEA").collect();
+    let mut cities: Vec<Option<&str>> = europe.iter().map(|c| c.city).collect();
+    cities.sort_unstable();
+    cities.dedup();
+    let leaves = cities.iter().map(|city| {
+        let of: Vec<&Customer> = europe.iter().copied().filter(|c| c.city == *city).collect();
+        let (sum, least) = sums(&of);
+        json!(["2", "EMEA", city.unwrap_or_default(), sum, least])
+    });
+    expected.splice(2..2, leaves.collect::<Vec<_>>());
+    browser.wait_for(&rows("totals"), &json!(expected)).await;
+    browser.evaluate("document.querySelector('#totals').scrollIntoView()").await;
+    browser.picture("openui5-totals").await;
     session.fine().await;
 }

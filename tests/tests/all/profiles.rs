@@ -454,3 +454,69 @@ async fn power_bi_reads_whole_tables_in_one_answer() {
     assert_eq!(rows(&answer).len(), 7);
     assert!(answer["@odata.nextLink"].is_string());
 }
+
+/// What Dataverse has no notion of: enumerations over codes, complex properties, dates, times, bytes.
+#[tokio::test(flavor = "multi_thread")]
+async fn dataverse_is_given_flat_rows_of_types_that_it_has() {
+    let directory = tempfile::tempdir().unwrap();
+    let connection = rusqlite::Connection::open(directory.path().join("crm.sqlite")).unwrap();
+    let sql = "CREATE TABLE partners (id INTEGER PRIMARY KEY NOT NULL, status VARCHAR(1), addr_street VARCHAR(20), addr_city VARCHAR(20), photo BLOB);
+        INSERT INTO partners VALUES (1, 'O', 'Ring 1', 'Wien', x'00'), (2, 'C', NULL, NULL, NULL), (3, NULL, NULL, 'Graz', NULL), (4, 'C', 'Platz 2', 'Linz', x'01');";
+    connection.execute_batch(sql).unwrap();
+    let config = format!(
+        "sources:
+  crm: {{ kind: sqlite, path: crm.sqlite }}
+enums:
+  Status: {{ members: {{ Open: {{ value: 1, stored: O }}, Closed: {{ value: 2, stored: C }} }} }}
+tables:
+  Partners:
+    source: crm
+    remote: partners
+    columns: {{ id: {{}}, status: {{ enum: Status }}, \"*\": {{}} }}
+    complex: {{ Address: {{ type: Address, prefix: addr_ }} }}
+services:
+  dv: {{ path: /dv, profile: dataverse }}
+access:
+  roles: {{ all: {{ Partners: {{ write: [insert, update] }} }} }}
+  keys: {{ all: {{ sha256: \"{}\", roles: [all] }} }}
+  anonymous: none
+",
+        sha256(FULL)
+    );
+    let gateway = Gateway::start(directory.path(), &config, &[]).await.ready().await;
+    let metadata = gateway.get("/dv/$metadata", FULL).await.text().await.unwrap();
+    assert!(
+        metadata.contains("Name=\"status\" Type=\"Edm.Int32\"") && metadata.contains("Name=\"addr_city\" Type=\"Edm.String\""),
+        "{metadata}"
+    );
+    for unwanted in ["photo", "EnumType", "ComplexType", "Edm.Binary"] {
+        assert!(!metadata.contains(unwanted), "{unwanted}: {metadata}");
+    }
+    let all = gateway.json("/dv/Partners?$orderby=PartnersKey", FULL).await;
+    let shown: Vec<Value> = rows(&all).iter().map(|row| json!([row["id"], row["status"], row["addr_street"], row["addr_city"]])).collect();
+    assert_eq!(json!(shown), json!([[1, 1, "Ring 1", "Wien"], [2, 2, null, null], [3, null, null, "Graz"], [4, 2, "Platz 2", "Linz"]]));
+    assert!(rows(&all)[0].get("Address").is_none() && rows(&all)[0].get("photo").is_none(), "{all}");
+    for (query, wanted) in [
+        ("$filter=status%20eq%202", vec![2, 4]),
+        ("$filter=status%20ne%202", vec![1, 3]),
+        ("$filter=status%20in%20(1,7)", vec![1]),
+        ("$filter=status%20eq%207", vec![]),
+        ("$filter=status%20eq%20null", vec![3]),
+        ("$filter=addr_city%20eq%20'Graz'%20or%20startswith(addr_street,'Platz')", vec![3, 4]),
+        ("$select=addr_city&$orderby=addr_city%20desc&$top=2", vec![1, 4]),
+    ] {
+        let found = gateway.json(&format!("/dv/Partners?{query}"), FULL).await;
+        let keys = texts(&found, "PartnersKey");
+        let wanted: Vec<&str> = wanted.iter().map(|id: &usize| texts(&all, "PartnersKey")[id - 1]).collect();
+        assert_eq!(keys, wanted, "{query}");
+    }
+    assert_eq!(gateway.get("/dv/Partners?$orderby=status", FULL).await.status(), 501);
+    assert_eq!(gateway.get("/dv/Partners?$filter=photo%20eq%20null", FULL).await.status(), 400);
+    let third = format!("/dv/Partners({})", texts(&all, "PartnersKey")[2]);
+    let changed = send(&gateway, Method::PATCH, &third, Some(json!({ "status": 2, "addr_street": "Gasse 3" }))).await;
+    assert!(changed.status().is_success(), "{}", changed.text().await.unwrap());
+    let row = gateway.json(&third, FULL).await;
+    assert_eq!(json!([row["status"], row["addr_street"], row["addr_city"]]), json!([2, "Gasse 3", "Graz"]));
+    let stored: String = connection.query_row("SELECT status || addr_street FROM partners WHERE id = 3", [], |row| row.get(0)).unwrap();
+    assert_eq!(stored, "CGasse 3");
+}

@@ -1,6 +1,7 @@
 //! The HTTP door as a client sees it: the router over a SQLite file, request by request.
 
 mod batch;
+mod protocol;
 
 use crate::config;
 use crate::startup::assemble;
@@ -15,6 +16,7 @@ use tower::ServiceExt;
 struct Door {
     router: axum::Router,
     directory: tempfile::TempDir,
+    config: String,
 }
 
 struct Answer {
@@ -34,6 +36,11 @@ impl Answer {
 }
 
 async fn open() -> Door {
+    open_with("", "").await
+}
+
+/// With further settings of the gateway, and of its HTTP door; each begins with a comma.
+async fn open_with(settings: &str, http: &str) -> Door {
     let directory = tempfile::tempdir().unwrap();
     let database = rusqlite::Connection::open(directory.path().join("shop.db")).unwrap();
     database
@@ -44,8 +51,9 @@ async fn open() -> Door {
         )
         .unwrap();
     let hash: String = Sha256::digest(b"key").iter().map(|byte| format!("{byte:02x}")).collect();
+    let limit = if http.contains("max_body") { "" } else { "max_body: 1KiB, " };
     let text = format!(
-        "gateway: {{ http: {{ public_url: 'https://data.example.com', max_body: 1KiB, cors: ['https://app.example.com'] }} }}
+        "gateway: {{ http: {{ public_url: 'https://data.example.com', {limit}cors: ['https://app.example.com']{http} }}{settings} }}
 sources: {{ shop: {{ kind: sqlite, path: shop.db }}, late: {{ kind: sqlite, path: late.db }} }}
 tables:
   Customers: {{ source: shop, remote: customer }}
@@ -56,18 +64,22 @@ access:
   anonymous: {{ roles: [few] }}
 "
     );
-    let config = config::load::parse(&directory.path().join("portico.yaml"), &text).unwrap_or_else(|errors| panic!("{errors}"));
+    Door { router: router(&directory, &text).await, directory, config: text }
+}
+
+async fn router(directory: &tempfile::TempDir, text: &str) -> axum::Router {
+    let config = config::load::parse(&directory.path().join("portico.yaml"), text).unwrap_or_else(|errors| panic!("{errors}"));
     let gateway = Arc::new(assemble(config).unwrap());
     gateway.keeper.introspect().await;
     gateway.keeper.publish().unwrap_or_else(|errors| panic!("{errors}"));
-    Door { router: super::router(gateway), directory }
+    super::router(gateway)
 }
 
 impl Door {
     async fn ask(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let (parts, body) = self.begin(method, url, headers, body).await.into_parts();
         let body = to_bytes(body, 1 << 24).await.unwrap();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
     }
 
     /// The answer before its body is read.
@@ -79,6 +91,11 @@ impl Door {
         let mut request = request.body(Body::from(body.to_owned())).unwrap();
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 9))));
         self.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// Another process over the same files.
+    async fn reopened(self) -> Door {
+        Door { router: router(&self.directory, &self.config).await, ..self }
     }
 
     /// A number from the source, read past the gateway.
@@ -215,8 +232,8 @@ async fn what_is_malformed_or_not_there_is_refused_by_its_status() {
         ("GET", "/odata/Customers?$filter=name%20eq%20%FF", ("x", "y"), "", 400),
         ("GET", "/odata/Customers", ("odata-maxversion", "3.0"), "", 400),
         ("GET", "/odata/Customers", ("accept", "application/atom+xml"), "", 406),
-        ("GET", "/odata/$metadata", ("accept", "application/json"), "", 406),
-        ("GET", "/odata/$metadata?$format=json", ("x", "y"), "", 501),
+        ("GET", "/odata/$metadata", ("accept", "text/html"), "", 406),
+        ("GET", "/odata/$metadata?$format=atom", ("x", "y"), "", 406),
         ("GET", "/odata/Customers?$apply=nest(identity%20as%20n)", ("x", "y"), "", 501),
         ("PUT", "/odata/Customers(1)", ("if-match", "*"), "{}", 501),
         ("POST", "/odata/$batch", ("x", "y"), "", 400),

@@ -5,7 +5,7 @@ use crate::error::EngineError;
 use crate::execute::run::{Run, start};
 use crate::plan::entities::{EntityChild, EntityNode, EtagColumns};
 use crate::pushdown::fragments;
-use crate::values::value_as;
+use crate::values::{value_as, value_from_scalar};
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, UInt64Array};
 use arrow::compute::{cast, concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -70,6 +70,7 @@ async fn children(child: &EntityChild, parents: &RecordBatch, session: &SessionS
             ranges: vec![0..0; parent_groups.len()],
             counts: Some(parent_groups.iter().map(|group| group.map_or(0, |group| counts[group])).collect()),
             next_links: None,
+            ends: None,
             entities: EntityBatch { rows: fetched.slice(0, 0), expanded: Vec::new() },
         });
     }
@@ -81,13 +82,15 @@ async fn children(child: &EntityChild, parents: &RecordBatch, session: &SessionS
         }
     }
     let counts: Vec<u64> = groups.iter().map(|group| group.len() as u64).collect();
-    let (ranges, order) = kept(child, groups)?;
+    let (ranges, order, more) = kept(child, groups)?;
+    let ends = if child.page > 0 { Some(ends(child, &fetched, &ranges, &order, &more)?) } else { None };
     let rows = take_record_batch(&fetched, &UInt64Array::from(order)).map_err(arrow_error)?;
     let entities = expand(&child.node, rows, session, run).await?;
     Ok(ExpandedRows {
         ranges: parent_groups.iter().map(|group| group.map_or(0..0, |group| ranges[group].clone())).collect(),
         counts: child.count.then(|| parent_groups.iter().map(|group| group.map_or(0, |group| counts[group])).collect()),
         next_links: None,
+        ends: ends.map(|ends| parent_groups.iter().map(|group| group.and_then(|group| ends[group].clone())).collect()),
         entities,
     })
 }
@@ -111,9 +114,31 @@ fn numbers(child: &EntityChild, counted: &RecordBatch) -> Result<Vec<u64>, Engin
     Ok(column.iter().map(|number| number.and_then(|number| u64::try_from(number).ok()).unwrap_or(0)).collect())
 }
 
-/// The rows that each key keeps after `$skip` and `$top`, side by side, and where each key's are.
-fn kept(child: &EntityChild, groups: Vec<Vec<u64>>) -> Result<(Vec<Range<usize>>, Vec<u64>), EngineError> {
-    let (mut ranges, mut order) = (Vec::with_capacity(groups.len()), Vec::new());
+/// For each key where its children end, when there are more: the values of the sort keys, then of the key, of its last one.
+fn ends(
+    child: &EntityChild,
+    fetched: &RecordBatch,
+    ranges: &[Range<usize>],
+    order: &[u64],
+    more: &[bool],
+) -> Result<Vec<Option<Vec<Value>>>, EngineError> {
+    let end = |(range, more): (&Range<usize>, &bool)| {
+        let last = range.end.checked_sub(1).filter(|last| *more && *last >= range.start).and_then(|last| order.get(last));
+        let Some(row) = last.and_then(|row| usize::try_from(*row).ok()) else { return Ok(None) };
+        let values = child.node.position_columns.iter().map(|position| {
+            let cell = ScalarValue::try_from_array(fetched.column(*position), row)?;
+            value_from_scalar(&cell).map_err(EngineError::Internal)
+        });
+        values.collect::<Result<Vec<_>, EngineError>>().map(Some)
+    };
+    ranges.iter().zip(more).map(end).collect()
+}
+
+/// The rows that each key keeps after `$skip` and `$top`, side by side, where each key's are, and whether there are more than fit its page.
+type Kept = (Vec<Range<usize>>, Vec<u64>, Vec<bool>);
+
+fn kept(child: &EntityChild, groups: Vec<Vec<u64>>) -> Result<Kept, EngineError> {
+    let (mut ranges, mut order, mut more) = (Vec::with_capacity(groups.len()), Vec::new(), Vec::with_capacity(groups.len()));
     for group in groups {
         if !child.many && group.len() > 1 {
             return Err(EngineError::Invalid(format!(
@@ -124,10 +149,13 @@ fn kept(child: &EntityChild, groups: Vec<Vec<u64>>) -> Result<(Vec<Range<usize>>
         let begin = order.len();
         let skip = usize::try_from(child.skip).unwrap_or(usize::MAX);
         let top = child.top.map_or(usize::MAX, |top| usize::try_from(top).unwrap_or(usize::MAX));
-        order.extend(group.into_iter().skip(skip).take(top));
+        let wanted = group.len().saturating_sub(skip).min(top);
+        let page = if child.page == 0 { usize::MAX } else { usize::try_from(child.page).unwrap_or(usize::MAX) };
+        more.push(wanted > page);
+        order.extend(group.into_iter().skip(skip).take(top.min(page)));
         ranges.push(begin..order.len());
     }
-    Ok((ranges, order))
+    Ok((ranges, order, more))
 }
 
 /// All children of these keys, one query per chunk that the source takes at once.

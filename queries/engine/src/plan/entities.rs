@@ -82,6 +82,8 @@ pub(crate) struct EntityChild {
     /// Children of one parent to leave out, and to keep at most.
     pub skip: u64,
     pub top: Option<u64>,
+    /// Most children of one parent at once; zero is no limit.
+    pub page: u64,
     /// Whether each parent's number of children is wanted. For [`ExpandForm::Count`] the batch has one row per key, with the number after
     /// the link columns.
     pub count: bool,

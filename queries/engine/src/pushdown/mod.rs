@@ -90,7 +90,10 @@ pub fn fragments(plan: &LogicalPlan) -> Vec<RemoteFragment> {
 fn push_limits_per_parent(node: &mut EntityNode, model: &Model) {
     for child in &mut node.children {
         push_limits_per_parent(&mut child.node, model);
-        let Some(top) = child.top.filter(|_| !child.count && child.form != ExpandForm::Count) else { continue };
+        // One child more than is shown at once says that there are more.
+        let page = (child.page > 0).then(|| child.page.saturating_add(1));
+        let most = child.top.into_iter().chain(page).min();
+        let Some(top) = most.filter(|_| !child.count && child.form != ExpandForm::Count) else { continue };
         let Some(fragment) = sole_fragment(&child.node.plan) else { continue };
         let able = model.sources.get(&fragment.source).is_some_and(|source| source.capabilities.limit_per == Support::Exact);
         let Some((columns, _)) = fragment.key_slot.clone().filter(|_| able) else { continue };

@@ -20,5 +20,6 @@ mod pushdown;
 mod ranges;
 mod review;
 mod same_rows;
+mod shapes;
 mod sql;
 mod writes;

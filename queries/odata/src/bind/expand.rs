@@ -3,7 +3,7 @@
 use super::options::{self, Place};
 use super::property::{self, Property, Qualified};
 use super::{MAX_EXPAND_DEPTH, path, restrict, suggestion};
-use crate::bound::{BoundExpand, BoundExpr};
+use crate::bound::{BoundExpand, BoundExpr, RestRequest};
 use crate::error::ODataError;
 use crate::rows::ExpandForm;
 use crate::syntax::{ExpandItem, Levels, Options};
@@ -169,6 +169,45 @@ fn allowed(step: &Step<'_>, options: &Options) -> Result<(), ODataError> {
     options::only(options, allowed, &what)
 }
 
+/// The request for the entities of one parent: the item's path, and its options as they are written. Further levels become an item of its
+/// own `$expand`.
+fn rest(name: &str, item: &ExpandItem, levels: usize) -> RestRequest {
+    let path: Vec<&str> = item.path.iter().map(|step| if step == "*" { name } else { step.as_str() }).collect();
+    let path = path.join("/");
+    let is = |option: &str, wanted: &str| option.trim_start_matches('$').eq_ignore_ascii_case(wanted);
+    let mut options: Vec<(String, String)> = split(&item.text)
+        .filter_map(|option| option.split_once('='))
+        .map(|(option, value)| (option.trim().to_owned(), value.trim().to_owned()))
+        .filter(|(option, _)| !is(option, "levels"))
+        .collect();
+    if levels > 1 {
+        let inside: Vec<String> = options.iter().map(|(option, value)| format!("{option}={value}")).collect();
+        let again = format!("{path}({})", inside.into_iter().chain([format!("$levels={}", levels - 1)]).collect::<Vec<_>>().join(";"));
+        match options.iter_mut().find(|(option, _)| is(option, "expand")) {
+            Some((_, items)) => *items = format!("{items},{again}"),
+            None => options.push(("$expand".to_owned(), again)),
+        }
+    }
+    RestRequest { path, options }
+}
+
+/// Nested options: split at semicolons outside parentheses and quotes.
+fn split(text: &str) -> impl Iterator<Item = &str> {
+    let (mut depth, mut quote) = (0_usize, None);
+    text.split(move |c: char| {
+        match (quote, c) {
+            (Some(open), _) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '(' | '[' | '{') => depth += 1,
+            (None, ')' | ']' | '}') => depth = depth.saturating_sub(1),
+            (None, ';') => return depth == 0,
+            (None, _) => {}
+        }
+        false
+    })
+}
+
 /// Expands a relationship so many levels deep.
 fn follow(place: &Place<'_>, step: &Step<'_>, item: &ExpandItem, levels: usize) -> Result<BoundExpand, ODataError> {
     let relationship = step.relationship;
@@ -222,6 +261,8 @@ fn follow(place: &Place<'_>, step: &Step<'_>, item: &ExpandItem, levels: usize) 
         many: relationship.many,
         form: step.form,
         only: step.only.clone(),
+        page: 0,
+        rest: rest(name, item, levels),
         query,
     })
 }

@@ -34,6 +34,7 @@ use portico_catalog::names::nearest;
 use portico_catalog::{Column, ModelView, TableView};
 
 pub(crate) use apply::TRANSFORMATIONS;
+pub use options::schema_version;
 pub use path::dereference;
 pub use write::{delete, insert, update};
 
@@ -107,7 +108,8 @@ fn part(
     let selected = match (&request.options.select, path) {
         (Some(items), [complex]) => {
             // The members that `$select` names inside the property, as if it stood before each of them.
-            let inside = |item: &SelectItem| SelectItem { path: [&[complex.clone()], item.path.as_slice()].concat(), ..item.clone() };
+            let inside =
+                |item: &SelectItem| SelectItem { path: [std::slice::from_ref(complex), item.path.as_slice()].concat(), ..item.clone() };
             let items: Vec<SelectItem> = items.iter().map(inside).collect();
             query.selected = true;
             select::select(place, &items)?

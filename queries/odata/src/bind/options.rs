@@ -4,7 +4,7 @@ use super::path::Target;
 use super::scope::Scope;
 use super::{compute, expand, plain_query, restrict, search, select};
 use crate::bound::{BoundExpr, BoundOrder, BoundQuery, ReadKind};
-use crate::error::ODataError;
+use crate::error::{ODataError, ODataErrorKind};
 use crate::syntax::{Alias, Options, OrderItem, Request};
 use crate::value_type::RowType;
 use portico_catalog::{ModelView, TableView};
@@ -57,15 +57,45 @@ pub(super) fn check(request: &Request, target: &Target<'_>) -> Result<(), ODataE
 
 /// Refuses all options but these.
 pub(super) fn only(options: &Options, allowed: &[&str], what: &str) -> Result<(), ODataError> {
-    match options.given().find(|name| !allowed.contains(name)) {
+    // The version of the schema may be asked of anything.
+    match options.given().find(|name| *name != "$schemaversion" && !allowed.contains(name)) {
         Some(name) => Err(ODataError::bad_request(format!("the query option {name} does not apply {what}")).at(name, None)),
         None => Ok(()),
     }
 }
 
 /// Options that are executed; `$format` and `$skiptoken` by others.
-const BUILT: [&str; 12] =
-    ["$filter", "$search", "$compute", "$select", "$orderby", "$expand", "$top", "$skip", "$count", "$levels", "$format", "$skiptoken"];
+const BUILT: [&str; 13] = [
+    "$filter",
+    "$search",
+    "$compute",
+    "$select",
+    "$orderby",
+    "$expand",
+    "$top",
+    "$skip",
+    "$count",
+    "$levels",
+    "$format",
+    "$skiptoken",
+    "$schemaversion",
+];
+
+/// Refuses a request for another version of the schema than there is: it could not be answered as its client expects (Protocol,
+/// section 11.2.12).
+///
+/// # Errors
+/// `NotFound`.
+pub fn schema_version(options: &Options, view: &ModelView) -> Result<(), ODataError> {
+    match options.schema_version.as_deref() {
+        None | Some("*") => Ok(()),
+        Some(asked) if asked == view.version => Ok(()),
+        Some(_) => {
+            let message = format!("the schema is not there in this version any more: its version is {}", view.version);
+            Err(ODataError::new(ODataErrorKind::NotFound, message).at("$schemaversion", None))
+        }
+    }
+}
 
 /// Refuses what the protocol has and nobody executes yet.
 pub(super) fn refuse_unbuilt(options: &Options, nested_in: Option<(&'static str, usize)>) -> Result<(), ODataError> {

@@ -34,6 +34,7 @@ fn not_built(segment: &Segment, feature: impl std::fmt::Display) -> ODataError {
 }
 
 pub(super) fn resolve<'a>(request: &Request, view: &'a ModelView) -> Result<Target<'a>, ODataError> {
+    super::schema_version(&request.options, view)?;
     let segments = match &request.resource {
         Resource::EntitySet(segments) => segments.as_slice(),
         Resource::ServiceDocument | Resource::Metadata | Resource::Batch => {

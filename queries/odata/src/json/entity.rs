@@ -8,7 +8,7 @@ use super::url::{KeyLiteral, push_encoded, push_key};
 use super::{WriteError, encode};
 use crate::rows::{EntityBatch, ExpandForm, MediaShape};
 use crate::value_type::ValueType;
-use arrow::array::RecordBatch;
+use arrow::array::{Array, RecordBatch};
 use portico_provider_api::ScalarType;
 use std::ops::Range;
 
@@ -35,7 +35,7 @@ pub(super) struct Member<'a> {
 
 enum Bound<'a> {
     Cell { key: &'a Stamp, not_finite_key: Option<&'a Stamp>, encoder: Encoder<'a> },
-    Complex { type_member: Option<&'a Stamp>, members: Vec<Member<'a>> },
+    Complex { type_member: Option<&'a Stamp>, members: Vec<Member<'a>>, others: Vec<&'a dyn Array> },
     Stream(Option<Media<'a>>),
 }
 
@@ -96,9 +96,12 @@ impl<'a> Member<'a> {
                 let key = if encoder.is_list() { list_key } else { &plan.key };
                 Bound::Cell { key, not_finite_key: not_finite_key.as_ref(), encoder }
             }
-            ValuePlan::Complex { type_member, members } => {
+            ValuePlan::Complex { type_member, members, others } => {
                 let members = members.iter().map(|member| Member::bind(member, rows, style)).collect::<Result<_, _>>()?;
-                Bound::Complex { type_member: type_member.as_ref(), members }
+                let missing = |position| WriteError::new(&plan.name, format!("the batch has no column at position {position}"));
+                let other = |position: &usize| rows.columns().get(*position).map(|array| array.as_ref()).ok_or_else(|| missing(*position));
+                let others = others.iter().map(other).collect::<Result<_, _>>()?;
+                Bound::Complex { type_member: type_member.as_ref(), members, others }
             }
             ValuePlan::Stream(media) => Bound::Stream(media.as_ref().map(|media| Media::bind(media, rows, style)).transpose()?),
         };
@@ -109,7 +112,7 @@ impl<'a> Member<'a> {
     fn is_null(&self, row: &Row<'_>) -> bool {
         match &self.value {
             Bound::Cell { encoder, .. } => encoder.is_null(row.number),
-            Bound::Complex { members, .. } => all_null(members, row),
+            Bound::Complex { members, others, .. } => all_null(members, others, row),
             Bound::Stream(_) => true,
         }
     }
@@ -129,7 +132,7 @@ impl<'a> Member<'a> {
 
     /// Appends the members of a complex property, each with a comma before it.
     pub(super) fn write_inside(&self, row: usize, omit_nulls: bool, sink: &mut Sink) -> Result<(), WriteError> {
-        let Bound::Complex { type_member, members } = &self.value else {
+        let Bound::Complex { type_member, members, .. } = &self.value else {
             return Err(WriteError::new(&self.plan.name, "the property has no members"));
         };
         if let Some(type_member) = type_member {
@@ -149,9 +152,9 @@ impl<'a> Member<'a> {
                 key.push(sink);
                 encoder.write(row.number, sink).map_err(|reason| WriteError::new(&self.plan.name, reason))
             }
-            Bound::Complex { type_member, members } => {
+            Bound::Complex { type_member, members, others } => {
                 self.plan.key.push(sink);
-                if all_null(members, row) {
+                if all_null(members, others, row) {
                     sink.put(b"null");
                     return Ok(());
                 }
@@ -170,8 +173,9 @@ impl<'a> Member<'a> {
 }
 
 /// Whether everything that is there is null; what is not there does not count.
-fn all_null(members: &[Member<'_>], row: &Row<'_>) -> bool {
-    members.iter().filter(|member| !row.lacks(member.plan.number)).all(|member| member.is_null(row))
+fn all_null(members: &[Member<'_>], others: &[&dyn Array], row: &Row<'_>) -> bool {
+    others.iter().all(|other| other.is_null(row.number))
+        && members.iter().filter(|member| !row.lacks(member.plan.number)).all(|member| member.is_null(row))
 }
 
 fn write_all(members: &[Member<'_>], row: &Row<'_>, sink: &mut Sink) -> Result<(), WriteError> {

@@ -33,9 +33,10 @@ pub(crate) use escape::push_string;
 pub use rows::RowsWriter;
 use std::collections::BTreeMap;
 use thiserror::Error;
+pub(crate) use url::push_encoded;
 pub(crate) use url::value_text;
 pub use url::{entity_links, entity_url};
-pub use value::{RawValue, ValuesWriter, entity_path, find_property, property, raw_value};
+pub use value::{RawValue, ValuesWriter, entity_path, entity_paths, find_property, property, raw_value};
 pub use writer::JsonWriter;
 
 /// A value that cannot be written. The body must be broken off: it is never ended well-formed.

@@ -52,6 +52,8 @@ pub(super) enum ValuePlan {
     Complex {
         type_member: Option<Stamp>,
         members: Vec<MemberPlan>,
+        /// Columns that are not shown, but have a say in whether it is null.
+        others: Vec<usize>,
     },
     Stream(Option<MediaPlan>),
 }
@@ -197,11 +199,11 @@ impl Rendering<'_> {
                 };
                 (if typed && !evident { with_type(&text) } else { bare() }, value)
             }
-            ValueShape::Complex { type_name, members } => {
+            ValueShape::Complex { type_name, members, others } => {
                 let type_member = type_name.as_ref().filter(|_| typed);
                 let type_member = type_member.map(|name| Stamp::new(&text_member("@odata.type", &format!("#{name}"))));
                 let members = self.members(members, &format!("{path}/{}", encoded(&shape.name)));
-                (bare(), ValuePlan::Complex { type_member, members })
+                (bare(), ValuePlan::Complex { type_member, members, others: others.clone() })
             }
             ValueShape::Stream { media_type, fixed_media_type } => {
                 let shape_of = MediaShape { media_type: *media_type, fixed_media_type: fixed_media_type.clone() };

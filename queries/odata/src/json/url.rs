@@ -137,7 +137,7 @@ pub(crate) fn value_text(value: &Value) -> Vec<u8> {
 }
 
 /// Appends a text with everything percent-encoded but unreserved characters (RFC 3986) and the colon.
-pub(super) fn push_encoded(text: &str, url: &mut String) {
+pub(crate) fn push_encoded(text: &str, url: &mut String) {
     const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':') {

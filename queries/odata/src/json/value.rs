@@ -72,6 +72,17 @@ pub fn entity_path(shape: &EntityShape, rows: &RecordBatch, links: &BTreeMap<Str
     Ok(links.url(0)?.trim_start_matches('/').to_owned())
 }
 
+/// The URLs of all rows' entities, below the service root.
+///
+/// # Errors
+/// See [`WriteError`]; also rows that do not hold their key.
+pub fn entity_paths(shape: &EntityShape, rows: &RecordBatch, links: &BTreeMap<String, EntityLinks>) -> Result<Vec<String>, WriteError> {
+    let options = JsonOptions { links: links.clone(), ..JsonOptions::default() };
+    let plan = EntityPlan::new(shape, &options);
+    let links = Links::bind(reference_links(&plan, &shape.entity_set)?, rows, options.style())?;
+    (0..rows.num_rows()).map(|row| Ok(links.url(row)?.trim_start_matches('/').to_owned())).collect()
+}
+
 /// The property of a shape with that path: one name, or a complex property and its member.
 #[must_use]
 pub fn find_property<'a>(shape: &'a EntityShape, path: &[String]) -> Option<&'a PropertyShape> {

@@ -123,8 +123,13 @@ pub(super) fn expand_item(cursor: &mut Cursor<'_>) -> Result<ExpandItem, ODataEr
     let start = cursor.mark();
     let path = item_path(cursor)?;
     let span = cursor.span(start);
-    let options = if cursor.eat("(") { nested(cursor)? } else { Options::default() };
-    Ok(ExpandItem { path, options, span })
+    if !cursor.eat("(") {
+        return Ok(ExpandItem { path, options: Options::default(), text: String::new(), span });
+    }
+    let (inside, from) = (cursor.rest(), cursor.mark());
+    let options = nested(cursor)?;
+    let text = inside.get(..cursor.mark() - from).map(|text| text.strip_suffix(')').unwrap_or(text)).unwrap_or_default();
+    Ok(ExpandItem { path, options, text: text.to_owned(), span })
 }
 
 fn nested(cursor: &mut Cursor<'_>) -> Result<Options, ODataError> {

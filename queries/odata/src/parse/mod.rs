@@ -31,7 +31,7 @@ mod search;
 mod tests;
 pub mod value;
 
-use crate::error::ODataError;
+use crate::error::{ODataError, ODataErrorKind};
 use crate::syntax::{Alias, CustomOption, Expr, Literal, Options, Request, Resource, Search};
 use cursor::Cursor;
 use decode::Decoded;
@@ -58,7 +58,7 @@ impl Strictness {
 /// System query options are read with or without `$` and in any letter case; custom options are left alone.
 ///
 /// # Errors
-/// Names the culprit and where it stands: `BadRequest` for what is malformed, `NotImplemented` for a format that nothing is written in,
+/// Names the culprit and where it stands: `BadRequest` for what is malformed, `NotAcceptable` for a format that nothing is written in,
 /// `NotFound` for a path that begins with nothing there is.
 pub fn request(path: &str, query: Option<&str>) -> Result<Request, ODataError> {
     request_with(path, query, Strictness::Lenient)
@@ -234,5 +234,9 @@ fn check_format(value: &str, resource: &Resource) -> Result<(), ODataError> {
     if known {
         return Ok(());
     }
-    Err(ODataError::not_implemented(format!("the format '{}'", cursor::excerpt(value))).at("$format", Some(0)))
+    if json {
+        return Err(ODataError::not_implemented(format!("the format '{}'", cursor::excerpt(value))).at("$format", Some(0)));
+    }
+    let message = format!("nothing here is written in the format '{}'", cursor::excerpt(value));
+    Err(ODataError::new(ODataErrorKind::NotAcceptable, message).at("$format", Some(0)))
 }

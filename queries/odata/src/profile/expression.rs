@@ -8,6 +8,7 @@ use super::path::End;
 use crate::error::ODataError;
 use crate::syntax::{Alias, Argument, BinaryOperator, Expr, ExprKind, Literal, LiteralKind, Span};
 use portico_catalog::names::nearest;
+use portico_catalog::overlay::EnumerationMember;
 use portico_catalog::profile::{Published, Widening};
 use portico_catalog::{Enumeration, TableView};
 
@@ -184,8 +185,8 @@ impl<'a> Translator<'a> {
             (Widening::Number(_), ..) => Ok(compared(op, path, self.expr(other, scope)?, span)),
             (Widening::DateToInstant, B::In, ExprKind::List(items)) => self.dates_in(path, items, span),
             (Widening::Enumeration(enumeration), B::In, ExprKind::List(items)) => {
-                let items = items.iter().map(|item| self.member(enumeration, item)).collect::<Result<_, _>>()?;
-                Ok(compared(op, path, Expr { kind: ExprKind::List(items), span: other.span }, span))
+                let items = items.iter().map(|item| self.member(enumeration, item)).collect::<Result<Vec<_>, _>>()?;
+                Ok(among(path, items.into_iter().flatten().collect(), span))
             }
             (Widening::TimeToText, B::In, ExprKind::List(_)) => Ok(compared(op, path, other.clone(), span)),
             _ if !test => Err(self.not_built(span, format!("'{op}' over '{text}' in a service for Dataverse"))),
@@ -201,7 +202,10 @@ impl<'a> Translator<'a> {
                         .not_built(span, format!("a comparison of '{text}' with anything but a date and time in a service for Dataverse"))),
                 }
             }
-            (Widening::Enumeration(enumeration), B::Eq | B::Ne, _) => Ok(compared(op, path, self.member(enumeration, other)?, span)),
+            (Widening::Enumeration(enumeration), B::Eq | B::Ne, _) => Ok(match self.member(enumeration, other)? {
+                Some(member) => compared(op, path, member, span),
+                None => boolean(op == B::Ne, span),
+            }),
             (Widening::TimeToText, ..) if self.literal_behind(other).is_some() => Ok(compared(op, path, other.clone(), span)),
             (Widening::Enumeration(_) | Widening::TimeToText, ..) => {
                 Err(self.not_built(span, format!("this comparison of '{text}' in a service for Dataverse")))
@@ -222,24 +226,30 @@ impl<'a> Translator<'a> {
                 None => kept.push(literal(known.clone(), item.span)),
             }
         }
-        if kept.is_empty() {
-            return Ok(boolean(false, span));
-        }
-        Ok(compared(BinaryOperator::In, path, Expr { kind: ExprKind::List(kept), span }, span))
+        Ok(among(path, kept, span))
     }
 
-    /// The member with a number, as a literal of the enumeration. A number that is no member's stays, and equals nothing.
-    fn member(&self, enumeration: &Enumeration, expr: &Expr) -> Result<Expr, ODataError> {
+    /// The member with a number, as a literal of the enumeration; `None` for a number that no value has. Flags have sums of numbers too,
+    /// which stay.
+    fn member(&self, enumeration: &Enumeration, expr: &Expr) -> Result<Option<Expr>, ODataError> {
         let Some(known) = self.literal_behind(expr) else {
             return Err(self.not_built(expr.span, "a comparison of a choice with anything but a literal in a service for Dataverse"));
         };
         let number = known.text.parse::<i64>().ok().filter(|_| known.kind == LiteralKind::Integer);
-        let member = number.and_then(|number| enumeration.members.iter().find(|member| member.value == number));
-        Ok(match member {
-            Some(member) => literal(Literal { kind: LiteralKind::Text, text: member.name.clone() }, expr.span),
-            None => literal(known.clone(), expr.span),
-        })
+        let Some(number) = number else { return Ok(Some(literal(known.clone(), expr.span))) };
+        let member = enumeration.members.iter().find(|member| member.value == number);
+        let text = |member: &EnumerationMember| Literal { kind: LiteralKind::Text, text: member.name.clone() };
+        let known = member.map(text).or_else(|| enumeration.flags.then(|| known.clone()));
+        Ok(known.map(|known| literal(known, expr.span)))
     }
+}
+
+/// Whether a value is in a list, which may be empty.
+fn among(path: Expr, items: Vec<Expr>, span: Span) -> Expr {
+    if items.is_empty() {
+        return boolean(false, span);
+    }
+    compared(BinaryOperator::In, path, Expr { kind: ExprKind::List(items), span }, span)
 }
 
 fn compared(op: BinaryOperator, left: Expr, right: Expr, span: Span) -> Expr {

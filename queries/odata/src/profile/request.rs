@@ -61,6 +61,11 @@ pub fn native_request(request: &Request, published: &Published, remembered: &Rem
     // Where a path leads nowhere, the binder says so.
     if let Some(table) = translator.resource(segments)? {
         translator.options(&mut native.options, table)?;
+        for alias in &mut native.aliases {
+            // What an alias stands for is read where it is used, mostly over this table.
+            let translator = Translator { target: &alias.name, ..translator };
+            alias.value = translator.expr(&alias.value, &Scope::new(table))?;
+        }
     }
     Ok((native, shown))
 }

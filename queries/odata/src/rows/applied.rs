@@ -43,7 +43,7 @@ fn properties(
             }
             None => {
                 let members = properties(rows, &members, above, at, paths);
-                PropertyShape { name, value: ValueShape::Complex { type_name: None, members }, dynamic: false }
+                PropertyShape { name, value: ValueShape::Complex { type_name: None, members, others: Vec::new() }, dynamic: false }
             }
         });
         above.pop();

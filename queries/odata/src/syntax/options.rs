@@ -107,6 +107,8 @@ pub struct ExpandItem {
     pub path: Vec<String>,
     /// The nested options.
     pub options: Options,
+    /// The same as they are written, decoded, without the parentheses.
+    pub text: String,
     /// Place in the option.
     pub span: Span,
 }

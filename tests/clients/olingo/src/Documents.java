@@ -6,8 +6,10 @@ import org.apache.olingo.client.api.communication.request.retrieve.ODataRawReque
 import org.apache.olingo.client.api.communication.response.ODataRawResponse;
 import org.apache.olingo.client.api.domain.ClientServiceDocument;
 import org.apache.olingo.commons.api.edm.Edm;
+import org.apache.olingo.commons.api.edm.EdmComplexType;
 import org.apache.olingo.commons.api.edm.EdmEntitySet;
 import org.apache.olingo.commons.api.edm.EdmEntityType;
+import org.apache.olingo.commons.api.edm.EdmEnumType;
 import org.apache.olingo.commons.api.edm.EdmNavigationProperty;
 import org.apache.olingo.commons.api.edm.EdmProperty;
 import org.apache.olingo.commons.api.edm.FullQualifiedName;
@@ -55,6 +57,18 @@ final class Documents {
                 Check.same("the length of the label", 40, kinds.getStructuralProperty("label").getMaxLength());
                 Check.same("may be null", true, exact.isNullable());
                 Check.same("the key may be null", false, kinds.getStructuralProperty("id").isNullable());
+            }),
+            new Check("enumerations and complex types are in it", () -> {
+                Edm edm = edm(service);
+                EdmEnumType state = edm.getEnumType(new FullQualifiedName(Service.NAMESPACE, "State"));
+                Check.same("the members", Arrays.asList("Open", "Closed"), state.getMemberNames());
+                Check.same("the value of a member", "2", state.getMember("Closed").getValue());
+                EdmEnumType rights = edm.getEnumType(new FullQualifiedName(Service.NAMESPACE, "Rights"));
+                Check.same("rights are flags", true, rights.isFlags());
+                EdmComplexType address = edm.getComplexType(new FullQualifiedName(Service.NAMESPACE, "Address"));
+                Check.same("the members of an address", Arrays.asList("street", "town"), address.getPropertyNames());
+                EdmEntityType kinds = edm.getEntityType(new FullQualifiedName(Service.NAMESPACE, "Kinds"));
+                Check.same("the type of home", "Address", kinds.getStructuralProperty("home").getType().getName());
             }),
             new Check("relationships lead from set to set", () -> {
                 Edm edm = edm(service);

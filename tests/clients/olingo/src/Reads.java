@@ -15,6 +15,7 @@ import org.apache.olingo.client.api.communication.request.retrieve.ODataEntityRe
 import org.apache.olingo.client.api.communication.request.retrieve.ODataEntitySetRequest;
 import org.apache.olingo.client.api.communication.request.retrieve.ODataValueRequest;
 import org.apache.olingo.client.api.communication.response.ODataRetrieveResponse;
+import org.apache.olingo.client.api.domain.ClientComplexValue;
 import org.apache.olingo.client.api.domain.ClientEntity;
 import org.apache.olingo.client.api.domain.ClientEntitySet;
 import org.apache.olingo.client.api.domain.ClientEntitySetIterator;
@@ -38,6 +39,7 @@ final class Reads {
             new Check("every type is read as what it is", () -> everyType(service)),
             new Check("the edges of every type", () -> edges(service)),
             new Check("wide decimals are exact as text", () -> wide(service)),
+            new Check("enumerations and complex values", () -> structured(service)),
             new Check("null of every type", () -> nulls(service)),
             new Check("pages are followed to the end", () -> pages(service)),
             new Check("a set is read entity by entity", () -> iterated(service)),
@@ -47,6 +49,7 @@ final class Reads {
             new Check("literals of every type in filters", () -> literals(service)),
             new Check("options of the client's builder", () -> options(service)),
             new Check("counts", () -> counts(service)),
+            new Check("raw values", () -> values(service)),
             new Check("errors are read", () -> errors(service)));
     }
 
@@ -130,6 +133,20 @@ final class Reads {
         Check.same("exact", new BigDecimal("-999999999999999.9999"), Service.value(row, "exact"));
         Check.same("big", Long.MIN_VALUE, Service.value(row, "big"));
         Check.same("whole", 4, Service.value(row, "whole"));
+    }
+
+    private static void structured(Service service) {
+        ClientEntity row = service.entity(service.key("Kinds", 1L));
+        Check.same("state", "Open", row.getProperty("state").getEnumValue().getValue());
+        Check.same("the type of state", Service.NAMESPACE + ".State", row.getProperty("state").getEnumValue().getTypeName());
+        Check.same("rights", "Read,Delete", row.getProperty("rights").getEnumValue().getValue());
+        ClientComplexValue home = row.getProperty("home").getComplexValue();
+        Check.same("the street", "Main Street 1", home.get("street").getPrimitiveValue().toValue());
+        Check.holds("there is no town", home.get("town").hasNullValue());
+        ClientEntity none = service.entity(service.key("Kinds", 3L));
+        for (String name : new String[] {"state", "rights", "home"}) {
+            Check.holds(name + " is null", none.getProperty(name).hasNullValue());
+        }
     }
 
     private static void nulls(Service service) {
@@ -218,6 +235,9 @@ final class Reads {
         filter(service, f.eq(a.mod(a.property("Id"), a.literal(7)), a.literal(3)), 3, 10, 17, 24);
         filter(service, f.eq(a.property("Credit"), a.literal(new BigDecimal("35.50"))));
         filter(service, f.eq(a.property("Active"), a.literal(false)), 4, 8, 12, 16, 20, 24);
+        filter(service, f.match(a.any(a.property("Invoices"), "i", f.eq(a.property("i/id"), a.literal(25)))), 5);
+        filter(service, f.not(f.match(a.any(a.property("Invoices"), "i", f.gt(a.property("i/id"), a.literal(0))))), 21, 22, 23, 24);
+        filter(service, f.eq("Home/name", "The Americas"), 3, 6, 9, 12, 15, 18, 21, 24);
     }
 
     private static void kind(Service service, String literal, Object value) {
@@ -277,6 +297,20 @@ final class Reads {
         Check.same("paid invoices", "40", raw(service, service.uri("Invoices").appendCountSegment().filter(paid).build()));
         URI related = service.uri("Customers").appendKeySegment(3L).appendNavigationSegment("Invoices").appendCountSegment().build();
         Check.same("invoices of one customer", "6", raw(service, related));
+    }
+
+    private static void values(Service service) {
+        String[][] expected = {
+            {"flag", "true"}, {"small", "7"}, {"big", "5000000000"}, {"exact", "1234567.8900"}, {"single", "1.5"},
+            {"label", "O'Hara & Söhne <ä> \"q\" \\ 100%"}, {"day", "2024-02-29"}, {"token", "01234567-89ab-cdef-0123-456789abcdef"},
+        };
+        for (String[] pair : expected) {
+            URI uri = service.uri("Kinds").appendKeySegment(1L).appendPropertySegment(pair[0]).appendValueSegment().build();
+            Check.same(pair[0], pair[1], raw(service, uri));
+        }
+        URI property = service.uri("Customers").appendKeySegment(3L).appendPropertySegment("Name").build();
+        Check.same("a property", "Customer 03",
+            service.client.getRetrieveRequestFactory().getPropertyRequest(property).execute().getBody().getPrimitiveValue().toValue());
     }
 
     private static void errors(Service service) {

@@ -52,7 +52,7 @@ sap.ui.define([
         text: "Active in Europe",
         press: () => list.filter(new Filter({
           and: true,
-          filters: [new Filter("Active", FilterOperator.EQ, true), new Filter("Region", FilterOperator.StartsWith, "E")]
+          filters: [new Filter("Active", FilterOperator.EQ, true), new Filter("Home/name", FilterOperator.StartsWith, "Europe")]
         }))
       }),
       new Button("everybody", { text: "All", press: () => list.filter([]) }),

@@ -45,6 +45,16 @@ pub const OLINGO: Client = Client {
         },
         Case {
             evidence: Source,
+            about: "a value is asked as text",
+            method: "GET",
+            path: "/odata/Kinds(1)/exact/$value",
+            headers: &[("Accept", "text/plain")],
+            body: "",
+            status: 200,
+            checks: &[HeaderHas("Content-Type", "text/plain"), Is("1234567.8900")],
+        },
+        Case {
+            evidence: Source,
             about: "a change that tunnels through POST",
             method: "POST",
             path: "/odata/Kinds(10)",
@@ -93,6 +103,20 @@ pub const MICROSOFT: Client = Client {
             status: 200,
             checks: &[HeaderHas("Content-Type", "text/plain"), Is("40")],
         },
+        get(
+            Source,
+            "a query of LINQ",
+            "/odata/Customers?$filter=Invoices/any(i:i/amount%20gt%201400m%20and%20i/paid%20eq%20true)&$expand=Home($select=name)&$orderby=Id",
+            200,
+            &[Each("Id", "[14,17,20]"), Json("/value/0/Home/name", "\"Europe, Middle East, Africa\"")],
+        ),
+        get(
+            Source,
+            "sums of LINQ",
+            "/odata/Invoices?$apply=groupby((paid),aggregate(amount%20with%20sum%20as%20SumAmount))&$orderby=paid",
+            200,
+            &[Each("paid", "[false,true]")],
+        ),
         Case {
             evidence: Source,
             about: "a change of its own, with the ETag it has",

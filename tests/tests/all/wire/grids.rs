@@ -107,6 +107,20 @@ pub const SYNCFUSION: Client = Client {
                 Each("Id", "[24,23]"),
             ],
         ),
+        get(
+            Source,
+            "a type in quotes",
+            "/odata/Customers?$filter=contains(cast(Id,%20'Edm.String'),'24')&$select=Id",
+            200,
+            &[Each("Id", "[24]")],
+        ),
+        get(
+            Source,
+            "distinct values for a filter's list",
+            "/odata/Customers?$apply=groupby((Region),%20aggregate($count%20as%20groupCount))&$orderby=Region",
+            200,
+            &[Each("Region", "[\"AMER\",\"APAC\",\"EMEA\"]"), Each("groupCount", "[8,8,8]")],
+        ),
         Case {
             evidence: Source,
             about: "a batch with bare line feeds, which accepts JSON first and wants entities back",

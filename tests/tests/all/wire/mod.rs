@@ -5,6 +5,7 @@
 mod crm;
 mod generated;
 mod grids;
+mod profiles;
 mod raw;
 mod reporting;
 mod sap;

@@ -17,6 +17,16 @@ pub const UI5: Client = Client {
     cases: &[
         Case {
             evidence: Source,
+            about: "a token is fetched with HEAD",
+            method: "HEAD",
+            path: "/odata/",
+            headers: &[],
+            body: "",
+            status: 200,
+            checks: &[Header("OData-Version", "4.0"), HeaderHas("X-CSRF-Token", "")],
+        },
+        Case {
+            evidence: Source,
             about: "metadata, with parameters of SAP's own",
             method: "GET",
             path: "/odata/$metadata?sap-language=EN&sap-client=100",
@@ -69,8 +79,40 @@ pub const UI5: Client = Client {
             status: 501,
             checks: &[Has("\"error\""), Header("OData-Version", "4.0")],
         },
+        get(
+            Source,
+            "one level of groups with a grand total",
+            "/odata/Customers?$apply=concat(aggregate(Credit%20with%20sum%20as%20Credit),groupby((Region),aggregate(Credit%20with%20sum%20as%20Credit))/orderby(Region)/concat(aggregate($count%20as%20UI5__count),top(100)))",
+            200,
+            &[
+                Json("/value/1/UI5__count", "\"3\""),
+                Json("/value/2/Region", "\"AMER\""),
+                Holds(|answer| absent(answer, 0, "Region")),
+                Holds(|answer| absent(answer, 2, "UI5__count")),
+            ],
+        ),
+        get(
+            Source,
+            "how many leaves there are",
+            "/odata/Customers?$apply=groupby((Region,City))/aggregate($count%20as%20UI5__leaves)",
+            200,
+            &[Json("/value/0/UI5__leaves", "\"6\"")],
+        ),
+        get(
+            Source,
+            "groups that are filtered before",
+            "/odata/Customers?$apply=filter(Active%20eq%20true)/groupby((Region),aggregate(Credit%20with%20max%20as%20Most))&$orderby=Region%20desc",
+            200,
+            &[Each("Region", "[\"EMEA\",\"APAC\",\"AMER\"]")],
+        ),
     ],
 };
+
+/// Rows of a `concat` are told apart by which properties they have.
+fn absent(answer: &Answer, row: usize, name: &str) -> Result<(), String> {
+    let json = answer.json().unwrap_or_default();
+    if json["value"][row].get(name).is_none() { Ok(()) } else { Err(format!("row {row} has {name}")) }
+}
 
 pub const UI5_BATCH: Client = Client {
     name: "UI5 V4 model, $auto",
@@ -195,6 +237,14 @@ pub const CAP: Client = Client {
             200,
             &[Each("Id", "[22,23]")],
         ),
+        get(Source, "exists is any", "/odata/Customers?$select=Id&$filter=Invoices/any(d:d/id%20eq%2025)", 200, &[Each("Id", "[5]")]),
+        get(
+            Source,
+            "not exists not is all",
+            "/odata/Customers?$select=Id&$filter=Invoices/all(d:d/id%20gt%2019)&$orderby=Id",
+            200,
+            &[Each("Id", "[20,21,22,23,24]")],
+        ),
         get(Source, "one row", "/odata/Customers?$select=Id&$filter=Id%20eq%207&$top=1", 200, &[Each("Id", "[7]")]),
         get(
             Source,
@@ -204,6 +254,16 @@ pub const CAP: Client = Client {
             &[Each("id", "[1]")],
         ),
         get(Source, "errors have a message", "/odata/Nothing", 404, &[Has("\"message\":\"")]),
+        Case {
+            evidence: Source,
+            about: "a token is fetched from the URL of the request",
+            method: "HEAD",
+            path: "/odata/Kinds",
+            headers: &[("x-csrf-token", "Fetch")],
+            body: "",
+            status: 200,
+            checks: &[HeaderHas("X-CSRF-Token", "")],
+        },
         Case {
             evidence: Source,
             about: "a long URL goes into a batch, whose answer is cut at empty lines",

@@ -99,7 +99,9 @@ fn column(work: &mut Work<'_>, table: &VirtualTable, name: &str, path: &[String]
 
 fn relationship(work: &mut Work<'_>, table: &VirtualTable, name: &str, path: &[String]) -> Option<usize> {
     let found = table.relationships.iter().position(|link| link.name == name);
-    if found.is_none() {
+    // One that is declared and not there is left out, or has a mistake that is reported already.
+    let declared = work.definition.tables.get(&table.name).is_some_and(|definition| definition.relationships.contains_key(name));
+    if found.is_none() && !declared {
         let error = error_at(path.to_vec(), format!("{} has no relationship '{name}'", table.name));
         work.error(error.suggesting(name, table.relationships.iter().map(|link| link.name.as_str())));
     }

@@ -164,7 +164,8 @@ impl EntityPlanner<'_> {
         let slot = KeySlot::new();
         let (near, reach, key_types) = self.reach(relationship)?;
         let tagged = expand.form == ExpandForm::Entities;
-        let restriction = Restriction { keys: Some((reach, slot.clone())), nested: true, tagged, ..Restriction::default() };
+        let restriction =
+            Restriction { keys: Some((reach, slot.clone())), nested: true, page_size: expand.page, tagged, ..Restriction::default() };
         let (node, shape) = if expand.form == ExpandForm::Count {
             let plan = self.count_by_key(&expand.query, &restriction)?;
             let node = EntityNode { plan, slot: (0..near.len()).collect(), position_columns: Vec::new(), etag: None, children: Vec::new() };
@@ -190,6 +191,7 @@ impl EntityPlanner<'_> {
             node,
             skip: expand.query.skip,
             top: expand.query.top,
+            page: expand.page,
             count: expand.query.count,
         };
         Ok((child, shape))

@@ -660,3 +660,44 @@ fn hidden_names_are_no_names() {
     }
     assert!(parse::request("People", None).is_ok());
 }
+
+#[test]
+fn the_rest_of_an_expanded_collection_is_asked_for_by_itself() {
+    let rest = |url: &str| {
+        let read = bound_in(url, &overlaid()).unwrap();
+        let expand = read.query.expand.into_iter().next().unwrap();
+        let (path, query) = crate::skiptoken::rest_request("People(1)", &expand.rest, &[("@f".to_owned(), "'a b'".to_owned())]);
+        let text = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };
+        // What it asks for is what was expanded, from the one parent.
+        let alone = bound_in(&text, &overlaid()).unwrap_or_else(|error| panic!("{text}: {error}")).query;
+        assert_eq!(
+            (&alone.filter, &alone.order_by, &alone.compute),
+            (&expand.query.filter, &expand.query.order_by, &expand.query.compute),
+            "{url}"
+        );
+        assert_eq!(
+            (alone.select, alone.expand.len(), alone.count),
+            (expand.query.select, expand.query.expand.len(), expand.query.count),
+            "{url}"
+        );
+        text
+    };
+    let cases = [
+        ("People?$expand=Reports&@f='x'", "People(1)/Reports?@f=%27a%20b%27"),
+        ("People?$expand=*/$ref", "People(1)/Tags/$ref?@f=%27a%20b%27"),
+        (
+            "People?$expand=Reports($filter=Name eq 'a;b)';$select=Name)",
+            "People(1)/Reports?$filter=Name%20eq%20%27a%3Bb%29%27&$select=Name&@f=%27a%20b%27",
+        ),
+        ("People?$expand=Reports(@f=1;filter=Id gt @f)", "People(1)/Reports?@f=1&filter=Id%20gt%20%40f"),
+        (
+            "People?$expand=Reports($levels=3;$expand=Tags($top=1);$top=1)",
+            "People(1)/Reports?$expand=Tags%28$top%3D1%29%2CReports%28$expand%3DTags%28$top%3D1%29%3B$top%3D1%3B$levels%3D2%29&$top=1&@f=%27a%20b%27",
+        ),
+        ("People?$expand=Reports/Portico.crm.Manager($count=true)", "People(1)/Reports/Portico.crm.Manager?$count=true&@f=%27a%20b%27"),
+    ];
+    for (url, expected) in cases {
+        let found = rest(url);
+        assert_eq!(found.replace("%24", "$"), expected, "{url}");
+    }
+}

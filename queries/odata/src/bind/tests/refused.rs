@@ -47,6 +47,8 @@ const BAD: &[(&str, ODataErrorKind, &str, Option<usize>)] = &[
     ("Customers/$count?$top=1", BadRequest, "$top does not apply to /$count", None),
     ("Customers/$count?$expand=Orders", BadRequest, "$expand", None),
     ("Customers/$count?$select=Name", BadRequest, "$select", None),
+    ("Customers?$schemaversion=v0", NotFound, "its version is v1", None),
+    ("Customers(1)/Name?$schemaversion=v0", NotFound, "its version is v1", None),
     ("Customers?$select=Nam", BadRequest, "did you mean 'Name'", Some(0)),
     ("Customers?$select=Id,SecretLimit", BadRequest, "'SecretLimit'", Some(3)),
     ("Customers?$select=Orders/Id", BadRequest, "Orders/Id", Some(0)),
@@ -155,7 +157,7 @@ const BAD: &[(&str, ODataErrorKind, &str, Option<usize>)] = &[
     ("Customers?search=a", NotImplemented, "searchable", Some(0)),
     ("Customers?$apply=nest(identity as All)", NotImplemented, "nest", Some(0)),
     ("Customers?$deltatoken=1", NotImplemented, "$deltatoken", None),
-    ("Customers?$schemaversion=1", NotImplemented, "$schemaversion", None),
+    ("Customers?$schemaversion=1", NotFound, "its version is v1", None),
     ("Customers?$index=1", NotImplemented, "$index", None),
     ("Customers?$id=x", NotImplemented, "$id", None),
     ("Customers?$at=2026-08-01", NotImplemented, "$at", None),
@@ -206,4 +208,16 @@ fn bad_requests_name_the_culprit() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_version_of_the_schema_may_be_asked_of_anything() {
+    for url in [
+        "Customers?$schemaversion=v1",
+        "Customers(1)?$schemaversion=*",
+        "Customers/$count?schemaversion=v1",
+        "Customers(1)/Name?$schemaversion=*",
+    ] {
+        bound(url).expect(url);
+    }
 }

@@ -76,6 +76,7 @@ fn customers() -> (EntityShape, EntityBatch) {
             ranges: vec![0..1, 1..1, 1..2],
             counts: None,
             next_links: None,
+            ends: None,
             entities: plain(batch(vec![Arc::new(Int32Array::from(vec![1, 3]))])),
         }],
     };
@@ -88,7 +89,13 @@ fn customers() -> (EntityShape, EntityBatch) {
         customers,
         EntityBatch {
             rows,
-            expanded: vec![ExpandedRows { ranges: vec![0..3, 3..3], counts: Some(vec![7, 0]), next_links: None, entities: order_rows }],
+            expanded: vec![ExpandedRows {
+                ranges: vec![0..3, 3..3],
+                counts: Some(vec![7, 0]),
+                next_links: None,
+                ends: None,
+                entities: order_rows,
+            }],
         },
     )
 }
@@ -220,6 +227,7 @@ fn one_entity() {
             ranges: std::iter::once(0..0).collect(),
             counts: None,
             next_links: None,
+            ends: None,
             entities: rows.expanded[0].entities.clone(),
         }],
     };

@@ -17,7 +17,7 @@ use portico_provider_api::{ScalarType, Value};
 use std::sync::Arc;
 
 pub(super) fn complex(name: &str, type_name: Option<&str>, members: Vec<PropertyShape>) -> PropertyShape {
-    let value = ValueShape::Complex { type_name: type_name.map(str::to_owned), members };
+    let value = ValueShape::Complex { type_name: type_name.map(str::to_owned), members, others: Vec::new() };
     PropertyShape { name: name.to_owned(), value, dynamic: false }
 }
 
@@ -305,6 +305,7 @@ fn parent(form: ExpandForm) -> (EntityShape, EntityBatch) {
         ranges: vec![0..2, 2..3],
         counts: Some(vec![5, 1]),
         next_links: Some(vec![Some("http://h/o/S(1)/Nav?$skiptoken=\"x".into()), None]),
+        ends: None,
         entities: plain(batch(vec![int32(&[7, 8, 9])])),
     };
     (shape_of, EntityBatch { rows: batch(vec![int32(&[1, 2])]), expanded: vec![children] })

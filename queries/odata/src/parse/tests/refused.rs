@@ -252,9 +252,9 @@ fn malformed_options_name_the_culprit_and_its_place() {
         $levels=1
           BadRequest $levels None: '$levels' stands only in parentheses, in $expand
         $format=atom
-          NotImplemented $format Some(0): the format 'atom' is not supported yet
+          NotAcceptable $format Some(0): nothing here is written in the format 'atom'
         $format=xml
-          NotImplemented $format Some(0): the format 'xml' is not supported yet
+          NotAcceptable $format Some(0): nothing here is written in the format 'xml'
         @p=1&@p=2
           BadRequest @p None: the parameter alias @p is defined twice
         @=1
