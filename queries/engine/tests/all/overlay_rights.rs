@@ -58,11 +58,11 @@ fn view(grant: serde_json::Value, links: bool) -> ModelView {
                 "streams": { "Photo": { "content": "photo", "media_type": { "column": "photo_type" } } },
                 "media": { "content": "body" },
                 "relationships": {
-                    "Boss": { "to": "Partners", "on": { "boss": "id" } },
+                    "Superior": { "to": "Partners", "on": { "boss": "id" } },
                     "Reports": { "to": "Partners", "on": { "id": "boss" }, "many": true },
                     "Tags": { "to": "Tags", "through": { "table": "Links", "on": { "id": "partner" }, "to": { "tag": "id" } } },
                 },
-                "hierarchies": { "H": { "node": "id", "parent": "Boss" } },
+                "hierarchies": { "H": { "node": "id", "parent": "Superior" } },
             },
             "Tags": { "source": "s", "remote": "tags", "relationships": {
                 "Partners": { "to": "Partners", "through": { "table": "Links", "on": { "id": "tag" }, "to": { "partner": "id" } } } } },
@@ -114,7 +114,7 @@ fn everything_is_seen_with_all_rights() {
     let all = view(json!({}), true);
     assert_eq!(
         seen(&all),
-        "id kind boss Address/a Address/b vat Photo photo_type Company(1) media hierarchy H →Boss⇄Reports →Reports⇄Boss →Tags⇄Partners"
+        "id kind boss Address/a Address/b vat Photo photo_type Company(1) media hierarchy H →Superior⇄Reports →Reports⇄Superior →Tags⇄Partners"
     );
     assert_eq!(all.singletons.keys().collect::<Vec<_>>(), ["Me", "Link"]);
     assert_eq!(all.operations.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["F", "G"]);
@@ -122,8 +122,7 @@ fn everything_is_seen_with_all_rights() {
 
 #[test]
 fn what_needs_something_hidden_is_hidden_too() {
-    let base =
-        "id kind boss Address/a Address/b vat Photo photo_type Company(1) media hierarchy H →Boss⇄Reports →Reports⇄Boss →Tags⇄Partners";
+    let base = "id kind boss Address/a Address/b vat Photo photo_type Company(1) media hierarchy H →Superior⇄Reports →Reports⇄Superior →Tags⇄Partners";
     let cases = [
         // A hidden member leaves the others; the last one takes the property along.
         (json!({ "hide": ["addr_a"] }), base.replace("Address/a ", "")),
@@ -137,7 +136,7 @@ fn what_needs_something_hidden_is_hidden_too() {
         (json!({ "hide": ["photo_type"] }), base.replace("Photo photo_type ", "")),
         (json!({ "hide": ["body"] }), base.replace("media ", "")),
         // A relationship over a masked column would tell what it holds; a hierarchy goes with its relationship.
-        (json!({ "mask": { "boss": "0" } }), base.replace("hierarchy H →Boss⇄Reports →Reports⇄Boss ", "")),
+        (json!({ "mask": { "boss": "0" } }), base.replace("hierarchy H →Superior⇄Reports →Reports⇄Superior ", "")),
     ];
     for (grant, expected) in cases {
         assert_eq!(seen(&view(grant.clone(), true)), expected, "{grant}");

@@ -228,7 +228,7 @@ fn check_format(value: &str, resource: &Resource) -> Result<(), ODataError> {
     let media = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let json = matches!(media.as_str(), "json" | "application/json");
     let known = match resource {
-        Resource::Metadata => matches!(media.as_str(), "xml" | "application/xml"),
+        Resource::Metadata => matches!(media.as_str(), "xml" | "application/xml" | "json" | "application/json"),
         Resource::ServiceDocument | Resource::Batch | Resource::EntitySet(_) => json,
     };
     if known {
