@@ -16,7 +16,7 @@ const LINK: &str = "@link";
 
 /// How the rows on the far side of a relationship are found.
 #[derive(Clone)]
-pub(in crate::plan) enum Reach {
+pub(super) enum Reach {
     /// By these columns of theirs.
     Columns(Vec<usize>),
     /// By the columns of a link table that belong to the near side.
@@ -41,7 +41,7 @@ impl EntityPlanner<'_> {
     }
 
     /// The rows that a query is about — reached, looked up, computed and filtered — and the columns whose values are put into the slot.
-    pub(in crate::plan) fn rows(&self, query: &BoundQuery, restriction: &Restriction) -> Result<(Rows, Vec<Expr>), EngineError> {
+    pub(super) fn rows(&self, query: &BoundQuery, restriction: &Restriction) -> Result<(Rows, Vec<Expr>), EngineError> {
         let rights = self.rights_on(&query.table)?;
         let evaluator = self.evaluator();
         let mut rows = Rows::scan(&evaluator, rights, restriction.tagged && super::has_etag(rights))?;
