@@ -271,7 +271,7 @@ fn broken_json_batches_are_refused() {
         (two("\"id\":\"1\",\"dependsOn\":\"x\"", "\"id\":\"2\""), "'dependsOn'"),
         (two("\"id\":\"1\"", "\"id\":\"2\",\"atomicityGroup\":\"1\""), "twice"),
         (two("\"id\":\"1\",\"atomicityGroup\":\"2\"", "\"id\":\"2\""), "twice"),
-        (format!("{{\"requests\":[{}]}}", vec!["{}"; 10].join(",")), "9 requests"),
+        (format!("{{\"requests\":[{}]}}", ["{}"; 10].join(",")), "9 requests"),
     ] {
         let error = json(body.as_bytes(), 9).unwrap_err();
         assert!(error.message.contains(names), "{body}: {error}");
