@@ -225,10 +225,10 @@ async fn openui5_adds_up() {
         (sum, credits.iter().min().copied().map(money).unwrap_or_default())
     };
     let everybody: Vec<&Customer> = all.iter().collect();
-    let mut expected = vec![json!(["0", "", "", sums(&everybody).0, ""])];
+    let mut expected = vec![json!(["0", "", "", sums(&everybody).0, sums(&everybody).1])];
     for region in ["EMEA", "APAC", "AMER"] {
         let of: Vec<&Customer> = everybody.iter().copied().filter(|c| c.region == region).collect();
-        expected.push(json!(["1", region, "", sums(&of).0, ""]));
+        expected.push(json!(["1", region, "", sums(&of).0, sums(&of).1]));
     }
     browser.wait_for(&rows("totals"), &json!(expected)).await;
     in_one(&session.fine().await, &["$apply=", "Credit%20with%20sum"]);

@@ -6,9 +6,9 @@
 sap.ui.define([
   "sap/m/Button", "sap/m/Column", "sap/m/ColumnListItem", "sap/m/Input", "sap/m/OverflowToolbar", "sap/m/SearchField", "sap/m/Table",
   "sap/m/Text", "sap/m/Title", "sap/m/ToolbarSpacer", "sap/m/VBox", "sap/ui/core/Messaging", "sap/ui/model/Filter",
-  "sap/ui/model/FilterOperator", "sap/ui/model/Sorter", "sap/ui/model/odata/v4/ODataModel"
+  "sap/ui/model/FilterOperator", "sap/ui/model/Sorter", "sap/ui/model/odata/type/Decimal", "sap/ui/model/odata/v4/ODataModel"
 ], (Button, Column, ColumnListItem, Input, OverflowToolbar, SearchField, Table, Text, Title, ToolbarSpacer, VBox, Messaging, Filter,
-  FilterOperator, Sorter, ODataModel) => {
+  FilterOperator, Sorter, DecimalType, ODataModel) => {
   "use strict";
 
   const parameters = new URLSearchParams(window.location.search);
@@ -76,6 +76,8 @@ sap.ui.define([
   });
   invoices.setModel(model);
 
+  // What is added up has no type in the metadata.
+  const money = (path) => new Text({ text: { path, type: new DecimalType({}, { precision: 20, scale: 2 }) } });
   const level = "@$ui5.node.level";
   const totals = new Table("totals", {
     growing: true,
@@ -89,7 +91,10 @@ sap.ui.define([
             path: "/Customers",
             parameters: {
               $$aggregation: {
-                aggregate: { Credit: { grandTotal: true, subtotals: true, with: "sum" }, Lowest: { name: "Credit", with: "min" } },
+                aggregate: {
+                  Total: { name: "Credit", with: "sum", grandTotal: true, subtotals: true },
+                  Lowest: { name: "Credit", with: "min", grandTotal: true, subtotals: true }
+                },
                 group: { City: {}, Region: {} },
                 groupLevels: ["Region"]
               },
@@ -100,7 +105,7 @@ sap.ui.define([
               press: (event) => event.getSource().getBindingContext().expand(),
               cells: [
                 new Text({ text: `{= %{${level}} }` }), new Text({ text: "{Region}" }), new Text({ text: "{City}" }),
-                new Text({ text: "{Credit}" }), new Text({ text: "{Lowest}" })
+                money("Total"), money("Lowest")
               ]
             }),
             templateShareable: false

@@ -82,7 +82,7 @@ pub const UI5: Client = Client {
         get(
             Source,
             "one level of groups with a grand total",
-            "/odata/Customers?$apply=concat(aggregate(Credit%20with%20sum%20as%20Credit),groupby((Region),aggregate(Credit%20with%20sum%20as%20Credit))/orderby(Region)/concat(aggregate($count%20as%20UI5__count),top(100)))",
+            "/odata/Customers?$apply=concat(aggregate(Credit%20with%20sum%20as%20Total),groupby((Region),aggregate(Credit%20with%20sum%20as%20Total))/orderby(Region)/concat(aggregate($count%20as%20UI5__count),top(100)))",
             200,
             &[
                 Json("/value/1/UI5__count", "\"3\""),
