@@ -2,7 +2,7 @@
 //! derives from others (`rollup`, `from`, aggregation along a path) is spelt out, so that there are few to execute. It must not know how
 //! rows are fetched.
 
-use super::{BoundComputed, BoundExpand, BoundExpr, BoundOrder};
+use super::{BoundComputed, BoundExpr, BoundOrder};
 use crate::syntax::RankedEnd;
 use crate::value_type::{RowColumn, RowType};
 use std::collections::BTreeSet;
@@ -14,8 +14,6 @@ pub struct BoundApply {
     pub transformations: Vec<BoundTransformation>,
     /// The rows that come out.
     pub rows: AppliedRows,
-    /// Collections that the rows hold: of `nest`, `addnested`.
-    pub nested: Vec<BoundNested>,
 }
 
 /// Rows between two transformations.
@@ -182,20 +180,6 @@ pub struct BoundJoin {
     pub link: Vec<usize>,
     /// Which columns are appended, of those that come out of it.
     pub columns: Vec<usize>,
-}
-
-/// A collection that the rows hold.
-#[derive(Debug, Clone, PartialEq)]
-pub enum BoundNested {
-    /// `addnested`: what is done with related entities. The query has an `$apply` of its own.
-    Related(BoundExpand),
-    /// `nest`: what is done with all rows that there were. The answer has one row.
-    All {
-        /// Its name.
-        name: String,
-        /// What is done with the rows of the set.
-        apply: BoundApply,
-    },
 }
 
 impl AppliedRows {

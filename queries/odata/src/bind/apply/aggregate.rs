@@ -68,18 +68,18 @@ impl<'a> Binder<'a> {
         self.apply_aggregate(&mut inner, vec![first]);
         for from in between {
             let keep = levels.pop().unwrap_or(outer);
-            let step = self.from_step(&inner, from, alias, item.span)?;
+            let step = self.next_level(&inner, from, alias, item.span)?;
             inner.partition.truncate(keep);
             let step = BoundAggregate { keys: inner.partition.clone(), ..step };
             self.apply_aggregate(&mut inner, vec![step]);
         }
-        let step = self.from_step(&inner, last, alias, item.span)?;
+        let step = self.next_level(&inner, last, alias, item.span)?;
         let keys = inner.partition.iter().copied().take(outer).collect();
         Ok(BoundAggregate { before: inner.out, keys, ..step })
     }
 
     /// The method of a `from` over the value that was computed last.
-    fn from_step(&self, state: &State<'a>, from: &AggregateFrom, alias: &Name, span: Span) -> Result<BoundAggregate, ODataError> {
+    fn next_level(&self, state: &State<'a>, from: &AggregateFrom, alias: &Name, span: Span) -> Result<BoundAggregate, ODataError> {
         let Some(method) = &from.method else { return Err(self.not_built(span, "'from' after a custom aggregate")) };
         let value = state.columns().len().saturating_sub(1);
         let value_type = state.column(value).value_type;

@@ -69,7 +69,7 @@ pub(super) fn query<'a>(place: &'a Place<'a>, transformations: &[Transformation]
     while let Some(BoundTransformation::Filter(condition)) = out.next_if(|first| matches!(first, BoundTransformation::Filter(_))) {
         query.filter = BoundExpr::both(query.filter.take(), Some(condition));
     }
-    query.apply = Some(BoundApply { transformations: out.collect(), rows: state.rows, nested: Vec::new() });
+    query.apply = Some(BoundApply { transformations: out.collect(), rows: state.rows });
     Ok(query)
 }
 
