@@ -85,7 +85,7 @@ async fn row(
             first = Some(batch);
         }
     }
-    Ok((answer.shape, first))
+    Ok((*answer.shape, first))
 }
 
 /// What is answered, and its media type where it is not JSON; nothing when it is null.

@@ -30,7 +30,7 @@ fn table(number: usize) -> RemoteTable {
     ];
     let column = |index: usize| RemoteColumn {
         name: if index == 0 { "id".to_owned() } else { format!("column_{index}") },
-        description: (index % 3 == 0).then(|| format!("What column {index} of table {number} is for")),
+        description: index.is_multiple_of(3).then(|| format!("What column {index} of table {number} is for")),
         native_type: String::new(),
         scalar_type: types.get(index % types.len()).copied().unwrap_or(ScalarType::Text),
         codec: None,

@@ -25,7 +25,7 @@ pub enum Answer {
 /// Entities.
 pub struct EntityAnswer {
     /// How they look.
-    pub shape: EntityShape,
+    pub shape: Box<EntityShape>,
     /// `$count`, where it was asked for.
     pub count: Option<u64>,
     /// The entities.

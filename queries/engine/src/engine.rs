@@ -273,7 +273,7 @@ impl Engine {
         let permitted = self.permit(plan, &context.principal)?;
         let pushed = self.push_down(permitted)?;
         match self.execute(pushed, context).await {
-            Ok(Answer::Entities(EntityAnswer { shape, mut rows, .. })) => Ok(rows.next().await.transpose()?.map(|entity| (shape, entity))),
+            Ok(Answer::Entities(EntityAnswer { shape, mut rows, .. })) => Ok(rows.next().await.transpose()?.map(|entity| (*shape, entity))),
             // The caller may write what it may not see.
             Err(EngineError::NotFound(_)) => Ok(None),
             Ok(_) => Err(EngineError::Internal("an entity was not answered with an entity".to_owned())),
@@ -289,6 +289,6 @@ impl Engine {
 
 impl EntityAnswer {
     pub(crate) fn new(shape: portico_odata::EntityShape, count: Option<u64>, rows: EntityRows) -> EntityAnswer {
-        EntityAnswer { shape, count, rows }
+        EntityAnswer { shape: Box::new(shape), count, rows }
     }
 }

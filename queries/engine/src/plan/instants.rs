@@ -108,7 +108,7 @@ fn one_operand(function: Instants, array: &ArrayRef) -> Result<ArrayRef, ArrowEr
             let whole = |number: f64| {
                 let rounded = number.round();
                 // The greatest 64-bit integer is none of the doubles; the next one is 2^63.
-                let fits = rounded >= -9_223_372_036_854_775_808.0 && rounded < 9_223_372_036_854_775_808.0;
+                let fits = (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded);
                 if fits { Ok(rounded as i64) } else { Err(overflow()) }
             };
             let floats: &Float64Array = array.as_primitive::<Float64Type>();

@@ -153,7 +153,7 @@ async fn ranges_of_dates_and_instants_reach_every_kind() {
 async fn pages_by_the_time_that_has_passed_are_of_one_instant() {
     let world = world().await;
     for text in ["now() sub Zoned", "Zoned sub now() desc", "case(Zoned lt now():now() sub Zoned) desc"] {
-        for kind in 0..KINDS.len() {
+        for (kind, name) in KINDS.into_iter().enumerate() {
             let query = world.bind(kind, &[("$orderby", text)]).unwrap();
             let (whole, _) = world.keys(query.clone(), Paging::default()).await.unwrap();
             let (mut pages, mut position) = (Vec::new(), None);
@@ -166,7 +166,7 @@ async fn pages_by_the_time_that_has_passed_are_of_one_instant() {
                 }
                 tokio::time::sleep(std::time::Duration::from_millis(2)).await;
             }
-            assert_eq!(pages, whole, "{}: {text}", KINDS[kind]);
+            assert_eq!(pages, whole, "{name}: {text}");
         }
     }
 }

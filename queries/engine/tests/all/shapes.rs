@@ -277,8 +277,8 @@ fn cases() -> Vec<(&'static str, Json)> {
         (
             "People?$expand=Tags/$ref($orderby=Code),Reports/$count($filter=Id gt 2)&$select=Id&$orderby=Id&$top=2",
             json!({"value": [
-                {"Id": 1, "Tags": [{"@odata.id": "http://r/Tags('a')"}, {"@odata.id": "http://r/Tags('b')"}], "Reports@odata.count": 1},
-                {"Id": 2, "Tags": [{"@odata.id": "http://r/Tags('b')"}], "Reports@odata.count": 1}]}),
+                {"Id": 1, "Tags": [{"@odata.id": "http://r/Tags(%27a%27)"}, {"@odata.id": "http://r/Tags(%27b%27)"}], "Reports@odata.count": 1},
+                {"Id": 2, "Tags": [{"@odata.id": "http://r/Tags(%27b%27)"}], "Reports@odata.count": 1}]}),
         ),
         (
             "People?$filter=Id eq 4&$select=Name&$expand=Boss($levels=max;$select=Name)",
@@ -307,7 +307,7 @@ fn cases() -> Vec<(&'static str, Json)> {
         ("People(1)/Tags/$count", json!(2)),
         (
             "People(1)/Tags/$ref?$orderby=Code desc",
-            json!({"value": [{"@odata.id": "http://r/Tags('b')"}, {"@odata.id": "http://r/Tags('a')"}]}),
+            json!({"value": [{"@odata.id": "http://r/Tags(%27b%27)"}, {"@odata.id": "http://r/Tags(%27a%27)"}]}),
         ),
         ("Tags('b')/People?$orderby=Id&$select=Id&$skip=1", json!({"value": [{"Id": 2}]})),
         ("People/NS.Director?$select=Level", json!({"value": [{"Id": 1, "Level": 3}]})),

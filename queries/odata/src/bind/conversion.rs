@@ -169,11 +169,8 @@ impl Scope<'_> {
             (ValueType::Enumeration(enumeration, carrier), _) => {
                 let own_number = carrier != &ScalarType::Text;
                 let number = promote::member_number(value.expr, enumeration);
-                let number_type = match &number {
-                    BoundExpr::Case { .. } => ScalarType::Int64,
-                    _ if own_number => *carrier,
-                    _ => ScalarType::Int64,
-                };
+                let as_stored = own_number && !matches!(number, BoundExpr::Case { .. });
+                let number_type = if as_stored { *carrier } else { ScalarType::Int64 };
                 let number = Operand::typed(number, number_type, value.text);
                 return self.converted(number, &number_type.into(), &Target::Type(to), span);
             }
@@ -233,7 +230,9 @@ fn member(expr: BoundExpr, from: &ValueType, enumeration: &Enumeration, scalar_t
     let by_name = from == &ValueType::Scalar(ScalarType::Text);
     let subject = match from {
         ValueType::Scalar(ScalarType::Text | ScalarType::Int64) => expr,
-        from => BoundExpr::Convert { expr: Box::new(expr), from: from.clone(), to: ScalarType::Int64.into() },
+        ValueType::Scalar(_) | ValueType::Duration | ValueType::Enumeration(..) => {
+            BoundExpr::Convert { expr: Box::new(expr), from: from.clone(), to: ScalarType::Int64.into() }
+        }
     };
     let branches = enumeration.members.iter().map(|member| {
         let key = if by_name { Value::text(&member.name) } else { Value::Int64(member.value) };

@@ -291,7 +291,8 @@ impl Scope<'_> {
             return Err(self.wrong(left.span, format!("'has' expects an enumeration of flags, not {}", l.description())));
         }
         let of_enumeration = matches!(l.value_type, Some(ValueType::Enumeration(..)));
-        if !flags(&r) && !(of_enumeration && r.literal.is_some()) {
+        let written = of_enumeration && r.literal.is_some();
+        if !written && !flags(&r) {
             return Err(self.wrong(right.span, format!("'has' expects flags, not {}", r.description())));
         }
         let (l, r, value_type) = unify(l, r).map_err(|why| self.wrong(span, why))?;
@@ -461,12 +462,10 @@ fn arithmetic_operands(op: ArithmeticOperator, left: Operand, right: Operand) ->
 /// Operands of `divby`, which never truncates. By a constant other than zero it is exact, with more digits after the point than the
 /// operands have; otherwise it is a division of doubles, because only they have the infinities that a division by zero yields.
 fn division(left: Operand, right: Operand) -> Result<(BoundExpr, BoundExpr, ScalarType), String> {
-    let not_zero = match &right.expr {
-        BoundExpr::Literal(Value::Int32(value)) => *value != 0,
-        BoundExpr::Literal(Value::Int64(value)) => *value != 0,
-        BoundExpr::Literal(Value::Decimal { unscaled, .. }) => unscaled.to_i128() != Some(0),
-        _ => false,
-    };
+    let divisor = &right.expr;
+    let not_zero = matches!(divisor, BoundExpr::Literal(Value::Int32(value)) if *value != 0)
+        || matches!(divisor, BoundExpr::Literal(Value::Int64(value)) if *value != 0)
+        || matches!(divisor, BoundExpr::Literal(Value::Decimal { unscaled, .. }) if unscaled.to_i128() != Some(0));
     let extents = (left.scalar_type().and_then(promote::decimal_extent), right.scalar_type().and_then(promote::decimal_extent));
     let (Some((p1, s1)), Some((p2, s2)), true) = (extents.0, extents.1, not_zero) else {
         let to = ScalarType::Float64;

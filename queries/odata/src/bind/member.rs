@@ -83,7 +83,7 @@ impl<'a> Scope<'a> {
                     return Err(self.wrong(first.span, "an entity set or singleton follows $root"));
                 };
                 rest = after;
-                self.from_root(next)?
+                self.at_root(next)?
             }
             StepKind::Special(name) if name == "$it" => {
                 let it = self.it().ok_or_else(|| self.not_built(first.span, "$it inside $expand"))?;
@@ -120,7 +120,7 @@ impl<'a> Scope<'a> {
     }
 
     /// What follows `$root`.
-    fn from_root(&self, step: &PathStep) -> Result<Meaning<'a>, ODataError> {
+    fn at_root(&self, step: &PathStep) -> Result<Meaning<'a>, ODataError> {
         let (name, arguments) = match &step.kind {
             StepKind::Name(name) => (name, None),
             StepKind::Call { name, arguments } => (name, Some(arguments)),

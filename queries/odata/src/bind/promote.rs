@@ -162,11 +162,10 @@ pub(super) fn member(text: &str, enumeration: &Enumeration) -> Result<Value, Str
 
 /// The number of a member, which members are ordered by; null stays null.
 pub(super) fn member_number(expr: BoundExpr, enumeration: &Enumeration) -> BoundExpr {
-    let number = |member: &portico_catalog::overlay::EnumerationMember| match &member.stored {
-        Value::Int16(stored) => i64::from(*stored) == member.value,
-        Value::Int32(stored) => i64::from(*stored) == member.value,
-        Value::Int64(stored) => *stored == member.value,
-        _ => false,
+    let number = |member: &portico_catalog::overlay::EnumerationMember| {
+        matches!(&member.stored, Value::Int16(stored) if i64::from(*stored) == member.value)
+            || matches!(&member.stored, Value::Int32(stored) if i64::from(*stored) == member.value)
+            || matches!(&member.stored, Value::Int64(stored) if *stored == member.value)
     };
     if enumeration.members.iter().all(number) {
         return expr;
@@ -302,7 +301,9 @@ pub(super) fn coerce(operand: Operand, to: impl Into<ValueType>) -> Result<Bound
     }
     match to {
         ValueType::Scalar(to) if operand.is_plain() => Ok(BoundExpr::Cast { expr: Box::new(operand.expr), to }),
-        to => Err(format!("{} is not of type {}", operand.description(), shown_type(&to))),
+        ValueType::Scalar(_) | ValueType::Duration | ValueType::Enumeration(..) => {
+            Err(format!("{} is not of type {}", operand.description(), shown_type(&to)))
+        }
     }
 }
 
