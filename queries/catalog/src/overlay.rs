@@ -343,6 +343,19 @@ impl AnnotationValue {
     }
 }
 
+impl Operation {
+    /// The SELECT of a function over virtual tables that returns entities, and the virtual table whose entities they are; nothing for any
+    /// other operation.
+    #[must_use]
+    pub fn entity_select(&self) -> Option<(&str, &str)> {
+        let table = self.returns.as_ref().filter(|_| !self.action)?.kind.table()?;
+        match &self.body {
+            OperationBody::Sql(statements) => statements.first().map(|text| (text.as_str(), table)),
+            OperationBody::Source { .. } => None,
+        }
+    }
+}
+
 impl ReturnKind {
     /// The virtual table whose entities are returned.
     #[must_use]

@@ -60,7 +60,8 @@ impl Engine {
         crate::policy::check::describe_view(&self.session, model, sql)
     }
 
-    /// Checks every window, row rule, mask and view against a model, without publishing it. Paths start at `tables` or `access`.
+    /// Checks every window, row rule, mask and function against a model, without publishing it. Paths start at `tables`, `operations` or
+    /// `access`.
     pub fn check(&self, model: &Model) -> Vec<ModelError> {
         crate::policy::check::check(&self.session, model, &self.access)
     }
@@ -146,7 +147,8 @@ impl Engine {
             Statement::Entities(read) => {
                 snapshot.ensure_version(&read.model_version)?;
                 let service = snapshot.service(&read.service)?;
-                let planner = EntityPlanner { session: &self.session, rights: &rights, service, now: SystemTime::now() };
+                let planner =
+                    EntityPlanner { session: &self.session, rights: &rights, service, model: &snapshot.model, now: SystemTime::now() };
                 PlanNode::Entities(Box::new(planner.plan(read)?))
             }
         };

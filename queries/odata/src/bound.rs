@@ -8,7 +8,9 @@ pub use expression::*;
 
 use crate::rows::ExpandForm;
 use crate::value_type::RowColumn;
+use portico_catalog::Operation;
 use portico_provider_api::Value;
+use std::sync::Arc;
 
 /// A bound read.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,6 +75,8 @@ pub struct BoundQuery {
     pub key: Option<Vec<Value>>,
     /// The derived type (without namespace) that a cast in the path demands; the restriction to its rows is part of `filter`.
     pub cast: Option<String>,
+    /// The function that yields the rows; those of the table when absent.
+    pub call: Option<Box<BoundCall>>,
     /// `$apply`. When it is there, it holds all that the options for computing, filtering and sorting amount to, and `select` is positions in
     /// its rows.
     pub apply: Option<apply::BoundApply>,
@@ -105,6 +109,7 @@ impl BoundQuery {
             via: None,
             key: None,
             cast: None,
+            call: None,
             apply: None,
             compute: Vec::new(),
             filter: None,
@@ -117,6 +122,17 @@ impl BoundQuery {
             expand: Vec::new(),
         }
     }
+}
+
+/// A call of a function that returns entities of the query's table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundCall {
+    /// The function; [`Operation::entity_select`] is what it runs.
+    pub operation: Arc<Operation>,
+    /// A value of its declared type for every parameter, those left out included, and for the key of the entity that it is bound to.
+    pub arguments: Vec<(String, Value)>,
+    /// For a function bound to one entity that entity, which must be there: its table, key, and what else the path says of it.
+    pub bound_to: Option<BoundQuery>,
 }
 
 /// A computed property.

@@ -41,7 +41,7 @@ pub mod syntax;
 pub mod value_type;
 
 pub use bound::{
-    ArithmeticOperator, BoundComputed, BoundExpand, BoundExpr, BoundOrder, BoundQuantifier, BoundQuery, BoundRead, BoundWrite,
+    ArithmeticOperator, BoundCall, BoundComputed, BoundExpand, BoundExpr, BoundOrder, BoundQuantifier, BoundQuery, BoundRead, BoundWrite,
     ComparisonOperator, MatchCondition, Members, MembersOrigin, ODataFunction, ReadKind, WriteAction,
 };
 pub use error::{ODataError, ODataErrorKind};

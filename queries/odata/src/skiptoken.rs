@@ -99,7 +99,8 @@ fn signature(key: &[u8], body: &[u8]) -> Result<[u8; SIGNATURE_BYTES], ODataErro
 }
 
 /// The hash of a request's path and options. `$top`, `$skip` and `$skiptoken` (which a next link does not repeat), `$format` and
-/// custom options (which change no rows) are not part of it; names are canonical, so `filter` equals `$filter`.
+/// custom options are not part of it: most change no rows, and those that are parameters of a function stay in a next link as they are.
+/// Names are canonical, so `filter` equals `$filter`.
 pub fn query_hash(request: &Request) -> QueryHash {
     let mut hasher = Sha256::new();
     for (name, value) in &request.canonical {

@@ -71,6 +71,8 @@ async fn metadata_is_valid_in_every_form_and_language() {
         "<Singleton Name=\"Owner\" Type=\"Portico.crm.Partners\">",
         "String=\"Business partners\"",
         "Qualifier=\"Reporting\"",
+        "<Function Name=\"Superior\" IsBound=\"true\"",
+        "<FunctionImport Name=\"Important\"",
     ] {
         assert!(xml.contains(part), "{part} is not in\n{xml}");
     }
@@ -125,4 +127,49 @@ async fn what_a_caller_may_not_see_is_not_in_the_model() {
     for part in ["Name=\"Address\"", "Name=\"street\"", "Name=\"vat_id\"", "Name=\"Photo\"", "Path=\"name\"", "Singleton Name=\"Owner\""] {
         assert!(xml.contains(part), "{part} is not in\n{xml}");
     }
+}
+
+#[tokio::test]
+async fn functions_are_called_in_every_form() {
+    let directory = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(directory.path(), &example(), &[]).await.ready().await;
+    let names = |answer: &serde_json::Value| -> Vec<String> {
+        answer["value"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    for (url, expected) in [
+        ("Important(least=50)", vec!["Bolt Ltd"]),
+        ("Important(least=@x)?@x=50", vec!["Bolt Ltd"]),
+        ("Important?least=50", vec!["Bolt Ltd"]),
+        ("Important?@least=50&$select=name", vec!["Bolt Ltd"]),
+        ("Important(least=100.51)", vec![]),
+        ("Important(least=0,status='Active')?$orderby=name desc&$top=1", vec!["Bolt Ltd"]),
+        ("Important(least=0,status=Portico.crm.PartnerStatus'Locked')", vec![]),
+        ("Important(least=0)?$filter=startswith(name,'A')", vec![]),
+        ("Important(least=0)/$filter(id gt 1)", vec!["Bolt Ltd"]),
+    ] {
+        assert_eq!(names(&gateway.json(&format!("/odata/crm/{url}"), ALL).await), expected, "{url}");
+    }
+    let expanded = gateway.json("/odata/crm/Important(least=1)?$expand=Boss($select=name)&$count=true&$select=name", ALL).await;
+    assert_eq!((expanded["@odata.count"].as_i64(), expanded["value"][0]["Boss"]["name"].as_str()), (Some(1), Some("Ann")), "{expanded}");
+    for url in ["Partners(2)/Portico.crm.Superior()", "Partners(2)/Portico.crm.Superior", "Owner"] {
+        assert_eq!(gateway.json(&format!("/odata/crm/{url}"), ALL).await["name"], "Ann", "{url}");
+    }
+    for (url, status) in [
+        ("Important(least=1)/$count", 200),
+        ("Important(least=1)(2)/name/$value", 200),
+        ("Partners(1)/Portico.crm.Superior()", 204),
+        ("Owner/Portico.crm.Superior()", 204),
+        ("Partners(9)/Portico.crm.Superior()", 404),
+        ("Partners/Portico.crm.Superior()", 404),
+        ("Important(least=1)(2)/Boss", 501),
+        ("Important()", 404),
+        ("Important(most=1)", 404),
+        ("Important(least=null)", 400),
+        ("Important(least='x')", 400),
+        ("Important(least=1,status='Gone')", 400),
+    ] {
+        assert_eq!(gateway.get(&format!("/odata/crm/{url}"), ALL).await.status(), status, "{url}");
+    }
+    let posted = gateway.request(Method::POST, "/odata/crm/Important?least=1", ALL).header("Content-Type", "application/json");
+    assert_eq!(posted.body("{}").send().await.unwrap().status(), 405);
 }

@@ -42,7 +42,7 @@ pub(super) fn build(work: &mut Work<'_>, enumerations: &Enumerations) -> Vec<Arc
             refuse_indistinct(work, &operation, &of_name, &here);
             of_name.push(Arc::new(operation));
         }
-        if !of_name.is_empty() {
+        if of_name.iter().any(|operation| operation.entity_select().is_none()) {
             work.note(format!("the operation {name} is not executed yet: a call is answered with 501, and $metadata does not tell of it"));
         }
         result.append(&mut of_name);

@@ -30,10 +30,15 @@ pub(crate) async fn entities(plan: EntityPlan, session: &Arc<SessionState>, run:
         return count.map(Answer::Count).ok_or_else(|| EngineError::Internal("a count was not planned".to_owned()));
     }
     let (_, rows) = start(&plan.root.plan, session, run).await?;
-    let shape = plan.shape.clone();
+    let (shape, only_one) = (plan.shape.clone(), plan.only_one.clone());
     let missing = plan.must_exist.then(|| EngineError::NotFound(format!("there is no such entity in '{}'", plan.shape.entity_set)));
     let mut stream = EntityStream::new(plan, Arc::clone(session), Arc::clone(run), rows);
     let found = stream.look_ahead().await?;
+    if let Some(function) = only_one.filter(|_| found)
+        && stream.has_several().await?
+    {
+        return Err(EngineError::Internal(format!("the function '{function}' returns one entity, but its SQL yields several")));
+    }
     match missing.filter(|_| !found) {
         Some(error) => Err(error),
         None => Ok(Answer::Entities(EntityAnswer::new(shape, count, EntityRows(Box::new(stream))))),

@@ -41,6 +41,12 @@ impl EntityStream {
         Ok(self.ahead.is_some())
     }
 
+    /// Whether there is more than one row, after [`EntityStream::look_ahead`].
+    pub(crate) async fn has_several(&mut self) -> Result<bool, EngineError> {
+        let first = self.ahead.as_ref().map_or(0, |batch| batch.rows.num_rows());
+        Ok(first > 1 || self.advance().await.transpose()?.is_some())
+    }
+
     pub(crate) async fn next(&mut self) -> Option<Result<EntityBatch, EngineError>> {
         match self.ahead.take() {
             Some(batch) => Some(Ok(batch)),

@@ -12,7 +12,7 @@ use crate::policy::{Rights, TableRights, WriteRight};
 use crate::statement::EntityRead;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use portico_catalog::{Origin, Relationship, Service, VirtualTable};
+use portico_catalog::{Model, Origin, Relationship, Service, VirtualTable};
 use portico_odata::bound::Via;
 use portico_odata::{BoundQuery, EntityShape, ExpandForm, ReadKind};
 use portico_provider_api::{ScalarType, Value};
@@ -25,6 +25,8 @@ pub(crate) struct EntityPlan {
     pub kind: ReadKind,
     /// Whether the path says that there is such an entity: by key, or by a singleton's name.
     pub must_exist: bool,
+    /// The function that is said to return one entity: more of them are a mistake of its SQL's.
+    pub only_one: Option<String>,
     /// For `Customers(1)/Orders`: gives the customer's link columns, with which the root's slot is filled. On longer paths each fills
     /// the slot of the next.
     pub via: Vec<ViaPlan>,
@@ -118,6 +120,7 @@ pub(crate) struct EntityPlanner<'a> {
     pub session: &'a SessionState,
     pub rights: &'a Rights,
     pub service: &'a Service,
+    pub model: &'a Model,
     pub now: SystemTime,
 }
 
@@ -161,7 +164,11 @@ impl EntityPlanner<'_> {
         let (query, kind) = (&read.read.query, read.read.kind);
         let mut via = Vec::new();
         let keys = query.via.as_ref().map(|step| self.via(step, &mut via)).transpose()?;
-        let page_size = if kind.is_single() { 0 } else { read.paging.size };
+        if let Some(entity) = query.call.as_ref().and_then(|call| call.bound_to.as_ref()) {
+            self.bound_to(entity, &mut via)?;
+        }
+        let single = query.call.as_ref().filter(|call| !call.operation.returns.as_ref().is_some_and(|returns| returns.many));
+        let page_size = if kind.is_single() || !self.is_told_apart(query)? { 0 } else { read.paging.size };
         let restriction = Restriction {
             keys,
             page_size,
@@ -174,8 +181,10 @@ impl EntityPlanner<'_> {
         let (root, shape) = self.level(query, &restriction)?;
         // Rows that nothing tells apart cannot be continued after: they come at once.
         let page_size = if root.position_columns.is_empty() { 0 } else { page_size };
-        let must_exist = kind.is_single() && (query.key.is_some() || query.via.is_none());
-        Ok(EntityPlan { kind, must_exist, via, root, count, page_size, shape })
+        let is_null = single.is_some_and(|call| call.operation.returns.as_ref().is_some_and(|returns| returns.nullable));
+        let must_exist = kind.is_single() && (query.key.is_some() || query.via.is_none()) && !is_null;
+        let only_one = single.map(|call| call.operation.name.clone());
+        Ok(EntityPlan { kind, must_exist, only_one, via, root, count, page_size, shape })
     }
 
     pub(super) fn evaluator(&self) -> Evaluator<'_> {
@@ -208,6 +217,18 @@ impl EntityPlanner<'_> {
         let slot = KeySlot::new();
         plans.push(ViaPlan { plan, slot: slot.clone(), key_types, table: via.table.clone() });
         Ok((reach, slot))
+    }
+
+    /// Plans the entity that a function is bound to, which must be there.
+    fn bound_to(&self, entity: &BoundQuery, plans: &mut Vec<ViaPlan>) -> Result<(), EngineError> {
+        let keys = entity.via.as_ref().map(|from| self.via(from, plans)).transpose()?;
+        let (rows, _) = self.rows(entity, &Restriction { keys, ..Restriction::default() })?;
+        let table = &self.rights_on(&entity.table)?.table;
+        let columns = table.key.iter().map(|own| rows.column(*own)).collect::<Result<Vec<_>, _>>()?;
+        let key_types = table.key.iter().filter_map(|own| table.columns.get(*own)).map(|column| column.scalar_type).collect();
+        let plan = rows.builder.project(columns)?.build()?;
+        plans.push(ViaPlan { plan, slot: KeySlot::new(), key_types, table: entity.table.clone() });
+        Ok(())
     }
 
     fn entity_set(&self, table: &VirtualTable) -> String {

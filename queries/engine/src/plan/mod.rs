@@ -7,6 +7,7 @@ pub mod checked;
 mod convert;
 pub mod entities;
 pub mod float_literals;
+pub(crate) mod functions;
 mod instants;
 pub mod key_set;
 pub mod letter_case;

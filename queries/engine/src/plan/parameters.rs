@@ -36,6 +36,32 @@ pub fn numbered(text: &str) -> Result<ParserInput<'_>, EngineError> {
     Ok(if marks + numbers == 0 { ParserInput::Sql(text) } else { ParserInput::Tokens(tokens) })
 }
 
+/// A text for the parser in which every parameter `$name` is written `$n`, and the names in the order of those numbers.
+///
+/// # Errors
+/// `Syntax` for a parameter that is none of the known names.
+pub fn named<'t, 'n>(text: &'t str, known: &[&'n str]) -> Result<(ParserInput<'t>, Vec<&'n str>), EngineError> {
+    let mut used: Vec<&'n str> = Vec::new();
+    let Ok(mut tokens) = Tokenizer::new(&GenericDialect {}, text).tokenize_with_location() else {
+        return Ok((ParserInput::Sql(text), used));
+    };
+    for TokenWithSpan { token, .. } in &mut tokens {
+        let Token::Placeholder(written) = token else { continue };
+        let name = written.strip_prefix('$').and_then(|name| known.iter().find(|known| **known == name));
+        let name = *name.ok_or_else(|| {
+            let names = known.iter().map(|name| format!("${name}")).collect::<Vec<_>>().join(", ");
+            let there = if names.is_empty() { "there are none".to_owned() } else { format!("there are {names}") };
+            EngineError::Syntax(format!("'{written}' is not a parameter of this function; {there}"))
+        })?;
+        let number = used.iter().position(|used| *used == name).unwrap_or_else(|| {
+            used.push(name);
+            used.len() - 1
+        });
+        *written = format!("${}", number + 1);
+    }
+    Ok(if used.is_empty() { (ParserInput::Sql(text), used) } else { (ParserInput::Tokens(tokens), used) })
+}
+
 fn number(name: &str) -> Result<usize, EngineError> {
     let digits = name.strip_prefix('$').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
     let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| *number > 0);
@@ -127,6 +153,17 @@ mod tests {
         }
         for (text, part) in [("SELECT $1, ?", "both"), ("SELECT $name", "$name"), ("SELECT $0", "$0"), ("SELECT ?7", "?7")] {
             assert!(matches!(written(text), Err(EngineError::Syntax(message)) if message.contains(part)), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_are_numbered_by_first_use() {
+        let (input, used) = named("SELECT $b, '$a', $a, $b -- $z", &["a", "b", "c"]).unwrap();
+        let ParserInput::Tokens(tokens) = input else { panic!("the text has parameters") };
+        assert_eq!(tokens.iter().map(|token| token.token.to_string()).collect::<String>(), "SELECT $1, '$a', $2, $1 -- $z");
+        assert_eq!(used, ["b", "a"]);
+        for wrong in ["SELECT $z", "SELECT ?", "SELECT $1", "SELECT $A"] {
+            assert!(matches!(named(wrong, &["a"]), Err(EngineError::Syntax(message)) if message.contains("there are $a")), "{wrong}");
         }
     }
 

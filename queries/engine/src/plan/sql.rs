@@ -7,13 +7,16 @@ use crate::plan::parameters;
 use crate::plan::size;
 use crate::policy::expression::parser_options;
 use crate::statement::SqlStatement;
+use crate::values::scalar_from_value;
 use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::sql::parser::{DFParserBuilder, Statement as ParsedStatement};
+use datafusion::sql::parser::{DFParserBuilder, ParserInput, Statement as ParsedStatement};
 use datafusion::sql::planner::SqlToRel;
 use datafusion::sql::sqlparser::ast;
+use portico_provider_api::Value;
 
 /// Plans a statement; the second value says whether only its explanation is wanted.
 ///
@@ -60,9 +63,35 @@ pub fn select(session: &SessionState, names: &Names<'_>, text: &str) -> Result<L
     Ok(plan)
 }
 
+/// Plans the SELECT of a function, with a value for each `$name` in it. Values take their places as they are, with their own types.
+///
+/// # Errors
+/// As [`plan`].
+pub fn select_with(
+    session: &SessionState,
+    names: &Names<'_>,
+    text: &str,
+    arguments: &[(String, Value)],
+) -> Result<LogicalPlan, EngineError> {
+    size::check_text(text)?;
+    let known: Vec<&str> = arguments.iter().map(|(name, _)| name.as_str()).collect();
+    let (input, used) = parameters::named(text, &known)?;
+    let plan = plan_select(session, names, only_one(input)?)?;
+    if used.is_empty() {
+        return Ok(plan);
+    }
+    let value = |name: &&str| arguments.iter().find(|(known, _)| known == name).map(|(_, value)| scalar_from_value(value));
+    let values: Vec<ScalarValue> = used.iter().filter_map(value).collect();
+    Ok(plan.with_param_values(values)?)
+}
+
 fn parse_one(text: &str) -> Result<ParsedStatement, EngineError> {
     size::check_text(text)?;
-    let parser = DFParserBuilder::new(parameters::numbered(text)?).build();
+    only_one(parameters::numbered(text)?)
+}
+
+fn only_one(input: ParserInput<'_>) -> Result<ParsedStatement, EngineError> {
+    let parser = DFParserBuilder::new(input).build();
     let mut statements = parser.and_then(|mut parser| parser.parse_statements()).map_err(EngineError::from_datafusion)?;
     match (statements.pop_front(), statements.is_empty()) {
         (Some(statement), true) => Ok(statement),

@@ -145,11 +145,14 @@ pub struct Bench {
     pub engine: Engine,
     pub crm: Arc<MemorySource>,
     pub erp: Arc<MemorySource>,
+    pub definition: ModelDefinition,
+    pub schemas: BTreeMap<String, RemoteSchema>,
 }
 
 pub struct Options {
     pub tables: String,
     pub access: String,
+    pub operations: String,
     pub settings: EngineSettings,
     pub incapable: bool,
     pub crm: Vec<MemoryTable>,
@@ -161,6 +164,7 @@ impl Default for Options {
         Options {
             tables: TABLES.to_owned(),
             access: ACCESS.to_owned(),
+            operations: "{}".to_owned(),
             settings: EngineSettings::default(),
             incapable: false,
             crm: vec![customers()],
@@ -184,13 +188,15 @@ pub async fn bench(options: Options) -> Bench {
     let tables: indexmap::IndexMap<String, TableDefinition> = serde_json::from_str(&options.tables).unwrap();
     let access: AccessDefinition = serde_json::from_str(&options.access).unwrap();
     let engine = Engine::new(options.settings, sources, access).unwrap();
-    let definition = ModelDefinition { sources: vec!["crm".to_owned(), "erp".to_owned()], tables, ..ModelDefinition::default() };
+    let operations = serde_json::from_str(&options.operations).unwrap();
+    let sources = vec!["crm".to_owned(), "erp".to_owned()];
+    let definition = ModelDefinition { sources, tables, operations, ..ModelDefinition::default() };
     let (model, _) = portico_catalog::build(&definition, &schemas, &|model, sql| engine.describe_view(model, sql)).unwrap();
     assert_eq!(engine.check(&model), Vec::new());
     engine.publish(Arc::new(model));
     crm.clear_log();
     erp.clear_log();
-    Bench { engine, crm, erp }
+    Bench { engine, crm, erp, definition, schemas }
 }
 
 pub fn principal(role: &str) -> Principal {

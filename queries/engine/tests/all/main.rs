@@ -6,6 +6,7 @@ mod apply_world;
 mod bind;
 mod cache;
 mod entities;
+mod functions;
 mod harness;
 mod kinds;
 mod null_logic;

@@ -2,6 +2,7 @@
 //! neither in answers nor in suggestions.
 
 mod apply;
+mod call;
 mod compute;
 mod conversion;
 mod expand;
@@ -61,6 +62,7 @@ fn executable(request: &Request, view: &ModelView) -> Result<BoundRead, ODataErr
         options::refuse_unbuilt(&request.options, None)?;
     }
     options::check(request, &target)?;
+    call::composable(request, target.call.as_ref())?;
     let rows = RowType::of_table(target.table);
     let place = Place {
         view,
@@ -81,13 +83,17 @@ fn executable(request: &Request, view: &ModelView) -> Result<BoundRead, ODataErr
     query.filter = BoundExpr::both(target.filter, query.filter.take());
     query.cast = target.cast.clone();
     query.key = target.key;
+    query.call = target.call.map(Box::new);
     query.via = target.via;
     match target.kind {
         ReadKind::Count => query.count = false,
         ReadKind::References | ReadKind::Reference => query.select = target.table.table.key.clone(),
         ReadKind::Collection | ReadKind::Entity | ReadKind::Property | ReadKind::Value | ReadKind::Media => {}
     }
-    restrict::set(target.table, &query, target.kind)?;
+    // What may not be asked of a set may be what a function is there for.
+    if query.call.is_none() {
+        restrict::set(target.table, &query, target.kind)?;
+    }
     Ok(BoundRead { query, kind: target.kind, property: target.property.map(|(path, _)| path).unwrap_or_default() })
 }
 

@@ -1,11 +1,12 @@
 //! Resource paths: which table, which row, along which relationships, which part of it. Followed step by step; what a step may be
 //! depends on whether the path has come to several entities, to one, or to a property of one.
 
+use super::call;
 use super::key::{bind_key, segment_key};
 use super::property::{self, Property, Qualified};
 use super::scope::Scope;
 use super::{not_found, suggestion};
-use crate::bound::{BoundExpr, ReadKind, Via};
+use crate::bound::{BoundCall, BoundExpr, BoundQuery, ReadKind, Via};
 use crate::error::{ODataError, ODataErrorKind};
 use crate::syntax::{Alias, KeyPredicate, Request, Resource, Segment};
 use crate::value_type::RowType;
@@ -22,6 +23,8 @@ pub(super) struct Target<'a> {
     pub(super) filter: Option<BoundExpr>,
     /// The derived type that the path ends in.
     pub(super) cast: Option<String>,
+    /// The function that yields the rows.
+    pub(super) call: Option<BoundCall>,
     pub(super) kind: ReadKind,
     /// The property that the path ends in, and the positions of its columns; all there is when absent.
     pub(super) property: Option<(Vec<String>, Vec<usize>)>,
@@ -42,7 +45,7 @@ pub(super) fn resolve<'a>(request: &Request, view: &'a ModelView) -> Result<Targ
         }
     };
     let (first, rest) = segments.split_first().ok_or_else(|| not_found("the path is empty", 0))?;
-    let mut walk = start(view, first, &request.aliases)?;
+    let mut walk = start(view, first, request)?;
     for segment in rest {
         walk.step(segment)?;
     }
@@ -50,7 +53,7 @@ pub(super) fn resolve<'a>(request: &Request, view: &'a ModelView) -> Result<Targ
 }
 
 /// The first segment: an entity set or a singleton.
-fn start<'a, 'r>(view: &'a ModelView, first: &Segment, aliases: &'r [Alias]) -> Result<Walk<'a, 'r>, ODataError> {
+fn start<'a, 'r>(view: &'a ModelView, first: &Segment, request: &'r Request) -> Result<Walk<'a, 'r>, ODataError> {
     if first.name.starts_with('$') {
         return Err(not_built(first, &first.name));
     }
@@ -59,16 +62,19 @@ fn start<'a, 'r>(view: &'a ModelView, first: &Segment, aliases: &'r [Alias]) -> 
         if first.key.is_some() {
             return Err(not_found(format!("'{}' is one entity and takes no key", first.name), first.span.start));
         }
-        return Ok(Walk::at(view, aliases, table, singleton.key.clone(), Stand::One));
+        return Ok(Walk::at(view, request, table, singleton.key.clone(), Stand::One));
     }
     let Some(table) = view.table(&first.name) else {
-        if view.operations.iter().any(|operation| operation.binding.is_none() && operation.name == first.name) {
-            return Err(not_built(first, format!("the operation '{}'", first.name)));
+        let imported: Vec<_> = view.operations.iter().filter(|one| one.binding.is_none() && one.name == first.name).collect();
+        if !imported.is_empty() {
+            let call = call::bind(view, first, request, &imported)?;
+            return Walk::called(view, request, first, call);
         }
-        let hint = suggestion(&first.name, view.tables.keys().chain(view.singletons.keys()).map(String::as_str));
+        let imports = view.operations.iter().filter(|one| one.binding.is_none()).map(|one| &one.name);
+        let hint = suggestion(&first.name, view.tables.keys().chain(view.singletons.keys()).chain(imports).map(String::as_str));
         return Err(not_found(format!("there is no entity set '{}'{hint}", first.name), first.span.start));
     };
-    let mut walk = Walk::at(view, aliases, table, None, Stand::Many);
+    let mut walk = Walk::at(view, request, table, None, Stand::Many);
     walk.keys_of(first)?;
     Ok(walk)
 }
@@ -91,6 +97,7 @@ enum Stand<'a> {
 
 struct Walk<'a, 'r> {
     view: &'a ModelView,
+    request: &'r Request,
     aliases: &'r [Alias],
     target: Target<'a>,
     stand: Stand<'a>,
@@ -99,10 +106,59 @@ struct Walk<'a, 'r> {
 }
 
 impl<'a, 'r> Walk<'a, 'r> {
-    fn at(view: &'a ModelView, aliases: &'r [Alias], table: &'a TableView, key: Option<Vec<Value>>, stand: Stand<'a>) -> Walk<'a, 'r> {
+    fn at(view: &'a ModelView, request: &'r Request, table: &'a TableView, key: Option<Vec<Value>>, stand: Stand<'a>) -> Walk<'a, 'r> {
         let kind = if matches!(stand, Stand::Many) { ReadKind::Collection } else { ReadKind::Entity };
-        let target = Target { table, key, via: None, filter: None, cast: None, kind, property: None, complex: false };
-        Walk { view, aliases, target, stand, implied: Vec::new() }
+        let target = Target { table, key, via: None, filter: None, cast: None, call: None, kind, property: None, complex: false };
+        Walk { view, request, aliases: &request.aliases, target, stand, implied: Vec::new() }
+    }
+
+    /// At what a function returns.
+    fn called(view: &'a ModelView, request: &'r Request, segment: &Segment, call: BoundCall) -> Result<Walk<'a, 'r>, ODataError> {
+        let nowhere = || not_found(format!("there is no '{}'", segment.name), segment.span.start);
+        let (_, table) = call.operation.entity_select().ok_or_else(nowhere)?;
+        let table = view.by_virtual_table(table).ok_or_else(nowhere)?;
+        let many = call.operation.returns.as_ref().is_some_and(|returns| returns.many);
+        let mut walk = Walk::at(view, request, table, None, if many { Stand::Many } else { Stand::One });
+        walk.target.call = Some(call);
+        match &segment.second_key {
+            Some(key) if many => walk.keyed(key)?,
+            Some(key) => return Err(not_found(format!("'{}' returns one entity and takes no key", segment.name), key.span.start)),
+            None => {}
+        }
+        Ok(walk)
+    }
+
+    /// A function bound to what the path has come to; `false` when there is none of that name.
+    fn call(&mut self, segment: &Segment) -> Result<bool, ODataError> {
+        let many = matches!(self.stand, Stand::Many);
+        let own = crate::metadata::namespace(self.view);
+        let name = segment.name.strip_prefix(own.as_str()).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
+        let table = &self.target.table.table;
+        let bound = self.view.operations.iter().filter(|one| {
+            one.name == name && one.binding.as_ref().is_some_and(|binding| binding.table == table.name && binding.many == many)
+        });
+        let bound: Vec<_> = bound.collect();
+        if bound.is_empty() {
+            return Ok(false);
+        }
+        let mut call = call::bind(self.view, segment, self.request, &bound)?;
+        let target = &self.target;
+        let restricted = target.via.is_some() || target.filter.is_some() || target.cast.is_some();
+        if target.call.is_some() || (many && restricted) {
+            return Err(not_built(segment, format!("'{name}' bound to anything but a whole entity set or one entity")));
+        }
+        if !many {
+            let Some(key) = &target.key else {
+                return Err(not_built(segment, format!("'{name}' bound to an entity that the path gives no key of")));
+            };
+            let columns = table.key.iter().filter_map(|index| table.columns.get(*index));
+            call.arguments.extend(columns.map(|column| column.name.clone()).zip(key.iter().cloned()));
+            let entity = BoundQuery::of(&table.name, table.key.clone());
+            let (via, filter) = (target.via.clone(), target.filter.clone());
+            call.bound_to = Some(BoundQuery { via, filter, key: Some(key.clone()), ..entity });
+        }
+        *self = Walk::called(self.view, self.request, segment, call)?;
+        Ok(true)
     }
 
     fn step(&mut self, segment: &Segment) -> Result<(), ODataError> {
@@ -162,6 +218,7 @@ impl<'a, 'r> Walk<'a, 'r> {
             "$ref" if segment.key.is_none() => self.end(ReadKind::References, "$ref"),
             "$filter" => self.filter(segment)?,
             _ if name.starts_with('$') => return Err(not_built(segment, format!("{name} after an entity set"))),
+            _ if name.contains('.') && self.call(segment)? => {}
             _ if name.contains('.') && self.cast(segment)? => {
                 if let Some(key) = &segment.key {
                     self.keyed(key)?;
@@ -214,6 +271,9 @@ impl<'a, 'r> Walk<'a, 'r> {
     fn cast(&mut self, segment: &Segment) -> Result<bool, ODataError> {
         let table = self.target.table;
         match property::qualified(self.view, table, &segment.name) {
+            Qualified::Operation if self.is_executed(&segment.name) => {
+                Err(not_found(format!("'{}' is not bound to what it follows here", segment.name), segment.span.start))
+            }
             Qualified::Operation => Err(not_built(segment, format!("the operation '{}'", segment.name))),
             Qualified::Nothing => Ok(false),
             Qualified::Type(None) => Ok(true),
@@ -231,6 +291,13 @@ impl<'a, 'r> Walk<'a, 'r> {
         }
     }
 
+    /// Whether every operation of a qualified name is one that can be called.
+    fn is_executed(&self, name: &str) -> bool {
+        let short = name.rsplit('.').next().unwrap_or_default();
+        let mut named = self.view.operations.iter().filter(|one| one.name == short);
+        named.all(|one| one.entity_select().is_some())
+    }
+
     fn after_one(&mut self, segment: &Segment) -> Result<(), ODataError> {
         let (table, name) = (self.target.table, segment.name.as_str());
         match name {
@@ -242,7 +309,7 @@ impl<'a, 'r> Walk<'a, 'r> {
             "$count" => return Err(not_found("$count follows a collection, not one entity", segment.span.start)),
             _ if name.starts_with('$') => return Err(not_built(segment, format!("{name} after an entity"))),
             _ if name.contains('.') => {
-                return if self.cast(segment)? {
+                return if self.call(segment)? || self.cast(segment)? {
                     Ok(())
                 } else {
                     Err(not_found(format!("there is no type or operation '{name}' here"), segment.span.start))
@@ -299,6 +366,9 @@ impl<'a, 'r> Walk<'a, 'r> {
     fn follow(&mut self, segment: &Segment) -> Result<(), ODataError> {
         let name = segment.name.as_str();
         let nowhere = || not_found(format!("there is no '{name}'"), segment.span.start);
+        if let Some(call) = &self.target.call {
+            return Err(not_built(segment, format!("a navigation property after the function '{}'", call.operation.name)));
+        }
         let relationship = self.target.table.relationship(name).ok_or_else(nowhere)?;
         let to = self.view.table(&relationship.to).ok_or_else(nowhere)?;
         self.implied = self.implied(relationship.index, to);

@@ -17,6 +17,9 @@ use portico_provider_api::Value;
 /// As [`super::read`]; `NotAllowed` when the caller may not insert.
 pub fn insert(request: &Request, view: &ModelView, body: &[u8], representation: bool) -> Result<BoundWrite, ODataError> {
     let target = path::resolve(request, view)?;
+    if target.call.is_some() {
+        return Err(not_allowed("POST does not go to a function: call it with GET"));
+    }
     if target.filter.is_some() || target.cast.is_some() {
         return Err(ODataError::not_implemented("a write through a type cast or $filter in the path").at("path", None));
     }
@@ -70,7 +73,10 @@ pub fn delete(request: &Request, view: &ModelView, condition: MatchCondition) ->
 }
 
 fn one_entity<'a>(request: &Request, view: &'a ModelView, method: &str) -> Result<(&'a TableView, Vec<Value>), ODataError> {
-    let Target { table, key, via, kind, filter, .. } = path::resolve(request, view)?;
+    let Target { table, key, via, kind, filter, call, .. } = path::resolve(request, view)?;
+    if call.is_some() {
+        return Err(not_allowed(format!("{method} does not go to what a function returns")));
+    }
     if filter.is_some() {
         return Err(ODataError::not_implemented(format!("{method} through a type cast or $filter in the path")).at("path", None));
     }

@@ -72,7 +72,7 @@ impl EntityPlanner<'_> {
                 position_columns.push(output.place(&now, || "@now".to_owned()));
             }
         }
-        let etag = etag(&table, restriction.tagged && has_etag(&rights), &rows, &mut output)?;
+        let etag = etag(&table, restriction.tagged && query.call.is_none() && has_etag(&rights), &rows, &mut output)?;
         let etag_position = etag.as_ref().map(|_| output.exprs.len());
 
         let mut children = Vec::with_capacity(query.expand.len());

@@ -2,7 +2,9 @@
 
 use super::{EntityPlanner, Restriction};
 use crate::error::EngineError;
+use crate::plan::functions;
 use crate::plan::key_set::KeySetFunction;
+use crate::plan::names::Names;
 use crate::plan::rows::Rows;
 use datafusion::common::{Column, JoinType};
 use datafusion::functions_aggregate::expr_fn::count;
@@ -44,7 +46,10 @@ impl EntityPlanner<'_> {
     pub(super) fn rows(&self, query: &BoundQuery, restriction: &Restriction) -> Result<(Rows, Vec<Expr>), EngineError> {
         let rights = self.rights_on(&query.table)?;
         let evaluator = self.evaluator();
-        let mut rows = Rows::scan(&evaluator, rights, restriction.tagged && super::has_etag(rights))?;
+        let mut rows = match &query.call {
+            Some(call) => functions::rows(&self.names(), &evaluator, rights, call)?,
+            None => Rows::scan(&evaluator, rights, restriction.tagged && super::has_etag(rights))?,
+        };
         let mut filled = Vec::new();
         if let Some((reach, slot)) = &restriction.keys {
             filled = match reach {
@@ -64,6 +69,17 @@ impl EntityPlanner<'_> {
             rows = rows.filter(&evaluator, filter)?;
         }
         Ok((rows, filled))
+    }
+
+    /// Whether the key of the table tells the rows of a query apart, as that of what a function yields need not.
+    pub(super) fn is_told_apart(&self, query: &BoundQuery) -> Result<bool, EngineError> {
+        let Some(call) = &query.call else { return Ok(true) };
+        let rights = self.rights_on(&query.table)?;
+        Ok(functions::is_told_apart(&functions::select(&self.names(), &self.evaluator(), rights, call)?, &rights.table))
+    }
+
+    fn names(&self) -> Names<'_> {
+        Names::new(self.session, self.model, self.rights)
     }
 
     /// The rows beside each pair of the link table that leads to them. A pair counts once, however often the table holds it.

@@ -1,6 +1,7 @@
 //! Golden bound requests.
 
 mod apply;
+mod calls;
 mod overlaid;
 mod refused;
 

@@ -4,7 +4,7 @@
 use super::super::csdl::{Annotation, Expression, member, record, texts};
 use super::Describe;
 use crate::bind::MAX_EXPAND_DEPTH;
-use portico_catalog::{Column, IfMatch, Profile, TableView};
+use portico_catalog::{Column, IfMatch, Operation, Profile, TableView};
 use portico_provider_api::ScalarType;
 
 /// What the service does, whichever set is asked.
@@ -35,7 +35,9 @@ pub struct Abilities {
     pub levels: bool,
     /// `$apply` and what it takes; see [`super::super::apply_supported`].
     pub apply: bool,
-    /// Functions and actions. Where they are not executed, they are answered with 501 and not advertised.
+    /// Functions whose SQL returns entities.
+    pub functions: bool,
+    /// All other functions, and actions. What is not executed is answered with 501 and not advertised.
     pub operations: bool,
 }
 
@@ -54,8 +56,17 @@ pub const SERVICE: Abilities = Abilities {
     search_without: &[],
     levels: true,
     apply: true,
+    functions: true,
     operations: false,
 };
+
+impl Abilities {
+    /// Whether an operation is executed, and told of.
+    #[must_use]
+    pub fn execute(&self, operation: &Operation) -> bool {
+        if operation.entity_select().is_some() { self.functions } else { self.operations }
+    }
+}
 
 impl Describe<'_> {
     /// Annotations of the schema.
