@@ -16,7 +16,7 @@ use axum::http::{HeaderMap, Response, StatusCode, header};
 use bytes::{Bytes, BytesMut};
 use portico_engine::{Answer, EntityAnswer, EntityRead, Paging, Statement};
 use portico_odata::header::{Handling, OmitValues, Preferences, match_condition, matches, preferences};
-use portico_odata::json::{JsonOptions, JsonWriter, context_url, entity_links};
+use portico_odata::json::{CrossJoinWriter, JsonOptions, JsonWriter, WriteError, context_url, entity_links};
 use portico_odata::profile::{Shown, published_read};
 use portico_odata::skiptoken::{QueryHash, SkipToken, next_link, query_hash};
 use portico_odata::syntax::{Request, Resource};
@@ -200,7 +200,7 @@ pub fn json_options(
         metadata: format.metadata,
         context_url: Some(context_url(&service.root, view, &told, profile::context_version(service.view.profile, call.version))),
         root_url: service.root.clone(),
-        links: if full || refers(bound) { entity_links(view) } else { std::collections::BTreeMap::new() },
+        links: if full || refers(bound) || !bound.query.cross.is_empty() { entity_links(view) } else { std::collections::BTreeMap::new() },
         references: matches!(bound.kind, ReadKind::Reference | ReadKind::References),
         version: call.version,
         namespace: metadata::namespace(view),
@@ -276,7 +276,14 @@ pub fn etag_of(shape: &EntityShape, batch: &EntityBatch) -> Option<String> {
 
 async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
     let options = json_options(call, service, wanted.format, (&wanted.bound, &wanted.shown), wanted.preferences.omit_values);
+    let joined = answer.cross.clone();
     let (shape, count, rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
+    let writer = if joined.is_empty() {
+        CollectionWriter::Entities(Box::new(JsonWriter::new(&shape, options)))
+    } else {
+        let writer = CrossJoinWriter::new(&joined, options).map_err(|error| RequestError::new(Code::Internal, error.to_string()))?;
+        CollectionWriter::CrossJoin { writer: Box::new(writer), expands: joined.iter().map(|part| part.shape.expands.len()).collect() }
+    };
     let query = call.target.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
     let url = format!("{}{}{query}", call.root, call.target.path);
     // A query that came in a body may be too long for a link, and then the rest could not be reached.
@@ -294,7 +301,7 @@ async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer: Ent
         returned_before: wanted.returned,
     };
     let producer = Collection {
-        writer: JsonWriter::new(&shape, options),
+        writer,
         rows,
         rest_links: wanted.rest_links.clone().map(|links| (shape, links)),
         room: profile::page_bytes(service.view.profile),
@@ -343,9 +350,47 @@ enum CollectionState {
     Ended,
 }
 
+/// What a collection is written with.
+enum CollectionWriter {
+    Entities(Box<JsonWriter>),
+    /// `$crossjoin`, and how many expanded relationships each of its sets has.
+    CrossJoin {
+        writer: Box<CrossJoinWriter>,
+        expands: Vec<usize>,
+    },
+}
+
+impl CollectionWriter {
+    fn start(&mut self, count: Option<u64>) -> Bytes {
+        match self {
+            CollectionWriter::Entities(writer) => writer.start_collection(count),
+            CollectionWriter::CrossJoin { writer, .. } => writer.start(count),
+        }
+    }
+
+    fn write_within(&mut self, batch: &EntityBatch, most: usize, out: &mut BytesMut) -> Result<usize, WriteError> {
+        match self {
+            CollectionWriter::Entities(writer) => writer.write_within(batch, most, out),
+            CollectionWriter::CrossJoin { writer, expands } => {
+                let mut expanded = batch.expanded.iter().cloned();
+                let part = |number: &usize| EntityBatch { rows: batch.rows.clone(), expanded: expanded.by_ref().take(*number).collect() };
+                let parts: Vec<EntityBatch> = expands.iter().map(part).collect();
+                writer.write_within(&parts, most, out)
+            }
+        }
+    }
+
+    fn finish(&mut self, next_link: Option<&str>) -> Bytes {
+        match self {
+            CollectionWriter::Entities(writer) => writer.finish_collection(next_link),
+            CollectionWriter::CrossJoin { writer, .. } => writer.finish(next_link),
+        }
+    }
+}
+
 /// A collection as chunks of JSON.
 struct Collection {
-    writer: JsonWriter,
+    writer: CollectionWriter,
     rows: Rows,
     /// The shape of the rows and the links of expanded relationships, where these have pages.
     rest_links: Option<(EntityShape, RestLinks)>,
@@ -362,7 +407,7 @@ struct Collection {
 impl Producer for Collection {
     async fn next(&mut self) -> Result<Option<Chunk>, RequestError> {
         let mut out = match std::mem::replace(&mut self.state, CollectionState::Rows) {
-            CollectionState::Start(count) => BytesMut::from(self.writer.start_collection(count).as_ref()),
+            CollectionState::Start(count) => BytesMut::from(self.writer.start(count).as_ref()),
             CollectionState::Rows => BytesMut::new(),
             CollectionState::Ended => {
                 self.state = CollectionState::Ended;
@@ -372,7 +417,7 @@ impl Producer for Collection {
         let Some(batch) = self.rows.next().await else {
             self.state = CollectionState::Ended;
             let link = self.continued.link(self.rows.next_position(), self.returned)?;
-            out.extend_from_slice(&self.writer.finish_collection(link.as_deref()));
+            out.extend_from_slice(&self.writer.finish(link.as_deref()));
             return Ok(Some(Chunk { bytes: out.freeze(), rows: 0 }));
         };
         let mut batch = batch?;
@@ -407,7 +452,7 @@ impl Collection {
         };
         self.state = CollectionState::Ended;
         let link = self.continued.link(Some(&position), self.returned)?;
-        out.extend_from_slice(&self.writer.finish_collection(link.as_deref()));
+        out.extend_from_slice(&self.writer.finish(link.as_deref()));
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use crate::execute::entities::EntityStream;
 use arrow::array::{Array, RecordBatch, StringArray};
 use arrow::datatypes::SchemaRef;
 use futures::Stream;
+use portico_odata::json::CrossJoinShape;
 use portico_odata::{EntityBatch, EntityShape};
 use portico_provider_api::Value;
 use std::pin::Pin;
@@ -26,6 +27,9 @@ pub enum Answer {
 pub struct EntityAnswer {
     /// How they look.
     pub shape: Box<EntityShape>,
+    /// For `$crossjoin` what of each row belongs to which set, in place of `shape`; empty for all other reads. A batch has the expanded
+    /// relationships of the first set, then those of the second, and so on.
+    pub cross: Vec<CrossJoinShape>,
     /// `$count`, where it was asked for.
     pub count: Option<u64>,
     /// The entities.

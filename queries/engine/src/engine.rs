@@ -288,9 +288,3 @@ impl Engine {
         &self.settings
     }
 }
-
-impl EntityAnswer {
-    pub(crate) fn new(shape: portico_odata::EntityShape, count: Option<u64>, rows: EntityRows) -> EntityAnswer {
-        EntityAnswer { shape: Box::new(shape), count, rows }
-    }
-}

@@ -99,6 +99,9 @@ pub struct BoundQuery {
     pub count: bool,
     /// `$expand`.
     pub expand: Vec<BoundExpand>,
+    /// The sets of `$crossjoin`; empty for all other reads. Where there are some, `table` is empty and `select` too, and expressions reach
+    /// the entities by level: that of the last set is 0, that of the one before 1.
+    pub cross: Vec<CrossPart>,
 }
 
 impl BoundQuery {
@@ -120,6 +123,7 @@ impl BoundQuery {
             skip: 0,
             count: false,
             expand: Vec::new(),
+            cross: Vec::new(),
         }
     }
 }
@@ -133,6 +137,19 @@ pub struct BoundCall {
     pub arguments: Vec<(String, Value)>,
     /// For a function bound to one entity that entity, which must be there: its table, key, and what else the path says of it.
     pub bound_to: Option<BoundQuery>,
+}
+
+/// One of the sets of a `$crossjoin`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CrossPart {
+    /// The entity set, by its name in the service.
+    pub name: String,
+    /// Whether the answer has it at all: `$select` may leave it out.
+    pub shown: bool,
+    /// Whether the answer has the entity rather than a link to it.
+    pub expanded: bool,
+    /// What of the entity is fetched: its key, or what `$expand` asks for. It restricts nothing.
+    pub query: BoundQuery,
 }
 
 /// A computed property.

@@ -233,7 +233,7 @@ fn urls() -> Vec<Case> {
         "/odata/$metadata/x",
         "/odata/$all",
         "/odata/$entity",
-        "/odata/$crossjoin(Customers,Invoices)",
+        "/odata/$crossjoin(Customers,Invoicess)",
         "/odata/$batchh",
         "/odata/Customers(%ff)",
         "/odata/%ff",

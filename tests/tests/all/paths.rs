@@ -1,7 +1,7 @@
 //! Resource paths and query options over HTTP: statuses, media types, context URLs and links of everything that is not a plain
 //! collection.
 
-use super::fixture::{FULL, Sources};
+use super::fixture::{EMEA, FULL, Sources};
 use super::gateway::Gateway;
 use serde_json::{Value, json};
 
@@ -163,6 +163,50 @@ async fn pages_of_references_and_computed_orders_follow_their_links() {
             next = link.strip_prefix(&gateway.http).unwrap().to_owned();
         }
         assert_eq!(read, whole, "{path}");
+    }
+}
+
+/// Combinations of rows of two sources, as each role sees them.
+#[tokio::test(flavor = "multi_thread")]
+async fn cross_joins_are_answered_across_sources_in_pages_and_by_right() {
+    let sources = Sources::create().await;
+    let gateway = serve(&sources).await;
+    let root = format!("{}/odata", gateway.http);
+    let join = "/odata/$crossjoin(Customers,Invoices)?$filter=Customers/Id%20eq%20Invoices/customer_id%20and%20Customers/Id%20le%202\
+                &$orderby=Customers/Id%20desc,Invoices/id&$count=true&$expand=Invoices($select=paid;$expand=Lines($select=no;$top=1))";
+    let whole = gateway.json(join, FULL).await;
+    assert_eq!(whole["@odata.context"], format!("{root}/$metadata#Collection(Edm.ComplexType)"));
+    assert_eq!(whole["@odata.count"], 12);
+    assert_eq!(
+        whole["value"][0],
+        json!({"Customers@odata.navigationLink": format!("{root}/Customers(2)"),
+               "Invoices": {"id": 2, "paid": false, "Lines": [{"invoice_id": 2, "no": 1}]}})
+    );
+    let (mut read, mut next) = (Vec::new(), join.to_owned());
+    loop {
+        let request = gateway.request(reqwest::Method::GET, &next, FULL).header("Prefer", "maxpagesize=5");
+        let page: Value = request.send().await.unwrap().json().await.unwrap();
+        read.extend(page["value"].as_array().unwrap().iter().cloned());
+        let Some(link) = page["@odata.nextLink"].as_str() else { break };
+        next = link.strip_prefix(&gateway.http).unwrap().to_owned();
+    }
+    assert_eq!(json!(read), whole["value"]);
+    // A role sees the combinations of what it sees.
+    for (key, customers) in [(FULL, 24), (EMEA, 8)] {
+        let all = gateway.json("/odata/$crossjoin(Customers)?$count=true&$top=0", key).await;
+        assert_eq!(all["@odata.count"], customers, "{key}");
+    }
+    for (path, status) in [
+        ("$crossjoin(Customers,Invoices)?$top=1", 200),
+        ("$crossjoin(Customers,Nothing)", 404),
+        ("$crossjoin(Customers,Customers)", 400),
+        ("$crossjoin(Customers,Orders)", 405),
+        ("$crossjoin(Customers,Documents)?$filter=Documents/secret%20eq%20'x'", 501),
+        ("$crossjoin(Documents,Customers)?$orderby=Documents/secret", 501),
+        ("$crossjoin(Documents,Customers)?$count=true", 501),
+        ("$crossjoin(Customers,Invoices)?$compute=1%20as%20One", 501),
+    ] {
+        assert_eq!(gateway.get(&format!("/odata/{path}"), FULL).await.status().as_u16(), status, "{path}");
     }
 }
 

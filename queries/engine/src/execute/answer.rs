@@ -30,7 +30,7 @@ pub(crate) async fn entities(plan: EntityPlan, session: &Arc<SessionState>, run:
         return count.map(Answer::Count).ok_or_else(|| EngineError::Internal("a count was not planned".to_owned()));
     }
     let (_, rows) = start(&plan.root.plan, session, run).await?;
-    let (shape, only_one) = (plan.shape.clone(), plan.only_one.clone());
+    let (shape, cross, only_one) = (Box::new(plan.shape.clone()), plan.cross.clone(), plan.only_one.clone());
     let missing = plan.must_exist.then(|| EngineError::NotFound(format!("there is no such entity in '{}'", plan.shape.entity_set)));
     let mut stream = EntityStream::new(plan, Arc::clone(session), Arc::clone(run), rows);
     let found = stream.look_ahead().await?;
@@ -41,7 +41,7 @@ pub(crate) async fn entities(plan: EntityPlan, session: &Arc<SessionState>, run:
     }
     match missing.filter(|_| !found) {
         Some(error) => Err(error),
-        None => Ok(Answer::Entities(EntityAnswer::new(shape, count, EntityRows(Box::new(stream))))),
+        None => Ok(Answer::Entities(EntityAnswer { shape, cross, count, rows: EntityRows(Box::new(stream)) })),
     }
 }
 

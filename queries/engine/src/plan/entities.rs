@@ -2,6 +2,7 @@
 //! is planned once; at run time its key slot is filled with the keys of each chunk of parents.
 
 mod applied;
+mod cross;
 mod level;
 mod rows;
 
@@ -14,6 +15,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use portico_catalog::{Model, Origin, Relationship, Service, VirtualTable};
 use portico_odata::bound::Via;
+use portico_odata::json::CrossJoinShape;
 use portico_odata::{BoundQuery, EntityShape, ExpandForm, ReadKind};
 use portico_provider_api::{ScalarType, Value};
 use rows::Reach;
@@ -36,6 +38,9 @@ pub(crate) struct EntityPlan {
     /// Entities per page at most; zero means no paging.
     pub page_size: u64,
     pub shape: EntityShape,
+    /// What of each row belongs to which of the sets of a `$crossjoin`; empty for all other reads. The root's children are those of the
+    /// first set, then of the second, and so on.
+    pub cross: Vec<CrossJoinShape>,
 }
 
 /// The row from which a relationship is followed: gives the columns that it starts from, for the slot of what comes next.
@@ -178,13 +183,19 @@ impl EntityPlanner<'_> {
             nested: false,
         };
         let count = (query.count || kind == ReadKind::Count).then(|| self.count(query, &restriction)).transpose()?;
-        let (root, shape) = self.level(query, &restriction)?;
+        let (root, shape, cross) = if query.cross.is_empty() {
+            let (root, shape) = self.level(query, &restriction)?;
+            (root, shape, Vec::new())
+        } else {
+            let (root, cross) = self.crossed(query, &restriction)?;
+            (root, EntityShape::default(), cross)
+        };
         // Rows that nothing tells apart cannot be continued after: they come at once.
         let page_size = if root.position_columns.is_empty() { 0 } else { page_size };
         let is_null = single.is_some_and(|call| call.operation.returns.as_ref().is_some_and(|returns| returns.nullable));
         let must_exist = kind.is_single() && (query.key.is_some() || query.via.is_none()) && !is_null;
         let only_one = single.map(|call| call.operation.name.clone());
-        Ok(EntityPlan { kind, must_exist, only_one, via, root, count, page_size, shape })
+        Ok(EntityPlan { kind, must_exist, only_one, via, root, count, page_size, shape, cross })
     }
 
     pub(super) fn evaluator(&self) -> Evaluator<'_> {

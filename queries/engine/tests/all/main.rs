@@ -5,6 +5,7 @@ mod apply;
 mod apply_world;
 mod bind;
 mod cache;
+mod crossjoin;
 mod entities;
 mod functions;
 mod harness;

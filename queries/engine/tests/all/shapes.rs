@@ -4,9 +4,9 @@
 use crate::harness::{Incapable, context, principal, table};
 use crate::kinds::{Database, KINDS};
 use portico_catalog::{ModelDefinition, ModelView, TableDefinition};
-use portico_engine::{Answer, Engine, EngineError, EngineSettings, EntityRead, Paging, Statement};
-use portico_odata::json::{JsonOptions, JsonWriter, entity_links, find_property, property, raw_value};
-use portico_odata::{BoundRead, ReadKind, bind, metadata, parse};
+use portico_engine::{Answer, Engine, EngineError, EngineSettings, EntityAnswer, EntityRead, Paging, Statement};
+use portico_odata::json::{CrossJoinWriter, JsonOptions, JsonWriter, entity_links, find_property, property, raw_value};
+use portico_odata::{BoundRead, EntityBatch, ReadKind, bind, metadata, parse};
 use portico_provider_api::{ConnectContext, QueryContext, ScalarType, Selection, Source, Value};
 use portico_provider_memory::{MemorySource, MemoryTable};
 use serde_json::{Value as Json, json};
@@ -52,7 +52,7 @@ const SQL: &str = "
   CREATE TABLE people_tags (person INTEGER, tag VARCHAR(5));
   INSERT INTO people_tags VALUES (1, 'a'), (1, 'b'), (1, 'a'), (2, 'b'), (3, NULL), (4, 'c'), (NULL, 'c');";
 
-struct World {
+pub struct World {
     engine: Engine,
     view: Arc<ModelView>,
     _file: tempfile::TempDir,
@@ -113,7 +113,7 @@ fn memory() -> Vec<MemoryTable> {
 }
 
 impl World {
-    async fn new(kind: &str) -> World {
+    pub async fn new(kind: &str) -> World {
         let file = tempfile::tempdir().unwrap();
         let context = ConnectContext {
             source_name: "s".to_owned(),
@@ -168,11 +168,11 @@ impl World {
     }
 
     /// The answer as JSON: a collection, one entity or value, a number; null when there is nothing.
-    async fn get(&self, url: &str) -> Result<Json, EngineError> {
+    pub async fn get(&self, url: &str) -> Result<Json, EngineError> {
         self.page(url, Paging::default()).await.map(|(json, _)| json)
     }
 
-    async fn page(&self, url: &str, paging: Paging) -> Result<(Json, Option<Vec<Value>>), EngineError> {
+    pub async fn page(&self, url: &str, paging: Paging) -> Result<(Json, Option<Vec<Value>>), EngineError> {
         let read = self.bound(url);
         let kind = read.kind;
         let path = read.property.clone();
@@ -184,6 +184,9 @@ impl World {
         let references = matches!(kind, ReadKind::Reference | ReadKind::References);
         let options =
             JsonOptions { root_url: "http://r".to_owned(), links: entity_links(&self.view), references, ..JsonOptions::default() };
+        if !answer.cross.is_empty() {
+            return Ok(joined(answer, options).await);
+        }
         let mut writer = JsonWriter::new(&answer.shape, options.clone());
         let mut text = writer.start_collection(answer.count).to_vec();
         let (mut out, mut single) = (bytes::BytesMut::new(), Json::Null);
@@ -221,8 +224,27 @@ impl World {
     }
 }
 
+/// The rows of a cross join.
+async fn joined(mut answer: EntityAnswer, options: JsonOptions) -> (Json, Option<Vec<Value>>) {
+    let mut writer = CrossJoinWriter::new(&answer.cross, options).unwrap();
+    let (mut text, mut out) = (writer.start(answer.count).to_vec(), bytes::BytesMut::new());
+    while let Some(batch) = answer.rows.next().await {
+        let EntityBatch { rows, expanded } = batch.unwrap();
+        let mut expanded = expanded.into_iter();
+        let of = answer
+            .cross
+            .iter()
+            .map(|part| EntityBatch { rows: rows.clone(), expanded: expanded.by_ref().take(part.shape.expands.len()).collect() });
+        let parts: Vec<EntityBatch> = of.collect();
+        writer.write_batch(&parts, &mut out).unwrap();
+    }
+    text.extend_from_slice(&out);
+    text.extend_from_slice(&writer.finish(None));
+    (serde_json::from_slice(&text).unwrap(), answer.rows.next_position().map(<[Value]>::to_vec))
+}
+
 /// Without what says types, where that is not what a case is about.
-fn bare(json: Json) -> Json {
+pub fn bare(json: Json) -> Json {
     match json {
         Json::Object(members) => {
             let kept = members.into_iter().filter(|(name, _)| !name.ends_with("@odata.type"));

@@ -207,6 +207,11 @@ impl<'a> Scope<'a> {
     /// A property or relationship of a row.
     fn member(&self, mut row: Row<'a>, before: &str, name: &str, span: Span) -> Result<Meaning<'a>, ODataError> {
         let text = if before.is_empty() { name.to_owned() } else { format!("{before}/{name}") };
+        if self.is_joined(&row)
+            && let Some(entity) = self.variable(name)
+        {
+            return Ok(Meaning::Row(entity, name.to_owned()));
+        }
         if name.contains('.') {
             row.derived = self.derived(&row, name, span)?;
             return Ok(Meaning::Row(row, text));

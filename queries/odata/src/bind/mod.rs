@@ -5,6 +5,7 @@ mod apply;
 mod call;
 mod compute;
 mod conversion;
+mod cross;
 mod expand;
 mod expression;
 mod functions;
@@ -57,6 +58,9 @@ pub fn read(request: &Request, view: &ModelView) -> Result<BoundRead, ODataError
 }
 
 fn executable(request: &Request, view: &ModelView) -> Result<BoundRead, ODataError> {
+    if let Some(path) = cross::joined(request) {
+        return cross::read(request, view, path);
+    }
     let target = path::resolve(request, view)?;
     if request.options.apply.is_none() {
         options::refuse_unbuilt(&request.options, None)?;

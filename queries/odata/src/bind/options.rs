@@ -122,7 +122,7 @@ pub(super) fn query(place: &Place<'_>, options: &Options) -> Result<BoundQuery, 
         query.selected = true;
     }
     if let Some(items) = &options.order_by {
-        query.order_by = order_by(place, items)?;
+        query.order_by = order_by(&place.scope("$orderby"), items)?;
     }
     query.top = options.top;
     query.skip = options.skip.unwrap_or(0);
@@ -135,8 +135,8 @@ pub(super) fn query(place: &Place<'_>, options: &Options) -> Result<BoundQuery, 
     Ok(query)
 }
 
-fn order_by(place: &Place<'_>, items: &[OrderItem]) -> Result<Vec<BoundOrder>, ODataError> {
-    let scope = place.scope("$orderby");
+/// What rows are sorted by.
+pub(super) fn order_by(scope: &Scope<'_>, items: &[OrderItem]) -> Result<Vec<BoundOrder>, ODataError> {
     let mut bound = Vec::with_capacity(items.len());
     for item in items {
         let at = Some(item.expr.span.start);

@@ -82,6 +82,35 @@ pub(super) fn set(table: &TableView, query: &BoundQuery, kind: ReadKind) -> Resu
     }
 }
 
+/// Refuses what a `$crossjoin` asks of one of its sets beyond what that offers. Expressions reach its entities at `level`.
+pub(super) fn joined(table: &TableView, level: usize, query: &BoundQuery) -> Result<(), ODataError> {
+    let restrictions = &table.table.overlay.restrictions;
+    let used = |expr: &BoundExpr| {
+        let mut found = Vec::new();
+        expr.columns_at(level, &mut found);
+        found
+    };
+    let filtered = query.filter.as_ref().map(used).unwrap_or_default();
+    check(table, &filtered, &restrictions.not_filterable, "$filter").map_err(|error| error.at("$filter", None))?;
+    for BoundOrder { expr, .. } in &query.order_by {
+        check(table, &used(expr), &restrictions.not_sortable, "$orderby").map_err(|error| error.at("$orderby", None))?;
+    }
+    if restrictions.not_readable {
+        let message = format!("'{}' is read one entity at a time, by key", table.name);
+        return Err(ODataError::new(ODataErrorKind::NotAllowed, message).at("path", Some(0)));
+    }
+    if query.count && restrictions.not_countable {
+        return Err(refused(format!("$count: '{}' does not offer it", table.name)).at("$count", None));
+    }
+    match restrictions.required_in_filter.iter().find(|index| !filtered.contains(index)) {
+        Some(missing) => {
+            let message = format!("'{}' is only read with a $filter that restricts '{}'", table.name, name(table, *missing));
+            Err(ODataError::bad_request(message).at("$filter", None))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Refuses the expansion of a relationship that does not offer it.
 pub(super) fn expandable(table: &TableView, relationship: &RelationshipView) -> Result<(), ODataError> {
     if table.table.overlay.restrictions.not_expandable.contains(&relationship.index) {

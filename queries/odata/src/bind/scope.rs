@@ -76,6 +76,15 @@ impl<'a> Scope<'a> {
         Scope { view, frames: vec![frame], here: 0, it: Some(0), aliases, target, expansions: Rc::new(Cell::new(MAX_EXPANSIONS)) }
     }
 
+    /// Over the rows of `$crossjoin`: a set's name stands for its entity, as a variable does; without one there is no property.
+    pub(super) fn joined(view: &'a ModelView, sets: &[(String, &'a TableView)], aliases: &'a [Alias], target: &'a str) -> Scope<'a> {
+        let mut scope = Scope::new(view, None, &RowType::default(), aliases, target);
+        for (name, table) in sets {
+            scope = scope.inside(Some(name), table);
+        }
+        scope
+    }
+
     /// The same where the rows are not those that the resource path leads to.
     pub(super) fn without_it(self) -> Scope<'a> {
         Scope { it: None, ..self }
@@ -121,6 +130,12 @@ impl<'a> Scope<'a> {
     pub(super) fn variable(&self, name: &str) -> Option<Row<'a>> {
         let frame = self.frames.iter().rposition(|frame| frame.variable.as_deref() == Some(name))?;
         self.row(frame)
+    }
+
+    /// Whether a row is one of `$crossjoin`, whose properties are the sets.
+    pub(super) fn is_joined(&self, row: &Row<'_>) -> bool {
+        let outermost = self.frames.len().checked_sub(1).is_some_and(|level| matches!(row.start, Start::Level(at) if at == level));
+        outermost && row.steps.is_empty() && row.table.is_none() && row.rows.columns.is_empty()
     }
 
     /// The variable whose members have a property of that name, for a message.

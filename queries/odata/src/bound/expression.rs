@@ -270,6 +270,11 @@ impl BoundExpr {
         self.columns_below(0, into);
     }
 
+    /// The same of the rows some levels further out.
+    pub fn columns_at(&self, level: usize, into: &mut Vec<usize>) {
+        self.columns_below(level, into);
+    }
+
     fn columns_below(&self, depth: usize, into: &mut Vec<usize>) {
         match self {
             BoundExpr::Column(index) if depth == 0 => into.push(*index),

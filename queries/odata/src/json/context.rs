@@ -180,6 +180,9 @@ fn push_path(path: &str, url: &mut String) {
 /// their parent are narrowed.
 #[must_use]
 pub fn context_url(root_url: &str, view: &ModelView, read: &BoundRead, version: Version) -> String {
+    if !read.query.cross.is_empty() {
+        return context(root_url, &ContextOf::CrossJoin, version);
+    }
     let Some(table) = view.by_virtual_table(&read.query.table) else { return context(root_url, &ContextOf::Service, version) };
     match read.kind {
         ReadKind::References => return context(root_url, &ContextOf::References { many: true }, version),

@@ -67,6 +67,14 @@ impl CrossJoinWriter {
     /// # Errors
     /// See [`WriteError`]; also batches of another number, or of different lengths.
     pub fn write_batch(&mut self, batches: &[EntityBatch], out: &mut BytesMut) -> Result<(), WriteError> {
+        self.write_within(batches, usize::MAX, out).map(|_| ())
+    }
+
+    /// The first rows, as many as there is room for in so many bytes; gives how many. After an error nothing was appended.
+    ///
+    /// # Errors
+    /// As [`CrossJoinWriter::write_batch`].
+    pub fn write_within(&mut self, batches: &[EntityBatch], most: usize, out: &mut BytesMut) -> Result<usize, WriteError> {
         let rows = batches.first().map_or(0, |batch| batch.rows.num_rows());
         if batches.len() != self.parts.len() || batches.iter().any(|batch| batch.rows.num_rows() != rows) {
             return Err(WriteError::new("*", "the entity sets have different numbers of rows"));
@@ -75,7 +83,7 @@ impl CrossJoinWriter {
         let bound = self.parts.iter().zip(batches).map(|(part, batch)| Ok((part, Entities::bind(&part.plan, batch, style)?)));
         let bound = bound.collect::<Result<Vec<_>, WriteError>>()?;
         let first = self.first;
-        appended(&mut self.sink, out, rows, usize::MAX, |row, sink| {
+        let written = appended(&mut self.sink, out, rows, most, |row, sink| {
             if row > 0 || !first {
                 sink.byte(b',');
             }
@@ -92,8 +100,8 @@ impl CrossJoinWriter {
             close_object(start, sink);
             Ok(())
         })?;
-        self.first = self.first && rows == 0;
-        Ok(())
+        self.first = self.first && written == 0;
+        Ok(written)
     }
 
     /// Everything after the last row.

@@ -67,7 +67,7 @@ impl EntityPlanner<'_> {
                 }
             }
         }
-        let mut output = Output { exprs: planner.at(&stage, &wanted)?, wanted };
+        let mut output = Output { exprs: planner.at(&stage, &wanted)?, wanted, first: 0 };
         let mut position_columns = Vec::new();
         if page_size > 0 {
             position_columns = keys.iter().enumerate().map(|(number, key)| output.place(&key.expr, || format!("@order{number}"))).collect();

@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub(super) struct Output {
     pub wanted: Vec<usize>,
     pub exprs: Vec<Expr>,
+    /// How many columns stand before them in the batch: those of the sets before this one in a `$crossjoin`.
+    pub first: usize,
 }
 
 impl Output {
@@ -33,7 +35,7 @@ impl Output {
     }
 
     pub fn at(&self, index: usize) -> Option<usize> {
-        self.wanted.iter().position(|wanted| *wanted == index)
+        self.wanted.iter().position(|wanted| *wanted == index).map(|position| self.first + position)
     }
 }
 
@@ -96,7 +98,7 @@ impl EntityPlanner<'_> {
     }
 
     /// The columns that are fetched: what is shown, what relationships start from, the key.
-    fn output(
+    pub(super) fn output(
         &self,
         query: &BoundQuery,
         rights: &TableRights,
@@ -121,7 +123,7 @@ impl EntityPlanner<'_> {
             let expr = rows.column(*index)?;
             Ok(if *index < own { expr } else { expr.alias(format!("@computed{}", index - own)) })
         });
-        Ok(Output { exprs: exprs.collect::<Result<_, EngineError>>()?, wanted })
+        Ok(Output { exprs: exprs.collect::<Result<_, EngineError>>()?, wanted, first: 0 })
     }
 
     /// The order of a level. A page, `$top` or `$skip` needs a total one, so the key is appended.
@@ -132,15 +134,7 @@ impl EntityPlanner<'_> {
         rows: &Rows,
         restriction: &Restriction,
     ) -> Result<Vec<OrderKey>, EngineError> {
-        let lowering = rows.lowering(&self.evaluator());
-        let mut keys = Vec::new();
-        for order in &query.order_by {
-            let expr = lowering.sort_key(&order.expr)?;
-            // A constant orders nothing, and `now()` would be another one on the next page: every row would come after it.
-            if expr.any_column_refs() {
-                keys.push(OrderKey { expr, descending: order.descending });
-            }
-        }
+        let mut keys = self.sorted(query, rows)?;
         let cut = query.top.is_some() || query.skip > 0 || restriction.page_size > 0;
         if query.key.is_none() && (cut || !keys.is_empty()) {
             for index in &table.key {
@@ -148,6 +142,20 @@ impl EntityPlanner<'_> {
                 if !keys.iter().any(|key| key.expr == expr) {
                     keys.push(OrderKey { expr, descending: false });
                 }
+            }
+        }
+        Ok(keys)
+    }
+
+    /// What `$orderby` says.
+    pub(super) fn sorted(&self, query: &BoundQuery, rows: &Rows) -> Result<Vec<OrderKey>, EngineError> {
+        let lowering = rows.lowering(&self.evaluator());
+        let mut keys = Vec::new();
+        for order in &query.order_by {
+            let expr = lowering.sort_key(&order.expr)?;
+            // A constant orders nothing, and `now()` would be another one on the next page: every row would come after it.
+            if expr.any_column_refs() {
+                keys.push(OrderKey { expr, descending: order.descending });
             }
         }
         Ok(keys)
@@ -199,7 +207,7 @@ impl EntityPlanner<'_> {
 }
 
 /// Whether the caller may know which derived type a row is of.
-fn is_typed(rights: &TableRights) -> bool {
+pub(super) fn is_typed(rights: &TableRights) -> bool {
     let derivation = rights.table.overlay.derivation.as_ref();
     derivation.is_some_and(|derivation| rights.columns.contains(&derivation.discriminator) && !rights.is_treated(derivation.discriminator))
 }

@@ -115,7 +115,7 @@ impl EntityPlanner<'_> {
             return self.applied_count(query, apply, restriction);
         }
         let restriction = Restriction { keys: restriction.keys.clone(), ..Restriction::default() };
-        let (rows, _) = self.rows(query, &restriction)?;
+        let rows = if query.cross.is_empty() { self.rows(query, &restriction)?.0 } else { self.combinations(query)? };
         Ok(rows.builder.aggregate(Vec::<Expr>::new(), vec![count(lit(1_i64))])?.build()?)
     }
 

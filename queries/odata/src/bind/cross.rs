@@ -1,0 +1,167 @@
+//! `$crossjoin`: every combination of the entities of several sets. Names of the sets stand for one entity each, so conditions are bound
+//! as if each set were a variable. It must not know how sets are joined.
+
+use super::options::{self, Place};
+use super::scope::Scope;
+use super::{BoundQuery, not_found, restrict, suggestion};
+use crate::bound::{BoundRead, CrossPart, ReadKind};
+use crate::error::ODataError;
+use crate::syntax::{ExpandItem, ExprKind, PathStep, Request, Resource, Segment, SelectItem, StepKind};
+use crate::value_type::RowType;
+use portico_catalog::{ModelView, TableView};
+
+/// What `$crossjoin` takes (URL Conventions, section 4.15).
+const BUILT: [&str; 10] =
+    ["$filter", "$orderby", "$select", "$expand", "$top", "$skip", "$count", "$format", "$skiptoken", "$schemaversion"];
+
+/// A set, by the name that the request gives it.
+type Set<'a> = (String, &'a TableView);
+
+/// The segment with the sets, and what follows it, where the path begins so.
+pub(super) fn joined(request: &Request) -> Option<(&Segment, &[Segment])> {
+    let Resource::EntitySet(segments) = &request.resource else { return None };
+    segments.split_first().filter(|(first, _)| first.name == "$crossjoin")
+}
+
+/// Binds a read of `$crossjoin`.
+///
+/// # Errors
+/// As [`super::read`].
+pub(super) fn read(request: &Request, view: &ModelView, (first, rest): (&Segment, &[Segment])) -> Result<BoundRead, ODataError> {
+    options::schema_version(&request.options, view)?;
+    let sets = sets(first, view)?;
+    if let Some(next) = rest.first() {
+        return Err(ODataError::not_implemented(format!("'{}' after $crossjoin", next.text)).at("path", Some(next.span.start)));
+    }
+    if let Some(name) = request.options.given().find(|name| !BUILT.contains(name)) {
+        return Err(ODataError::not_implemented(format!("the query option {name} of $crossjoin")).at(name, None));
+    }
+    let given = &request.options;
+    let mut query = BoundQuery::of("", Vec::new());
+    let scope = |option| Scope::joined(view, &sets, &request.aliases, option);
+    query.filter = given.filter.as_ref().map(|filter| scope("$filter").predicate(filter)).transpose()?;
+    if let Some(items) = &given.order_by {
+        query.order_by = options::order_by(&scope("$orderby"), items)?;
+    }
+    (query.top, query.skip, query.count) = (given.top, given.skip.unwrap_or(0), given.count.unwrap_or(false));
+    query.selected = given.select.is_some();
+    for (number, (_, table)) in sets.iter().enumerate() {
+        restrict::joined(table, sets.len() - 1 - number, &query)?;
+    }
+    query.cross = parts(request, view, &sets)?;
+    Ok(BoundRead::new(query, ReadKind::Collection))
+}
+
+/// The sets in the parentheses.
+fn sets<'a>(first: &Segment, view: &'a ModelView) -> Result<Vec<Set<'a>>, ODataError> {
+    let mut sets: Vec<Set<'a>> = Vec::new();
+    for part in first.key.iter().flat_map(|key| &key.parts) {
+        let name = match &part.value.kind {
+            ExprKind::Path(steps) => match steps.as_slice() {
+                [PathStep { kind: StepKind::Name(name), .. }] => Some(name),
+                _ => None,
+            },
+            _ => None,
+        };
+        let name = name.ok_or_else(|| not_found("$crossjoin takes names of entity sets", part.span.start))?;
+        let table = view.table(name).ok_or_else(|| {
+            let hint = suggestion(name, view.tables.keys().map(String::as_str));
+            not_found(format!("there is no entity set '{name}'{hint}"), part.span.start)
+        })?;
+        if sets.iter().any(|(known, _)| known == name) {
+            let message = format!("$crossjoin names '{name}' twice, and then nothing tells the two apart");
+            return Err(ODataError::bad_request(message).at("path", Some(part.span.start)));
+        }
+        if table.table.key.is_empty() {
+            let message = format!("'{name}', whose rows have no key, in $crossjoin");
+            return Err(ODataError::not_implemented(message).at("path", Some(part.span.start)));
+        }
+        sets.push((name.clone(), table));
+    }
+    Ok(sets)
+}
+
+/// What is shown of each set: a link, or the entity where `$expand` names it; nothing where `$select` leaves it out.
+fn parts(request: &Request, view: &ModelView, sets: &[Set<'_>]) -> Result<Vec<CrossPart>, ODataError> {
+    let selected = request.options.select.as_deref().map(|items| selected(items, sets)).transpose()?;
+    let mut parts: Vec<CrossPart> = sets
+        .iter()
+        .map(|(name, table)| CrossPart {
+            name: name.clone(),
+            shown: selected.as_ref().is_none_or(|selected| selected.contains(&name.as_str())),
+            expanded: false,
+            query: BoundQuery::of(&table.table.name, table.table.key.clone()),
+        })
+        .collect();
+    let mut star = None;
+    for item in request.options.expand.iter().flatten() {
+        let at = |error: ODataError| if error.position.is_some() { error } else { error.at("$expand", Some(item.span.start)) };
+        let twice = |name: &str| at(ODataError::bad_request(format!("$expand names '{name}' twice")));
+        let (name, after) = item.path.split_first().ok_or_else(|| at(ODataError::bad_request("an item of $expand is empty")))?;
+        if !after.is_empty() {
+            return Err(at(ODataError::not_implemented(format!("$expand: '{}' of $crossjoin", item.path.join("/")))));
+        }
+        if name == "*" {
+            if star.replace(item).is_some() {
+                return Err(twice("*"));
+            }
+            continue;
+        }
+        let found = parts.iter_mut().zip(sets).find(|(part, _)| part.name == *name);
+        let (part, (_, table)) = found.ok_or_else(|| at(ODataError::bad_request(unknown("$expand", name, sets))))?;
+        if part.expanded {
+            return Err(twice(name));
+        }
+        part.query = entity(request, view, table, item).map_err(at)?;
+        (part.expanded, part.shown) = (true, true);
+    }
+    if let Some(item) = star {
+        // What is named by itself has its own options; the star stands for all others.
+        for (part, (_, table)) in parts.iter_mut().zip(sets).filter(|(part, _)| !part.expanded) {
+            let expanded = entity(request, view, table, item);
+            part.query =
+                expanded.map_err(|error| if error.position.is_some() { error } else { error.at("$expand", Some(item.span.start)) })?;
+            (part.expanded, part.shown) = (true, true);
+        }
+    }
+    Ok(parts)
+}
+
+/// The sets that `$select` names.
+fn selected<'s>(items: &[SelectItem], sets: &'s [Set<'_>]) -> Result<Vec<&'s str>, ODataError> {
+    let mut selected = Vec::new();
+    for item in items {
+        let at = |error: ODataError| error.at("$select", Some(item.span.start));
+        match (item.path.as_slice(), &item.options, &item.parameters) {
+            ([star], None, None) if star == "*" => selected.extend(sets.iter().map(|(name, _)| name.as_str())),
+            ([name], None, None) => {
+                let found = sets.iter().find(|(known, _)| known == name);
+                let (name, _) = found.ok_or_else(|| at(ODataError::bad_request(unknown("$select", name, sets))))?;
+                selected.push(name.as_str());
+            }
+            _ => {
+                let path = item.path.join("/");
+                return Err(at(ODataError::not_implemented(format!("$select: '{path}' of $crossjoin; it is selected inside $expand"))));
+            }
+        }
+    }
+    Ok(selected)
+}
+
+/// What is shown of an entity that is expanded.
+fn entity(request: &Request, view: &ModelView, table: &TableView, item: &ExpandItem) -> Result<BoundQuery, ODataError> {
+    let name = &table.name;
+    options::only(&item.options, &["$select", "$expand", "$compute"], &format!("inside '{name}', which stands for one entity"))
+        .map_err(|error| error.at("$expand", Some(item.span.start)))?;
+    if item.options.levels.is_some() {
+        return Err(ODataError::bad_request(format!("$expand: $levels does not apply to '{name}', which is no relationship")));
+    }
+    let rows = RowType::of_table(table);
+    let aliases: Vec<_> = item.options.aliases.iter().chain(&request.aliases).cloned().collect();
+    let place = Place { view, table, rows: &rows, aliases: &aliases, cast: None, nested_in: Some("$expand"), depth: 1 };
+    options::query(&place, &item.options)
+}
+
+fn unknown(option: &str, name: &str, sets: &[Set<'_>]) -> String {
+    format!("{option}: '{name}' is none of the sets that are joined{}", suggestion(name, sets.iter().map(|(name, _)| name.as_str())))
+}
