@@ -1,7 +1,7 @@
 //! The engine's face: one method per stage of the request path. It holds what outlives a request: the model, the rights of each
 //! set of roles, the cache and the table epochs. How a stage works is in the module of its name.
 
-use crate::answer::{Answer, EntityAnswer, EntityRows, WriteAnswer};
+use crate::answer::{Answer, EntityAnswer, WriteAnswer};
 use crate::cache::ResultCache;
 use crate::context::{RequestContext, RequestedFreshness};
 use crate::error::EngineError;
