@@ -126,17 +126,7 @@ mod tests {
     use portico_provider_api::{Capabilities, ScalarType};
 
     fn column(name: &str, scalar_type: ScalarType, nullable: bool) -> RemoteColumn {
-        RemoteColumn {
-            name: name.to_owned(),
-            description: None,
-            native_type: "native".to_owned(),
-            scalar_type,
-            codec: None,
-            nullable,
-            max_length: None,
-            has_default: false,
-            generated: false,
-        }
+        RemoteColumn { native_type: "native".to_owned(), ..RemoteColumn::plain(name, scalar_type, nullable) }
     }
 
     fn schema(version: &str, tables: &[(&str, Vec<RemoteColumn>)]) -> RemoteSchema {

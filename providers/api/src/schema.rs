@@ -148,8 +148,40 @@ impl RemoteSchema {
 }
 
 impl RemoteTable {
+    /// A writable table of which nothing more is known.
+    pub fn plain(name: RemoteTableName, columns: Vec<RemoteColumn>, primary_key: &[&str]) -> RemoteTable {
+        RemoteTable {
+            name,
+            description: None,
+            columns,
+            primary_key: primary_key.iter().map(|column| (*column).to_owned()).collect(),
+            unique_keys: Vec::new(),
+            foreign_keys: Vec::new(),
+            row_estimate: None,
+            writable: true,
+            row_version: None,
+        }
+    }
+
     /// The column of that name.
     pub fn column(&self, name: &str) -> Option<&RemoteColumn> {
         self.columns.iter().find(|column| column.name == name)
+    }
+}
+
+impl RemoteColumn {
+    /// A column of which nothing more is known, held in the type that readers see and called by its name.
+    pub fn plain(name: impl Into<String>, scalar_type: ScalarType, nullable: bool) -> RemoteColumn {
+        RemoteColumn {
+            name: name.into(),
+            description: None,
+            native_type: scalar_type.to_string(),
+            scalar_type,
+            codec: None,
+            nullable,
+            max_length: None,
+            has_default: false,
+            generated: false,
+        }
     }
 }

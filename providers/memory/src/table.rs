@@ -1,7 +1,7 @@
 //! A table in memory: what it is, and its rows.
 
 use arrow::array::RecordBatch;
-use portico_provider_api::{ForeignKey, RemoteColumn, RemoteTable, RemoteTableName, ScalarType};
+use portico_provider_api::{ForeignKey, RemoteColumn, RemoteTable, RemoteTableName};
 
 /// A table to be served.
 #[derive(Debug, Clone)]
@@ -21,21 +21,6 @@ pub struct MemoryTable {
 }
 
 impl MemoryTable {
-    /// A column with nothing special about it.
-    pub fn column(name: impl Into<String>, scalar_type: ScalarType, nullable: bool) -> RemoteColumn {
-        RemoteColumn {
-            name: name.into(),
-            description: None,
-            native_type: scalar_type.to_string(),
-            scalar_type,
-            codec: None,
-            nullable,
-            max_length: None,
-            has_default: false,
-            generated: false,
-        }
-    }
-
     /// Rows in all batches.
     pub fn row_count(&self) -> usize {
         self.batches.iter().map(RecordBatch::num_rows).sum()

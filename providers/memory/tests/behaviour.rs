@@ -5,8 +5,8 @@
 use futures::StreamExt;
 use portico_provider_api::{
     AggregateCall, AggregateFunction, Aggregation, Change, ChangeOutcome, ChangeSet, ChangeValue, CompareOp, ConnectContext, Expr, Output,
-    QueryContext, RemoteTableName, ScalarType, Selection, Source, SourceError, SourceErrorKind, SourceQuery, TableColumn, TableRelation,
-    Value,
+    QueryContext, RemoteColumn, RemoteTableName, ScalarType, Selection, Source, SourceError, SourceErrorKind, SourceQuery, TableColumn,
+    TableRelation, Value,
 };
 use portico_provider_memory::{Fault, MemorySource, MemoryTable, kind};
 use serde_json::json;
@@ -25,7 +25,7 @@ fn source() -> MemorySource {
     let table = MemoryTable {
         name: relation().table,
         description: None,
-        columns: vec![MemoryTable::column("id", ScalarType::Int32, false)],
+        columns: vec![RemoteColumn::plain("id", ScalarType::Int32, false)],
         primary_key: vec!["id".to_owned()],
         foreign_keys: Vec::new(),
         batches: vec![batch],

@@ -2,14 +2,14 @@
 
 #![allow(clippy::unwrap_used)] // A test may fail by panicking, in its helping functions too.
 
-use portico_provider_api::{ForeignKey, RemoteTableName, Source};
+use portico_provider_api::{ForeignKey, RemoteColumn, RemoteTableName, Source};
 use portico_provider_memory::{MemorySource, MemoryTable};
 use portico_provider_testkit::{FixtureTable, Subject, adapt, conformance, fixtures};
 use std::sync::Arc;
 
 fn memory_table(fixture: &FixtureTable) -> MemoryTable {
     let columns = fixture.columns.iter().map(|column| {
-        let mut remote = MemoryTable::column(&column.name, column.scalar_type, column.nullable);
+        let mut remote = RemoteColumn::plain(&column.name, column.scalar_type, column.nullable);
         remote.max_length = column.max_length;
         remote
     });

@@ -11,17 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 fn column(name: &str, scalar_type: &str, nullable: bool) -> RemoteColumn {
-    RemoteColumn {
-        name: name.to_owned(),
-        description: None,
-        native_type: scalar_type.to_owned(),
-        scalar_type: scalar_type.parse().unwrap(),
-        codec: None,
-        nullable,
-        max_length: None,
-        has_default: false,
-        generated: false,
-    }
+    RemoteColumn::plain(name, scalar_type.parse().unwrap(), nullable)
 }
 
 /// `"id int64, name text?"`: a question mark is for nullable.
@@ -30,17 +20,7 @@ fn table(name: &str, columns: &str, key: &[&str]) -> RemoteTable {
         let (name, scalar_type) = text.rsplit_once(' ').unwrap();
         column(name, scalar_type.trim_end_matches('?'), scalar_type.ends_with('?'))
     });
-    RemoteTable {
-        name: RemoteTableName::parse(name),
-        description: None,
-        columns: columns.collect(),
-        primary_key: key.iter().map(|name| (*name).to_owned()).collect(),
-        unique_keys: Vec::new(),
-        foreign_keys: Vec::new(),
-        row_estimate: None,
-        writable: true,
-        row_version: None,
-    }
+    RemoteTable::plain(RemoteTableName::parse(name), columns.collect(), key)
 }
 
 fn refers(mut table: RemoteTable, columns: &[&str], to: &str, referenced: &[&str]) -> RemoteTable {

@@ -13,29 +13,9 @@ use std::collections::BTreeMap;
 fn table(name: &str, columns: &str, key: &[&str]) -> RemoteTable {
     let columns = columns.split(", ").map(|text| {
         let (name, scalar_type) = text.rsplit_once(' ').unwrap();
-        RemoteColumn {
-            name: name.to_owned(),
-            description: None,
-            native_type: scalar_type.to_owned(),
-            scalar_type: scalar_type.trim_end_matches('?').parse().unwrap(),
-            codec: None,
-            nullable: scalar_type.ends_with('?'),
-            max_length: None,
-            has_default: false,
-            generated: false,
-        }
+        RemoteColumn::plain(name, scalar_type.trim_end_matches('?').parse().unwrap(), scalar_type.ends_with('?'))
     });
-    RemoteTable {
-        name: RemoteTableName::parse(name),
-        description: None,
-        columns: columns.collect(),
-        primary_key: key.iter().map(|name| (*name).to_owned()).collect(),
-        unique_keys: Vec::new(),
-        foreign_keys: Vec::new(),
-        row_estimate: None,
-        writable: true,
-        row_version: None,
-    }
+    RemoteTable::plain(RemoteTableName::parse(name), columns.collect(), key)
 }
 
 fn schemas() -> BTreeMap<String, RemoteSchema> {

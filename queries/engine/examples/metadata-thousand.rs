@@ -28,32 +28,21 @@ fn table(number: usize) -> RemoteTable {
         ScalarType::TimestampTz,
         ScalarType::Guid,
     ];
-    let column = |index: usize| RemoteColumn {
-        name: if index == 0 { "id".to_owned() } else { format!("column_{index}") },
-        description: index.is_multiple_of(3).then(|| format!("What column {index} of table {number} is for")),
-        native_type: String::new(),
-        scalar_type: types.get(index % types.len()).copied().unwrap_or(ScalarType::Text),
-        codec: None,
-        nullable: index > 0,
-        max_length: None,
-        has_default: false,
-        generated: false,
+    let column = |index: usize| {
+        let name = if index == 0 { "id".to_owned() } else { format!("column_{index}") };
+        let scalar_type = types.get(index % types.len()).copied().unwrap_or(ScalarType::Text);
+        let description = index.is_multiple_of(3).then(|| format!("What column {index} of table {number} is for"));
+        RemoteColumn { description, ..RemoteColumn::plain(name, scalar_type, index > 0) }
     };
     RemoteTable {
-        name: RemoteTableName::parse(&format!("table_{number}")),
         description: Some(format!("Table {number}")),
-        columns: (0..COLUMNS).map(column).collect(),
-        primary_key: vec!["id".to_owned()],
-        unique_keys: Vec::new(),
         foreign_keys: vec![ForeignKey {
             name: format!("fk_{number}"),
             columns: vec!["column_6".to_owned()],
             references: RemoteTableName::parse(&format!("table_{}", number.saturating_sub(1))),
             referenced_columns: vec!["id".to_owned()],
         }],
-        row_estimate: None,
-        writable: true,
-        row_version: None,
+        ..RemoteTable::plain(RemoteTableName::parse(&format!("table_{number}")), (0..COLUMNS).map(column).collect(), &["id"])
     }
 }
 

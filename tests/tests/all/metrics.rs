@@ -21,7 +21,7 @@ async fn metrics(gateway: &Gateway) -> BTreeMap<String, f64> {
 }
 
 /// Waits until a metric has a value.
-async fn eventually(gateway: &Gateway, name: &str, wanted: f64) -> BTreeMap<String, f64> {
+pub async fn eventually(gateway: &Gateway, name: &str, wanted: f64) -> BTreeMap<String, f64> {
     let end = Instant::now() + Duration::from_secs(20);
     loop {
         let found = metrics(gateway).await;

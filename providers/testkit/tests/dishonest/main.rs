@@ -5,7 +5,7 @@
 
 mod wrapper;
 
-use portico_provider_api::{ForeignKey, RemoteTableName, Source};
+use portico_provider_api::{ForeignKey, RemoteColumn, RemoteTableName, Source};
 use portico_provider_memory::{Fault, MemorySource, MemoryTable};
 use portico_provider_testkit::{FixtureTable, Options, Subject, conformance, fixtures};
 use std::collections::BTreeSet;
@@ -15,7 +15,7 @@ use wrapper::{Dishonest, SECRET, Trick};
 
 fn memory_table(fixture: &FixtureTable) -> MemoryTable {
     let columns = fixture.columns.iter().map(|column| {
-        let mut remote = MemoryTable::column(&column.name, column.scalar_type, column.nullable);
+        let mut remote = RemoteColumn::plain(&column.name, column.scalar_type, column.nullable);
         remote.max_length = column.max_length;
         remote
     });

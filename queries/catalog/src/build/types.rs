@@ -168,17 +168,7 @@ mod tests {
     use super::*;
 
     fn column(scalar_type: ScalarType, codec: Option<Codec>) -> RemoteColumn {
-        RemoteColumn {
-            name: "c".to_owned(),
-            description: None,
-            native_type: "native".to_owned(),
-            scalar_type,
-            codec,
-            nullable: false,
-            max_length: None,
-            has_default: false,
-            generated: false,
-        }
+        RemoteColumn { native_type: "native".to_owned(), codec, ..RemoteColumn::plain("c", scalar_type, false) }
     }
 
     /// What the source says, what the definition overrides, and what comes of it.

@@ -4,7 +4,7 @@
 use crate::error::EngineError;
 use crate::values::scalar_from_value;
 use datafusion::common::DFSchema;
-use datafusion::logical_expr::{Expr, ExprSchemable, lit};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, SortExpr, lit};
 use portico_provider_api::Value;
 
 /// One key of a total order; nulls are the lowest values.
@@ -14,6 +14,26 @@ pub struct OrderKey {
     pub expr: Expr,
     /// Descending.
     pub descending: bool,
+}
+
+/// The order of the keys.
+pub fn sort(keys: &[OrderKey]) -> Vec<SortExpr> {
+    keys.iter().map(|key| SortExpr::new(key.expr.clone(), !key.descending, !key.descending)).collect()
+}
+
+/// Rows in the order of the keys, and only those after the position where there is one.
+///
+/// # Errors
+/// As [`after`].
+pub fn ordered(builder: LogicalPlanBuilder, keys: &[OrderKey], position: Option<&[Value]>) -> Result<LogicalPlanBuilder, EngineError> {
+    let builder = match position {
+        Some(position) => {
+            let condition = after(keys, position, builder.schema())?;
+            builder.filter(condition)?
+        }
+        None => builder,
+    };
+    Ok(if keys.is_empty() { builder } else { builder.sort(sort(keys))? })
 }
 
 /// The condition that a row comes after the position, in the order of the keys: for some key it is after, and all keys before

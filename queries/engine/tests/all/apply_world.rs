@@ -8,8 +8,8 @@ use portico_engine::{Answer, Engine, EngineSettings, EntityRead, Paging, Stateme
 use portico_odata::header::Version;
 use portico_odata::json::{JsonOptions, JsonWriter, context_url};
 use portico_odata::{ReadKind, bind, parse};
-use portico_provider_api::{ConnectContext, QueryContext, ScalarType, Selection, Source, Value};
-use portico_provider_memory::{MemorySource, MemoryTable};
+use portico_provider_api::{ConnectContext, QueryContext, RemoteColumn, ScalarType, Selection, Source, Value};
+use portico_provider_memory::MemorySource;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -147,7 +147,7 @@ impl World {
         let all: [(&str, &Columns, &Vec<Vec<Value>>); 3] =
             [("customers", CUSTOMERS, &data[0]), ("products", PRODUCTS, &data[1]), ("sales", SALES, &data[2])];
         let in_memory = all.iter().map(|(name, columns, rows)| {
-            let described = columns.iter().map(|(name, scalar_type, nullable, _)| MemoryTable::column(*name, *scalar_type, *nullable));
+            let described = columns.iter().map(|(name, scalar_type, nullable, _)| RemoteColumn::plain(*name, *scalar_type, *nullable));
             table(name, described.collect(), &["Id"], rows)
         });
         let memory = Arc::new(MemorySource::new("memory", in_memory.collect()).unwrap());

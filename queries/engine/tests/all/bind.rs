@@ -1,16 +1,15 @@
 //! Bind joins: the keys of the small side restrict what is asked of the big side.
 
 use crate::harness::{Bench, Options, bench, customers, table};
-use portico_provider_api::{ScalarType, Value};
-use portico_provider_memory::MemoryTable;
+use portico_provider_api::{RemoteColumn, ScalarType, Value};
 
 async fn with_many_orders(rows: i64) -> Bench {
     let columns = vec![
-        MemoryTable::column("order_id", ScalarType::Int64, false),
-        MemoryTable::column("customer_id", ScalarType::Int32, false),
-        MemoryTable::column("amount", ScalarType::Decimal { precision: 12, scale: 2 }, false),
-        MemoryTable::column("placed", ScalarType::Date, false),
-        MemoryTable::column("note", ScalarType::Text, true),
+        RemoteColumn::plain("order_id", ScalarType::Int64, false),
+        RemoteColumn::plain("customer_id", ScalarType::Int32, false),
+        RemoteColumn::plain("amount", ScalarType::Decimal { precision: 12, scale: 2 }, false),
+        RemoteColumn::plain("placed", ScalarType::Date, false),
+        RemoteColumn::plain("note", ScalarType::Text, true),
     ];
     let rows: Vec<Vec<Value>> = (0..rows)
         .map(|index| {

@@ -44,12 +44,12 @@ pub fn decimal(unscaled: i64) -> Value {
 /// Customers 1 to 5; 4 has no region, 5 no orders.
 pub fn customers() -> MemoryTable {
     let columns = vec![
-        MemoryTable::column("id", ScalarType::Int64, false),
-        MemoryTable::column("name", ScalarType::Text, false),
-        MemoryTable::column("region", ScalarType::Text, true),
-        MemoryTable::column("tax_id", ScalarType::Text, true),
-        MemoryTable::column("credit", ScalarType::Decimal { precision: 12, scale: 2 }, true),
-        MemoryTable::column("version", ScalarType::Int64, false),
+        RemoteColumn::plain("id", ScalarType::Int64, false),
+        RemoteColumn::plain("name", ScalarType::Text, false),
+        RemoteColumn::plain("region", ScalarType::Text, true),
+        RemoteColumn::plain("tax_id", ScalarType::Text, true),
+        RemoteColumn::plain("credit", ScalarType::Decimal { precision: 12, scale: 2 }, true),
+        RemoteColumn::plain("version", ScalarType::Int64, false),
     ];
     let row = |id: i64, customer: &str, region: Option<&str>, credit: Option<i64>| {
         vec![
@@ -74,11 +74,11 @@ pub fn customers() -> MemoryTable {
 /// Orders 101 to 110, of customers 1 to 4.
 pub fn orders() -> MemoryTable {
     let columns = vec![
-        MemoryTable::column("order_id", ScalarType::Int64, false),
-        MemoryTable::column("customer_id", ScalarType::Int64, false),
-        MemoryTable::column("amount", ScalarType::Decimal { precision: 12, scale: 2 }, false),
-        MemoryTable::column("placed", ScalarType::Date, false),
-        MemoryTable::column("note", ScalarType::Text, true),
+        RemoteColumn::plain("order_id", ScalarType::Int64, false),
+        RemoteColumn::plain("customer_id", ScalarType::Int64, false),
+        RemoteColumn::plain("amount", ScalarType::Decimal { precision: 12, scale: 2 }, false),
+        RemoteColumn::plain("placed", ScalarType::Date, false),
+        RemoteColumn::plain("note", ScalarType::Text, true),
     ];
     let rows: Vec<Vec<Value>> = (0..10_i64)
         .map(|index| {

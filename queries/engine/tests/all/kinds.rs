@@ -10,9 +10,10 @@ use portico_odata::{BoundQuery, BoundRead, ODataError, bind, parse};
 use portico_provider_api::evaluate::cast_value;
 use portico_provider_api::value::Float;
 use portico_provider_api::{
-    ConnectContext, NativeRequest, QueryContext, QueryStream, RemoteSchema, ScalarType, Selection, Source, SourceError, SourceQuery, Value,
+    ConnectContext, NativeRequest, QueryContext, QueryStream, RemoteColumn, RemoteSchema, ScalarType, Selection, Source, SourceError,
+    SourceQuery, Value,
 };
-use portico_provider_memory::{MemorySource, MemoryTable};
+use portico_provider_memory::MemorySource;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
@@ -138,7 +139,7 @@ impl World {
         let stored =
             |kind: usize| rows.iter().map(move |row| row.iter().zip(columns).map(|(value, column)| held(kind, column, value)).collect());
         let rows: [Vec<Vec<Value>>; 4] = std::array::from_fn(|kind| stored(kind).collect());
-        let described = columns.iter().map(|column| MemoryTable::column(column.name, column.scalar_type, column.nullable)).collect();
+        let described = columns.iter().map(|column| RemoteColumn::plain(column.name, column.scalar_type, column.nullable)).collect();
         let memory = Arc::new(MemorySource::new("memory", vec![table("t", described, &[columns[0].name], &rows[0])]).unwrap());
 
         let file = tempfile::tempdir().unwrap();

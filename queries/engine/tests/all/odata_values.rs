@@ -5,8 +5,8 @@ use crate::harness::{Incapable, context, name, principal, table};
 use portico_catalog::{ModelDefinition, TableDefinition};
 use portico_engine::{Answer, Engine, EngineError, EngineSettings, EntityRead, Paging, Statement};
 use portico_odata::{BoundRead, ReadKind, bind, parse};
-use portico_provider_api::{QueryContext, ScalarType, Selection, Source, Value};
-use portico_provider_memory::{MemorySource, MemoryTable};
+use portico_provider_api::{QueryContext, RemoteColumn, ScalarType, Selection, Source, Value};
+use portico_provider_memory::MemorySource;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -35,11 +35,11 @@ struct Both {
 
 async fn both() -> Both {
     let columns = vec![
-        MemoryTable::column("Id", ScalarType::Int64, false),
-        MemoryTable::column("F", ScalarType::Float64, true),
-        MemoryTable::column("N", ScalarType::Int32, false),
-        MemoryTable::column("At", ScalarType::Timestamp, false),
-        MemoryTable::column("Name", ScalarType::Text, false),
+        RemoteColumn::plain("Id", ScalarType::Int64, false),
+        RemoteColumn::plain("F", ScalarType::Float64, true),
+        RemoteColumn::plain("N", ScalarType::Int32, false),
+        RemoteColumn::plain("At", ScalarType::Timestamp, false),
+        RemoteColumn::plain("Name", ScalarType::Text, false),
     ];
     let memory = Arc::new(MemorySource::new("able", vec![table("t", columns, &["Id"], &rows())]).unwrap());
     let sources: BTreeMap<String, Arc<dyn Source>> =

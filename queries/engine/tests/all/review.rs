@@ -5,10 +5,10 @@ use async_trait::async_trait;
 use portico_engine::{Engine, EngineError};
 use portico_odata::{BoundWrite, WriteAction};
 use portico_provider_api::{
-    Capabilities, NativeRequest, QueryContext, QueryStream, RemoteSchema, ScalarType, Selection, Source, SourceError, SourceErrorKind,
-    SourceQuery, Support, Value, WritableSource,
+    Capabilities, NativeRequest, QueryContext, QueryStream, RemoteColumn, RemoteSchema, ScalarType, Selection, Source, SourceError,
+    SourceErrorKind, SourceQuery, Support, Value, WritableSource,
 };
-use portico_provider_memory::{Fault, MemorySource, MemoryTable};
+use portico_provider_memory::{Fault, MemorySource};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -89,7 +89,7 @@ async fn a_condition_never_meets_a_row_that_a_rule_takes_away() {
 
 #[tokio::test]
 async fn rules_with_numbers_beside_floats() {
-    let columns = vec![MemoryTable::column("id", ScalarType::Int64, false), MemoryTable::column("f", ScalarType::Float64, true)];
+    let columns = vec![RemoteColumn::plain("id", ScalarType::Int64, false), RemoteColumn::plain("f", ScalarType::Float64, true)];
     let rows = vec![
         vec![Value::Int64(1), Value::float64(f64::INFINITY)],
         vec![Value::Int64(2), Value::float64(0.5)],
@@ -115,9 +115,9 @@ async fn keys_do_not_go_through_a_cast_that_loses_something() {
     let tables = r#"{ "O": { "source": "erp", "remote": "o" }, "Customers": { "source": "crm", "remote": "customers" } }"#;
     let access = r#"{ "roles": { "all": { "O": {}, "Customers": {} } } }"#;
     let columns = vec![
-        MemoryTable::column("k", ScalarType::Int64, false),
-        MemoryTable::column("amount", ScalarType::Decimal { precision: 12, scale: 2 }, false),
-        MemoryTable::column("f", ScalarType::Float64, false),
+        RemoteColumn::plain("k", ScalarType::Int64, false),
+        RemoteColumn::plain("amount", ScalarType::Decimal { precision: 12, scale: 2 }, false),
+        RemoteColumn::plain("f", ScalarType::Float64, false),
     ];
     let rows: Vec<Vec<Value>> = (0..5_000)
         .map(|k| vec![Value::Int64(k), crate::harness::decimal(120 + k), Value::float64(if k == 7 { f64::NAN } else { k as f64 })])
@@ -187,15 +187,15 @@ async fn subqueries_are_cut_wherever_they_stand() {
 #[tokio::test]
 async fn pushed_functions_mean_the_same() {
     let columns = vec![
-        MemoryTable::column("k", ScalarType::Int64, false),
-        MemoryTable::column("s", ScalarType::Text, true),
-        MemoryTable::column("f", ScalarType::Float64, true),
-        MemoryTable::column("d", ScalarType::Decimal { precision: 9, scale: 2 }, true),
-        MemoryTable::column("t", ScalarType::Timestamp, true),
-        MemoryTable::column("z", ScalarType::TimestampTz, true),
-        MemoryTable::column("i", ScalarType::Int32, true),
-        MemoryTable::column("b", ScalarType::Boolean, true),
-        MemoryTable::column("dt", ScalarType::Date, true),
+        RemoteColumn::plain("k", ScalarType::Int64, false),
+        RemoteColumn::plain("s", ScalarType::Text, true),
+        RemoteColumn::plain("f", ScalarType::Float64, true),
+        RemoteColumn::plain("d", ScalarType::Decimal { precision: 9, scale: 2 }, true),
+        RemoteColumn::plain("t", ScalarType::Timestamp, true),
+        RemoteColumn::plain("z", ScalarType::TimestampTz, true),
+        RemoteColumn::plain("i", ScalarType::Int32, true),
+        RemoteColumn::plain("b", ScalarType::Boolean, true),
+        RemoteColumn::plain("dt", ScalarType::Date, true),
     ];
     let texts = ["straße", "İ", "ŉ", "  x ", "\tx", "12", "1.50", "ΑΣ", "", "ǆ"];
     let rows: Vec<Vec<Value>> = texts

@@ -4,7 +4,7 @@
 use crate::harness::{Bench, Options, bench, principal, table};
 use arrow::util::pretty::pretty_format_batches;
 use portico_provider_api::value::Float;
-use portico_provider_api::{ScalarType, Value};
+use portico_provider_api::{RemoteColumn, ScalarType, Value};
 use portico_provider_memory::MemoryTable;
 
 const TABLES: &str =
@@ -12,10 +12,10 @@ const TABLES: &str =
 const ACCESS: &str = r#"{ "roles": { "all": { "T": {} } } }"#;
 
 fn random_table(random: &mut fastrand::Rng) -> MemoryTable {
-    let nullable = |name: &str, scalar_type| MemoryTable::column(name, scalar_type, true);
+    let nullable = |name: &str, scalar_type| RemoteColumn::plain(name, scalar_type, true);
     let decimal = ScalarType::Decimal { precision: 9, scale: 2 };
     let columns = vec![
-        MemoryTable::column("k", ScalarType::Int64, false),
+        RemoteColumn::plain("k", ScalarType::Int64, false),
         nullable("i", ScalarType::Int32),
         nullable("f", ScalarType::Float64),
         nullable("d", decimal),

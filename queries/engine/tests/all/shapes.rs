@@ -7,7 +7,7 @@ use portico_catalog::{ModelDefinition, ModelView, TableDefinition};
 use portico_engine::{Answer, Engine, EngineError, EngineSettings, EntityAnswer, EntityRead, Paging, Statement};
 use portico_odata::json::{CrossJoinWriter, JsonOptions, JsonWriter, entity_links, find_property, property, raw_value};
 use portico_odata::{BoundRead, EntityBatch, ReadKind, bind, metadata, parse};
-use portico_provider_api::{ConnectContext, QueryContext, ScalarType, Selection, Source, Value};
+use portico_provider_api::{ConnectContext, QueryContext, RemoteColumn, ScalarType, Selection, Source, Value};
 use portico_provider_memory::{MemorySource, MemoryTable};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -60,8 +60,8 @@ pub struct World {
 }
 
 fn memory() -> Vec<MemoryTable> {
-    let text = |name, nullable| MemoryTable::column(name, ScalarType::Text, nullable);
-    let whole = |name, nullable| MemoryTable::column(name, ScalarType::Int32, nullable);
+    let text = |name, nullable| RemoteColumn::plain(name, ScalarType::Text, nullable);
+    let whole = |name, nullable| RemoteColumn::plain(name, ScalarType::Int32, nullable);
     let people = vec![
         whole("id", false),
         text("name", false),
@@ -70,7 +70,7 @@ fn memory() -> Vec<MemoryTable> {
         text("kind", true),
         whole("bonus", true),
         whole("lvl", true),
-        MemoryTable::column("photo", ScalarType::Binary, true),
+        RemoteColumn::plain("photo", ScalarType::Binary, true),
         text("photo_type", true),
         whole("boss_id", true),
     ];

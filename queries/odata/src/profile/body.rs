@@ -8,7 +8,7 @@ use crate::body::{Json, read_json};
 use crate::calendar::{self, MICROS_PER_DAY};
 use crate::error::ODataError;
 use crate::guid_key::{KeyGuid, conform};
-use crate::json::{push_string, value_text};
+use crate::json::value_text;
 use portico_catalog::TableView;
 use portico_catalog::names::nearest;
 use portico_catalog::profile::{GuidProperty, Published, Widening};
@@ -38,7 +38,7 @@ pub fn native_body(
         }
     }
     let mut out = Vec::with_capacity(bytes.len());
-    push_json(&Json::Object(body.members), &mut out);
+    Json::Object(body.members).write(&mut out);
     Ok(out)
 }
 
@@ -213,36 +213,5 @@ fn json_of(value: &Value) -> Json {
         | ScalarType::TimestampTz
         | ScalarType::Guid
         | ScalarType::Json => Json::Text(text()),
-    }
-}
-
-fn push_json(json: &Json, out: &mut Vec<u8>) {
-    match json {
-        Json::Null => out.extend_from_slice(b"null"),
-        Json::Boolean(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
-        Json::Number(text) => out.extend_from_slice(text.as_bytes()),
-        Json::Text(text) => push_string(text, out),
-        Json::Array(items) => {
-            out.push(b'[');
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                push_json(item, out);
-            }
-            out.push(b']');
-        }
-        Json::Object(members) => {
-            out.push(b'{');
-            for (index, (name, value)) in members.iter().enumerate() {
-                if index > 0 {
-                    out.push(b',');
-                }
-                push_string(name, out);
-                out.push(b':');
-                push_json(value, out);
-            }
-            out.push(b'}');
-        }
     }
 }

@@ -13,12 +13,12 @@ use crate::error::EngineError;
 use crate::plan::canonical_float;
 use crate::plan::entities::EntityPlanner;
 use crate::plan::rows::{Evaluator, Rows};
-use crate::plan::seek::OrderKey;
+use crate::plan::seek::{OrderKey, sort};
 use crate::policy::TableRights;
 use arrow::datatypes::DataType;
 use datafusion::common::Column;
 use datafusion::functions_window::expr_fn::row_number;
-use datafusion::logical_expr::{Expr, ExprFunctionExt, ExprSchemable, LogicalPlanBuilder, SortExpr, cast, lit};
+use datafusion::logical_expr::{Expr, ExprFunctionExt, ExprSchemable, LogicalPlanBuilder, cast, lit};
 use portico_odata::bound::apply::BoundTransformation;
 use portico_odata::bound::{BoundExpr, BoundOrder};
 use std::cell::Cell;
@@ -282,9 +282,4 @@ impl Stage {
         self.rows.builder = step(self.rows.builder)?;
         Ok(self)
     }
-}
-
-/// Nulls are the lowest values.
-pub(super) fn sort(keys: &[OrderKey]) -> Vec<SortExpr> {
-    keys.iter().map(|key| SortExpr::new(key.expr.clone(), !key.descending, !key.descending)).collect()
 }

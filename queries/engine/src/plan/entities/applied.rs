@@ -3,7 +3,7 @@
 use super::level::{Output, page};
 use super::{EntityNode, EntityPlanner, Restriction};
 use crate::error::EngineError;
-use crate::plan::apply::{ApplyPlanner, Stage, sort};
+use crate::plan::apply::{ApplyPlanner, Stage};
 use crate::plan::seek;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, lit};
@@ -46,15 +46,8 @@ impl EntityPlanner<'_> {
         let restriction = Restriction { page_size, position: restriction.position.clone(), ..Restriction::default() };
         let cut = query.top.is_some() || query.skip > 0 || page_size > 0;
         let keys = if cut || !stage.order.is_empty() { planner.total(&stage) } else { Vec::new() };
-        let mut builder = stage.builder().clone();
-        if let Some(position) = &restriction.position {
-            let condition = seek::after(&keys, position, builder.schema())?;
-            builder = builder.filter(condition)?;
-        }
-        if !keys.is_empty() {
-            builder = builder.sort(sort(&keys))?;
-        }
-        builder = page(builder, query, &restriction)?;
+        let builder = seek::ordered(stage.builder().clone(), &keys, restriction.position.as_deref())?;
+        let builder = page(builder, query, &restriction)?;
 
         let relationships =
             query.expand.iter().map(|expand| self.relationship(&table, expand.relationship)).collect::<Result<Vec<_>, _>>()?;
@@ -68,10 +61,7 @@ impl EntityPlanner<'_> {
             }
         }
         let mut output = Output { exprs: planner.at(&stage, &wanted)?, wanted, first: 0 };
-        let mut position_columns = Vec::new();
-        if page_size > 0 {
-            position_columns = keys.iter().enumerate().map(|(number, key)| output.place(&key.expr, || format!("@order{number}"))).collect();
-        }
+        let position_columns = if page_size > 0 { output.positions(&keys) } else { Vec::new() };
         let (mut children, mut expands) = (Vec::with_capacity(query.expand.len()), Vec::with_capacity(query.expand.len()));
         for (expand, relationship) in query.expand.iter().zip(&relationships) {
             let (child, shape) = self.child(expand, relationship, &table, &output)?;

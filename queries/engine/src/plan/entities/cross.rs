@@ -6,7 +6,7 @@ use super::{EntityNode, EntityPlanner, Restriction};
 use crate::error::EngineError;
 use crate::plan::rows::{RowScope, Rows, columns_of};
 use crate::plan::seek::{self, OrderKey};
-use datafusion::logical_expr::{LogicalPlanBuilder, SortExpr};
+use datafusion::logical_expr::LogicalPlanBuilder;
 use portico_catalog::Relationship;
 use portico_odata::bound::CrossPart;
 use portico_odata::json::CrossJoinShape;
@@ -70,23 +70,9 @@ impl EntityPlanner<'_> {
             all.exprs.extend(output.exprs);
         }
         let keys = self.total(query, &rows, restriction)?;
-        if let Some(position) = &restriction.position {
-            let condition = seek::after(&keys, position, rows.builder.schema())?;
-            rows.builder = rows.builder.filter(condition)?;
-        }
-        if !keys.is_empty() {
-            let sort = keys.iter().map(|key| SortExpr::new(key.expr.clone(), !key.descending, !key.descending));
-            rows.builder = rows.builder.sort(sort)?;
-        }
+        rows.builder = seek::ordered(rows.builder, &keys, restriction.position.as_deref())?;
         rows.builder = page(rows.builder, query, restriction)?;
-        let mut position_columns = Vec::new();
-        if restriction.page_size > 0 {
-            position_columns = keys.iter().enumerate().map(|(number, key)| all.place(&key.expr, || format!("@order{number}"))).collect();
-            if super::is_timed(query) {
-                let now = rows.lowering(&self.evaluator()).now();
-                position_columns.push(all.place(&now, || "@now".to_owned()));
-            }
-        }
+        let position_columns = self.continuation(query, restriction, &rows, &keys, &mut all);
         // Columns of several sets may have one name: they are told apart by position.
         let exprs = all.exprs.into_iter().enumerate().map(|(number, expr)| expr.unalias().alias(format!("@{number}")));
         let plan = rows.builder.project(exprs.collect::<Vec<_>>())?.build()?;

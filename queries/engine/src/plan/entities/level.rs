@@ -8,7 +8,7 @@ use crate::plan::seek::{self, OrderKey};
 use crate::plan::tables::etag_columns;
 use crate::policy::TableRights;
 use datafusion::common::Column;
-use datafusion::logical_expr::{Expr, LogicalPlanBuilder, SortExpr};
+use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use portico_catalog::{Origin, Relationship, VirtualTable};
 use portico_odata::metadata::namespace_of;
 use portico_odata::shape::{self, Naming};
@@ -34,6 +34,11 @@ impl Output {
         })
     }
 
+    /// The positions of sort keys.
+    pub fn positions(&mut self, keys: &[OrderKey]) -> Vec<usize> {
+        keys.iter().enumerate().map(|(number, key)| self.place(&key.expr, || format!("@order{number}"))).collect()
+    }
+
     pub fn at(&self, index: usize) -> Option<usize> {
         self.wanted.iter().position(|wanted| *wanted == index).map(|position| self.first + position)
     }
@@ -52,28 +57,14 @@ impl EntityPlanner<'_> {
         let (rows, slot) = self.rows(query, restriction)?;
         let mut rows = rows.prepare(&self.evaluator(), query.order_by.iter().map(|order| &order.expr))?;
         let keys = self.order(query, &table, &rows, restriction)?;
-        if let Some(position) = &restriction.position {
-            let condition = seek::after(&keys, position, rows.builder.schema())?;
-            rows.builder = rows.builder.filter(condition)?;
-        }
-        if !keys.is_empty() {
-            let sort = keys.iter().map(|key| SortExpr::new(key.expr.clone(), !key.descending, !key.descending));
-            rows.builder = rows.builder.sort(sort)?;
-        }
+        rows.builder = seek::ordered(rows.builder, &keys, restriction.position.as_deref())?;
         if !restriction.nested {
             rows.builder = page(rows.builder, query, restriction)?;
         }
         let typed = is_typed(&rights);
         let mut output = self.output(query, &rights, &rows, &relationships, restriction)?;
         let slot = slot.iter().enumerate().map(|(number, expr)| output.place(expr, || format!("@slot{number}"))).collect();
-        let mut position_columns = Vec::new();
-        if restriction.page_size > 0 {
-            position_columns = keys.iter().enumerate().map(|(number, key)| output.place(&key.expr, || format!("@order{number}"))).collect();
-            if super::is_timed(query) {
-                let now = rows.lowering(&self.evaluator()).now();
-                position_columns.push(output.place(&now, || "@now".to_owned()));
-            }
-        }
+        let position_columns = self.continuation(query, restriction, &rows, &keys, &mut output);
         let etag = etag(&table, restriction.tagged && query.call.is_none() && has_etag(&rights), &rows, &mut output)?;
         let etag_position = etag.as_ref().map(|_| output.exprs.len());
 
@@ -95,6 +86,27 @@ impl EntityPlanner<'_> {
         let shape = EntityShape { etag: etag_position, expands, ..shape };
         let plan = rows.builder.project(output.exprs)?.build()?;
         Ok((EntityNode { plan, slot, position_columns, etag, children }, shape))
+    }
+
+    /// Positions in the output of what a continuation holds: the sort keys, and the instant of the first page where the order depends on
+    /// it.
+    pub(super) fn continuation(
+        &self,
+        query: &BoundQuery,
+        restriction: &Restriction,
+        rows: &Rows,
+        keys: &[OrderKey],
+        output: &mut Output,
+    ) -> Vec<usize> {
+        if restriction.page_size == 0 {
+            return Vec::new();
+        }
+        let mut positions = output.positions(keys);
+        if super::is_timed(query) {
+            let now = rows.lowering(&self.evaluator()).now();
+            positions.push(output.place(&now, || "@now".to_owned()));
+        }
+        positions
     }
 
     /// The columns that are fetched: what is shown, what relationships start from, the key.
