@@ -148,7 +148,6 @@ tables:
       SELECT c."Segment" AS "Segment", count(*) AS "Orders", sum(o."TotalPrice") AS "Revenue"
       FROM "Customers" c JOIN "Orders" o ON o."CustomerKey" = c."CustomerKey" GROUP BY c."Segment"
     key: [Segment]
-    freshness: 1m
 
 # What no role names is not there for its callers.
 access:

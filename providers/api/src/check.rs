@@ -33,14 +33,7 @@ pub fn visit_tables<'a>(query: &'a SourceQuery, visit: &mut impl FnMut(&'a Table
         }
     }
     relation(&query.from, visit);
-    let aggregate = query.aggregate.iter().flat_map(|aggregate| {
-        let calls = aggregate.calls.iter().flat_map(|call| call.argument.iter().chain(&call.filter));
-        aggregate.group_by.iter().chain(calls).chain(&aggregate.having)
-    });
-    let expressions = query.filter.iter().chain(query.output.iter().map(|output| &output.expr));
-    let expressions = expressions.chain(query.order_by.iter().map(|key| &key.expr)).chain(aggregate);
-    let expressions = expressions.chain(query.limit_per.iter().flat_map(|per| &per.columns));
-    for expression in expressions {
+    for expression in query.expressions() {
         visit_subqueries(expression, &mut |subquery| visit_tables(subquery, visit));
     }
 }

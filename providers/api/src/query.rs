@@ -47,6 +47,21 @@ pub enum Relation {
     Union(Vec<SourceQuery>),
 }
 
+impl Relation {
+    fn join_expressions<'a>(&'a self, found: &mut Vec<&'a Expr>) {
+        match self {
+            Relation::Join(join) => {
+                let Join { left, right, kind: _, on, residual, null_aware: _, null_equal: _ } = join.as_ref();
+                left.join_expressions(found);
+                right.join_expressions(found);
+                found.extend(on.iter().flat_map(|(left, right)| [left, right]));
+                found.extend(residual);
+            }
+            Relation::Table(_) | Relation::Query(_) | Relation::Union(_) => {}
+        }
+    }
+}
+
 /// A remote table and those of its columns that the query may refer to, by position in `columns`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TableRelation {
@@ -217,6 +232,24 @@ impl SourceQuery {
             .map(|(index, column)| Output { name: column.name.clone(), expr: Expr::Column(index) })
             .collect();
         SourceQuery::select(Relation::Table(table), output)
+    }
+
+    /// All expressions of this block, those of joins in its `from` included; not those inside nested blocks and sub-queries. Nothing but
+    /// this lists them, so that a new part of a query is forgotten nowhere.
+    pub fn expressions(&self) -> Vec<&Expr> {
+        let SourceQuery { from, filter, keys: _, aggregate, output, distinct: _, order_by, limit: _, offset: _, limit_per } = self;
+        let mut found = Vec::new();
+        from.join_expressions(&mut found);
+        found.extend(filter);
+        if let Some(Aggregation { group_by, calls, having }) = aggregate {
+            found.extend(group_by);
+            found.extend(calls.iter().flat_map(|call| call.argument.iter().chain(&call.filter)));
+            found.extend(having);
+        }
+        found.extend(output.iter().map(|output| &output.expr));
+        found.extend(order_by.iter().map(|key| &key.expr));
+        found.extend(limit_per.iter().flat_map(|per| &per.columns));
+        found
     }
 
     /// The remote tables that are read, without duplicates, in order of appearance (subqueries included).

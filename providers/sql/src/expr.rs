@@ -120,7 +120,7 @@ impl<'a> Render<'a> {
     fn connect(&mut self, parts: &[Expr], operator: &str, empty: &str) -> Result<String, Unsupported> {
         Ok(match parts {
             [] => empty.to_owned(),
-            _ => format!("({})", self.values(parts)?.join(operator)),
+            _ => format!("({})", balanced(&self.values(parts)?, operator)),
         })
     }
 
@@ -363,4 +363,18 @@ fn has_text_affinity(native_type: Option<&str>) -> bool {
 /// The type in which a column is stored.
 pub(crate) fn column_stored_type(column: &TableColumn) -> ScalarType {
     column.codec.map_or(column.scalar_type, stored_type)
+}
+
+/// How many operands stand beside each other. A parser makes a chain a tree that leans to one side, and SQLite takes none that is higher
+/// than a thousand.
+const BESIDE: usize = 100;
+
+/// The operands with the operator between them; many of them in brackets, so that the tree stays low.
+fn balanced(operands: &[String], operator: &str) -> String {
+    if operands.len() <= BESIDE {
+        return operands.join(operator);
+    }
+    let groups: Vec<String> =
+        operands.chunks(operands.len().div_ceil(BESIDE)).map(|group| format!("({})", balanced(group, operator))).collect();
+    groups.join(operator)
 }

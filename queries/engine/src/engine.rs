@@ -138,21 +138,21 @@ impl Engine {
     pub fn plan(&self, statement: &Statement, principal: &Principal) -> Result<Plan, EngineError> {
         let snapshot = self.snapshot()?;
         let rights = snapshot.rights(principal, &self.access);
+        let now = SystemTime::now();
         let node = match statement {
             Statement::Sql(statement) => {
-                let names = Names::new(&self.session, &snapshot.model, &rights);
+                let names = Names::new(&self.session, &snapshot.model, &rights, now);
                 let (plan, explain) = sql::plan(&self.session, &names, statement)?;
                 PlanNode::Table { plan, explain }
             }
             Statement::Entities(read) => {
                 snapshot.ensure_version(&read.model_version)?;
                 let service = snapshot.service(&read.service)?;
-                let planner =
-                    EntityPlanner { session: &self.session, rights: &rights, service, model: &snapshot.model, now: SystemTime::now() };
+                let planner = EntityPlanner { session: &self.session, rights: &rights, service, model: &snapshot.model, now };
                 PlanNode::Entities(Box::new(planner.plan(read)?))
             }
         };
-        Ok(Plan { model: Arc::clone(&snapshot.model), rights, node })
+        Ok(Plan { model: Arc::clone(&snapshot.model), rights, node, now })
     }
 
     /// The types of the parameters `$1`, `$2`, … (or of every `?`) of a SQL text; `None` where any type will do.
@@ -162,7 +162,7 @@ impl Engine {
     pub fn parameter_types(&self, text: &str, principal: &Principal) -> Result<Vec<Option<DataType>>, EngineError> {
         let snapshot = self.snapshot()?;
         let rights = snapshot.rights(principal, &self.access);
-        sql::parameter_types(&self.session, &Names::new(&self.session, &snapshot.model, &rights), text)
+        sql::parameter_types(&self.session, &Names::new(&self.session, &snapshot.model, &rights, SystemTime::now()), text)
     }
 
     /// Applies the caller's row rules and masks to every node of a plan.
@@ -173,11 +173,12 @@ impl Engine {
         let (model, rights) = (Arc::clone(&plan.model), Arc::clone(&plan.rights));
         // Row rules are shown to operators only; the plan of an explanation is never run.
         let conceal_rules = matches!(plan.node, PlanNode::Table { explain: true, .. }) && !principal.operator;
-        permit::permit(plan, &self.policy(&model, &rights, principal, conceal_rules))
+        let policy = self.policy(&model, &rights, principal, plan.now);
+        permit::permit(plan, &Policy { conceal_rules, ..policy })
     }
 
-    fn policy<'a>(&'a self, model: &'a Model, rights: &'a Rights, principal: &'a Principal, conceal_rules: bool) -> Policy<'a> {
-        Policy { session: &self.session, model, rights, principal: Some(principal), conceal_rules }
+    fn policy<'a>(&'a self, model: &'a Model, rights: &'a Rights, principal: &'a Principal, now: SystemTime) -> Policy<'a> {
+        Policy { session: &self.session, model, rights, principal: Some(principal), now, conceal_rules: false }
     }
 
     /// Optimises a plan and cuts it into source queries and what stays local.
@@ -230,7 +231,7 @@ impl Engine {
         let rights = snapshot.rights(principal, &self.access);
         let if_match = view.by_virtual_table(&write.table).map(|table| table.if_match);
         let if_match = if_match.unwrap_or(portico_catalog::IfMatch::Required);
-        permit_write::permit_write(write, &view.service, if_match, &self.policy(&snapshot.model, &rights, principal, false))
+        permit_write::permit_write(write, &view.service, if_match, &self.policy(&snapshot.model, &rights, principal, SystemTime::now()))
     }
 
     /// Runs a write at its source, in one transaction, and invalidates what the cache holds of the table. The entity is then read

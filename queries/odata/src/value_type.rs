@@ -55,6 +55,8 @@ pub struct RowColumn {
     pub nullable: bool,
     /// Whether the request made it.
     pub dynamic: bool,
+    /// How many operators and operands the request made it of; 1 where it did not.
+    pub weight: usize,
 }
 
 impl RowType {
@@ -71,7 +73,7 @@ impl RowType {
                 Some(enumeration) => ValueType::Enumeration(Arc::clone(enumeration), column.scalar_type),
                 None => ValueType::Scalar(column.scalar_type),
             };
-            RowColumn { path, value_type, nullable: column.nullable, dynamic: false }
+            RowColumn { path, value_type, nullable: column.nullable, dynamic: false, weight: 1 }
         });
         RowType { table: Some(view.table.name.clone()), columns: columns.collect() }
     }

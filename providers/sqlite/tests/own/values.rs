@@ -161,3 +161,15 @@ async fn a_column_s_own_collation_does_not_matter() {
     assert_eq!(rows(&source, distinct).await.unwrap().len(), 3);
     assert!(!source.describe(&SourceQuery::scan(table)).is_empty());
 }
+
+#[tokio::test]
+async fn a_condition_may_have_more_parts_than_sqlite_has_levels() {
+    let database = Database::with("CREATE TABLE t (id INTEGER PRIMARY KEY); INSERT INTO t (id) VALUES (1), (2500), (9000);");
+    let source = database.source();
+    let table = relation(&source, "t").await;
+    let parts = |op: CompareOp| (0..3_000).map(|id| Expr::compare(op, Expr::Column(0), Expr::Literal(Value::Int64(id)))).collect();
+    for (filter, wanted) in [(Expr::And(parts(CompareOp::NotEq)), vec![9_000]), (Expr::Or(parts(CompareOp::Eq)), vec![1, 2_500])] {
+        let found = rows(&source, SourceQuery { filter: Some(filter), ..SourceQuery::scan(table.clone()) }).await.unwrap();
+        assert_eq!(found, wanted.into_iter().map(|id| vec![Value::Int64(id)]).collect::<Vec<_>>());
+    }
+}

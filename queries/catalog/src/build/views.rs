@@ -82,6 +82,11 @@ fn check_settings(work: &mut Work<'_>, name: &str, definition: &TableDefinition)
             work.broken.insert(name.to_owned());
         }
     }
+    if definition.freshness.is_some() {
+        let message = "`freshness` has no meaning beside `sql`: a view is as fresh as the tables that it reads";
+        work.error(error_at(below(&[], &["tables", name, "freshness"]), message));
+        work.broken.insert(name.to_owned());
+    }
     for (column, settings) in definition.columns.iter().flatten() {
         let meaningless = [
             ("remote", settings.remote.is_some()),
@@ -155,7 +160,7 @@ fn publish(work: &mut Work<'_>, view: &Pending<'_>, columns: &[TableColumn]) -> 
         key,
         relationships: Vec::new(),
         // What its tables allow is known to who plans it; zero here says that the view itself asks for nothing.
-        freshness: view.definition.freshness.unwrap_or(Duration::ZERO),
+        freshness: Duration::ZERO,
         if_match: None,
         row_estimate: None,
         overlay: Overlay::default(),

@@ -1,9 +1,13 @@
-//! Integer arithmetic that fails on overflow. DataFusion's wraps around silently, while every source fails: a query would give other
-//! rows where the gateway computes. What stays local is rewritten once it is known what does; it must not know sources.
+//! Integer arithmetic, sums included, that fails on overflow. DataFusion's wraps around silently, while every source fails: a query would
+//! give other rows where the gateway computes. What stays local is rewritten once it is known what does; it must not know sources.
 //!
-//! So is the time of day of a timestamp, because DataFusion's analysis of a filter fails over that conversion: it tries to invert it.
+//! So are the least and greatest of floats, and the time of day of a timestamp, because DataFusion's analysis of a filter
+//! fails over that conversion: it tries to invert it.
 
 use crate::error::EngineError;
+use crate::plan::checked_sum;
+use crate::plan::decimal_factors;
+use crate::plan::float_extremes;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::compute::kernels::numeric::{add, mul, neg, rem, sub};
@@ -14,8 +18,8 @@ use datafusion::common::{DFSchema, Result as DataFusionResult, plan_err};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    BinaryExpr, Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
-    ScalarUDFImpl, Signature, Volatility,
+    AggregateUDF, BinaryExpr, Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs,
+    ScalarUDF, ScalarUDFImpl, Signature, Volatility, WindowFunctionDefinition,
 };
 use std::sync::Arc;
 
@@ -74,8 +78,35 @@ fn checked(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
             Ok(DataType::Timestamp(..)) => Transformed::yes(call(Operation::TimeOfDay, vec![*expr])),
             _ => Transformed::no(Expr::Cast(Cast { expr, field })),
         },
+        // It has been optimised: there is nothing to hide any more.
+        call @ Expr::ScalarFunction(_) => match decimal_factors::operand(&call) {
+            Some(operand) => Transformed::yes(operand.clone()),
+            None => Transformed::no(call),
+        },
+        Expr::AggregateFunction(mut aggregate) => match checked_aggregate(&aggregate.func, &aggregate.params.args, schema) {
+            Some(checked) => {
+                aggregate.func = checked;
+                Transformed::yes(Expr::AggregateFunction(aggregate))
+            }
+            None => Transformed::no(Expr::AggregateFunction(aggregate)),
+        },
+        Expr::WindowFunction(mut window) => {
+            let checked = match &window.fun {
+                WindowFunctionDefinition::AggregateUDF(function) => checked_aggregate(function, &window.params.args, schema),
+                WindowFunctionDefinition::WindowUDF(_) => None,
+            };
+            let Some(checked) = checked else { return Transformed::no(Expr::WindowFunction(window)) };
+            window.fun = WindowFunctionDefinition::AggregateUDF(checked);
+            Transformed::yes(Expr::WindowFunction(window))
+        }
         other => Transformed::no(other),
     }
+}
+
+fn checked_aggregate(function: &AggregateUDF, arguments: &[Expr], schema: &DFSchema) -> Option<Arc<AggregateUDF>> {
+    let [argument] = arguments else { return None };
+    let argument = argument.get_type(schema).ok()?;
+    checked_sum::in_place_of(function, &argument).or_else(|| float_extremes::in_place_of(function, &argument))
 }
 
 /// The operation that wraps around otherwise; division and remainder fail by themselves.

@@ -13,6 +13,7 @@ use crate::policy::{Rights, TableRights, WriteRight};
 use crate::statement::EntityRead;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
+pub(crate) use level::row_count;
 use portico_catalog::{Model, Origin, Relationship, Service, VirtualTable};
 use portico_odata::bound::Via;
 use portico_odata::json::CrossJoinShape;

@@ -424,9 +424,10 @@ impl Lowering<'_> {
             return Ok(lit(number.saturating_add(1)));
         }
         let length = cast(self.function("character_length")?.call(vec![text.clone()]), DataType::Int64);
-        let from_end = length + start.clone();
+        let from_end = length.clone() + start.clone();
         let from_end = when(from_end.clone().lt(lit(0_i64)), lit(0_i64)).otherwise(from_end)?;
-        Ok(when(start.clone().lt(lit(0_i64)), from_end).otherwise(start)? + lit(1_i64))
+        // A start behind the end leaves nothing, however far behind it is.
+        Ok(when(start.clone().lt(lit(0_i64)), from_end).when(start.clone().gt(length.clone()), length).otherwise(start)? + lit(1_i64))
     }
 }
 

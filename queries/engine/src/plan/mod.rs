@@ -4,8 +4,12 @@
 mod apply;
 pub mod canonical_float;
 pub mod checked;
+mod checked_sum;
+mod clock;
 mod convert;
+pub mod decimal_factors;
 pub mod entities;
+mod float_extremes;
 pub mod float_literals;
 pub(crate) mod functions;
 mod instants;
@@ -28,12 +32,15 @@ use crate::policy::Rights;
 use datafusion::logical_expr::LogicalPlan;
 use portico_catalog::Model;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// A plan.
 pub struct Plan {
     pub(crate) model: Arc<Model>,
     pub(crate) rights: Arc<Rights>,
     pub(crate) node: PlanNode,
+    /// When the request was planned: one instant for all that asks for the time, in rules and views too.
+    pub(crate) now: SystemTime,
 }
 
 /// What a plan yields.

@@ -2,6 +2,7 @@
 //! that is not there.
 
 use crate::error::EngineError;
+use crate::plan::clock;
 use crate::plan::tables::VisibleTable;
 use crate::policy::{Rights, TableRights};
 use arrow::datatypes::DataType;
@@ -12,6 +13,7 @@ use datafusion::logical_expr::planner::{ContextProvider, ExprPlanner};
 use datafusion::logical_expr::{AggregateUDF, HigherOrderUDF, ScalarUDF, TableSource, WindowUDF};
 use portico_catalog::{Model, names::nearest};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// The catalogue's name in three-part names.
 pub const CATALOG: &str = "portico";
@@ -27,12 +29,13 @@ pub struct Names<'a> {
     session: &'a SessionState,
     model: &'a Model,
     rights: &'a Rights,
+    now: SystemTime,
 }
 
 impl<'a> Names<'a> {
-    /// Names for a caller with these rights.
-    pub fn new(session: &'a SessionState, model: &'a Model, rights: &'a Rights) -> Names<'a> {
-        Names { session, model, rights }
+    /// Names for a caller with these rights, in a request of that instant.
+    pub fn new(session: &'a SessionState, model: &'a Model, rights: &'a Rights, now: SystemTime) -> Names<'a> {
+        Names { session, model, rights, now }
     }
 
     /// The table that a name stands for, if the caller sees it: a virtual table in the default schema or a service's, or a remote
@@ -84,6 +87,9 @@ impl ContextProvider for Names<'_> {
     fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
         // The gateway's own functions start with an at sign and are not for callers.
         let lower = name.to_lowercase();
+        if let Some(clock) = clock::function(&lower, self.now) {
+            return Some(Arc::new(clock));
+        }
         let offered = !lower.starts_with('@') && !UNBOUNDED.contains(&lower.as_str());
         self.session.scalar_functions().get(&lower).filter(|_| offered).cloned()
     }

@@ -14,6 +14,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::ExprSchemable;
 use portico_catalog::{Model, ModelError, Operation, Origin, VirtualTable, names::nearest};
 use portico_provider_api::{ScalarType, TableColumn, TypeClass, Value};
+use std::time::SystemTime;
 
 /// The columns of a view's SQL over a model.
 ///
@@ -21,7 +22,7 @@ use portico_provider_api::{ScalarType, TableColumn, TypeClass, Value};
 /// Why the SQL is not a SELECT over the model's tables, or which of its columns has a type that cannot be published.
 pub fn describe_view(session: &SessionState, model: &Model, text: &str) -> Result<Vec<TableColumn>, String> {
     let rights = Rights::everything(model);
-    let names = Names::new(session, model, &rights);
+    let names = Names::new(session, model, &rights, SystemTime::now());
     let plan = sql::select(session, &names, text).map_err(|error| error.to_string())?;
     let fields = plan.schema().fields().iter();
     fields
@@ -53,7 +54,7 @@ fn published_type(data_type: &DataType) -> Option<ScalarType> {
 /// Everything that is wrong with windows, functions, row rules and masks. Paths start at `tables`, `operations` or `access`.
 pub fn check(session: &SessionState, model: &Model, access: &AccessDefinition) -> Vec<ModelError> {
     let rights = Rights::everything(model);
-    let policy = Policy { session, model, rights: &rights, principal: None, conceal_rules: false };
+    let policy = Policy { session, model, rights: &rights, principal: None, now: SystemTime::now(), conceal_rules: false };
     let mut errors = Vec::new();
     for table in model.tables.values() {
         if let Origin::Single { window: Some(window), relation, .. } = &table.origin {
@@ -105,7 +106,7 @@ fn check_function(session: &SessionState, model: &Model, rights: &Rights, operat
     let nulls = nulls.chain(key.map(|column| (&column.name, column.scalar_type)));
     let arguments: Vec<(String, Value)> = nulls.map(|(name, scalar_type)| (name.clone(), Value::Null(scalar_type))).collect();
     let Some(table) = model.tables.get(returned) else { return Ok(()) };
-    let names = Names::new(session, model, rights);
+    let names = Names::new(session, model, rights, SystemTime::now());
     let planned = functions::checked(session, &names, operation, &arguments).map_err(|error| wrong(&path, &error))?;
     let fields = planned.schema().fields();
     for (index, field) in fields.iter().enumerate() {

@@ -15,6 +15,7 @@ use datafusion::sql::sqlparser::ast::{self, VisitMut, VisitorMut};
 use portico_catalog::Model;
 use portico_provider_api::TableColumn;
 use std::ops::ControlFlow;
+use std::time::SystemTime;
 
 /// Plans expressions of policy for one caller, or, without a caller, for a check.
 #[derive(Clone, Copy)]
@@ -22,12 +23,13 @@ pub struct PolicyExpressions<'a> {
     session: &'a SessionState,
     model: &'a Model,
     principal: Option<&'a Principal>,
+    now: SystemTime,
 }
 
 impl<'a> PolicyExpressions<'a> {
     /// For a caller; `None` takes every attribute for null, which is enough to check names and types.
-    pub fn new(session: &'a SessionState, model: &'a Model, principal: Option<&'a Principal>) -> PolicyExpressions<'a> {
-        PolicyExpressions { session, model, principal }
+    pub fn new(session: &'a SessionState, model: &'a Model, principal: Option<&'a Principal>, now: SystemTime) -> PolicyExpressions<'a> {
+        PolicyExpressions { session, model, principal, now }
     }
 
     /// Plans an expression over the columns of a schema.
@@ -44,7 +46,7 @@ impl<'a> PolicyExpressions<'a> {
         }
         // No table resolves, so a sub-query cannot look past the caller's rights.
         let nothing = Rights::default();
-        let names = Names::new(self.session, self.model, &nothing);
+        let names = Names::new(self.session, self.model, &nothing, self.now);
         let planner = SqlToRel::new_with_options(&names, parser_options(self.session));
         let planned = planner.sql_to_expr(expression, schema, &mut PlannerContext::new())?;
         float_literals::rewrite_expression(planned, schema)

@@ -18,6 +18,7 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuil
 use datafusion::scalar::ScalarValue;
 use portico_catalog::{Model, Origin, VirtualTable};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// A plan to which policy has been applied: no node of it reads a table other than through the caller's rights.
 pub struct PermittedPlan {
@@ -56,13 +57,15 @@ pub struct Policy<'a> {
     pub rights: &'a Rights,
     /// The caller; absent when a definition is only checked.
     pub principal: Option<&'a Principal>,
+    /// The instant of the request.
+    pub now: SystemTime,
     /// Leaves row rules and masks out, for an explanation that must not show them. Such a plan is never run.
     pub conceal_rules: bool,
 }
 
 impl Policy<'_> {
     fn expressions(&self) -> PolicyExpressions<'_> {
-        PolicyExpressions::new(self.session, self.model, self.principal)
+        PolicyExpressions::new(self.session, self.model, self.principal, self.now)
     }
 
     /// Plans an expression of policy over a schema.
@@ -186,7 +189,7 @@ impl Policy<'_> {
 
     /// A view's SELECT with the caller's rights, its columns under the published names and types.
     fn view(&self, name: &TableReference, table: &VirtualTable, text: &str) -> Result<LogicalPlan, EngineError> {
-        let names = Names::new(self.session, self.model, self.rights);
+        let names = Names::new(self.session, self.model, self.rights, self.now);
         let inner = sql::select(self.session, &names, text).map_err(|error| match error {
             EngineError::UnknownName { message, .. } => {
                 EngineError::Forbidden(format!("'{}' cannot be read with your rights: {message}", table.name))

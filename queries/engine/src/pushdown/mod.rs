@@ -8,6 +8,7 @@ pub mod translate;
 use crate::error::EngineError;
 use crate::plan::PlanNode;
 use crate::plan::checked;
+use crate::plan::decimal_factors;
 use crate::plan::entities::{EntityNode, EntityPlan};
 use crate::policy::PermittedPlan;
 use arrow::datatypes::SchemaRef;
@@ -55,7 +56,8 @@ impl PushedPlan {
 pub fn push_down(plan: PermittedPlan, session: &SessionState) -> Result<PushedPlan, EngineError> {
     let plan = plan.into_plan();
     let model = Arc::clone(&plan.model);
-    let mut optimise_and_cut = |plan: LogicalPlan| checked::rewrite(cut::cut(session.optimize(&plan)?, &model)?);
+    let optimise = |plan: LogicalPlan| Ok::<_, EngineError>(session.optimize(&decimal_factors::hide(plan)?)?);
+    let mut optimise_and_cut = |plan: LogicalPlan| checked::rewrite(cut::cut(optimise(plan)?, &model)?);
     let node = match plan.node {
         PlanNode::Table { plan, explain } => PlanNode::Table { plan: optimise_and_cut(plan)?, explain },
         PlanNode::Entities(entities) => {

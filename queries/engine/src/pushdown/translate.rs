@@ -2,6 +2,7 @@
 //! not asked here.
 
 use crate::plan::canonical_float;
+use crate::plan::decimal_factors::FACTOR;
 use crate::policy::barrier::RULE;
 use crate::values::{typed_as, value_from_scalar};
 use arrow::datatypes::DataType;
@@ -230,6 +231,7 @@ impl Translation<'_> {
         match (function.func.name(), arguments.len()) {
             // The mark of a row rule says where the condition comes from, not what it means.
             (RULE, 1) => self.untyped(arguments.first()?),
+            (FACTOR, 1) => self.untyped(arguments.first()?),
             ("contains", 2) => call(Function::Contains),
             ("starts_with", 2) => call(Function::StartsWith),
             ("ends_with", 2) => call(Function::EndsWith),

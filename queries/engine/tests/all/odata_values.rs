@@ -191,3 +191,20 @@ async fn a_constant_orders_nothing_and_pages_end() {
         assert_eq!((first, second, end), (vec![0, 1, 2, 3, 4], vec![5, 6], None), "{set}");
     }
 }
+
+#[tokio::test]
+async fn rounding_may_carry() {
+    let both = both().await;
+    for condition in ["round(9.5) eq 10", "round(99.99) eq 100", "ceiling(0.5) eq 1", "floor(-9.5) eq -10", "round(Id add 0.5) eq Id add 1"]
+    {
+        assert_eq!(both.ids(&format!("$filter={condition} and Id eq 1")).await, [1], "{condition}");
+    }
+}
+
+#[tokio::test]
+async fn what_lies_behind_the_end_is_nothing() {
+    let both = both().await;
+    assert_eq!(both.ids("$filter=substring(Name,Id add 9223372036854775800,1) eq '' and Id eq 1").await, [1]);
+    assert_eq!(both.ids("$skip=9223372036854775808").await, [] as [i64; 0]);
+    assert_eq!(both.ids("$top=18446744073709551615&$filter=Id eq 1").await, [1]);
+}

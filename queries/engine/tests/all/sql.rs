@@ -1,10 +1,10 @@
 //! SQL: what is answered, what is refused, and with which words.
 
-use crate::harness::{Options, bench, context, lines, principal};
+use crate::harness::{Options, TABLES, bench, context, lines, orders, principal, table};
 use futures::TryStreamExt;
 use portico_engine::{Answer, EngineError, SqlStatement, Statement};
 use portico_provider_api::value::Float;
-use portico_provider_api::{ScalarType, Value};
+use portico_provider_api::{RemoteColumn, ScalarType, Value};
 
 #[tokio::test]
 async fn joins_across_sources() {
@@ -171,5 +171,104 @@ async fn a_bound_value_is_compared_by_value() {
         let statement = Statement::Sql(SqlStatement { text: "SELECT Name FROM Customers WHERE Id = ?".to_owned(), parameters: values });
         let error = bench.engine.plan(&statement, &principal("all")).map(drop).unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn the_time_is_one_instant_of_the_request() {
+    let at = vec![RemoteColumn::plain("id", ScalarType::Int64, false), RemoteColumn::plain("at", ScalarType::TimestampTz, false)];
+    let rows = [vec![Value::Int64(1), Value::TimestampTz(0)], vec![Value::Int64(2), Value::TimestampTz(4_000_000_000_000_000)]];
+    let erp = vec![orders(), table("events", at, &["id"], &rows)];
+    let tables = TABLES.replacen('{', r#"{ "Events": { "source": "erp", "remote": "events" },"#, 1);
+    let access = r#"{ "roles": { "all": { "Events": {}, "Orders": {} } } }"#.to_owned();
+    let bench = bench(Options { tables, access, erp, ..Options::default() }).await;
+    let text = "SELECT now() = current_timestamp, current_date = CAST(now() AS date), current_time IS NOT NULL, \
+                now() > TIMESTAMP '2026-01-01T00:00:00Z', current_date - INTERVAL '1' DAY < current_date";
+    assert_eq!(bench.rows("all", text).await, ["true,true,true,true,true"]);
+    // It reaches the source as a literal.
+    bench.erp.clear_log();
+    assert_eq!(bench.rows("all", "SELECT count(*) FROM Orders WHERE Placed < current_date").await, ["10"]);
+    assert_eq!(bench.rows("all", "SELECT id FROM Events WHERE at >= now() - INTERVAL '1' DAY").await, ["2"]);
+    assert!(bench.erp.log().iter().all(|query| query.filter.is_some()), "{:#?}", bench.erp.log());
+}
+
+#[tokio::test]
+async fn rules_windows_and_views_know_the_time() {
+    let tables = TABLES
+        .replace(r#""remote": "orders","#, r#""remote": "orders", "where": "placed <= current_date","#)
+        .replace("GROUP BY c.Id", "AND o.Placed < now() GROUP BY c.Id");
+    let access = r#"{ "roles": {
+      "past": { "Orders": { "rows": "Placed < current_date" }, "Customers": { "write": ["update"], "rows": "now() > TIMESTAMP '2026-01-01T00:00:00Z'" }, "Revenue": {} },
+      "future": { "Orders": { "rows": "Placed > current_date" } }
+    } }"#;
+    let bench = bench(Options { tables, access: access.to_owned(), ..Options::default() }).await;
+    assert_eq!(bench.rows("past", "SELECT count(*) FROM Orders").await, ["10"]);
+    assert_eq!(bench.rows("future", "SELECT count(*) FROM Orders").await, ["0"]);
+    assert_eq!(bench.rows("past", "SELECT Total FROM Revenue WHERE Id = 2").await, ["180.00"]);
+}
+
+#[tokio::test]
+async fn a_sum_that_does_not_fit_fails() {
+    let columns = vec![
+        RemoteColumn::plain("id", ScalarType::Int64, false),
+        RemoteColumn::plain("big", ScalarType::Int64, false),
+        RemoteColumn::plain("long", ScalarType::Decimal { precision: 38, scale: 0 }, false),
+    ];
+    let long = |unscaled: i128| Value::Decimal { unscaled: unscaled.into(), precision: 38, scale: 0 };
+    let most = 10_i128.pow(38) - 1;
+    let row = |id: i64, big: i64, unscaled: i128| vec![Value::Int64(id), Value::Int64(big), long(unscaled)];
+    let rows = [row(1, i64::MAX, most), row(2, i64::MAX, most), row(3, i64::MIN, -most), row(4, i64::MIN, -most)];
+    let erp = vec![orders(), table("numbers", columns, &["id"], &rows)];
+    let tables = TABLES.replacen('{', r#"{ "Numbers": { "source": "erp", "remote": "numbers" },"#, 1);
+    let access = r#"{ "roles": { "all": { "Numbers": {} } } }"#.to_owned();
+    let bench = bench(Options { tables, access, erp, ..Options::default() }).await;
+    for text in [
+        "SELECT sum(big) FROM Numbers WHERE id < 3",
+        "SELECT id > 2, sum(big) FROM Numbers GROUP BY id > 2",
+        "SELECT sum(big) OVER (ORDER BY id) FROM Numbers",
+        "SELECT sum(big) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM Numbers",
+        "SELECT sum(DISTINCT big + id) FROM Numbers WHERE id IN (3, 4)",
+        "SELECT sum(long) FROM Numbers WHERE id < 3",
+    ] {
+        let error = bench.error("all", text).await;
+        assert!(matches!(error, EngineError::Invalid(_)), "{text}: {error:?}");
+    }
+    // On the way there they may be larger than the result.
+    assert_eq!(bench.rows("all", "SELECT sum(big), sum(long) FROM Numbers").await, ["-2,0"]);
+    assert_eq!(bench.rows("all", "SELECT sum(big) FROM Numbers WHERE id < 1").await, [""]);
+    assert_eq!(bench.rows("all", "SELECT sum(DISTINCT big) FROM Numbers").await, ["-1"]);
+    let sliding = "SELECT sum(id) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM Numbers ORDER BY id";
+    assert_eq!(bench.rows("all", sliding).await, ["1", "3", "5", "7"]);
+}
+
+#[tokio::test]
+async fn the_least_and_greatest_may_be_infinite() {
+    let columns = vec![RemoteColumn::plain("id", ScalarType::Int64, false), RemoteColumn::plain("score", ScalarType::Float64, true)];
+    let row = |id: i64, score: f64| vec![Value::Int64(id), Value::float64(score)];
+    let rows = [row(1, f64::INFINITY), row(2, f64::NEG_INFINITY), vec![Value::Int64(3), Value::Null(ScalarType::Float64)]];
+    let erp = vec![orders(), table("scores", columns, &["id"], &rows)];
+    let tables = TABLES.replacen('{', r#"{ "Scores": { "source": "erp", "remote": "scores" },"#, 1);
+    let access = r#"{ "roles": { "all": { "Scores": {} } } }"#.to_owned();
+    let bench = bench(Options { tables, access, erp, ..Options::default() }).await;
+    let grouped = "SELECT id, min(score), max(score) FROM Scores GROUP BY id ORDER BY id";
+    assert_eq!(bench.rows("all", grouped).await, ["1,inf,inf", "2,-inf,-inf", "3,,"]);
+    assert_eq!(bench.rows("all", "SELECT min(score), max(score) FROM Scores").await, ["-inf,inf"]);
+}
+
+#[tokio::test]
+async fn products_with_zero_and_remainders_by_one_keep_their_types() {
+    for incapable in [false, true] {
+        let bench = bench(Options { incapable, ..Options::default() }).await;
+        for condition in [
+            "Amount * 0 = 0.00",
+            "0 * Amount >= 0.000",
+            "Amount % 1 = 0",
+            "Amount * 0 + Amount > 0",
+            "Amount * (CustomerId - CustomerId) < 1.5",
+        ] {
+            let text = format!("SELECT count(*) FROM Orders WHERE {condition}");
+            assert_eq!(bench.rows("all", &text).await, ["10"], "{condition}, incapable: {incapable}");
+        }
+        assert_eq!(bench.rows("all", "SELECT Amount * 0, Amount % 1 FROM Orders WHERE OrderId = 101").await, ["0.00,0.00"]);
     }
 }

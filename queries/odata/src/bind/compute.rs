@@ -25,7 +25,8 @@ pub(super) fn compute(place: &Place<'_>, items: &[ComputeItem]) -> Result<(RowTy
         }
         let scope = Place { rows: &rows, ..*place }.scope("$compute");
         let (expr, value_type) = scope.value(&item.expr)?;
-        let column = RowColumn { path: vec![name.text.clone()], value_type, nullable: true, dynamic: true };
+        let weight = scope.weight(&expr, 0);
+        let column = RowColumn { path: vec![name.text.clone()], value_type, nullable: true, dynamic: true, weight };
         rows.columns.push(column.clone());
         computed.push(BoundComputed { expr, column });
     }

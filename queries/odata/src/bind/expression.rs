@@ -93,7 +93,7 @@ impl Scope<'_> {
             }
             _ => {}
         }
-        let Some((name, function, arity)) = FUNCTIONS.iter().find(|(known, ..)| *known == lower) else {
+        let Some((name, function, arity)) = FUNCTIONS.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name)) else {
             if NOT_BUILT.contains(&lower.as_str()) {
                 return Err(self.not_built(span, format!("the function {name}")));
             }
@@ -482,7 +482,7 @@ fn division(left: Operand, right: Operand) -> Result<(BoundExpr, BoundExpr, Scal
 }
 
 /// A chain as a tree of least height: what recurses over it stays shallow however long the chain is.
-fn balanced(op: LogicalOperator, mut operands: Vec<BoundExpr>) -> Option<BoundExpr> {
+pub(super) fn balanced(op: LogicalOperator, mut operands: Vec<BoundExpr>) -> Option<BoundExpr> {
     while operands.len() > 1 {
         let mut paired = Vec::with_capacity(operands.len().div_ceil(2));
         let mut rest = operands.into_iter();

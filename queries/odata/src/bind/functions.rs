@@ -34,7 +34,7 @@ pub(super) const FUNCTIONS: [(&str, ODataFunction, std::ops::RangeInclusive<usiz
     ("round", ODataFunction::Round, 1..=1),
     ("floor", ODataFunction::Floor, 1..=1),
     ("ceiling", ODataFunction::Ceiling, 1..=1),
-    ("matchespattern", ODataFunction::MatchesPattern, 2..=2),
+    ("matchesPattern", ODataFunction::MatchesPattern, 2..=2),
     ("totaloffsetminutes", ODataFunction::TotalOffsetMinutes, 1..=1),
     ("totalseconds", ODataFunction::TotalSeconds, 1..=1),
 ];
@@ -195,7 +195,10 @@ fn whole(name: &str, arguments: Vec<Operand>) -> Result<(Vec<BoundExpr>, ScalarT
         None => ScalarType::Float64,
         Some(float @ (ScalarType::Float32 | ScalarType::Float64)) => float,
         Some(exact) => match decimal_extent(exact) {
-            Some((precision, scale)) => ScalarType::Decimal { precision: precision as u8, scale: scale as i8 },
+            // 9.5 is rounded to 10: a whole number may have a digit more.
+            Some((precision, scale)) => {
+                ScalarType::Decimal { precision: (precision + i16::from(scale > 0)).min(76) as u8, scale: scale as i8 }
+            }
             None => return Err(wrong(name, "a number", &argument)),
         },
     };

@@ -133,12 +133,8 @@ impl<'a> Scope<'a> {
             | StepKind::Lambda { .. } => return Err(self.wrong(step.span, "an entity set or singleton follows $root")),
         };
         let text = format!("$root/{name}");
-        let at = |table: &'a TableView, key: Vec<_>| Row {
-            start: Start::Root(table.table.name.clone(), key),
-            steps: Vec::new(),
-            rows: Arc::new(RowType::of_table(table)),
-            table: Some(table),
-            derived: None,
+        let at = |table: &'a TableView, key: Vec<_>| {
+            Row::at(Start::Root(table.table.name.clone(), key), Arc::new(RowType::of_table(table)), Some(table))
         };
         if let (Some(singleton), None) = (self.view.singletons.get(name), arguments) {
             let table = self.view.table(&singleton.table);
@@ -216,6 +212,7 @@ impl<'a> Scope<'a> {
             row.derived = self.derived(&row, name, span)?;
             return Ok(Meaning::Row(row, text));
         }
+        self.check_owner(&row, name, span)?;
         if let Some(index) = row.rows.position(&[name])
             && let Some(column) = row.rows.columns.get(index)
         {
@@ -231,13 +228,24 @@ impl<'a> Scope<'a> {
             let Start::Level(level) = row.start else {
                 return Err(self.not_built(span, format!("the collection '{text}' of an entity named from $root")));
             };
+            // What is not of the type that the path names has no members.
+            let filter = row.is_of_type_from(1).map(Box::new);
             let origin = MembersOrigin::Related { level, steps: row.steps, relationship: relationship.index };
-            let members = Members { origin, table: table.table.name.clone(), filter: None };
+            let members = Members { origin, table: table.table.name.clone(), filter };
             return Ok(Meaning::Members(Collection { members, table, property: None, text }));
         }
-        row.steps.push(relationship.index);
-        let next = Row { rows: Arc::new(RowType::of_table(table)), table: Some(table), derived: None, ..row };
-        Ok(Meaning::Row(next, text))
+        Ok(Meaning::Row(row.step(relationship.index, table), text))
+    }
+
+    /// Refuses a property that only rows of a derived type have, where the path does not say that the row is one.
+    fn check_owner(&self, row: &Row<'_>, name: &str, span: Span) -> Result<(), ODataError> {
+        let Some(table) = row.table.filter(|table| row.rows.table.as_ref() == Some(&table.table.name)) else { return Ok(()) };
+        match super::property::owner_of(table, name) {
+            Some((derivation, owner)) if !row.seen_as().is_some_and(|cast| derivation.is_a(cast, owner)) => {
+                Err(self.wrong(span, super::property::unknown(table, name)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The derived type that a qualified name stands for; nothing when it is the row's own type.

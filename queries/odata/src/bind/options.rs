@@ -32,7 +32,7 @@ impl<'a> Place<'a> {
     }
 
     pub(super) fn scope(&self, option: &'static str) -> Scope<'a> {
-        let scope = Scope::new(self.view, Some(self.table), self.rows, self.aliases, self.target(option));
+        let scope = Scope::new(self.view, Some(self.table), self.rows, self.aliases, self.target(option)).of_type(self.cast);
         if self.nested_in.is_some() { scope.without_it() } else { scope }
     }
 }

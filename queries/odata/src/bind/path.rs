@@ -248,7 +248,7 @@ impl<'a, 'r> Walk<'a, 'r> {
         let condition = segment.key.as_ref().and_then(|key| key.parts.first());
         let condition = condition.ok_or_else(|| not_found("$filter takes a condition in parentheses", segment.span.start))?;
         let rows = RowType::of_table(self.target.table);
-        let scope = Scope::new(self.view, Some(self.target.table), &rows, self.aliases, "path");
+        let scope = Scope::new(self.view, Some(self.target.table), &rows, self.aliases, "path").of_type(self.target.cast.as_deref());
         let condition = scope.predicate(self.behind(&condition.value))?;
         super::restrict::filterable(self.target.table, &condition).map_err(|error| error.at("path", Some(segment.span.start)))?;
         self.restrict(condition);

@@ -77,6 +77,17 @@ fn has(table: &TableView, cast: Option<&str>, column: usize) -> bool {
     }
 }
 
+/// The derived type whose rows alone have the property or relationship of that name.
+pub(super) fn owner_of<'a>(table: &'a TableView, name: &str) -> Option<(&'a Derivation, &'a str)> {
+    let overlay = &table.table.overlay;
+    let complex = || overlay.complex.iter().find(|complex| complex.name == name).and_then(|complex| complex.members.first());
+    if let Some(column) = table.column(name).or_else(|| complex().map(|(_, column)| *column)) {
+        return owner(table, column);
+    }
+    let relationship = table.relationship(name)?;
+    Some((overlay.derivation.as_ref()?, table.table.relationship_owner(relationship.index)?.name.as_str()))
+}
+
 fn owner(table: &TableView, column: usize) -> Option<(&Derivation, &str)> {
     let derivation = table.table.overlay.derivation.as_ref()?;
     Some((derivation, derivation.owner(column)?.name.as_str()))

@@ -7,6 +7,7 @@ use crate::error::ODataError;
 use crate::syntax::{Alias, Expr, ExprKind, Span};
 use crate::value_type::{RowType, ValueType};
 use portico_catalog::{ModelView, TableView};
+use portico_provider_api::Value;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,6 +15,10 @@ use std::sync::Arc;
 /// How often aliases that stand for more than a literal may be put in place of their names: aliases that name each other would make an
 /// expression grow without bound.
 const MAX_EXPANSIONS: usize = 200;
+
+/// The operators and operands of one expression, at most. Whoever plans it recurses over it, and may put what is computed in the place
+/// of its name: computed values that use each other twice would double with each.
+const MAX_WEIGHT: usize = 5_000;
 
 /// Where names of an expression are looked up.
 #[derive(Clone)]
@@ -40,6 +45,8 @@ struct Frame<'a> {
     rows: Arc<RowType>,
     /// The table whose entities they are.
     table: Option<&'a TableView>,
+    /// The derived type that all of them are of.
+    cast: Option<&'a str>,
 }
 
 /// A row that a path has reached.
@@ -52,6 +59,21 @@ pub(super) struct Row<'a> {
     pub(super) table: Option<&'a TableView>,
     /// The derived type that the path says the row is of.
     pub(super) derived: Option<String>,
+    /// The derived type that it is known to be of, which nobody needs to check.
+    pub(super) known: Option<String>,
+    /// The derived types that rows on the way here must be of; there is no row here where one is not.
+    casts: Vec<Cast>,
+}
+
+/// A type cast in a path.
+#[derive(Clone)]
+struct Cast {
+    /// How many steps lead to the row that is cast.
+    steps: usize,
+    /// The column that tells types apart.
+    discriminator: usize,
+    /// Its values that mean the type or one derived from it.
+    values: Vec<Value>,
 }
 
 /// Where a path starts.
@@ -60,7 +82,7 @@ pub(super) enum Start {
     /// A row in scope.
     Level(usize),
     /// A row named from the root of the service: virtual table and key.
-    Root(String, Vec<portico_provider_api::Value>),
+    Root(String, Vec<Value>),
 }
 
 impl<'a> Scope<'a> {
@@ -72,7 +94,7 @@ impl<'a> Scope<'a> {
         aliases: &'a [Alias],
         target: &'a str,
     ) -> Scope<'a> {
-        let frame = Frame { variable: None, rows: Arc::new(rows.clone()), table };
+        let frame = Frame { variable: None, rows: Arc::new(rows.clone()), table, cast: None };
         Scope { view, frames: vec![frame], here: 0, it: Some(0), aliases, target, expansions: Rc::new(Cell::new(MAX_EXPANSIONS)) }
     }
 
@@ -85,6 +107,14 @@ impl<'a> Scope<'a> {
         scope
     }
 
+    /// The same where all rows are of a derived type, if one is named.
+    pub(super) fn of_type(mut self, cast: Option<&'a str>) -> Scope<'a> {
+        if let Some(frame) = self.frames.last_mut() {
+            frame.cast = cast;
+        }
+        self
+    }
+
     /// The same where the rows are not those that the resource path leads to.
     pub(super) fn without_it(self) -> Scope<'a> {
         Scope { it: None, ..self }
@@ -93,7 +123,8 @@ impl<'a> Scope<'a> {
     /// Inside a lambda over entities of a table: names without prefix keep their meaning.
     pub(super) fn inside(&self, variable: Option<&str>, table: &'a TableView) -> Scope<'a> {
         let mut inner = self.clone();
-        inner.frames.push(Frame { variable: variable.map(str::to_owned), rows: Arc::new(RowType::of_table(table)), table: Some(table) });
+        let (variable, rows) = (variable.map(str::to_owned), Arc::new(RowType::of_table(table)));
+        inner.frames.push(Frame { variable, rows, table: Some(table), cast: None });
         inner
     }
 
@@ -107,8 +138,8 @@ impl<'a> Scope<'a> {
     fn row(&self, frame: usize) -> Option<Row<'a>> {
         let found = self.frames.get(frame)?;
         let level = self.frames.len().checked_sub(frame + 1)?;
-        let (rows, table) = (Arc::clone(&found.rows), found.table);
-        Some(Row { start: Start::Level(level), steps: Vec::new(), rows, table, derived: None })
+        let (rows, table, known) = (Arc::clone(&found.rows), found.table, found.cast.map(str::to_owned));
+        Some(Row { known, ..Row::at(Start::Level(level), rows, table) })
     }
 
     /// The row that names without prefix belong to.
@@ -147,14 +178,46 @@ impl<'a> Scope<'a> {
     /// A predicate.
     pub(super) fn predicate(&self, expr: &Expr) -> Result<BoundExpr, ODataError> {
         let operand = self.operand(expr)?;
-        self.boolean(operand, expr, &format!("{} expects a condition", self.target))
+        let condition = self.boolean(operand, expr, &format!("{} expects a condition", self.target))?;
+        self.check_weight(&condition, expr.span)?;
+        Ok(condition)
     }
 
     /// Any value with its type; the type of `null` is boolean.
     pub(super) fn value(&self, expr: &Expr) -> Result<(BoundExpr, ValueType), ODataError> {
         let operand = self.operand(expr)?;
+        self.check_weight(&operand.expr, expr.span)?;
         let value_type = operand.value_type.unwrap_or(ValueType::Scalar(portico_provider_api::ScalarType::Boolean));
         Ok((operand.expr, value_type))
+    }
+
+    fn check_weight(&self, expr: &BoundExpr, span: Span) -> Result<(), ODataError> {
+        match self.weight(expr, 0) {
+            weight if weight > MAX_WEIGHT => {
+                Err(self
+                    .wrong(span, format!("the expression is too large: it has {weight} operators and operands, of {MAX_WEIGHT} at most")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Operators and operands of an expression, with what is computed counted in full wherever it is named.
+    pub(super) fn weight(&self, expr: &BoundExpr, depth: usize) -> usize {
+        let own = match expr {
+            BoundExpr::Column(index) => self.weight_of(depth, depth, *index),
+            BoundExpr::Path { level, steps, column } if steps.is_empty() => self.weight_of(*level, depth, *column),
+            BoundExpr::In { list, .. } => 1 + list.len() / 10,
+            _ => 1,
+        };
+        let below = expr.children().into_iter().map(|child| self.weight(child, depth));
+        let within = expr.inner().into_iter().map(|inner| self.weight(inner, depth + 1));
+        below.chain(within).fold(own, usize::saturating_add)
+    }
+
+    /// The weight of a column of the rows some levels out, seen from inside as many lambdas as `depth` says.
+    fn weight_of(&self, level: usize, depth: usize, column: usize) -> usize {
+        let frame = level.checked_sub(depth).and_then(|level| self.frames.len().checked_sub(level + 1)).and_then(|at| self.frames.get(at));
+        frame.and_then(|frame| frame.rows.columns.get(column)).map_or(1, |column| column.weight)
     }
 
     /// What a value is sorted by: members of an enumeration by their numbers.
@@ -194,24 +257,63 @@ impl<'a> Scope<'a> {
     }
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    /// The row that a path starts from.
+    pub(super) fn at(start: Start, rows: Arc<RowType>, table: Option<&'a TableView>) -> Row<'a> {
+        Row { start, steps: Vec::new(), rows, table, derived: None, known: None, casts: Vec::new() }
+    }
+
+    /// The row of a table that a to-one relationship leads to.
+    pub(super) fn step(mut self, relationship: usize, table: &'a TableView) -> Row<'a> {
+        self.casts.extend(self.cast());
+        self.steps.push(relationship);
+        Row { rows: Arc::new(RowType::of_table(table)), table: Some(table), derived: None, known: None, ..self }
+    }
+
     /// A column of the row.
     pub(super) fn column(&self, column: usize) -> BoundExpr {
-        let plain = match &self.start {
-            Start::Level(0) if self.steps.is_empty() => BoundExpr::Column(column),
-            Start::Level(level) => BoundExpr::Path { level: *level, steps: self.steps.clone(), column },
-            Start::Root(table, key) => BoundExpr::RootPath { table: table.clone(), key: key.clone(), steps: self.steps.clone(), column },
-        };
+        let plain = self.reached(0, &self.steps, column);
         let Some((condition, known)) = self.is_of_type().zip(self.rows.columns.get(column)) else { return plain };
         BoundExpr::Case { branches: vec![(condition, plain)], scalar_type: known.value_type.scalar() }
     }
 
-    /// The condition that the row is of the derived type that the path names; nothing when it names none.
+    /// A column of a row on the way here, named from `further` levels further in.
+    fn reached(&self, further: usize, steps: &[usize], column: usize) -> BoundExpr {
+        let steps = steps.to_vec();
+        match &self.start {
+            Start::Level(level) => match level + further {
+                0 if steps.is_empty() => BoundExpr::Column(column),
+                level => BoundExpr::Path { level, steps, column },
+            },
+            Start::Root(table, key) => BoundExpr::RootPath { table: table.clone(), key: key.clone(), steps, column },
+        }
+    }
+
+    /// The condition that the row, and those on the way to it, are of the derived types that the path names; nothing when it names none.
     pub(super) fn is_of_type(&self) -> Option<BoundExpr> {
+        self.is_of_type_from(0)
+    }
+
+    /// The same for members along a relationship of the row: one level further in.
+    pub(super) fn is_of_type_from(&self, further: usize) -> Option<BoundExpr> {
+        let casts = self.casts.iter().cloned().chain(self.cast());
+        let conditions = casts.map(|cast| {
+            let steps = self.steps.get(..cast.steps).unwrap_or_default();
+            BoundExpr::In { expr: Box::new(self.reached(further, steps, cast.discriminator)), list: cast.values }
+        });
+        BoundExpr::all(conditions.collect())
+    }
+
+    /// The cast of the row itself.
+    fn cast(&self) -> Option<Cast> {
         let derivation = self.table?.table.overlay.derivation.as_ref()?;
         let values = derivation.values(self.derived.as_deref()?);
-        let untyped = Row { derived: None, ..self.clone() };
-        Some(BoundExpr::In { expr: Box::new(untyped.column(derivation.discriminator)), list: values })
+        Some(Cast { steps: self.steps.len(), discriminator: derivation.discriminator, values })
+    }
+
+    /// The type that the row is seen as, where it is a derived one.
+    pub(super) fn seen_as(&self) -> Option<&str> {
+        self.derived.as_deref().or(self.known.as_deref())
     }
 
     /// What messages call it.

@@ -1,11 +1,15 @@
 //! `$search`, lowered to a condition: a term is found when one of the table's searchable columns contains it. It must not know how the
 //! condition is evaluated.
 
+use super::expression::balanced;
 use crate::bound::{BoundExpr, ComparisonOperator, ODataFunction};
 use crate::error::{ODataError, ODataErrorKind};
-use crate::syntax::{Search, SearchKind};
+use crate::syntax::{LogicalOperator, Search, SearchKind};
 use portico_catalog::{ModelView, Profile, TableView};
 use portico_provider_api::{ScalarType, Value};
+
+/// How often one search may look into a property, for each row.
+const MAX_LOOKS: usize = 1_000;
 
 /// Binds a search over a table's searchable columns.
 ///
@@ -20,10 +24,25 @@ pub(super) fn search(view: &ModelView, table: &TableView, target: &str, search: 
         let message = format!("$search: nothing of '{}' is searchable", table.name);
         return Err(ODataError::new(ODataErrorKind::NotImplemented, message).at(target, Some(search.span.start)));
     }
+    let most = MAX_LOOKS / columns.len().max(1);
+    let words = words(&search.kind);
+    if words > most {
+        let message = format!("$search: there are {words} words to look for in {} properties; {most} may be", columns.len());
+        return Err(ODataError::bad_request(message).at(target, Some(search.span.start)));
+    }
     let terms = Terms { columns, exact_case: view.profile == Profile::Salesforce };
     terms
         .condition(&search.kind, false)
         .ok_or_else(|| ODataError::bad_request("$search: there is nothing to look for").at(target, Some(search.span.start)))
+}
+
+/// How many words are looked for.
+fn words(search: &SearchKind) -> usize {
+    match search {
+        SearchKind::Word(_) | SearchKind::Phrase(_) | SearchKind::Incomplete(_) => 1,
+        SearchKind::Not(inner) => words(&inner.kind),
+        SearchKind::And(all) | SearchKind::Or(all) => all.iter().map(|search| words(&search.kind)).sum(),
+    }
 }
 
 struct Terms {
@@ -38,19 +57,19 @@ impl Terms {
         match search {
             SearchKind::Word(text) | SearchKind::Phrase(text) | SearchKind::Incomplete(text) => self.term(text, negated),
             SearchKind::Not(inner) => Some(BoundExpr::Not(Box::new(self.condition(&inner.kind, true)?))),
-            SearchKind::And(all) => self.joined(all, negated, BoundExpr::And),
-            SearchKind::Or(all) => self.joined(all, negated, BoundExpr::Or),
+            SearchKind::And(all) => self.joined(all, negated, LogicalOperator::And),
+            SearchKind::Or(all) => self.joined(all, negated, LogicalOperator::Or),
         }
     }
 
-    fn joined(&self, all: &[Search], negated: bool, join: fn(Box<BoundExpr>, Box<BoundExpr>) -> BoundExpr) -> Option<BoundExpr> {
+    fn joined(&self, all: &[Search], negated: bool, join: LogicalOperator) -> Option<BoundExpr> {
         let conditions: Option<Vec<BoundExpr>> = all.iter().map(|search| self.condition(&search.kind, negated)).collect();
-        conditions?.into_iter().reduce(|left, right| join(Box::new(left), Box::new(right)))
+        balanced(join, conditions?)
     }
 
     fn term(&self, text: &str, negated: bool) -> Option<BoundExpr> {
         let found = self.columns.iter().map(|column| self.contains(*column, text, negated));
-        found.reduce(|left, right| BoundExpr::Or(Box::new(left), Box::new(right)))
+        balanced(LogicalOperator::Or, found.collect())
     }
 
     fn contains(&self, column: usize, text: &str, negated: bool) -> BoundExpr {

@@ -11,7 +11,7 @@ mod ranked;
 
 use crate::error::EngineError;
 use crate::plan::canonical_float;
-use crate::plan::entities::EntityPlanner;
+use crate::plan::entities::{EntityPlanner, row_count};
 use crate::plan::rows::{Evaluator, Rows};
 use crate::plan::seek::{OrderKey, sort};
 use crate::policy::TableRights;
@@ -210,9 +210,7 @@ impl<'a> ApplyPlanner<'a> {
             }
             return Ok(Stage { order, ..stage.step(|builder| builder.filter(condition))? });
         }
-        let limit =
-            |rows: u64| usize::try_from(rows).map_err(|_| EngineError::Invalid(format!("{rows} rows are too many to skip or take")));
-        let (skip, top) = (limit(skip)?, top.map(limit).transpose()?);
+        let (skip, top) = (row_count(skip), top.map(row_count));
         let stage = if order.is_empty() { stage } else { stage.step(|builder| builder.sort(sort(&order)))? };
         Ok(Stage { order, ..stage.step(|builder| builder.limit(skip, top))? })
     }

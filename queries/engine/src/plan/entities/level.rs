@@ -247,6 +247,10 @@ pub(super) fn page(builder: LogicalPlanBuilder, query: &BoundQuery, restriction:
     if query.skip == 0 && fetch.is_none() {
         return Ok(builder);
     }
-    let limit = |rows: u64| usize::try_from(rows).map_err(|_| EngineError::Invalid(format!("{rows} rows are too many to skip or take")));
-    Ok(builder.limit(limit(query.skip)?, fetch.map(limit).transpose()?)?)
+    Ok(builder.limit(row_count(query.skip), fetch.map(row_count))?)
+}
+
+/// A number of rows as plans have them: no table has more than a signed number of them.
+pub(crate) fn row_count(rows: u64) -> usize {
+    usize::try_from(rows.min(i64::MAX.unsigned_abs())).unwrap_or(usize::MAX)
 }

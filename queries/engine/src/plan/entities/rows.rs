@@ -79,7 +79,7 @@ impl EntityPlanner<'_> {
     }
 
     fn names(&self) -> Names<'_> {
-        Names::new(self.session, self.model, self.rights)
+        Names::new(self.session, self.model, self.rights, self.now)
     }
 
     /// The rows beside each pair of the link table that leads to them. A pair counts once, however often the table holds it.

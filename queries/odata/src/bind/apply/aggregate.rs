@@ -215,7 +215,7 @@ fn is_name(step: &PathStep) -> bool {
 }
 
 fn column(alias: &Name, value_type: ValueType) -> RowColumn {
-    RowColumn { path: vec![alias.text.clone()], value_type, nullable: true, dynamic: true }
+    RowColumn { path: vec![alias.text.clone()], value_type, nullable: true, dynamic: true, weight: 1 }
 }
 
 /// The type of what a method yields, the same for all groups: wide enough for what is summed up.

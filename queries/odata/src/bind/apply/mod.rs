@@ -106,7 +106,7 @@ impl<'a> Binder<'a> {
                 }
             }
         }
-        let scope = Scope::new(self.view, table, &rows, self.place.aliases, target);
+        let scope = Scope::new(self.view, table, &rows, self.place.aliases, target).of_type(self.place.cast.filter(|_| table.is_some()));
         if self.place.nested_in.is_some() { scope.without_it() } else { scope }
     }
 
@@ -178,9 +178,11 @@ impl<'a> Binder<'a> {
     /// Each item sees those before it.
     fn compute(&self, state: &mut State<'a>, items: &[ComputeItem], target: &str) -> Result<(), ODataError> {
         for item in items {
-            let (expr, value_type) = self.scope(state, target).value(&item.expr)?;
+            let scope = self.scope(state, target);
+            let (expr, value_type) = scope.value(&item.expr)?;
+            let weight = scope.weight(&expr, 0);
             self.new_name(state, &item.name, target)?;
-            let column = RowColumn { path: vec![item.name.text.clone()], value_type, nullable: true, dynamic: true };
+            let column = RowColumn { path: vec![item.name.text.clone()], value_type, nullable: true, dynamic: true, weight };
             state.out.push(BoundTransformation::Compute(vec![BoundComputed { expr, column: column.clone() }]));
             state.append(column);
         }

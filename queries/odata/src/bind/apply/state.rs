@@ -141,7 +141,7 @@ impl<'a> State<'a> {
 
 /// A column of a type that may be null.
 pub(super) fn plain_column(path: Vec<String>, scalar_type: portico_provider_api::ScalarType) -> RowColumn {
-    RowColumn { path, value_type: scalar_type.into(), nullable: true, dynamic: false }
+    RowColumn { path, value_type: scalar_type.into(), nullable: true, dynamic: false, weight: 1 }
 }
 
 /// The columns of an entity that is reached by a path; there may be none.

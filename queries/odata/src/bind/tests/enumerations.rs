@@ -177,11 +177,11 @@ fn enumerations_durations_and_types() {
         matchesPattern(Document,'a') or matchesPattern('x','^\d+$')
           NotImplemented Some(15): an expression over the JSON property 'Document' is not supported yet
         matchespattern('a','(?=b)')
-          NotImplemented Some(0): a pattern that looks ahead in matchespattern is not supported yet
+          NotImplemented Some(0): a pattern that looks ahead in matchesPattern is not supported yet
         matchespattern('a','(')
-          BadRequest Some(0): matchespattern: the pattern is not a regular expression: a group has no closing parenthesis
+          BadRequest Some(0): matchesPattern: the pattern is not a regular expression: a group has no closing parenthesis
         matchespattern('a',cast(Large,Edm.String))
-          NotImplemented Some(0): a pattern that is not a literal in matchespattern is not supported yet
+          NotImplemented Some(0): a pattern that is not a literal in matchesPattern is not supported yet
         Large divby 4 eq 2.5 and Large divby Medium eq 1
           BadRequest Some(25): 'divby' expects numbers, not Medium (Rights)
         Large divby Large eq 2.5 and Amount divby 0 eq 1

@@ -349,7 +349,7 @@ fn functions_are_typed() {
         Instant lt now()
           (#15 Lt Now():timestamptz)
         round(Amount) eq 1
-          (Round(#6):decimal(38,9) Eq 1000000000e-9:decimal(38,9))
+          (Round((#6 as decimal(39,9))):decimal(39,9) Eq 1000000000e-9:decimal(39,9))
         floor(Double) eq 1
           (Floor(#5):float64 Eq 1:float64)
         ceiling(Single) eq 1.5
@@ -357,7 +357,7 @@ fn functions_are_typed() {
         round(Medium) eq 1
           (Round((#2 as decimal(10,0))):decimal(10,0) Eq 1e-0:decimal(10,0))
         round(2.5) eq 3
-          (Round(25e-1:decimal(2,1)):decimal(2,1) Eq 30e-1:decimal(2,1))
+          (Round(25e-1:decimal(3,1)):decimal(3,1) Eq 30e-1:decimal(3,1))
         contains(Label,'a') eq false
           (Contains(#8, 'a'):boolean Eq false)
     "#]]
@@ -372,9 +372,34 @@ fn long_chains_bind_to_shallow_trees() {
             _ => 0,
         }
     }
-    let filter = vec!["Id eq 1"; 4_000].join(" or ");
+    let filter = vec!["Id eq 1"; 1_200].join(" or ");
     let read = bound(&format!("Customers?$filter={filter}")).unwrap();
-    assert!(depth(read.query.filter.as_ref().unwrap()) <= 12);
+    assert!(depth(read.query.filter.as_ref().unwrap()) <= 11);
+}
+
+#[test]
+fn what_would_be_too_large_to_plan_is_refused() {
+    let doubled = |count: usize| {
+        let steps: Vec<String> = (1..=count).map(|n| format!("C{} add C{} as C{n}", n - 1, n - 1)).collect();
+        format!("Id as C0,{}", steps.join(","))
+    };
+    let terms = |count: usize| vec!["Id ne 1"; count].join(" and ");
+    for (url, part) in [
+        (format!("Customers?$filter={}", terms(2_000)), "too large"),
+        (format!("Customers?$orderby=case({}:1)", terms(2_000)), "too large"),
+        (format!("Customers?$compute={}", doubled(30)), "too large"),
+        (format!("Customers?$compute={}&$filter=C11 add C11 add C11 gt 0", doubled(11)), "too large"),
+        (
+            format!("Customers?$apply={}", doubled(30).split(',').map(|item| format!("compute({item})")).collect::<Vec<_>>().join("/")),
+            "too large",
+        ),
+        (format!("Customers/$filter({})", terms(2_000)), "too large"),
+    ] {
+        let error = bound(&url).unwrap_err();
+        assert_eq!(error.kind, crate::ODataErrorKind::BadRequest, "{}", error.message);
+        assert!(error.message.contains(part), "{}", error.message);
+    }
+    assert!(bound(&format!("Customers?$compute={}&$filter=C10 gt 0", doubled(10))).is_ok());
 }
 
 proptest! {

@@ -195,3 +195,43 @@ fn paths_lead_along_relationships_casts_and_conditions() {
         "#]],
     );
 }
+
+#[test]
+fn a_cast_holds_for_all_that_follows_it() {
+    golden(
+        &[
+            "People?$filter=Portico.crm.Manager/Boss/Name eq 'x'",
+            "People?$filter=Portico.crm.Manager/Boss eq null",
+            "People?$filter=Boss/Portico.crm.Manager/Boss/Portico.crm.Manager/Bonus gt 1",
+            "People?$filter=Portico.crm.Manager/Reports/any(r:r/Id gt $it/Id)",
+            "People?$filter=Portico.crm.Manager/Reports/$count gt 0",
+            "People?$filter=Bonus gt 1",
+            "People?$orderby=Bonus",
+            "People/Portico.crm.Manager?$filter=Bonus gt 1",
+            "People/Portico.crm.Manager/$filter(Bonus gt 1)",
+            "People/Portico.crm.Manager?$apply=filter(Bonus gt 1)",
+        ],
+        expect![[r#"
+            People?$filter=Portico.crm.Manager/Boss/Name eq 'x'
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=(Case((#4 In ['M' 'D' 'C']) : ^0[1]#1):text Eq 'x')
+            People?$filter=Portico.crm.Manager/Boss eq null
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=(Case((#4 In ['M' 'D' 'C']) : ^0[1]#0):int32 Eq null:int32)
+            People?$filter=Boss/Portico.crm.Manager/Boss/Portico.crm.Manager/Bonus gt 1
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=(Case(((^0[1]#4 In ['M' 'D' 'C']) And (^0[1, 1]#4 In ['M' 'D' 'C'])) : ^0[1, 1]#5):int32 Gt 1:int32)
+            People?$filter=Portico.crm.Manager/Reports/any(r:r/Id gt $it/Id)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=Any{^0[].2 PeopleTable where (^1[]#4 In ['M' 'D' 'C']) : (#0 Gt ^1[]#0)}
+            People?$filter=Portico.crm.Manager/Reports/$count gt 0
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=(Count{^0[].2 PeopleTable where (^1[]#4 In ['M' 'D' 'C'])} Gt 0:int64)
+            People?$filter=Bonus gt 1
+              BadRequest $filter Some(0): 'Bonus' is a property of the derived type 'Manager': name the type before it
+            People?$orderby=Bonus
+              BadRequest $orderby Some(0): 'Bonus' is a property of the derived type 'Manager': name the type before it
+            People/Portico.crm.Manager?$filter=Bonus gt 1
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] as=Manager filter=((#4 In ['M' 'D' 'C']) And (#5 Gt 1:int32))
+            People/Portico.crm.Manager/$filter(Bonus gt 1)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] as=Manager filter=((#4 In ['M' 'D' 'C']) And (#5 Gt 1:int32))
+            People/Portico.crm.Manager?$apply=filter(Bonus gt 1)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 8, 10, 11] as=Manager filter=((#4 In ['M' 'D' 'C']) And (#5 Gt 1:int32))
+        "#]],
+    );
+}

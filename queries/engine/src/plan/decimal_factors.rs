@@ -1,0 +1,105 @@
+//! Keeps DataFusion's simplifier from products and remainders of decimals: where a factor is zero, or a divisor one, it puts a literal in
+//! their place that has the type of the operand, not of the result. It does so only beside an operand that is never null, so operands are
+//! hidden behind a function that might be; what has been optimised is freed of it again. It must not know sources.
+
+use crate::error::EngineError;
+use arrow::datatypes::{DataType, Field, FieldRef};
+use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, Result as DataFusionResult, internal_err};
+use datafusion::logical_expr::expr_rewriter::NamePreserver;
+use datafusion::logical_expr::utils::merge_schema;
+use datafusion::logical_expr::{
+    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
+    Signature, Volatility,
+};
+use std::sync::{Arc, LazyLock};
+
+/// The name of the function. Callers cannot name it.
+pub const FACTOR: &str = "@factor";
+
+static HIDDEN: LazyLock<Arc<ScalarUDF>> =
+    LazyLock::new(|| Arc::new(ScalarUDF::from(Factor { signature: Signature::user_defined(Volatility::Immutable) })));
+
+/// Hides the operands.
+///
+/// # Errors
+/// None of its own: the plan was well-typed before.
+pub fn hide(plan: LogicalPlan) -> Result<LogicalPlan, EngineError> {
+    let hidden = plan.transform_up_with_subqueries(|node| {
+        let schema = merge_schema(&node.inputs());
+        let names = NamePreserver::new(&node);
+        node.map_expressions(|expression| {
+            let name = names.save(&expression);
+            let hidden = expression.transform_up(|part| Ok(hidden(part, &schema)))?;
+            Ok(if hidden.transformed { hidden.update_data(|expression| name.restore(expression)) } else { hidden })
+        })
+    })?;
+    Ok(hidden.data)
+}
+
+fn hidden(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
+    let decimal = |side: &Expr| matches!(side.get_type(schema), Ok(DataType::Decimal128(..) | DataType::Decimal256(..)));
+    match expression {
+        Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::Multiply | Operator::Modulo), right })
+            if decimal(&left) || decimal(&right) =>
+        {
+            let (left, right) = (Box::new(behind(*left, schema)), Box::new(behind(*right, schema)));
+            Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
+        }
+        other => Transformed::no(other),
+    }
+}
+
+fn behind(operand: Expr, schema: &DFSchema) -> Expr {
+    match operand.nullable(schema) {
+        Ok(false) if !matches!(operand, Expr::Literal(..)) => HIDDEN.call(vec![operand]),
+        _ => operand,
+    }
+}
+
+/// What is hidden, if something is.
+pub fn operand(expression: &Expr) -> Option<&Expr> {
+    match expression {
+        Expr::ScalarFunction(call) if call.func.name() == FACTOR => call.args.first(),
+        _ => None,
+    }
+}
+
+/// `@factor(operand)`: the operand itself.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Factor {
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Factor {
+    fn name(&self) -> &str {
+        FACTOR
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn coerce_types(&self, arguments: &[DataType]) -> DataFusionResult<Vec<DataType>> {
+        Ok(arguments.to_vec())
+    }
+
+    fn return_type(&self, arguments: &[DataType]) -> DataFusionResult<DataType> {
+        match arguments {
+            [own] => Ok(own.clone()),
+            _ => internal_err!("'{FACTOR}' takes one argument"),
+        }
+    }
+
+    fn return_field_from_args(&self, arguments: ReturnFieldArgs) -> DataFusionResult<FieldRef> {
+        let types: Vec<DataType> = arguments.arg_fields.iter().map(|field| field.data_type().clone()).collect();
+        Ok(Arc::new(Field::new(FACTOR, self.return_type(&types)?, true)))
+    }
+
+    fn invoke_with_args(&self, mut arguments: ScalarFunctionArgs) -> DataFusionResult<ColumnarValue> {
+        match arguments.args.pop() {
+            Some(operand) => Ok(operand),
+            None => internal_err!("'{FACTOR}' takes one argument"),
+        }
+    }
+}
