@@ -1,7 +1,7 @@
 //! Recursive hierarchies by their names, and questions of single nodes (Data Aggregation 4.0, section 5.5.2). It must not know how trees
 //! are walked.
 
-use super::promote::{self, Operand, coerce};
+use super::promote::{Operand, coerce, common};
 use super::scope::Scope;
 use super::suggestion;
 use crate::bound::BoundExpr;
@@ -15,7 +15,7 @@ use portico_provider_api::{ScalarType, Value};
 /// How the vocabulary's functions may be qualified.
 const VOCABULARY: [&str; 2] = ["aggregation", "org.odata.aggregation.v1"];
 /// The functions.
-const FUNCTIONS: [&str; 5] = ["isroot", "isleaf", "issibling", "isancestor", "isdescendant"];
+pub(crate) const NODE_TESTS: [&str; 5] = ["isroot", "isleaf", "issibling", "isancestor", "isdescendant"];
 const COMMON: [&str; 3] = ["HierarchyNodes", "HierarchyQualifier", "Node"];
 
 /// A hierarchy of a table.
@@ -43,6 +43,13 @@ impl Found<'_> {
     /// The type of identifiers.
     pub(super) fn scalar_type(&self) -> ScalarType {
         self.table.table.columns.get(self.node).map_or(ScalarType::Boolean, |column| column.scalar_type)
+    }
+
+    /// Whether values of a type can be compared with identifiers: those that are none differ from all of them.
+    pub(super) fn takes(&self, own: ScalarType) -> bool {
+        let whole = |scalar_type: ScalarType| matches!(scalar_type, ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64);
+        let wanted = self.scalar_type();
+        common(own, wanted) == Some(wanted) || (whole(own) && whole(wanted))
     }
 }
 
@@ -129,10 +136,10 @@ impl Scope<'_> {
         if !VOCABULARY.contains(&namespace.to_ascii_lowercase().as_str()) {
             return Ok(None);
         }
-        let Some(function) = FUNCTIONS.iter().find(|known| function.eq_ignore_ascii_case(known)) else {
+        let Some(function) = NODE_TESTS.iter().find(|known| function.eq_ignore_ascii_case(known)) else {
             return match function.eq_ignore_ascii_case("rollupnode") {
                 true => Err(self.not_built(span, "the function Aggregation.rollupnode")),
-                false => Err(self.wrong(span, format!("there is no function '{name}'{}", suggestion(function, FUNCTIONS)))),
+                false => Err(self.wrong(span, format!("there is no function '{name}'{}", suggestion(function, NODE_TESTS)))),
             };
         };
         self.tested(function, arguments, span)
@@ -157,14 +164,18 @@ impl Scope<'_> {
             let expr = given(index)?;
             let operand = self.operand(expr)?;
             let misfit = format!("{} is no identifier of a node, which is {}", operand.description(), type_name(found.scalar_type()));
-            let kept = matches!(&operand.expr, BoundExpr::Literal(_));
-            match (coerce(operand, found.scalar_type()), kept) {
-                (Ok(value), _) => Ok((value, expr.span)),
-                // A number that identifiers cannot be is that of no node.
-                (Err(_), true) if matches!(&expr.kind, ExprKind::Literal(literal) if promote::exact(literal, found.scalar_type()) == Ok(None)) => {
-                    Ok((BoundExpr::Literal(Value::Null(found.scalar_type())), expr.span))
-                }
-                (Err(_), _) => Err(self.wrong(expr.span, misfit)),
+            let operand_is_number = operand.scalar_type().is_some_and(ScalarType::is_numeric) && found.scalar_type().is_numeric();
+            let literal = matches!(&operand.expr, BoundExpr::Literal(_));
+            let comparable = operand.scalar_type().is_some_and(|own| found.takes(own));
+            if !literal {
+                // A value that identifiers cannot be is that of no node: it is not converted here.
+                return if comparable { Ok((operand.expr, expr.span)) } else { Err(self.wrong(expr.span, misfit)) };
+            }
+            match coerce(operand, found.scalar_type()) {
+                Ok(value) => Ok((value, expr.span)),
+                // Nor is a constant number.
+                Err(_) if operand_is_number => Ok((BoundExpr::Literal(Value::Null(found.scalar_type())), expr.span)),
+                Err(_) => Err(self.wrong(expr.span, misfit)),
             }
         };
         let (node, _) = identifier(2)?;

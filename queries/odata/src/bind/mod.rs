@@ -37,6 +37,7 @@ use portico_catalog::names::nearest;
 use portico_catalog::{Column, ModelView, TableView};
 
 pub(crate) use apply::{TOP_LEVELS, TRANSFORMATIONS};
+pub(crate) use hierarchy::NODE_TESTS;
 pub use options::schema_version;
 pub use path::dereference;
 pub use write::{delete, insert, update};

@@ -84,13 +84,13 @@ pub const TREE_COLUMNS: [&str; 4] = ["LimitedRank", "DistanceFromRoot", "Limited
 pub struct NodeTest {
     /// The hierarchy.
     pub hierarchy: BoundHierarchy,
-    /// The identifier of the node, of the type that identifiers have.
+    /// The identifier of the node, of a type that identifiers can be compared with.
     pub node: BoundExpr,
     /// What is asked.
     pub position: NodePosition,
 }
 
-/// Where a node may be. Other nodes are given by their identifiers, of the type that identifiers have.
+/// Where a node may be. Other nodes are given by their identifiers, as the node itself; constants are of the type of identifiers.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NodePosition {
     /// Below none.

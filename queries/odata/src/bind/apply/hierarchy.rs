@@ -7,6 +7,7 @@ use crate::bind::hierarchy::{Found, find, parameters, text, whole_number};
 use crate::bind::promote::common;
 use crate::bound::apply::BoundTransformation;
 use crate::bound::hierarchy::{BoundHierarchy, BoundRelatives, BoundTopLevels, BoundTraverse, TREE_COLUMNS};
+use crate::bound::{BoundComputed, BoundExpr};
 use crate::edm::type_name;
 use crate::error::ODataError;
 use crate::syntax::{
@@ -28,8 +29,8 @@ enum Related {
     Nodes,
     /// A path of navigation properties leads to the node.
     Along(Vec<String>),
-    /// They hold the identifier of a node.
-    Identifier(Vec<String>),
+    /// They hold the identifier of a node, under this name and in this type.
+    Identifier(Vec<String>, ScalarType),
 }
 
 /// What `rolluprecursive` has added to the rows.
@@ -88,7 +89,7 @@ impl<'a> Binder<'a> {
         };
         let column = state.column(*node);
         let (own, wanted) = (column.value_type.scalar(), found.scalar_type());
-        if own != wanted && common(own, wanted).is_none() {
+        if !found.takes(own) {
             let message = format!("'{}' is {}, the identifiers of nodes are {}", steps.join("/"), type_name(own), type_name(wanted));
             return Err(self.wrong(path.span, message));
         }
@@ -102,7 +103,7 @@ impl<'a> Binder<'a> {
                 return Ok((*node, Related::Along(prefix.to_vec())));
             }
         }
-        Ok((*node, Related::Identifier(steps)))
+        Ok((*node, Related::Identifier(steps, own)))
     }
 
     /// Whether a path of to-one relationships leads from the entities to a table.
@@ -251,8 +252,9 @@ impl<'a> Binder<'a> {
                 self.inject(state, &rolled.found, node, path);
                 Ok(())
             }
-            Related::Identifier(path) => {
+            Related::Identifier(path, scalar_type) => {
                 self.hide(state, &|column| column.path == *path);
+                let node = self.widened(state, node, *scalar_type);
                 if let Some(column) = state.rows.row_type.columns.get_mut(node) {
                     column.path.clone_from(path);
                 }
@@ -260,6 +262,19 @@ impl<'a> Binder<'a> {
                 Ok(())
             }
         }
+    }
+
+    /// Where the same value is in another type, if that holds all values of its own.
+    fn widened(&self, state: &mut State<'a>, index: usize, to: ScalarType) -> usize {
+        let own = state.column(index).value_type.scalar();
+        if own == to || common(own, to) != Some(to) {
+            return index;
+        }
+        let column = plain_column(Vec::new(), to);
+        let expr = BoundExpr::Cast { expr: Box::new(BoundExpr::Column(index)), to };
+        state.out.push(BoundTransformation::Compute(vec![BoundComputed { expr, column: column.clone() }]));
+        state.rows.row_type.columns.push(column);
+        state.columns().len() - 1
     }
 
     /// The rows are the nodes, with what was computed of each.

@@ -50,6 +50,7 @@ const REFUSED: &[(&str, ODataErrorKind, &str)] = &[
     ("Closed?$apply=traverse($root/Closed,Org,Id,preorder)", NotImplemented, "not read as a whole"),
     ("Units?$apply=ancestors($root/Units,Org,Idd,identity)", BadRequest, "did you mean 'Id'?"),
     ("Units?$apply=ancestors($root/Units,Org,Name,identity)", BadRequest, "'Name' is Edm.String, the identifiers of nodes are Edm.Int32"),
+    ("Postings?$apply=ancestors($root/Units,Org,Amount,identity)", BadRequest, "'Amount' is Edm.Decimal"),
     ("Units?$apply=ancestors($root/Units,Org,Id,identity,0)", BadRequest, "from 1 on"),
     ("Units?$apply=ancestors($root/Units,Org,Id,compute(1 as A))", BadRequest, "does not keep instances as they are"),
     ("Units?$apply=traverse($root/Units,Org,Id,preorder,Nme)", BadRequest, "Nme"),
@@ -161,4 +162,30 @@ fn identifiers_are_typed() {
     // No node has a number beyond those that identifiers can be.
     let test = node(&format!("Units?$filter=Aggregation.issibling({FUNCTION},Node=Id,Other=5000000000)"));
     assert_eq!(test.position, NodePosition::SiblingOf(BoundExpr::Literal(Value::Null(portico_provider_api::ScalarType::Int32))));
+}
+
+#[test]
+fn metadata_tells_of_what_can_be_asked() {
+    let document = crate::metadata::document(&view(), crate::metadata::MetadataFormat::Json, None).unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&document).unwrap();
+    let schema = &document["Portico.default"];
+    let schema =
+        if schema.is_null() { document.as_object().unwrap().values().find(|one| one.get("Units").is_some()).unwrap() } else { schema };
+    let paths =
+        |of: &str| schema[of]["@Hierarchy.RecursiveHierarchy#Org"].as_object().map(|record| record.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(
+        schema["Units"]["@Aggregation.RecursiveHierarchy#Org"],
+        json!({ "NodeProperty": "Id", "ParentNavigationProperty": "Parent" })
+    );
+    assert_eq!(paths("Units").unwrap(), TREE_COLUMNS);
+    assert_eq!(paths("States").unwrap(), ["LimitedRank", "DistanceFromRoot", "LimitedDescendantCount"]);
+    assert_eq!(paths("Closed"), None);
+    let container = schema.as_object().unwrap().values().find(|one| one["$Kind"] == "EntityContainer").unwrap();
+    let takes = |set: &str, name: &str| {
+        let transformations = container[set]["@Aggregation.ApplySupported"]["Transformations"].as_array().unwrap();
+        transformations.iter().any(|one| one == name)
+    };
+    assert!(takes("Units", "traverse") && takes("Postings", "descendants") && !takes("Units", "nest"));
+    let top = "com.sap.vocabularies.Hierarchy.v1.TopLevels";
+    assert!(takes("Units", top) && !takes("Postings", top) && !takes("Closed", top));
 }
