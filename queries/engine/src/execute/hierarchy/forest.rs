@@ -29,10 +29,9 @@ impl Forest {
         let size = parent.len();
         let mut taking_part = vec![false; size];
         order.iter().for_each(|node| set(&mut taking_part, *node, true));
-        for node in 0..size {
-            let above = parent[node];
-            if above as usize == node || !get(&taking_part, above).unwrap_or(false) {
-                parent[node] = NONE;
+        for (node, above) in parent.iter_mut().enumerate() {
+            if *above as usize == node || !get(&taking_part, *above).unwrap_or(false) {
+                *above = NONE;
             }
         }
         // Children side by side: where those of each node begin, then the nodes themselves, in order.
