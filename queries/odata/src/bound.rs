@@ -3,6 +3,7 @@
 
 pub mod apply;
 mod expression;
+pub mod hierarchy;
 
 pub use expression::*;
 

@@ -271,6 +271,13 @@ impl Names {
                 known.insert(operation.name.clone());
             }
         }
+        // The functions of vocabularies that are about hierarchies.
+        let tests = crate::bind::NODE_TESTS.into_iter().map(|name| (Role::PrimitiveFunction, name));
+        for (role, name) in tests.chain([(Role::EntityFunction, "rollupnode"), (Role::EntityColFunction, "TopLevels")]) {
+            if let Allowed::Only(known) = names.allowed.entry(role).or_default() {
+                known.insert(name.to_owned());
+            }
+        }
         let singletons = view.singletons.iter().filter_map(|(name, one)| Some((name.clone(), *sets.get(&one.table)?)));
         names.singletons = singletons.collect();
         names.sets = sets;

@@ -53,7 +53,7 @@ impl Lowering<'_> {
         Ok(match expression {
             BoundExpr::Column(index) => self.column(0, &[], *index)?,
             BoundExpr::Path { level, steps, column } => self.column(*level, steps, *column)?,
-            BoundExpr::RootPath { .. } | BoundExpr::Lambda { .. } | BoundExpr::Count(_) => self.known(expression)?,
+            BoundExpr::RootPath { .. } | BoundExpr::Lambda { .. } | BoundExpr::Count(_) | BoundExpr::Node(_) => self.known(expression)?,
             BoundExpr::Case { branches, scalar_type } => self.case(branches, &scalar_type.arrow())?,
             BoundExpr::Literal(value) => lit(scalar_from_value(value)),
             BoundExpr::Compare { .. } | BoundExpr::In { .. } => {
@@ -165,6 +165,7 @@ impl Lowering<'_> {
             | BoundExpr::RootPath { .. }
             | BoundExpr::Lambda { .. }
             | BoundExpr::Count(_)
+            | BoundExpr::Node(_)
             | BoundExpr::Case { .. }
             | BoundExpr::Arithmetic { .. }
             | BoundExpr::Negate(_)

@@ -39,7 +39,7 @@ fn reach(expression: &BoundExpr) -> usize {
 
 /// Whether a lambda or count in an expression reaches beyond the expression's own rows: it can only be evaluated where those are.
 fn is_entangled(expression: &BoundExpr) -> bool {
-    let collection = matches!(expression, BoundExpr::Lambda { .. } | BoundExpr::Count(_));
+    let collection = matches!(expression, BoundExpr::Lambda { .. } | BoundExpr::Count(_) | BoundExpr::Node(_));
     (collection && reach(expression) > 0) || expression.children().into_iter().any(is_entangled)
 }
 
@@ -65,7 +65,11 @@ fn not_true(condition: BoundExpr) -> BoundExpr {
 /// Whether a condition is never null.
 fn is_two_valued(condition: &BoundExpr) -> bool {
     match condition {
-        BoundExpr::Compare { .. } | BoundExpr::In { .. } | BoundExpr::Lambda { .. } | BoundExpr::Literal(Value::Boolean(_)) => true,
+        BoundExpr::Compare { .. }
+        | BoundExpr::In { .. }
+        | BoundExpr::Lambda { .. }
+        | BoundExpr::Node(_)
+        | BoundExpr::Literal(Value::Boolean(_)) => true,
         BoundExpr::And(left, right) | BoundExpr::Or(left, right) => is_two_valued(left) && is_two_valued(right),
         BoundExpr::Not(inner) => is_two_valued(inner),
         _ => false,
@@ -166,7 +170,8 @@ impl Rows {
         let mut own = Vec::new();
         let mut waiting: Vec<&BoundExpr> = expressions.to_vec();
         while let Some(expression) = waiting.pop() {
-            let collection = matches!(expression, BoundExpr::Lambda { .. } | BoundExpr::Count(_) | BoundExpr::RootPath { .. });
+            let collection =
+                matches!(expression, BoundExpr::Lambda { .. } | BoundExpr::Count(_) | BoundExpr::RootPath { .. } | BoundExpr::Node(_));
             if collection || matches!(expression, BoundExpr::Path { level: 0, .. }) {
                 own.push(expression);
             }

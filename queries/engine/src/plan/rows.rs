@@ -286,6 +286,7 @@ impl Rows {
         match expression {
             BoundExpr::Lambda { .. } => self.mark(evaluator, expression),
             BoundExpr::Count(members) => self.count(evaluator, expression, members),
+            BoundExpr::Node(test) => self.test_node(evaluator, expression, test),
             BoundExpr::RootPath { table, key, steps, column } => {
                 let value = root_value(evaluator, table, key, steps, *column)?;
                 self.known.push((expression.clone(), value));

@@ -1,7 +1,9 @@
-//! Turns cut plans into physical ones: remote fragments become remote scans, and every plan that is not a SELECT is refused, whoever
-//! made it.
+//! Turns cut plans into physical ones: remote fragments become remote scans, walks through hierarchies their operator, and every plan
+//! that is not a SELECT is refused, whoever made it.
 
+use crate::execute::hierarchy::HierarchyExec;
 use crate::execute::scan::RemoteScanExec;
+use crate::plan::hierarchy::HierarchyWalk;
 use crate::plan::sql::ensure_read_only;
 use crate::pushdown::fragment::RemoteFragment;
 use async_trait::async_trait;
@@ -28,7 +30,7 @@ impl QueryPlanner for FragmentQueryPlanner {
     }
 }
 
-/// Plans remote fragments.
+/// Plans remote fragments and walks through hierarchies.
 struct FragmentPlanner;
 
 #[async_trait]
@@ -38,10 +40,13 @@ impl ExtensionPlanner for FragmentPlanner {
         _planner: &dyn PhysicalPlanner,
         node: &dyn UserDefinedLogicalNode,
         _logical_inputs: &[&LogicalPlan],
-        _physical_inputs: &[Arc<dyn ExecutionPlan>],
+        physical_inputs: &[Arc<dyn ExecutionPlan>],
         _session: &dyn Session,
         _context: &PhysicalPlanningContext,
     ) -> DataFusionResult<Option<Arc<dyn ExecutionPlan>>> {
+        if let Some(walk) = node.as_any().downcast_ref::<HierarchyWalk>() {
+            return Ok(Some(Arc::new(HierarchyExec::new(walk, physical_inputs))));
+        }
         let fragment = node.as_any().downcast_ref::<RemoteFragment>();
         Ok(fragment.map(|fragment| Arc::new(RemoteScanExec::new(fragment.clone())) as Arc<dyn ExecutionPlan>))
     }

@@ -9,8 +9,9 @@ use serde_json::{Value as Json, json};
 /// value itself.
 type Case = (&'static str, &'static str, Order);
 
+/// Whether the order of the rows counts.
 #[derive(Clone, Copy, PartialEq)]
-enum Order {
+pub enum Order {
     Counts,
     Any,
 }
@@ -331,7 +332,7 @@ fn same(name: &str, ours: &Json, theirs: &Json) -> bool {
     }
 }
 
-fn compare(what: &str, order: Order, ours: &[Json], theirs: &[Json]) {
+pub fn compare(what: &str, order: Order, ours: &[Json], theirs: &[Json]) {
     let shown = |rows: &[Json]| rows.iter().take(12).map(|row| format!("  {row}\n")).collect::<String>();
     let all = || format!("{what}\nours\n{}theirs\n{}", shown(ours), shown(theirs));
     assert_eq!(ours.len(), theirs.len(), "{}", all());

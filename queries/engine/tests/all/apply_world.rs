@@ -44,6 +44,23 @@ const SALES: &Columns = &[
     ("Day", ScalarType::Date, false, "DATE NOT NULL"),
 ];
 
+/// A tree with several roots: some nodes hang below one that is not there, and one is its own parent.
+const UNITS: &Columns = &[
+    ("Id", ScalarType::Int32, false, "INT4 NOT NULL PRIMARY KEY"),
+    ("Name", ScalarType::Text, true, "TEXT"),
+    ("ParentId", ScalarType::Int32, true, "INT4"),
+    ("Staff", ScalarType::Int32, false, "INT4 NOT NULL"),
+];
+const POSTINGS: &Columns = &[
+    ("Id", ScalarType::Int64, false, "BIGINT NOT NULL PRIMARY KEY"),
+    ("UnitId", ScalarType::Int32, true, "INT4"),
+    ("Code", ScalarType::Int64, true, "BIGINT"),
+    ("Account", ScalarType::Text, false, "TEXT NOT NULL"),
+    ("Amount", MONEY, true, "DECIMAL(12,2)"),
+];
+/// The end of a cycle: 1 is above 2, 2 above 3, 3 above 1.
+const RINGS: &Columns = &[("Id", ScalarType::Int32, false, "INT4 NOT NULL PRIMARY KEY"), ("ParentId", ScalarType::Int32, true, "INT4")];
+
 pub struct World {
     engine: Engine,
     view: Arc<ModelView>,
@@ -99,6 +116,38 @@ fn rows(random: &mut fastrand::Rng, sales: usize) -> [Vec<Vec<Value>>; 3] {
     [customers, products, all]
 }
 
+/// Nodes, what is booked on them, and a hierarchy that is none.
+fn trees(random: &mut fastrand::Rng) -> [Vec<Vec<Value>>; 3] {
+    let mut ids: Vec<i32> = (1..=24).collect();
+    random.shuffle(&mut ids);
+    let units = ids.iter().enumerate().map(|(at, id)| {
+        let parent = match random.u8(0..9) {
+            0 => Value::Null(ScalarType::Int32),
+            1 => Value::Int32(99),
+            2 if at == 3 => Value::Int32(*id),
+            _ if at == 0 => Value::Null(ScalarType::Int32),
+            _ => Value::Int32(ids[random.usize(0..at)]),
+        };
+        let name = [Some("East"), Some("West"), Some("South"), None][random.usize(0..4)];
+        let name = name.map_or(Value::Null(ScalarType::Text), Value::text);
+        vec![Value::Int32(*id), name, parent, Value::Int32(random.i32(0..20))]
+    });
+    let units: Vec<Vec<Value>> = units.collect();
+    let postings = (1..=80_i64).map(|id| {
+        let unit = if random.u8(0..8) == 0 { Value::Null(ScalarType::Int32) } else { Value::Int32(random.i32(1..=26)) };
+        let code = if random.u8(0..8) == 0 {
+            Value::Null(ScalarType::Int64)
+        } else {
+            Value::Int64(random.i64(1..=26) + 5_000_000_000 * random.i64(0..2))
+        };
+        let amount = if random.u8(0..8) == 0 { Value::Null(MONEY) } else { decimal(random.i64(-3..12) * 125, 2) };
+        vec![Value::Int64(id), unit, code, Value::text(["Rent", "Pay"][random.usize(0..2)]), amount]
+    });
+    let postings = postings.collect();
+    let ring = |id: i32, parent: i32| vec![Value::Int32(id), Value::Int32(parent)];
+    [units, postings, vec![ring(1, 3), ring(2, 1), ring(3, 2), ring(4, 4)]]
+}
+
 fn sql_value(value: &Value, sqlite: bool) -> String {
     match value {
         Value::Null(_) => "NULL".to_owned(),
@@ -137,6 +186,21 @@ fn definitions() -> Json {
             let table = serde_json::json!({ "source": source, "remote": remote(&name.to_lowercase()), "relationships": links });
             tables.insert(format!("{kind}{name}"), table);
         }
+        let parent = |of: &str| one(of, "ParentId");
+        let children = serde_json::json!({ "to": format!("{kind}Units"), "on": { "Id": "ParentId" }, "many": true });
+        let postings = serde_json::json!({ "to": format!("{kind}Postings"), "on": { "Id": "UnitId" }, "many": true });
+        let links = serde_json::json!({ "Parent": parent("Units"), "Children": children, "Postings": postings });
+        let hierarchies = serde_json::json!({ "Org": { "node": "Id", "parent": "Parent" } });
+        let unit = serde_json::json!({ "source": source, "remote": remote("units"), "relationships": links, "hierarchies": hierarchies });
+        tables.insert(format!("{kind}Units"), unit);
+        let links = serde_json::json!({ "Unit": one("Units", "UnitId") });
+        tables.insert(
+            format!("{kind}Postings"),
+            serde_json::json!({ "source": source, "remote": remote("postings"), "relationships": links }),
+        );
+        let links = serde_json::json!({ "Parent": parent("Rings") });
+        let ring = serde_json::json!({ "source": source, "remote": remote("rings"), "relationships": links, "hierarchies": hierarchies });
+        tables.insert(format!("{kind}Rings"), ring);
     }
     Json::Object(tables)
 }
@@ -144,8 +208,15 @@ fn definitions() -> Json {
 impl World {
     pub async fn new(seed: u64, sales: usize) -> World {
         let data = rows(&mut fastrand::Rng::with_seed(seed), sales);
-        let all: [(&str, &Columns, &Vec<Vec<Value>>); 3] =
-            [("customers", CUSTOMERS, &data[0]), ("products", PRODUCTS, &data[1]), ("sales", SALES, &data[2])];
+        let trees = trees(&mut fastrand::Rng::with_seed(seed));
+        let all: [(&str, &Columns, &Vec<Vec<Value>>); 6] = [
+            ("customers", CUSTOMERS, &data[0]),
+            ("products", PRODUCTS, &data[1]),
+            ("sales", SALES, &data[2]),
+            ("units", UNITS, &trees[0]),
+            ("postings", POSTINGS, &trees[1]),
+            ("rings", RINGS, &trees[2]),
+        ];
         let in_memory = all.iter().map(|(name, columns, rows)| {
             let described = columns.iter().map(|(name, scalar_type, nullable, _)| RemoteColumn::plain(*name, *scalar_type, *nullable));
             table(name, described.collect(), &["Id"], rows)

@@ -156,6 +156,7 @@ impl<'a> Reference<'a> {
                 let counted = self.of_members(members, &|_| Ok(true)).into_iter().collect::<Result<Vec<_>, _>>()?;
                 Ok(Value::Int64(i64::try_from(counted.len()).unwrap()))
             }
+            BoundExpr::Node(_) => panic!("the rows of the reference are no hierarchy"),
             BoundExpr::Case { branches, scalar_type } => {
                 for (condition, value) in branches {
                     if truth(&self.value(condition)?) == Some(true) {
@@ -236,7 +237,7 @@ impl<'a> Reference<'a> {
     fn never_null(&self, expression: &BoundExpr) -> bool {
         match expression {
             BoundExpr::Column(index) => !self.nullable[*index],
-            BoundExpr::Lambda { .. } | BoundExpr::Count(_) => true,
+            BoundExpr::Lambda { .. } | BoundExpr::Count(_) | BoundExpr::Node(_) => true,
             BoundExpr::Path { steps, column, .. } => steps.is_empty() && !self.nullable[*column],
             BoundExpr::RootPath { .. } | BoundExpr::Case { .. } | BoundExpr::Convert { .. } => false,
             BoundExpr::Literal(value) => !value.is_null(),

@@ -93,6 +93,9 @@ impl Scope<'_> {
             }
             _ => {}
         }
+        if let Some(test) = self.node_test(name, arguments, span)? {
+            return Ok(test);
+        }
         let Some((name, function, arity)) = FUNCTIONS.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name)) else {
             if NOT_BUILT.contains(&lower.as_str()) {
                 return Err(self.not_built(span, format!("the function {name}")));

@@ -9,6 +9,7 @@ mod cross;
 mod expand;
 mod expression;
 mod functions;
+mod hierarchy;
 mod key;
 mod member;
 mod options;
@@ -35,7 +36,8 @@ use options::Place;
 use portico_catalog::names::nearest;
 use portico_catalog::{Column, ModelView, TableView};
 
-pub(crate) use apply::TRANSFORMATIONS;
+pub(crate) use apply::{TOP_LEVELS, TRANSFORMATIONS};
+pub(crate) use hierarchy::NODE_TESTS;
 pub use options::schema_version;
 pub use path::dereference;
 pub use write::{delete, insert, update};

@@ -2,6 +2,7 @@
 //! derives from others (`rollup`, `from`, aggregation along a path) is spelt out, so that there are few to execute. It must not know how
 //! rows are fetched.
 
+use super::hierarchy::{BoundHierarchy, BoundRelatives, BoundTopLevels, BoundTraverse};
 use super::{BoundComputed, BoundExpr, BoundOrder};
 use crate::syntax::RankedEnd;
 use crate::value_type::{RowColumn, RowType};
@@ -76,6 +77,9 @@ pub enum BoundTransformation {
     Group {
         /// The columns that tell groups apart, those of the groups around among them.
         keys: Vec<usize>,
+        /// Where groups are told apart by the nodes of hierarchies alone: which, one per key. Each combination of nodes is a group then,
+        /// whether it has rows or not.
+        nodes: Vec<BoundHierarchy>,
         /// What is done; each of these has the keys as its partition.
         then: Vec<BoundTransformation>,
     },
@@ -95,6 +99,30 @@ pub enum BoundTransformation {
     },
     /// Each row as many times as a relationship leads to something.
     Join(Box<BoundJoin>),
+    /// `ancestors` and `descendants`.
+    Relatives(Box<BoundRelatives>),
+    /// `traverse`
+    Traverse(Box<BoundTraverse>),
+    /// `TopLevels`
+    TopLevels(Box<BoundTopLevels>),
+    /// Each row as many times as there are nodes at or above the node that it is of; appends the identifier of that node.
+    RollUp {
+        /// The hierarchy.
+        hierarchy: Box<BoundHierarchy>,
+        /// Position of the identifier of the node that a row is of.
+        node: usize,
+    },
+    /// Adds all columns of the row of a table that a node is.
+    Node {
+        /// The virtual table.
+        table: String,
+        /// Position there of the column that identifies a node.
+        key: usize,
+        /// Position in the rows of the identifier of the node.
+        node: usize,
+        /// Before all others, so that the rows are entities of the table; else after them.
+        first: bool,
+    },
 }
 
 /// How much a ranking keeps.

@@ -1,6 +1,7 @@
 //! Bound expressions: every name a position in a row, every operand typed and promoted. OData's null logic is kept as it is. They must
 //! not know how rows are fetched or joined.
 
+use super::hierarchy::NodeTest;
 use crate::value_type::ValueType;
 use portico_provider_api::{ScalarType, Value};
 
@@ -145,6 +146,8 @@ pub enum BoundExpr {
     },
     /// How many members a collection has, as a 64-bit integer; never null.
     Count(Members),
+    /// Where a node stands in a recursive hierarchy. Two-valued.
+    Node(Box<NodeTest>),
     /// `case`: the value beside the first condition that is true; null when none is.
     Case {
         /// Conditions and values.
@@ -313,6 +316,7 @@ impl BoundExpr {
             BoundExpr::In { expr, .. } | BoundExpr::Cast { expr, .. } | BoundExpr::Convert { expr, .. } => vec![expr],
             BoundExpr::Not(inner) | BoundExpr::Negate(inner) => vec![inner],
             BoundExpr::Call { arguments, .. } => arguments.iter().collect(),
+            BoundExpr::Node(test) => test.expressions(),
         }
     }
 

@@ -9,7 +9,7 @@ mod write;
 mod tests;
 
 #[cfg(test)]
-pub(crate) use tests::everything;
+pub(crate) use tests::{build_model, everything, remote, whole_view};
 
 use crate::error::ODataError;
 use crate::json::push_string;
@@ -40,15 +40,28 @@ pub enum MetadataFormat {
     Json,
 }
 
-/// What `$apply` takes, as the value of `Aggregation.ApplySupported`.
-pub(crate) fn apply_supported(table: &TableView) -> csdl::Expression {
+/// What `$apply` takes, as the value of `Aggregation.ApplySupported`. Rows of any set may be related to the nodes of a hierarchy.
+pub(crate) fn apply_supported(view: &ModelView, table: &TableView) -> csdl::Expression {
     let searchable = table.visible().any(|(_, column)| column.searchable);
-    let transformations = crate::bind::TRANSFORMATIONS.iter().copied().filter(|name| *name != "search" || searchable);
+    let hierarchical = view.tables.values().any(has_hierarchies);
+    let supported = |name: &str| match name {
+        "search" => searchable,
+        "ancestors" | "descendants" | "traverse" => hierarchical,
+        crate::bind::TOP_LEVELS => has_hierarchies(table),
+        _ => true,
+    };
+    let transformations = crate::bind::TRANSFORMATIONS.iter().copied().filter(|name| supported(name));
     csdl::record(vec![
         ("Transformations", csdl::texts(transformations)),
         ("Rollup", csdl::member("Org.OData.Aggregation.V1.RollupType", "MultipleHierarchies")),
         ("From", csdl::Expression::Boolean(true)),
     ])
+}
+
+/// Whether a table has hierarchies that can be walked: all of it has to be read for that.
+pub(crate) fn has_hierarchies(table: &TableView) -> bool {
+    let overlay = &table.table.overlay;
+    !overlay.hierarchies.is_empty() && !overlay.restrictions.not_readable && overlay.restrictions.required_in_filter.is_empty()
 }
 
 /// The `$metadata` document, with labels in a language where there are any in it.

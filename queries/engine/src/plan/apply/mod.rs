@@ -7,6 +7,7 @@ mod aggregate;
 mod branch_number;
 mod concat;
 mod follow;
+mod hierarchy;
 mod ranked;
 
 use crate::error::EngineError;
@@ -75,7 +76,12 @@ impl<'a> ApplyPlanner<'a> {
                     BoundTransformation::Compute(_) | BoundTransformation::OrderBy(_) | BoundTransformation::Aggregate { .. } => false,
                     BoundTransformation::Follow(follow) => !follow.outer,
                     BoundTransformation::Join(join) => !join.follow.outer,
-                    BoundTransformation::Filter(_)
+                    BoundTransformation::Relatives(_)
+                    | BoundTransformation::Traverse(_)
+                    | BoundTransformation::TopLevels(_)
+                    | BoundTransformation::RollUp { .. }
+                    | BoundTransformation::Node { .. }
+                    | BoundTransformation::Filter(_)
                     | BoundTransformation::Limit { .. }
                     | BoundTransformation::Ranked { .. }
                     | BoundTransformation::Distinct(_)
@@ -102,13 +108,19 @@ impl<'a> ApplyPlanner<'a> {
             BoundTransformation::Ranked { end, by, amount, partition } => self.ranked(stage, *end, by, amount, partition),
             BoundTransformation::Follow(follow) => self.follow(stage, follow),
             BoundTransformation::Distinct(keys) => self.distinct(stage, keys),
-            BoundTransformation::Group { keys, then } => {
-                let groups = Groups { stage: stage.clone(), keys: keys.clone(), narrowed: false };
+            BoundTransformation::Group { keys, nodes, then } => {
+                let rows = || Groups { stage: stage.clone(), keys: keys.clone(), narrowed: false };
+                let groups = self.node_groups(nodes)?.unwrap_or_else(rows);
                 self.within(stage, then, Some(groups))
             }
             BoundTransformation::Aggregate { keys, items } => self.aggregate(stage, keys, items, groups.filter(|groups| groups.narrowed)),
             BoundTransformation::Concat { branches, columns } => self.concat(stage, branches, columns, groups),
             BoundTransformation::Join(join) => self.join(stage, join),
+            BoundTransformation::Relatives(relatives) => self.relatives(stage, relatives),
+            BoundTransformation::Traverse(traverse) => self.traverse(stage, traverse),
+            BoundTransformation::TopLevels(top) => self.top_levels(stage, top),
+            BoundTransformation::RollUp { hierarchy, node } => self.roll_up(stage, hierarchy, *node),
+            BoundTransformation::Node { table, key, node, first } => self.node(stage, table, *key, *node, *first),
         }
     }
 

@@ -4,8 +4,9 @@ use super::Binder;
 use super::state::State;
 use crate::bind::expand;
 use crate::bound::BoundQuery;
+use crate::bound::hierarchy::TREE_COLUMNS;
 use crate::error::ODataError;
-use crate::syntax::{ExpandItem, Options, SelectItem};
+use crate::syntax::{ExpandItem, Expr, ExprKind, Options, PathStep, SelectItem, StepKind};
 
 /// Options that are executed after `$apply`; `$format` and `$skiptoken` by others.
 const BUILT: [&str; 11] =
@@ -43,6 +44,35 @@ pub(super) fn options<'a>(binder: &Binder<'a>, state: &mut State<'a>, options: &
     query.skip = options.skip.unwrap_or(0);
     query.count = options.count.unwrap_or(false);
     Ok(())
+}
+
+/// Whether the options name a column that says where a row stands in a tree.
+pub(super) fn wants_tree(options: &Options) -> bool {
+    let named = |path: &[String]| matches!(path, [name] if TREE_COLUMNS.contains(&name.as_str()));
+    let selected = options.select.iter().flatten().any(|item| named(&item.path));
+    let sorted = options.order_by.iter().flatten().map(|item| &item.expr);
+    let computed = options.compute.iter().flatten().map(|item| &item.expr);
+    selected || sorted.chain(computed).chain(&options.filter).any(names_tree)
+}
+
+/// The same of an expression. What stands inside a collection is of other rows.
+fn names_tree(expr: &Expr) -> bool {
+    match &expr.kind {
+        ExprKind::Path(steps) => {
+            matches!(steps.as_slice(), [PathStep { kind: StepKind::Name(name), .. }] if TREE_COLUMNS.contains(&name.as_str()))
+        }
+        ExprKind::Call { arguments, .. } => arguments.iter().any(|argument| names_tree(&argument.value)),
+        ExprKind::Unary { operand, .. } => names_tree(operand),
+        ExprKind::Binary { left, right, .. } => names_tree(left) || names_tree(right),
+        ExprKind::Logical { operands, .. } => operands.iter().any(names_tree),
+        ExprKind::Case(branches) => branches.iter().any(|(condition, value)| names_tree(condition) || names_tree(value)),
+        ExprKind::List(_)
+        | ExprKind::Literal(_)
+        | ExprKind::Array(_)
+        | ExprKind::Object(_)
+        | ExprKind::JsonText(_)
+        | ExprKind::Alias(_) => false,
+    }
 }
 
 /// What was grouped by or joined is shown; relationships of entities are expanded as always.

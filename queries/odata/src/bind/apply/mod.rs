@@ -4,6 +4,7 @@
 mod aggregate;
 mod concat;
 mod group;
+mod hierarchy;
 mod join;
 mod later;
 mod state;
@@ -21,7 +22,7 @@ use portico_provider_api::{ScalarType, Value};
 use state::State;
 
 /// The transformations that are executed.
-pub(crate) const TRANSFORMATIONS: [&str; 18] = [
+pub(crate) const TRANSFORMATIONS: [&str; 22] = [
     "aggregate",
     "groupby",
     "concat",
@@ -40,7 +41,14 @@ pub(crate) const TRANSFORMATIONS: [&str; 18] = [
     "bottompercent",
     "join",
     "outerjoin",
+    "ancestors",
+    "descendants",
+    "traverse",
+    TOP_LEVELS,
 ];
+
+/// SAP's transformation that yields the first levels of a tree.
+pub(crate) const TOP_LEVELS: &str = "com.sap.vocabularies.Hierarchy.v1.TopLevels";
 
 /// Most transformations after `rollup` and `concat` are spelt out.
 const MAX_TRANSFORMATIONS: usize = 1_000;
@@ -54,12 +62,16 @@ pub(super) struct Binder<'a> {
     base: &'a TableView,
     /// The option that is bound.
     target: &'a str,
+    /// The transformation that is to say where its rows stand in a tree, as options after `$apply` want to know.
+    tree: Option<Span>,
 }
 
 /// Binds `$apply` and the options after it.
 pub(super) fn query<'a>(place: &'a Place<'a>, transformations: &[Transformation], options: &Options) -> Result<BoundQuery, ODataError> {
     let target = place.nested_in.unwrap_or("$apply");
-    let binder = Binder { place, view: place.view, base: place.table, target };
+    let last = transformations.iter().rev().find(|transformation| hierarchy::is_hierarchical(transformation));
+    let tree = last.map(|transformation| transformation.span).filter(|_| later::wants_tree(options));
+    let binder = Binder { place, view: place.view, base: place.table, target, tree };
     let mut state = State::of(place.table);
     binder.sequence(&mut state, transformations)?;
     let mut query = BoundQuery::of(&place.table.table.name, Vec::new());
@@ -147,9 +159,9 @@ impl<'a> Binder<'a> {
             Kind::Search(search) => self.search(state, search, self.target),
             Kind::Nest { path: None, .. } => Err(self.not_built(span, "the transformation nest")),
             Kind::Nest { path: Some(_), .. } => Err(self.not_built(span, "the transformation addnested")),
-            Kind::Relatives { descendants: true, .. } => Err(self.not_built(span, "the transformation descendants")),
-            Kind::Relatives { descendants: false, .. } => Err(self.not_built(span, "the transformation ancestors")),
-            Kind::Traverse { .. } => Err(self.not_built(span, "the transformation traverse")),
+            Kind::Relatives { .. } => self.relatives(state, transformation),
+            Kind::Traverse { .. } => self.traverse(state, transformation),
+            Kind::Function { name, arguments } if hierarchy::is_top_levels(name) => self.top_levels(state, arguments, span),
             Kind::Function { name, .. } => Err(self.not_built(span, format!("the transformation '{name}'"))),
         }
     }
@@ -200,6 +212,12 @@ impl<'a> Binder<'a> {
     }
 
     fn order_by(&self, state: &mut State<'a>, items: &[OrderItem], target: &str) -> Result<(), ODataError> {
+        let orders = self.orders(state, items, target)?;
+        state.out.push(BoundTransformation::OrderBy(orders));
+        Ok(())
+    }
+
+    fn orders(&self, state: &State<'a>, items: &[OrderItem], target: &str) -> Result<Vec<BoundOrder>, ODataError> {
         let mut orders = Vec::with_capacity(items.len());
         for item in items {
             let scope = self.scope(state, target);
@@ -208,8 +226,7 @@ impl<'a> Binder<'a> {
             let expr = scope.order(expr, &value_type);
             orders.push(BoundOrder { expr, descending: item.descending });
         }
-        state.out.push(BoundTransformation::OrderBy(orders));
-        Ok(())
+        Ok(orders)
     }
 
     fn ordered(&self, scalar_type: ScalarType, span: Span, target: &str) -> Result<(), ODataError> {

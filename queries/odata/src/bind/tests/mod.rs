@@ -4,6 +4,7 @@ mod apply;
 mod calls;
 mod collections;
 mod enumerations;
+mod hierarchies;
 mod operands;
 mod overlaid;
 mod refused;
@@ -58,6 +59,7 @@ fn expr(inner: &BoundExpr) -> String {
             format!("Case({}):{scalar_type}", branches.join(", "))
         }
         BoundExpr::Literal(inner) => value(inner),
+        BoundExpr::Node(test) => format!("{:?} {:?}", test.position, test.expressions().into_iter().map(expr).collect::<Vec<_>>()),
         BoundExpr::Compare { op, left, right } => two(op, left, right),
         BoundExpr::In { expr: subject, list } => {
             format!("({} In [{}])", expr(subject), list.iter().map(value).collect::<Vec<_>>().join(" "))

@@ -2,7 +2,9 @@
 //! must not know what sets can do.
 
 use super::super::csdl::{Annotation, Container, Document, Element, Expression, OperationElement, Property, Reference};
+use super::super::has_hierarchies;
 use super::{Describe, ORIGINAL_NAME, OWN_NAMESPACE};
+use crate::bound::hierarchy::TREE_COLUMNS;
 use portico_catalog::overlay::{self, AnnotationValue, Labels, Mutability};
 use portico_catalog::vocabulary::{self, VOCABULARIES};
 use portico_catalog::{Column, ModelView, Relationship, TableView};
@@ -70,11 +72,19 @@ impl Describe<'_> {
                     ("NodeProperty".to_owned(), Expression::PropertyPath(node)),
                     ("ParentNavigationProperty".to_owned(), Expression::NavigationPropertyPath(parent)),
                 ];
-                annotations.push(Annotation {
-                    term: "Aggregation.RecursiveHierarchy".to_owned(),
+                let annotation = |term: &str, values| Annotation {
+                    term: term.to_owned(),
                     qualifier: Some(hierarchy.qualifier.clone()),
                     value: Expression::Record(None, values),
-                });
+                };
+                annotations.push(annotation("Aggregation.RecursiveHierarchy", values));
+                // What `$apply` adds to nodes, unless a property of theirs has the name already.
+                let taken = |name: &str| table.column(name).is_some() || overlay.complex.iter().any(|complex| complex.name == name);
+                let shown = TREE_COLUMNS.iter().filter(|name| has_hierarchies(table) && !taken(name));
+                let shown: Vec<_> = shown.map(|name| ((*name).to_owned(), Expression::Path((*name).to_owned()))).collect();
+                if !shown.is_empty() {
+                    annotations.push(annotation("Hierarchy.RecursiveHierarchy", shown));
+                }
             }
         }
         annotations

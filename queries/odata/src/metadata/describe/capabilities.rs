@@ -129,7 +129,7 @@ impl Describe<'_> {
         annotations.extend(writes(table));
         // Requests of Dataverse are translated before they are bound, and those with `$apply` are not.
         if self.abilities.apply && self.view.profile != Profile::Dataverse {
-            annotations.push(Annotation::new("Aggregation.ApplySupported", super::super::apply_supported(table)));
+            annotations.push(Annotation::new("Aggregation.ApplySupported", super::super::apply_supported(self.view, table)));
         }
         annotations
     }

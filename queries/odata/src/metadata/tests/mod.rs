@@ -9,6 +9,7 @@ use super::{Abilities, MetadataFormat, SERVICE, describe, document, languages, l
 use crate::fixtures::model;
 use expect_test::{expect, expect_file};
 use portico_catalog::ModelView;
+pub(crate) use whole::{build_model, remote, whole_view};
 
 /// A view of a model that uses everything that definitions can say.
 pub(crate) fn everything() -> ModelView {
