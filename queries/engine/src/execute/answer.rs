@@ -31,7 +31,10 @@ pub(crate) async fn entities(plan: EntityPlan, session: &Arc<SessionState>, run:
     }
     let (_, rows) = start(&plan.root.plan, session, run).await?;
     let (shape, cross, only_one) = (Box::new(plan.shape.clone()), plan.cross.clone(), plan.only_one.clone());
-    let missing = plan.must_exist.then(|| EngineError::NotFound(format!("there is no such entity in '{}'", plan.shape.entity_set)));
+    let missing = plan.must_exist.then(|| match &only_one {
+        Some(function) => format!("'{function}' finds nothing"),
+        None => format!("there is no such entity in '{}'", plan.shape.entity_set),
+    });
     let mut stream = EntityStream::new(plan, Arc::clone(session), Arc::clone(run), rows);
     let found = stream.look_ahead().await?;
     if let Some(function) = only_one.filter(|_| found)
@@ -40,7 +43,7 @@ pub(crate) async fn entities(plan: EntityPlan, session: &Arc<SessionState>, run:
         return Err(several(&function));
     }
     match missing.filter(|_| !found) {
-        Some(error) => Err(error),
+        Some(message) => Err(EngineError::NotFound(message)),
         None => Ok(Answer::Entities(EntityAnswer { shape, cross, count, rows: EntityRows(Box::new(stream)) })),
     }
 }
