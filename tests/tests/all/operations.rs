@@ -20,14 +20,14 @@ operations:
     returns: { complex: Summarised, members: { Invoices: int64, Latest: "date?" } }
     sql: "SELECT count(*) AS \"Invoices\", max(issued) AS \"Latest\" FROM \"Invoices\" WHERE customer_id = $Id HAVING count(*) > 0"
   Open: { kind: function, bound_to: Customers, returns: { table: Invoices, many: true }, sql: "SELECT * FROM \"Invoices\" WHERE customer_id = $Id AND NOT paid" }
-  Since: { kind: function, parameters: { id: int64 }, returns: { table: Invoices, many: true }, sql: "SELECT * FROM \"Invoices\" WHERE id >= $id" }
+  Since: { kind: function, parameters: { least: int64 }, returns: { table: Invoices, many: true }, sql: "SELECT * FROM \"Invoices\" WHERE id >= $least" }
   Pay: { kind: action, bound_to: Invoices, parameters: { note: { type: text, optional: true } }, returns: { table: Invoices }, sql: "UPDATE \"Invoices\" SET paid = true, note = coalesce($note, note) WHERE id = $id" }
   Bill:
     kind: action
     bound_to: Customers
-    parameters: { id: int64, amount: "decimal(12,2)" }
+    parameters: { number: int64, amount: "decimal(12,2)" }
     returns: { table: Invoices }
-    sql: "INSERT INTO \"Invoices\" (id, customer_id, amount, issued) VALUES ($id, $Id, $amount, date '2025-01-02')"
+    sql: "INSERT INTO \"Invoices\" (id, customer_id, amount, issued) VALUES ($number, $Id, $amount, date '2025-01-02')"
   Swap:
     kind: action
     parameters: { first: int64, second: int64 }
@@ -71,7 +71,7 @@ async fn functions_return_values() {
     let latest = get("Latest?customer=3").await;
     assert_eq!(context(&latest), "#Edm.Date");
     assert!(latest["value"].is_string());
-    for nothing in ["Latest(customer=-1)", "Latest(customer=-1)/$value", "Customers(99999)/Portico.default.Summary()/Latest"] {
+    for nothing in ["Latest(customer=-1)", "Latest(customer=-1)/$value", "Customers(99999)/Portico.odata.Summary()/Latest"] {
         let status = if nothing.starts_with("Latest") { 204 } else { 404 };
         assert_eq!(gateway.get(&format!("/odata/{nothing}"), FULL).await.status(), status, "{nothing}");
     }
@@ -84,21 +84,21 @@ async fn functions_return_values() {
     assert_eq!(number, cities["@odata.count"].to_string());
 
     let totals = get("Totals()?$orderby=Customers desc,Region&$select=Region,Customers").await;
-    assert_eq!(context(&totals), "#Collection(Portico.default.Total)(Region,Customers)");
+    assert_eq!(context(&totals), "#Collection(Portico.odata.Total)(Region,Customers)");
     assert_eq!(totals["value"][0].as_object().unwrap().keys().collect::<Vec<_>>(), ["Region", "Customers"]);
     let one = get("Totals()?$filter=Region eq 'EMEA'&$count=true").await;
-    assert_eq!((context(&one), one["@odata.count"].as_i64()), ("#Collection(Portico.default.Total)", Some(1)));
-    let summary = get("Customers(3)/Portico.default.Summary()").await;
-    assert_eq!(context(&summary), "#Portico.default.Summarised");
-    let part = get("Customers(3)/Portico.default.Summary()/Invoices").await;
+    assert_eq!((context(&one), one["@odata.count"].as_i64()), ("#Collection(Portico.odata.Total)", Some(1)));
+    let summary = get("Customers(3)/Portico.odata.Summary()").await;
+    assert_eq!(context(&summary), "#Portico.odata.Summarised");
+    let part = get("Customers(3)/Portico.odata.Summary()/Invoices").await;
     assert_eq!((context(&part), &part["value"]), ("#Edm.Int64", &summary["Invoices"]));
-    let full = get("Customers(3)/Portico.default.Summary()?$format=application/json;odata.metadata=full").await;
-    assert_eq!(full["@odata.type"], "#Portico.default.Summarised");
+    let full = get("Customers(3)/Portico.odata.Summary()?$format=application/json;odata.metadata=full").await;
+    assert_eq!(full["@odata.type"], "#Portico.odata.Summarised");
 
     // A path goes on, over to the other source.
-    let lines = get("Since(id=1)(1)/Lines?$orderby=no").await;
+    let lines = get("Since(least=1)(1)/Lines?$orderby=no").await;
     assert_eq!((context(&lines), lines["value"].as_array().unwrap().len()), ("#Lines", 2));
-    let name = get("Since(id=1)(1)/Customer/Name").await;
+    let name = get("Since(least=1)(1)/Customer/Name").await;
     assert!(name["value"].is_string(), "{name}");
     for (path, status) in [("Count(paid=true)?$top=1", 400), ("Cities()(1)", 404), ("Totals()?$apply=aggregate($count as N)", 501)] {
         assert_eq!(gateway.get(&format!("/odata/{}", path.replace(' ', "%20")), FULL).await.status(), status, "{path}");
@@ -109,13 +109,13 @@ async fn functions_return_values() {
 async fn a_next_link_is_that_of_its_parameters() {
     let sources = Sources::create().await;
     let gateway = serve(&sources).await;
-    let request = gateway.request(Method::GET, "/odata/Since?id=1", FULL).header("Prefer", "maxpagesize=2");
+    let request = gateway.request(Method::GET, "/odata/Since?least=1", FULL).header("Prefer", "maxpagesize=2");
     let first: Value = request.send().await.unwrap().json().await.unwrap();
-    let link = first["@odata.nextLink"].as_str().unwrap();
+    let link = first["@odata.nextLink"].as_str().unwrap_or_else(|| panic!("{first}"));
     let path = &link[link.find("/odata").unwrap()..];
     let next = gateway.get(path, FULL).await;
     assert_eq!(next.status(), 200);
-    let edited = gateway.get(&path.replace("id=1", "id=2"), FULL).await;
+    let edited = gateway.get(&path.replace("least=1", "least=2"), FULL).await;
     assert_eq!(edited.status(), 410, "{}", edited.text().await.unwrap());
 }
 
@@ -124,7 +124,7 @@ async fn actions_change_what_they_say_and_return_it() {
     let sources = Sources::create().await;
     let gateway = serve(&sources).await;
     let unpaid = sources.database.number("SELECT min(id) FROM invoices WHERE NOT paid").await;
-    let pay = format!("Invoices({unpaid})/Portico.default.Pay");
+    let pay = format!("Invoices({unpaid})/Portico.odata.Pay");
     let paid = post(&gateway, &format!("{pay}?$select=paid,note"), FULL, &[], json!({ "note": "by hand" })).await;
     assert_eq!((paid.status().as_u16(), header(&paid, "cache-control").as_str()), (200, "no-store"));
     assert!(!header(&paid, "etag").is_empty());
@@ -136,7 +136,7 @@ async fn actions_change_what_they_say_and_return_it() {
     let minimal = gateway.request(Method::POST, &format!("/odata/{pay}"), FULL).header("Prefer", "return=minimal").send().await.unwrap();
     assert_eq!((minimal.status().as_u16(), header(&minimal, "preference-applied").as_str()), (204, "return=minimal"));
 
-    let billed = post(&gateway, "Customers(3)/Portico.default.Bill", FULL, &[], json!({ "id": 7001, "amount": 12.5 })).await;
+    let billed = post(&gateway, "Customers(3)/Portico.odata.Bill", FULL, &[], json!({ "number": 7001, "amount": 12.5 })).await;
     assert_eq!(billed.status(), 201);
     assert!(header(&billed, "location").ends_with("/Invoices(7001)"));
     let billed: Value = billed.json().await.unwrap();
@@ -152,7 +152,7 @@ async fn actions_change_what_they_say_and_return_it() {
     assert_eq!((context(&swapped), swapped["value"].as_i64()), ("#Edm.Int64", Some(before - 1)));
     assert_eq!(gateway.json("/odata/Invoices(1)", FULL).await["note"], "swapped", "what was cached is forgotten");
 
-    let erased = post(&gateway, "Invoices(2)/Portico.default.Erase", FULL, &[], json!({})).await;
+    let erased = post(&gateway, "Invoices(2)/Portico.odata.Erase", FULL, &[], json!({})).await;
     assert_eq!(erased.status(), 409, "lines refer to it: {}", erased.text().await.unwrap());
 }
 
@@ -164,12 +164,12 @@ async fn calls_of_actions_are_refused_with_the_reason() {
         ("Swap", FULL, vec![], json!({ "first": 1 }), 400, "'second' is required"),
         ("Swap", FULL, vec![], json!({ "first": 1, "second": "x" }), 400, "'second'"),
         ("Swap", FULL, vec![], json!({ "first": 1, "second": 2, "third": 3 }), 400, "'third'"),
-        ("Invoices(99999)/Portico.default.Pay", FULL, vec![], json!({}), 404, "no such entity"),
-        ("Invoices/Portico.default.Pay", FULL, vec![], json!({}), 404, "not bound"),
-        ("Invoices(1)/Portico.default.Pay", FULL, vec![("If-Match", "W/\"1\"")], json!({}), 412, "If-Match"),
-        ("Invoices(1)/Portico.default.Pay", FULL, vec![("If-None-Match", "*")], json!({}), 501, "If-None-Match"),
-        ("Invoices(1)/Portico.default.Pay", CLERK, vec![], json!({}), 403, "update 'Invoices'"),
-        ("Invoices(1)/Portico.default.Erase", EMEA, vec![], json!({}), 404, "Erase"),
+        ("Invoices(99999)/Portico.odata.Pay", FULL, vec![], json!({}), 404, "no such entity"),
+        ("Invoices/Portico.odata.Pay", FULL, vec![], json!({}), 404, "not bound"),
+        ("Invoices(1)/Portico.odata.Pay", FULL, vec![("If-Match", "W/\"1\"")], json!({}), 412, "If-Match"),
+        ("Invoices(1)/Portico.odata.Pay", FULL, vec![("If-None-Match", "*")], json!({}), 501, "If-None-Match"),
+        ("Invoices(1)/Portico.odata.Pay", CLERK, vec![], json!({}), 403, "update 'Invoices'"),
+        ("Invoices(1)/Portico.odata.Erase", EMEA, vec![], json!({}), 404, "Erase"),
         ("Count(paid=true)", FULL, vec![], json!({}), 405, "POST does not exist"),
     ] {
         let response = post(&gateway, path, key, &headers, body).await;
@@ -184,9 +184,9 @@ async fn calls_of_actions_are_refused_with_the_reason() {
     assert_eq!(sources.database.number("SELECT count(*) FROM invoices WHERE note = 'swapped'").await, 0);
 
     let tag = header(&gateway.get("/odata/Invoices(1)", FULL).await, "etag");
-    let matched = post(&gateway, "Invoices(1)/Portico.default.Pay", FULL, &[("If-Match", &tag)], json!({})).await;
+    let matched = post(&gateway, "Invoices(1)/Portico.odata.Pay", FULL, &[("If-Match", &tag)], json!({})).await;
     assert_eq!(matched.status(), 200);
-    let stale = post(&gateway, "Invoices(1)/Portico.default.Pay", FULL, &[("If-Match", &tag)], json!({})).await;
+    let stale = post(&gateway, "Invoices(1)/Portico.odata.Pay", FULL, &[("If-Match", &tag)], json!({})).await;
     assert_eq!(stale.status(), 412, "the action has changed it");
 }
 
@@ -196,25 +196,25 @@ async fn they_are_told_of_to_whom_may_call_them_and_run_in_a_batch() {
     let gateway = serve(&sources).await;
     let metadata = async |key: &str| gateway.json("/odata/$metadata?$format=json", key).await;
     let full = metadata(FULL).await;
-    let schema = &full["Portico.default"];
+    let schema = &full["Portico.odata"];
     assert_eq!(schema["Erase"][0]["$Kind"], "Action");
     assert_eq!(schema["Count"][0]["$ReturnType"]["$Type"], "Edm.Int64");
     assert_eq!(schema["Cities"][0]["$ReturnType"]["$Collection"], true);
     assert_eq!(schema["Total"]["$Kind"], "ComplexType");
-    assert_eq!((&schema["Container"]["Swap"]["$Action"], &schema["Container"]["Pay"]), (&json!("Portico.default.Swap"), &Value::Null));
-    assert_eq!(metadata(EMEA).await["Portico.default"]["Erase"], Value::Null);
+    assert_eq!((&schema["Container"]["Swap"]["$Action"], &schema["Container"]["Pay"]), (&json!("Portico.odata.Swap"), &Value::Null));
+    assert_eq!(metadata(EMEA).await["Portico.odata"]["Erase"], Value::Null);
     let xml = gateway.get("/odata/$metadata?$format=xml", FULL).await.text().await.unwrap();
     for part in [
         "<Action Name=\"Pay\" IsBound=\"true\">",
         "<ReturnType Type=\"Collection(Edm.String)\"",
-        "<ActionImport Name=\"Swap\" Action=\"Portico.default.Swap\"",
+        "<ActionImport Name=\"Swap\" Action=\"Portico.odata.Swap\"",
         "<ComplexType Name=\"Summarised\">",
     ] {
         assert!(xml.contains(part), "{part} is not in\n{xml}");
     }
 
     let requests = json!({ "requests": [
-        { "id": "1", "method": "post", "url": "Invoices(5)/Portico.default.Pay", "body": { "note": "batched" } },
+        { "id": "1", "method": "post", "url": "Invoices(5)/Portico.odata.Pay", "body": { "note": "batched" } },
         { "id": "2", "method": "get", "url": "Invoices(5)?$select=note" },
         { "id": "3", "method": "post", "url": "Swap", "body": { "first": 5 } },
     ] });

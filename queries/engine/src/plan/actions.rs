@@ -11,7 +11,7 @@ use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::sql::sqlparser::ast::{self, BinaryOperator, Ident, ObjectName, SetExpr, Visit, Visitor};
 use portico_catalog::overlay::{Mutability, ReturnKind};
-use portico_catalog::{Column, Operation, VirtualTable, names::nearest};
+use portico_catalog::{Column, Operation, Origin, VirtualTable, names::nearest};
 use portico_provider_api::Value;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -192,7 +192,11 @@ impl Planner<'_> {
     }
 
     fn table(&self, name: &ObjectName) -> Result<Arc<TableRights>, EngineError> {
-        self.names.table(only(name)?).cloned()
+        let rights = self.names.table(only(name)?)?;
+        match &rights.table.origin {
+            Origin::Single { .. } => Ok(Arc::clone(rights)),
+            Origin::Query { .. } => Err(EngineError::Unsupported(format!("'{}' is a view and cannot be written to", rights.table.name))),
+        }
     }
 
     /// A SELECT of values for columns of a table, each of its column's type; from the row that a condition finds, where there is one. Also
