@@ -69,7 +69,7 @@ impl Engine {
             let names = Names::new(&self.session, &snapshot.model, &rights);
             actions::steps(&self.session, &names, operation, &action.call.arguments)
         };
-        let steps = steps.map_err(|(_, error)| match error {
+        let steps = steps.map_err(|failed| match failed.1 {
             // What the caller does not see of the action's own text is not told.
             EngineError::UnknownName { .. } | EngineError::Forbidden(_) => {
                 EngineError::Forbidden(format!("'{}' cannot be called with your rights", operation.name))

@@ -58,7 +58,7 @@ pub(crate) enum Ending {
 }
 
 /// A failure, with the number of the statement that it is in.
-pub(crate) type StepError = (usize, EngineError);
+pub(crate) type StepError = Box<(usize, EngineError)>;
 
 /// Plans the statements of an action.
 ///
@@ -74,7 +74,7 @@ pub(crate) fn steps(
     let mut writes: Vec<(usize, RowWrite)> = Vec::new();
     let mut selected = false;
     for (number, text) in statements.iter().enumerate() {
-        let at = |error| (number, error);
+        let at = |error| Box::new((number, error));
         let (statement, values) = statement_with(text, arguments).map_err(at)?;
         if matches!(statement, ast::Statement::Query(_)) {
             if number + 1 < statements.len() || operation.returns.is_none() {
@@ -100,7 +100,7 @@ pub(crate) fn steps(
         (Some(_), true) => Ending::Select,
         (Some(_), false) => written().ok_or_else(|| {
             let message = "what it returns is the SELECT at its end, or the one entity that its last statement inserts or updates";
-            (last, EngineError::Invalid(message.to_owned()))
+            Box::new((last, EngineError::Invalid(message.to_owned())))
         })?,
     };
     Ok(Steps { writes, ending })

@@ -49,7 +49,7 @@ pub(super) fn check(
     if operation.action {
         let steps = actions::steps(session, &names, operation, &arguments);
         let refused = |(statement, message): (usize, String)| ModelError { path: at(statement), message, suggestion: None };
-        let steps = steps.map_err(|(statement, error)| refused((statement, error.to_string())))?;
+        let steps = steps.map_err(|failed| refused((failed.0, failed.1.to_string())))?;
         check_writes(&steps).map_err(refused)?;
         if steps.ending != Ending::Select {
             return Ok(());
