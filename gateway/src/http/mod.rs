@@ -1,9 +1,11 @@
 //! The HTTP door: OData services at their paths, SQL at `/sql`. Routes are found per request in the current model, so that a new
 //! model changes them. It must not know how statements are executed.
 
+mod action;
 mod asynchronous;
 mod batch;
 mod call;
+mod collection;
 mod compress;
 mod cors;
 mod dispatch;

@@ -81,7 +81,7 @@ impl RestLinks {
         let (path, query) = rest_request(parent, &expand.rest, &self.aliases);
         let request = parse::request(&path, Some(&query))?;
         let token = SkipToken {
-            query_hash: query_hash(&request),
+            query_hash: query_hash(&request, &[]),
             position: end.to_vec(),
             remaining_top: expand.query.top.map(|top| top.saturating_sub(shown)),
             returned: shown,

@@ -2,32 +2,26 @@
 
 use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service, not_yet_known};
+use crate::http::collection::collection;
 use crate::http::negotiate::JsonFormat;
 use crate::http::nested::{self, RestLinks};
 use crate::http::part;
 use crate::http::profile::{self, Rows};
 use crate::http::respond;
-use crate::http::stream::{self, Chunk, Producer, Streaming};
+use crate::http::stream;
 use crate::pipeline;
-use crate::telemetry::Trace;
 use arrow::array::{Array, StringArray};
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode, header};
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use portico_engine::{Answer, EntityAnswer, EntityRead, Paging, Statement};
 use portico_odata::header::{Handling, OmitValues, Preferences, match_condition, matches, preferences};
-use portico_odata::json::{CrossJoinWriter, JsonOptions, JsonWriter, WriteError, context_url, entity_links};
+use portico_odata::json::{EntityLinks, JsonOptions, JsonWriter, context_url, entity_links};
 use portico_odata::profile::{Shown, published_read};
-use portico_odata::skiptoken::{QueryHash, SkipToken, next_link, query_hash};
+use portico_odata::skiptoken::{QueryHash, SkipToken, query_hash};
 use portico_odata::syntax::{Request, Resource};
 use portico_odata::{BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, MatchCondition, ReadKind, bind, metadata};
 use sha2::{Digest, Sha256};
-use std::sync::Arc;
-
-/// What the HTTP library takes.
-const LONGEST_URL: usize = 65_534;
-/// Room for a continuation in a link.
-const TOKEN_ROOM: usize = 2_048;
 
 /// Answers a GET or HEAD.
 ///
@@ -68,15 +62,25 @@ fn validated(call: &Call, content_type: &str, body: impl Into<Bytes>) -> Result<
 }
 
 /// How a read is to be answered, known once it is parsed.
-struct Wanted {
-    bound: BoundRead,
-    shown: Shown,
-    format: JsonFormat,
-    preferences: Preferences,
-    query_hash: QueryHash,
-    returned: u64,
-    page_size: u64,
-    rest_links: Option<RestLinks>,
+pub struct Wanted {
+    /// What is asked.
+    pub bound: BoundRead,
+    /// What the client's profile is to show.
+    pub shown: Shown,
+    /// The format of JSON.
+    pub format: JsonFormat,
+    /// What the client prefers.
+    pub preferences: Preferences,
+    /// The hash of the request, which links to further pages carry.
+    pub query_hash: QueryHash,
+    /// Entities on the pages before.
+    pub returned: u64,
+    /// Entities per page at most; zero means no paging.
+    pub page_size: u64,
+    /// The links to what expanded relationships have beyond their page.
+    pub rest_links: Option<RestLinks>,
+    /// Whether `If-Match` and `If-None-Match` are about what is answered: for an action they are not.
+    pub conditional: bool,
 }
 
 async fn entities(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
@@ -87,13 +91,29 @@ async fn entities(call: &Call, service: &Service, request: &Request) -> Result<R
         wanted = Some(how);
         Ok(statement)
     };
-    let answer = pipeline::read(&call.gateway.engine, &call.context, &call.trace, parse, Ok).await?;
+    let answer = pipeline::read(&call.gateway.engine, &call.context, &call.trace, parse, Ok).await;
+    let answer = answer.map_err(|error| match error.code {
+        Code::MethodNotAllowed if bind::is_action(&request, &service.view) => error.allowing("POST"),
+        _ => error,
+    })?;
     let Some(wanted) = wanted else { return Err(RequestError::new(Code::Internal, "the request was not parsed")) };
+    let mut response = answered(call, service, &wanted, answer).await?;
+    let headers = response.headers_mut();
+    respond::set(headers, header::AGE, &call.context.journal.age().as_secs().to_string());
+    respond::set(headers, header::CACHE_CONTROL, "private, no-cache");
+    Ok(response)
+}
+
+/// Answers with what was read.
+///
+/// # Errors
+/// Any.
+pub async fn answered(call: &Call, service: &Service, wanted: &Wanted, answer: Answer) -> Result<Response<Body>, RequestError> {
     let mut response = match answer {
         Answer::Count(count) => respond::complete(StatusCode::OK, "text/plain;charset=utf-8", count.to_string()),
         Answer::Entities(answer) => match wanted.bound.kind {
-            ReadKind::Entity => entity(call, service, &wanted, answer).await?,
-            ReadKind::Collection | ReadKind::Count | ReadKind::References => collection(call, service, &wanted, answer).await?,
+            ReadKind::Entity => entity(call, service, wanted, answer).await?,
+            ReadKind::Collection | ReadKind::Count | ReadKind::References => collection(call, service, wanted, answer).await?,
             ReadKind::Property | ReadKind::Value | ReadKind::Media | ReadKind::Reference => {
                 let options = json_options(call, service, wanted.format, (&wanted.bound, &wanted.shown), wanted.preferences.omit_values);
                 part::answer(
@@ -107,10 +127,7 @@ async fn entities(call: &Call, service: &Service, request: &Request) -> Result<R
         },
         Answer::Table(_) => return Err(RequestError::new(Code::Internal, "a table was answered where entities were asked")),
     };
-    let headers = response.headers_mut();
-    respond::set(headers, header::AGE, &call.context.journal.age().as_secs().to_string());
-    respond::set(headers, header::CACHE_CONTROL, "private, no-cache");
-    applied(call, &wanted, headers);
+    applied(call, wanted, response.headers_mut());
     Ok(response)
 }
 
@@ -138,7 +155,30 @@ fn applied(call: &Call, wanted: &Wanted, headers: &mut HeaderMap) {
 
 /// Request → statement, and how it is to be answered.
 fn statement(call: &Call, service: &Service, request: &Request, shown: Shown) -> Result<(Statement, Wanted), RequestError> {
-    let mut bound = bind::read(request, &service.view)?;
+    let bound = bind::read(request, &service.view)?;
+    let (mut read, mut wanted) = how(call, service, request, (bound, shown), true)?;
+    if let Some(text) = &request.options.skip_token {
+        let token = continuation(call, service, request, text, wanted.query_hash)?;
+        read.paging.position = Some(token.position);
+        read.read.query.top = token.remaining_top;
+        read.read.query.skip = token.skip;
+        wanted.bound = read.read.clone();
+        wanted.returned = token.returned;
+    }
+    Ok((Statement::Entities(Box::new(read)), wanted))
+}
+
+/// How a bound read is run and answered; in pages, where it may be.
+///
+/// # Errors
+/// When no format is accepted, or a preference is malformed.
+pub fn how(
+    call: &Call,
+    service: &Service,
+    request: &Request,
+    (mut bound, shown): (BoundRead, Shown),
+    paged: bool,
+) -> Result<(EntityRead, Wanted), RequestError> {
     nested::limit(&mut bound.query, call.gateway.config.gateway.http.expand_page_size);
     call.trace.set_statement(match bound.kind {
         ReadKind::Collection => "collection",
@@ -160,20 +200,15 @@ fn statement(call: &Call, service: &Service, request: &Request, shown: Shown) ->
     let preferences = preferences(&call.headers_joined("prefer"))?;
     let configured = call.gateway.config.gateway.http.page_size;
     let page_size = profile::page_size(service.view.profile, configured, preferences.max_page_size);
-    let page_size = if matches!(bound.kind, ReadKind::Collection | ReadKind::References) { page_size } else { 0 };
-    let query_hash = query_hash(request);
-    let mut paging = Paging { size: page_size, position: None };
-    let mut returned = 0;
-    if let Some(text) = &request.options.skip_token {
-        let token = continuation(call, service, request, text, query_hash)?;
-        paging.position = Some(token.position);
-        bound.query.top = token.remaining_top;
-        bound.query.skip = token.skip;
-        returned = token.returned;
-    }
+    let page_size = if paged && matches!(bound.kind, ReadKind::Collection | ReadKind::References) { page_size } else { 0 };
+    let calls = bound.query.calls();
+    let parameters: Vec<&str> = calls.iter().flat_map(|call| &call.operation.parameters).map(|one| one.name.as_str()).collect();
+    let query_hash = query_hash(request, &parameters);
+    let paging = Paging { size: page_size, position: None };
     let rest_links = RestLinks::new(service, request, &bound.query, &call.gateway.config.gateway.token_key);
     let read = EntityRead { service: service.name.clone(), model_version: service.view.version.clone(), read: bound.clone(), paging };
-    Ok((Statement::Entities(Box::new(read)), Wanted { bound, shown, format, preferences, query_hash, returned, page_size, rest_links }))
+    let wanted = Wanted { bound, shown, format, preferences, query_hash, returned: 0, page_size, rest_links, conditional: paged };
+    Ok((read, wanted))
 }
 
 fn continuation(call: &Call, service: &Service, request: &Request, text: &str, hash: QueryHash) -> Result<SkipToken, RequestError> {
@@ -195,12 +230,19 @@ pub fn json_options(
     let view = &service.published.view;
     let told = published_read(bound, &service.published, shown);
     let full = format.metadata == portico_odata::json::MetadataLevel::Full;
+    let mut links =
+        if full || refers(bound) || !bound.query.cross.is_empty() { entity_links(view) } else { std::collections::BTreeMap::new() };
+    if let Some(returns) = bound.result().filter(|_| full) {
+        let name = returns.kind.rows_name().into_owned();
+        let type_name = format!("{}.{name}", metadata::namespace(view));
+        links.insert(name, EntityLinks { type_name, ..EntityLinks::default() });
+    }
     JsonOptions {
         ieee754_compatible: format.ieee754_compatible,
         metadata: format.metadata,
         context_url: Some(context_url(&service.root, view, &told, profile::context_version(service.view.profile, call.version))),
         root_url: service.root.clone(),
-        links: if full || refers(bound) || !bound.query.cross.is_empty() { entity_links(view) } else { std::collections::BTreeMap::new() },
+        links,
         references: matches!(bound.kind, ReadKind::Reference | ReadKind::References),
         version: call.version,
         namespace: metadata::namespace(view),
@@ -233,12 +275,13 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityA
         links.add(&shape, &mut batch)?;
     }
     let etag = etag_of(&shape, &batch);
-    let expected = match_condition("If-Match", call.header("if-match").as_deref())?;
+    let header_of = |name: &str| call.header(name).filter(|_| wanted.conditional);
+    let expected = match_condition("If-Match", header_of("if-match").as_deref())?;
     if expected != MatchCondition::Absent && !etag.as_ref().is_some_and(|etag| matches(&expected, etag)) {
         let message = "the entity is not in the state that If-Match names";
         return Err(RequestError::new(Code::PreconditionFailed, message).about("If-Match"));
     }
-    let condition = match_condition("If-None-Match", call.header("if-none-match").as_deref())?;
+    let condition = match_condition("If-None-Match", header_of("if-none-match").as_deref())?;
     let unchanged = etag.as_ref().is_some_and(|etag| matches(&condition, etag));
     let mut response = if unchanged {
         respond::empty(StatusCode::NOT_MODIFIED)
@@ -272,187 +315,4 @@ pub fn etag_of(shape: &EntityShape, batch: &EntityBatch) -> Option<String> {
     let column = batch.rows.columns().get(shape.etag?)?;
     let texts = column.as_any().downcast_ref::<StringArray>()?;
     (!texts.is_empty() && !texts.is_null(0)).then(|| texts.value(0).to_owned())
-}
-
-async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
-    let options = json_options(call, service, wanted.format, (&wanted.bound, &wanted.shown), wanted.preferences.omit_values);
-    let joined = answer.cross.clone();
-    let (shape, count, rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
-    let writer = if joined.is_empty() {
-        CollectionWriter::Entities(Box::new(JsonWriter::new(&shape, options)))
-    } else {
-        let writer = CrossJoinWriter::new(&joined, options).map_err(|error| RequestError::new(Code::Internal, error.to_string()))?;
-        CollectionWriter::CrossJoin { writer: Box::new(writer), expands: joined.iter().map(|part| part.shape.expands.len()).collect() }
-    };
-    let query = call.target.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
-    let url = format!("{}{}{query}", call.root, call.target.path);
-    // A query that came in a body may be too long for a link, and then the rest could not be reached.
-    let most = call.gateway.config.gateway.http.max_url.min(LONGEST_URL);
-    if wanted.page_size > 0 && url.len().saturating_add(TOKEN_ROOM) > most {
-        let message = format!("the link to the next page would be longer than the {most} bytes of a URL: ask without maxpagesize");
-        return Err(RequestError::new(Code::UriTooLong, message));
-    }
-    let continued = Continued {
-        url,
-        key: call.gateway.config.gateway.token_key.clone(),
-        query_hash: wanted.query_hash,
-        model_version: service.view.version.clone(),
-        top: wanted.bound.query.top,
-        returned_before: wanted.returned,
-    };
-    let producer = Collection {
-        writer,
-        rows,
-        rest_links: wanted.rest_links.clone().map(|links| (shape, links)),
-        room: profile::page_bytes(service.view.profile),
-        last: None,
-        trace: Arc::clone(&call.trace),
-        continued,
-        state: CollectionState::Start(count),
-        returned: 0,
-    };
-    let body = stream::body(Streaming { deadline: call.context.deadline, trace: Arc::clone(&call.trace) }, producer).await?;
-    let mut response = Response::new(body);
-    respond::set(response.headers_mut(), header::CONTENT_TYPE, &wanted.format.content_type());
-    Ok(response)
-}
-
-/// What a link to the next page is made of.
-struct Continued {
-    url: String,
-    key: crate::config::SecretText,
-    query_hash: QueryHash,
-    model_version: String,
-    top: Option<u64>,
-    returned_before: u64,
-}
-
-impl Continued {
-    /// The link to what follows a page of this many entities; none after a satisfied `$top`.
-    fn link(&self, position: Option<&[portico_provider_api::Value]>, returned: u64) -> Result<Option<String>, RequestError> {
-        let remaining = self.top.map(|top| top.saturating_sub(returned));
-        let Some(position) = position.filter(|_| remaining != Some(0)) else { return Ok(None) };
-        let token = SkipToken {
-            query_hash: self.query_hash,
-            position: position.to_vec(),
-            remaining_top: remaining,
-            returned: self.returned_before + returned,
-            skip: 0,
-            model_version: self.model_version.clone(),
-        };
-        Ok(Some(next_link(&self.url, &token.encode(self.key.reveal().as_bytes())?)))
-    }
-}
-
-enum CollectionState {
-    Start(Option<u64>),
-    Rows,
-    Ended,
-}
-
-/// What a collection is written with.
-enum CollectionWriter {
-    Entities(Box<JsonWriter>),
-    /// `$crossjoin`, and how many expanded relationships each of its sets has.
-    CrossJoin {
-        writer: Box<CrossJoinWriter>,
-        expands: Vec<usize>,
-    },
-}
-
-impl CollectionWriter {
-    fn start(&mut self, count: Option<u64>) -> Bytes {
-        match self {
-            CollectionWriter::Entities(writer) => writer.start_collection(count),
-            CollectionWriter::CrossJoin { writer, .. } => writer.start(count),
-        }
-    }
-
-    fn write_within(&mut self, batch: &EntityBatch, most: usize, out: &mut BytesMut) -> Result<usize, WriteError> {
-        match self {
-            CollectionWriter::Entities(writer) => writer.write_within(batch, most, out),
-            CollectionWriter::CrossJoin { writer, expands } => {
-                let mut expanded = batch.expanded.iter().cloned();
-                let part = |number: &usize| EntityBatch { rows: batch.rows.clone(), expanded: expanded.by_ref().take(*number).collect() };
-                let parts: Vec<EntityBatch> = expands.iter().map(part).collect();
-                writer.write_within(&parts, most, out)
-            }
-        }
-    }
-
-    fn finish(&mut self, next_link: Option<&str>) -> Bytes {
-        match self {
-            CollectionWriter::Entities(writer) => writer.finish_collection(next_link),
-            CollectionWriter::CrossJoin { writer, .. } => writer.finish(next_link),
-        }
-    }
-}
-
-/// A collection as chunks of JSON.
-struct Collection {
-    writer: CollectionWriter,
-    rows: Rows,
-    /// The shape of the rows and the links of expanded relationships, where these have pages.
-    rest_links: Option<(EntityShape, RestLinks)>,
-    /// Bytes that the page may still have; none where it has no limit.
-    room: Option<usize>,
-    /// Where the page would end if it ended before the current batch; kept only where it has a limit.
-    last: Option<Vec<portico_provider_api::Value>>,
-    trace: Arc<Trace>,
-    continued: Continued,
-    state: CollectionState,
-    returned: u64,
-}
-
-impl Producer for Collection {
-    async fn next(&mut self) -> Result<Option<Chunk>, RequestError> {
-        let mut out = match std::mem::replace(&mut self.state, CollectionState::Rows) {
-            CollectionState::Start(count) => BytesMut::from(self.writer.start(count).as_ref()),
-            CollectionState::Rows => BytesMut::new(),
-            CollectionState::Ended => {
-                self.state = CollectionState::Ended;
-                return Ok(None);
-            }
-        };
-        let Some(batch) = self.rows.next().await else {
-            self.state = CollectionState::Ended;
-            let link = self.continued.link(self.rows.next_position(), self.returned)?;
-            out.extend_from_slice(&self.writer.finish(link.as_deref()));
-            return Ok(Some(Chunk { bytes: out.freeze(), rows: 0 }));
-        };
-        let mut batch = batch?;
-        if let Some((shape, links)) = &self.rest_links {
-            links.add(shape, &mut batch)?;
-        }
-        let total = batch.rows.num_rows();
-        let most = self.room.map_or(usize::MAX, |room| room.saturating_sub(out.len()));
-        let written = stream::encode(&self.trace, || self.writer.write_within(&batch, most, &mut out))?;
-        self.returned += written as u64;
-        if written < total {
-            self.cut_short(&batch, written, &mut out)?;
-        } else if let Some(room) = &mut self.room {
-            *room = room.saturating_sub(out.len());
-            self.last = Some(self.rows.position_of(&batch, total.saturating_sub(1))?);
-        }
-        let bytes: Bytes = out.freeze();
-        Ok(Some(Chunk { bytes, rows: written as u64 }))
-    }
-}
-
-impl Collection {
-    /// Ends the page after so many rows of a batch, because it has no room for the next, and the query with it.
-    fn cut_short(&mut self, batch: &EntityBatch, written: usize, out: &mut BytesMut) -> Result<(), RequestError> {
-        let position = match written.checked_sub(1) {
-            Some(last) => Some(self.rows.position_of(batch, last)?),
-            None => self.last.take(),
-        };
-        let Some(position) = position else {
-            let message = "one entity alone is larger than a page may be for the clients of this service: select fewer properties";
-            return Err(RequestError::new(Code::LimitExceeded, message));
-        };
-        self.state = CollectionState::Ended;
-        let link = self.continued.link(Some(&position), self.returned)?;
-        out.extend_from_slice(&self.writer.finish(link.as_deref()));
-        Ok(())
-    }
 }

@@ -41,7 +41,8 @@ pub async fn answer(call: &Call, service: &Service, asked: &Asked<'_>, answer: E
     let Asked { bound, format, options, .. } = asked;
     let (shape, batch) = row(call, service, asked, answer).await?;
     let Some(batch) = batch else {
-        return if bound.kind == ReadKind::Reference && bound.query.key.is_none() {
+        let nothing = bound.query.key.is_none() && (bound.kind == ReadKind::Reference || bound.result().is_some());
+        return if nothing {
             Ok(respond::empty(StatusCode::NO_CONTENT))
         } else {
             Err(RequestError::new(Code::NotFound, "there is no such entity"))
@@ -111,6 +112,11 @@ fn content(
     if bound.kind == ReadKind::Value {
         let raw = stream::encode(&call.trace, || json::raw_value(property, &batch.rows))?;
         return Ok(raw.map(|raw| (Some(raw.media_type.to_owned()), raw.bytes)));
+    }
+    if bound.result().is_some() {
+        // A value of no entity: its context is its type.
+        let bytes = stream::encode(&call.trace, || json::property(property, &batch.rows, options))?;
+        return Ok(bytes.map(|bytes| (None, bytes)));
     }
     let entity = stream::encode(&call.trace, || entity_path(shape, &batch.rows, &options.links))?;
     let cast = bound.query.cast.as_ref().map(|cast| format!("{}.{cast}", metadata::namespace_of(&service.name)));

@@ -1,6 +1,7 @@
-//! OData writes: POST, PATCH and DELETE of one entity. It must not know how a source is written.
+//! OData writes: POST, PATCH and DELETE of one entity; a POST to an action goes its own way. It must not know how a source is written.
 
 use crate::error::{Code, RequestError};
+use crate::http::action;
 use crate::http::call::{Call, Service, not_yet_known};
 use crate::http::negotiate::{JsonFormat, require_json};
 use crate::http::odata::json_options;
@@ -28,6 +29,9 @@ pub async fn write(call: &Call, service: &Service, method: &Method, body: Bytes)
         Resource::ServiceDocument | Resource::Metadata => return Err(only("GET, HEAD", method)),
         Resource::EntitySet(segments) => segments,
     };
+    if *method == Method::POST && bind::is_action(&request, &service.published.view) {
+        return action::call(call, service, &request, &body).await;
+    }
     check_method(method, segments)?;
     segments.first().map_or(Ok(()), |first| not_yet_known(call, service, &first.name))?;
     call.trace.set_statement(method.as_str());

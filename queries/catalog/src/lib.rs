@@ -6,6 +6,7 @@ pub mod definition;
 pub mod error;
 pub mod model;
 pub mod names;
+mod operation;
 pub mod overlay;
 pub mod profile;
 pub mod view;

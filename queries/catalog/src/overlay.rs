@@ -2,10 +2,10 @@
 //! derived types, streams, hierarchies, labels, annotations, operations. Resolved and checked; it must not know how any of it is written
 //! in a protocol.
 
-use crate::model::Column;
+pub use crate::operation::{Binding, Operation, OperationBody, Parameter, ReturnKind, Returns, VALUE};
+
 use indexmap::IndexMap;
 use portico_provider_api::{ScalarType, Value};
-use std::sync::Arc;
 
 /// What a table has beyond columns and relationships. Positions are those of [`crate::VirtualTable::columns`].
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -209,103 +209,6 @@ pub struct Restrictions {
     pub not_readable: bool,
 }
 
-/// A function (asks) or an action (does).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Operation {
-    /// Its name, without namespace. Several may share one, if their bindings or parameters differ.
-    pub name: String,
-    /// Whether it does something.
-    pub action: bool,
-    /// What it is bound to; nothing when it is imported by the container.
-    pub binding: Option<Binding>,
-    /// Parameters in order, without the binding parameter.
-    pub parameters: Vec<Parameter>,
-    /// What it returns, if anything.
-    pub returns: Option<Returns>,
-    /// What is run.
-    pub body: OperationBody,
-    /// Whether query options and further path segments may follow a function.
-    pub composable: bool,
-    /// For people.
-    pub description: Option<String>,
-    /// Names for people.
-    pub labels: Labels,
-}
-
-/// What an operation is bound to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Binding {
-    /// Virtual table.
-    pub table: String,
-    /// Bound to a collection of its entities rather than to one.
-    pub many: bool,
-}
-
-/// A parameter of an operation.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Parameter {
-    /// Its name; `$name` in SQL.
-    pub name: String,
-    /// Its type.
-    pub scalar_type: ScalarType,
-    /// The enumeration that its values are of.
-    pub enumeration: Option<Arc<Enumeration>>,
-    /// Whether it may be null.
-    pub nullable: bool,
-    /// Whether it may be left out, and is null then.
-    pub optional: bool,
-    /// Greatest length in characters.
-    pub max_length: Option<u32>,
-}
-
-/// What an operation returns.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Returns {
-    /// Of which kind.
-    pub kind: ReturnKind,
-    /// Several of them.
-    pub many: bool,
-    /// Whether it may be null, when it is one.
-    pub nullable: bool,
-}
-
-/// The kinds of results.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ReturnKind {
-    /// Entities of a virtual table.
-    Entity {
-        /// The virtual table.
-        table: String,
-    },
-    /// Values of a complex type.
-    Complex {
-        /// Its name, without namespace.
-        type_name: String,
-        /// Its members.
-        members: Vec<Column>,
-    },
-    /// Plain values.
-    Scalar {
-        /// Their type.
-        scalar_type: ScalarType,
-    },
-}
-
-/// What an operation runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OperationBody {
-    /// SQL statements over virtual tables, with `$name` parameters; the last SELECT is the result. Those of a bound operation find the
-    /// key of the entity in `$Key` parameters, by the names of the key's columns.
-    Sql(Vec<String>),
-    /// An operation of a source.
-    Source {
-        /// The source.
-        source: String,
-        /// Its name there.
-        operation: String,
-    },
-}
-
 impl AnnotationValue {
     /// Adds all paths in it.
     pub fn paths<'a>(&'a self, found: &mut Vec<&'a str>) {
@@ -339,30 +242,6 @@ impl AnnotationValue {
             | AnnotationValue::Integer(_)
             | AnnotationValue::Decimal(_)
             | AnnotationValue::EnumMember(_) => Some(self.clone()),
-        }
-    }
-}
-
-impl Operation {
-    /// The SELECT of a function over virtual tables that returns entities, and the virtual table whose entities they are; nothing for any
-    /// other operation.
-    #[must_use]
-    pub fn entity_select(&self) -> Option<(&str, &str)> {
-        let table = self.returns.as_ref().filter(|_| !self.action)?.kind.table()?;
-        match &self.body {
-            OperationBody::Sql(statements) => statements.first().map(|text| (text.as_str(), table)),
-            OperationBody::Source { .. } => None,
-        }
-    }
-}
-
-impl ReturnKind {
-    /// The virtual table whose entities are returned.
-    #[must_use]
-    pub fn table(&self) -> Option<&str> {
-        match self {
-            ReturnKind::Entity { table } => Some(table),
-            ReturnKind::Complex { .. } | ReturnKind::Scalar { .. } => None,
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct ModelView {
     pub singletons: IndexMap<String, SingletonView>,
     /// The operations that the caller may call, with all their types visible.
     pub operations: Vec<Arc<Operation>>,
+    /// What the rows of operations look like that return no entities, by [`ReturnKind::rows_name`]; see [`ModelView::results_of`].
+    pub results: IndexMap<String, TableView>,
 }
 
 /// One entity with a name of its own.
@@ -131,6 +133,29 @@ impl ModelView {
     /// The table view of a virtual table.
     pub fn by_virtual_table(&self, name: &str) -> Option<&TableView> {
         self.tables.values().find(|view| view.table.name == name)
+    }
+
+    /// The rows of that name: those of a virtual table, or what operations return.
+    #[must_use]
+    pub fn rows(&self, name: &str) -> Option<&TableView> {
+        self.by_virtual_table(name).or_else(|| self.results.get(name))
+    }
+
+    /// The rows of those operations that return no entities. Whoever may call an operation sees all of what it returns.
+    #[must_use]
+    pub fn results_of(operations: &[Arc<Operation>]) -> IndexMap<String, TableView> {
+        let rows = operations.iter().filter_map(|operation| operation.returns.as_ref()?.rows());
+        let view = |table: VirtualTable| TableView {
+            name: table.name.clone(),
+            columns: (0..table.columns.len()).collect(),
+            relationships: Vec::new(),
+            insertable: false,
+            updatable: false,
+            deletable: false,
+            if_match: IfMatch::Optional,
+            table: Arc::new(table),
+        };
+        rows.map(|table| (table.name.clone(), view(table))).collect()
     }
 }
 

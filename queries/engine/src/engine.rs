@@ -31,8 +31,8 @@ use std::time::{Duration, SystemTime};
 pub struct Engine {
     settings: EngineSettings,
     sources: Arc<BTreeMap<String, Arc<dyn Source>>>,
-    access: AccessDefinition,
-    session: Arc<SessionState>,
+    pub(crate) access: AccessDefinition,
+    pub(crate) session: Arc<SessionState>,
     cache: Arc<ResultCache>,
     snapshot: RwLock<Option<Arc<Snapshot>>>,
 }
@@ -72,7 +72,7 @@ impl Engine {
         *self.snapshot.write().unwrap_or_else(PoisonError::into_inner) = Some(snapshot);
     }
 
-    fn snapshot(&self) -> Result<Arc<Snapshot>, EngineError> {
+    pub(crate) fn snapshot(&self) -> Result<Arc<Snapshot>, EngineError> {
         let snapshot = self.snapshot.read().unwrap_or_else(PoisonError::into_inner).clone();
         snapshot.ok_or_else(|| EngineError::NotReady("no source has been reached yet; nothing is published".to_owned()))
     }
@@ -177,7 +177,7 @@ impl Engine {
         permit::permit(plan, &Policy { conceal_rules, ..policy })
     }
 
-    fn policy<'a>(&'a self, model: &'a Model, rights: &'a Rights, principal: &'a Principal, now: SystemTime) -> Policy<'a> {
+    pub(crate) fn policy<'a>(&'a self, model: &'a Model, rights: &'a Rights, principal: &'a Principal, now: SystemTime) -> Policy<'a> {
         Policy { session: &self.session, model, rights, principal: Some(principal), now, conceal_rules: false }
     }
 
@@ -205,7 +205,7 @@ impl Engine {
         }
     }
 
-    fn run(&self, context: &RequestContext) -> Result<Arc<Run>, EngineError> {
+    pub(crate) fn run(&self, context: &RequestContext) -> Result<Arc<Run>, EngineError> {
         Ok(Arc::new(Run {
             sources: Arc::clone(&self.sources),
             cache: Arc::clone(&self.cache),

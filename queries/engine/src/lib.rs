@@ -4,6 +4,7 @@
 //! The stages are types, and each is made only from the one before it:
 //! [`Statement`] → [`Plan`] → [`PermittedPlan`] → [`PushedPlan`] → [`Answer`].
 
+mod act;
 mod answer;
 mod cache;
 mod context;
@@ -21,6 +22,7 @@ mod statement;
 mod values;
 mod write;
 
+pub use act::{ActionAnswer, PreparedAction};
 pub use answer::{Answer, EntityAnswer, EntityRows, TableAnswer, TableStream, WriteAnswer};
 pub use context::{CallOutcome, Journal, RequestContext, RequestedFreshness, SourceCall};
 pub use engine::Engine;

@@ -70,6 +70,6 @@ impl Snapshot {
             remembered.clear();
         }
         let key = (principal.roles.clone(), service.to_owned());
-        Ok(Arc::clone(remembered.entry(key).or_insert_with(|| Arc::new(view::view(&self.model, definition, &rights)))))
+        Ok(Arc::clone(remembered.entry(key).or_insert_with(|| Arc::new(view::view(&self.model, definition, &rights, &principal.roles)))))
     }
 }

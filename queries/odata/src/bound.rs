@@ -10,6 +10,7 @@ pub use expression::*;
 use crate::rows::ExpandForm;
 use crate::value_type::RowColumn;
 use portico_catalog::Operation;
+use portico_catalog::overlay::Returns;
 use portico_provider_api::Value;
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ pub struct BoundRead {
     /// In which form.
     pub kind: ReadKind,
     /// For [`ReadKind::Property`] and [`ReadKind::Value`] the property that the path ends in: one name, or a complex property and its
-    /// member. For [`ReadKind::Media`] the stream property; empty for the stream that the entity itself is. Empty for all others.
+    /// member; [`portico_catalog::overlay::VALUE`] for the plain value that a function returns. For [`ReadKind::Media`] the stream property; empty for the stream that the entity itself is. Empty for all others.
     pub property: Vec<String>,
 }
 
@@ -30,14 +31,28 @@ impl BoundRead {
     pub fn new(query: BoundQuery, kind: ReadKind) -> BoundRead {
         BoundRead { query, kind, property: Vec::new() }
     }
+
+    /// What the operation returns whose result is read, where that is no entities.
+    #[must_use]
+    pub fn result(&self) -> Option<&Returns> {
+        let returns = self.query.call.as_ref()?.operation.returns.as_ref()?;
+        (returns.kind.table().is_none()).then_some(returns)
+    }
+
+    /// Whether the answer is a collection of plain values.
+    #[must_use]
+    pub fn is_of_values(&self) -> bool {
+        self.kind == ReadKind::Collection && self.result().is_some_and(|returns| returns.kind.is_scalar())
+    }
 }
 
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadKind {
-    /// A collection of entities.
+    /// A collection of entities, or of values that a function returns.
     Collection,
-    /// One entity, by key (404 when there is none) or along a to-one relationship (204 when there is none).
+    /// One entity, by key (404 when there is none) or along a to-one relationship (204 when there is none); or one complex value that a
+    /// function returns.
     Entity,
     /// `/$count`: a number as plain text.
     Count,
@@ -68,7 +83,8 @@ impl ReadKind {
 /// A query over one virtual table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoundQuery {
-    /// The virtual table (its name in the model, not in the service).
+    /// The virtual table (its name in the model, not in the service); for what a function returns that is no entities
+    /// [`portico_catalog::overlay::ReturnKind::rows_name`].
     pub table: String,
     /// Restriction to the rows reached from one row of another table: `Customers(1)/Orders`.
     pub via: Option<Via>,
@@ -127,16 +143,28 @@ impl BoundQuery {
             cross: Vec::new(),
         }
     }
+
+    /// The functions that the path calls.
+    #[must_use]
+    pub fn calls(&self) -> Vec<&BoundCall> {
+        let steps = std::iter::successors(self.via.as_ref(), |step| step.from.as_deref());
+        let own = self.call.iter().chain(steps.filter_map(|step| step.call.as_ref()));
+        own.flat_map(|call| {
+            let before = call.bound_to.as_ref().map(BoundQuery::calls).unwrap_or_default();
+            std::iter::once(call.as_ref()).chain(before)
+        })
+        .collect()
+    }
 }
 
-/// A call of a function that returns entities of the query's table.
+/// A call of a function that yields the rows of a query, or of an action.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BoundCall {
-    /// The function; [`Operation::entity_select`] is what it runs.
+    /// The operation; a function runs [`Operation::result_statement`].
     pub operation: Arc<Operation>,
     /// A value of its declared type for every parameter, those left out included, and for the key of the entity that it is bound to.
     pub arguments: Vec<(String, Value)>,
-    /// For a function bound to one entity that entity, which must be there: its table, key, and what else the path says of it.
+    /// For an operation bound to one entity that entity, which must be there: its table, key, and what else the path says of it.
     pub bound_to: Option<BoundQuery>,
 }
 
@@ -172,6 +200,8 @@ pub struct Via {
     pub key: Option<Vec<Value>>,
     /// What else must hold of it: a type cast or `$filter(…)` in the path.
     pub filter: Option<BoundExpr>,
+    /// The function that yields it.
+    pub call: Option<Box<BoundCall>>,
     /// Position of the relationship in that table.
     pub relationship: usize,
     /// The row from which this one is reached.
@@ -181,7 +211,7 @@ pub struct Via {
 impl Via {
     /// A relationship followed from the row with a key.
     pub fn of(table: impl Into<String>, key: Vec<Value>, relationship: usize) -> Via {
-        Via { table: table.into(), key: Some(key), filter: None, relationship, from: None }
+        Via { table: table.into(), key: Some(key), filter: None, call: None, relationship, from: None }
     }
 }
 
@@ -268,6 +298,17 @@ pub enum WriteAction {
         /// `If-Match`.
         condition: MatchCondition,
     },
+}
+
+/// A bound call of an action.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundAction {
+    /// The action, its arguments, and the entity that it is bound to.
+    pub call: BoundCall,
+    /// What is returned; nothing when it returns nothing, or when that is not wanted.
+    pub read: Option<BoundRead>,
+    /// `If-Match`, of the entity that it is bound to.
+    pub condition: MatchCondition,
 }
 
 /// What `If-Match` says.

@@ -134,5 +134,6 @@ pub(crate) fn model() -> ModelView {
         tables: tables.into_iter().map(|(name, table)| (name.to_owned(), view(name, table))).collect(),
         singletons: indexmap::IndexMap::new(),
         operations: Vec::new(),
+        results: indexmap::IndexMap::new(),
     }
 }

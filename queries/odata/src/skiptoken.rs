@@ -98,20 +98,27 @@ fn signature(key: &[u8], body: &[u8]) -> Result<[u8; SIGNATURE_BYTES], ODataErro
     Ok(short)
 }
 
-/// The hash of a request's path and options. `$top`, `$skip` and `$skiptoken` (which a next link does not repeat), `$format` and
-/// custom options are not part of it: most change no rows, and those that are parameters of a function stay in a next link as they are.
-/// Names are canonical, so `filter` equals `$filter`.
-pub fn query_hash(request: &Request) -> QueryHash {
+/// The hash of a request's path and options. `$top`, `$skip` and `$skiptoken` (which a next link does not repeat), `$format` and custom
+/// options are not part of it, because they change no rows, except those that are `parameters` of the functions in the path. Names are
+/// canonical, so `filter` equals `$filter`.
+pub fn query_hash(request: &Request, parameters: &[&str]) -> QueryHash {
     let mut hasher = Sha256::new();
-    for (name, value) in &request.canonical {
-        if matches!(name.as_str(), "$top" | "$skip" | "$skiptoken" | "$format") {
-            continue;
+    // Lengths make the concatenation unambiguous.
+    let mut add = |name: &str, value: &str| {
+        for text in [name, value] {
+            hasher.update((text.len() as u64).to_be_bytes());
+            hasher.update(text);
         }
-        // Lengths make the concatenation unambiguous.
-        hasher.update((name.len() as u64).to_be_bytes());
-        hasher.update(name);
-        hasher.update((value.len() as u64).to_be_bytes());
-        hasher.update(value);
+    };
+    for (name, value) in &request.canonical {
+        if !matches!(name.as_str(), "$top" | "$skip" | "$skiptoken" | "$format") {
+            add(name, value);
+        }
+    }
+    let mut implicit: Vec<_> = request.custom.iter().filter(|option| parameters.contains(&option.name.as_str())).collect();
+    implicit.sort_by(|left, right| left.name.cmp(&right.name));
+    for option in implicit {
+        add(&option.name, option.value.as_deref().unwrap_or_default());
     }
     let mut short = [0; 16];
     short.copy_from_slice(&hasher.finalize()[..16]);
@@ -171,7 +178,7 @@ mod tests {
 
     fn hash(url: &str) -> QueryHash {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
-        query_hash(&parse::request(path, Some(query)).unwrap())
+        query_hash(&parse::request(path, Some(query)).unwrap(), &[])
     }
 
     fn token(url: &str) -> SkipToken {
@@ -329,6 +336,14 @@ mod tests {
         assert_eq!(next_link("https://x/Orders", "T"), "https://x/Orders?$skiptoken=T");
         let (path, query) = link.split_once('?').map(|(base, query)| (base.rsplit('/').next().unwrap(), query)).unwrap();
         let original = parse::request("Orders", Some("$filter=a%20eq%20'%26'&$top=5&SKIP=3&$select=a")).unwrap();
-        assert_eq!(query_hash(&parse::request(path, Some(query)).unwrap()), query_hash(&original));
+        assert_eq!(query_hash(&parse::request(path, Some(query)).unwrap(), &[]), query_hash(&original, &[]));
+    }
+
+    #[test]
+    fn parameters_of_functions_that_are_options_belong_to_the_question() {
+        let hash = |query: &str| query_hash(&parse::request("Rich", Some(query)).unwrap(), &["least", "Region"]);
+        assert_ne!(hash("least=1"), hash("least=2"));
+        assert_ne!(hash("least=1"), hash("least=1&Region='x'"));
+        assert_eq!(hash("least=1&Region='x'&$top=3"), hash("Region='x'&other=5&least=1"));
     }
 }

@@ -18,6 +18,7 @@ mod gateway;
 mod metrics;
 mod model;
 mod odata;
+mod operations;
 mod outage;
 mod paths;
 mod policy;

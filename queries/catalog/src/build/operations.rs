@@ -42,7 +42,7 @@ pub(super) fn build(work: &mut Work<'_>, enumerations: &Enumerations) -> Vec<Arc
             refuse_indistinct(work, &operation, &of_name, &here);
             of_name.push(Arc::new(operation));
         }
-        if of_name.iter().any(|operation| operation.entity_select().is_none()) {
+        if of_name.iter().any(|operation| !operation.is_executed()) {
             work.note(format!("the operation {name} is not executed yet: a call is answered with 501, and $metadata does not tell of it"));
         }
         result.append(&mut of_name);
@@ -71,15 +71,17 @@ fn one(
         work.error(error_at(path.to_vec(), "a function returns something: say what with `returns`"));
     }
     let body = body(work, name, definition, &parameters, path)?;
-    let collection = matches!(&returns, Some(Returns { kind: ReturnKind::Entity { .. }, .. }));
-    let composable = definition.composable.unwrap_or(!action && collection);
-    if composable && (action || !collection) {
-        let message = "only what follows a function that returns entities can be composed with it";
-        work.error(error_at(below(path, &["composable"]), message));
+    let composable = definition.composable.unwrap_or(!action);
+    if composable && action {
+        work.error(error_at(below(path, &["composable"]), "nothing can be composed with an action: only a function is composable"));
+    }
+    if definition.roles.as_ref().is_some_and(Vec::is_empty) {
+        work.error(error_at(below(path, &["roles"]), "nobody could call it: name a role, or leave `roles` out"));
     }
     let labels = labels(work, definition.label.as_ref(), &below(path, &["label"]));
     let description = definition.description.clone();
-    Some(Operation { name: name.to_owned(), action, binding, parameters, returns, body, composable, description, labels })
+    let (name, roles) = (name.to_owned(), definition.roles.clone());
+    Some(Operation { name, action, binding, parameters, returns, body, composable, roles, description, labels })
 }
 
 /// Whether a table that an operation needs is there; a mistake or a note is added where it is not.

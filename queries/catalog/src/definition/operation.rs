@@ -28,12 +28,16 @@ pub struct OperationDefinition {
     pub parameters: IndexMap<String, ParameterEntry>,
     /// What it returns.
     pub returns: Option<ReturnsDefinition>,
-    /// What it runs: one SQL statement or several, over virtual tables. The last SELECT is the result.
+    /// What it runs: one SQL statement or several, over virtual tables. A function is one SELECT; an action is INSERT … VALUES, UPDATE and
+    /// DELETE of single rows by key, and at the end the SELECT whose rows it returns.
     pub sql: Option<Statements>,
     /// What it runs: an operation of a source.
     pub source: Option<SourceOperation>,
-    /// Whether query options and further path segments may follow a function that returns entities; they may when absent.
+    /// Whether query options and further path segments may follow a function; they may when absent.
     pub composable: Option<bool>,
+    /// The roles that may call it; when absent, whoever sees what it is bound to and what it returns. It runs with the caller's rights
+    /// either way.
+    pub roles: Option<Vec<String>>,
     /// What people call it: a text, or texts by language.
     pub label: Option<LabelDefinition>,
     /// For people.

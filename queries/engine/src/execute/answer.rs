@@ -31,31 +31,40 @@ pub(crate) async fn entities(plan: EntityPlan, session: &Arc<SessionState>, run:
     }
     let (_, rows) = start(&plan.root.plan, session, run).await?;
     let (shape, cross, only_one) = (Box::new(plan.shape.clone()), plan.cross.clone(), plan.only_one.clone());
-    let missing = plan.must_exist.then(|| EngineError::NotFound(format!("there is no such entity in '{}'", plan.shape.entity_set)));
+    let missing = plan.must_exist.then(|| match &only_one {
+        Some(function) => format!("'{function}' finds nothing"),
+        None => format!("there is no such entity in '{}'", plan.shape.entity_set),
+    });
     let mut stream = EntityStream::new(plan, Arc::clone(session), Arc::clone(run), rows);
     let found = stream.look_ahead().await?;
     if let Some(function) = only_one.filter(|_| found)
         && stream.has_several().await?
     {
-        return Err(EngineError::Internal(format!("the function '{function}' returns one entity, but its SQL yields several")));
+        return Err(several(&function));
     }
     match missing.filter(|_| !found) {
-        Some(error) => Err(error),
+        Some(message) => Err(EngineError::NotFound(message)),
         None => Ok(Answer::Entities(EntityAnswer { shape, cross, count, rows: EntityRows(Box::new(stream)) })),
     }
+}
+
+fn several(operation: &str) -> EngineError {
+    EngineError::Internal(format!("'{operation}' returns one value, but its SQL yields several"))
 }
 
 /// Reads the row from which a relationship is followed, and puts its link columns where what comes next looks for them.
 async fn fill_via(via: &ViaPlan, session: &SessionState, run: &Arc<Run>) -> Result<(), EngineError> {
     let rows = all(&via.plan, session, run).await?;
     let mut tuples = Vec::new();
-    let mut found = false;
+    let number: usize = rows.iter().map(RecordBatch::num_rows).sum();
+    if let Some(function) = via.only_one.as_ref().filter(|_| number > 1) {
+        return Err(several(function));
+    }
     for batch in &rows {
-        found |= batch.num_rows() > 0;
         let columns: Vec<usize> = (0..batch.num_columns()).collect();
         tuples.extend(key_tuples(batch, &columns, &via.key_types)?.into_iter().flatten());
     }
-    if !found {
+    if number == 0 {
         return Err(EngineError::NotFound(format!("there is no such entity in '{}'", via.table)));
     }
     tuples.dedup();

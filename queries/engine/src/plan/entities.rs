@@ -51,6 +51,8 @@ pub(crate) struct ViaPlan {
     /// Types of the columns that the relationship ends in.
     pub key_types: Vec<ScalarType>,
     pub table: String,
+    /// The function that is said to return this one row.
+    pub only_one: Option<String>,
 }
 
 /// The query of one level.
@@ -173,7 +175,7 @@ impl EntityPlanner<'_> {
         if let Some(entity) = query.call.as_ref().and_then(|call| call.bound_to.as_ref()) {
             self.bound_to(entity, &mut via)?;
         }
-        let single = query.call.as_ref().filter(|call| !call.operation.returns.as_ref().is_some_and(|returns| returns.many));
+        let single = query.call.as_ref().filter(|call| !call.operation.returns_many());
         let page_size = if kind.is_single() || !self.is_told_apart(query)? { 0 } else { read.paging.size };
         let restriction = Restriction {
             keys,
@@ -211,6 +213,12 @@ impl EntityPlanner<'_> {
             .ok_or_else(|| EngineError::UnknownName { message: format!("there is no table '{table}'"), suggestion: None })
     }
 
+    /// The rights on the rows of a query. What a function returns that is no entities is seen whole by whoever may call it.
+    pub(super) fn rights_of(&self, query: &BoundQuery) -> Result<Arc<TableRights>, EngineError> {
+        let returned = query.call.as_ref().and_then(|call| call.operation.returns.as_ref()?.rows());
+        returned.map_or_else(|| self.rights_on(&query.table).cloned(), |rows| Ok(Arc::new(TableRights::whole(Arc::new(rows)))))
+    }
+
     fn relationship<'m>(&self, table: &'m VirtualTable, index: usize) -> Result<&'m Relationship, EngineError> {
         table.relationships.get(index).ok_or_else(|| EngineError::Internal("a bound relationship is not in its table".to_owned()))
     }
@@ -221,25 +229,34 @@ impl EntityPlanner<'_> {
         let keys = via.from.as_ref().map(|from| self.via(from, plans)).transpose()?;
         let table = Arc::clone(&self.rights_on(&via.table)?.table);
         let relationship = self.relationship(&table, via.relationship)?;
-        let query = BoundQuery { key: via.key.clone(), filter: via.filter.clone(), ..BoundQuery::of(&via.table, Vec::new()) };
+        if let Some(entity) = via.call.as_ref().and_then(|call| call.bound_to.as_ref()) {
+            self.bound_to(entity, plans)?;
+        }
+        let single = via.call.as_ref().filter(|call| via.key.is_none() && !call.operation.returns_many());
+        let only_one = single.map(|call| call.operation.name.clone());
+        let (key, filter, call) = (via.key.clone(), via.filter.clone(), via.call.clone());
+        let query = BoundQuery { key, filter, call, ..BoundQuery::of(&via.table, Vec::new()) };
         let (rows, _) = self.rows(&query, &Restriction { keys, ..Restriction::default() })?;
         let (near, reach, key_types) = self.reach(relationship)?;
         let columns = near.iter().map(|own| rows.column(*own)).collect::<Result<Vec<_>, _>>()?;
         let plan = rows.builder.project(columns)?.build()?;
         let slot = KeySlot::new();
-        plans.push(ViaPlan { plan, slot: slot.clone(), key_types, table: via.table.clone() });
+        plans.push(ViaPlan { plan, slot: slot.clone(), key_types, table: via.table.clone(), only_one });
         Ok((reach, slot))
     }
 
     /// Plans the entity that a function is bound to, which must be there.
     fn bound_to(&self, entity: &BoundQuery, plans: &mut Vec<ViaPlan>) -> Result<(), EngineError> {
+        if let Some(before) = entity.call.as_ref().and_then(|call| call.bound_to.as_ref()) {
+            self.bound_to(before, plans)?;
+        }
         let keys = entity.via.as_ref().map(|from| self.via(from, plans)).transpose()?;
         let (rows, _) = self.rows(entity, &Restriction { keys, ..Restriction::default() })?;
         let table = &self.rights_on(&entity.table)?.table;
         let columns = table.key.iter().map(|own| rows.column(*own)).collect::<Result<Vec<_>, _>>()?;
         let key_types = table.key.iter().filter_map(|own| table.columns.get(*own)).map(|column| column.scalar_type).collect();
         let plan = rows.builder.project(columns)?.build()?;
-        plans.push(ViaPlan { plan, slot: KeySlot::new(), key_types, table: entity.table.clone() });
+        plans.push(ViaPlan { plan, slot: KeySlot::new(), key_types, table: entity.table.clone(), only_one: None });
         Ok(())
     }
 

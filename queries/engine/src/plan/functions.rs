@@ -1,5 +1,5 @@
-//! Functions of the model that return entities: their SQL, planned with the caller's rights, as rows in place of a table's own. It must
-//! not know how a function is called.
+//! What operations of the model return: the SQL that yields it, planned with the caller's rights, as rows in place of a table's own. It
+//! must not know how an operation is called.
 
 use crate::error::EngineError;
 use crate::plan::names::Names;
@@ -7,6 +7,7 @@ use crate::plan::rows::{Evaluator, Rows, columns_of};
 use crate::plan::sql;
 use crate::plan::tables::VisibleTable;
 use crate::policy::TableRights;
+use arrow::datatypes::DataType;
 use datafusion::common::{Column, TableReference};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
@@ -14,7 +15,7 @@ use datafusion::optimizer::AnalyzerRule;
 use datafusion::optimizer::analyzer::type_coercion::TypeCoercion;
 use portico_catalog::{Operation, VirtualTable};
 use portico_odata::BoundCall;
-use portico_provider_api::Value;
+use portico_provider_api::{ScalarType, TypeClass, Value};
 use std::sync::Arc;
 
 /// The SELECT of a function with everything in it of types that go together, as when it is run.
@@ -27,12 +28,13 @@ pub(crate) fn checked(
     operation: &Operation,
     arguments: &[(String, Value)],
 ) -> Result<LogicalPlan, EngineError> {
-    let (text, _) = operation.entity_select().ok_or_else(|| no_select(operation))?;
+    let text = operation.result_statement().ok_or_else(|| no_select(operation))?;
     let plan = sql::select_with(session, names, text, arguments)?;
     TypeCoercion::new().analyze(plan, session.config_options()).map_err(EngineError::from_datafusion)
 }
 
-/// What a call yields: the columns of the returned table that the caller sees, by name and of their types.
+/// What a call yields: the columns of the returned table that the caller sees, by name and of their types; or the values that are no
+/// entities.
 ///
 /// # Errors
 /// `Forbidden` when the SQL needs what the caller does not see.
@@ -42,7 +44,8 @@ pub(crate) fn select(
     rights: &Arc<TableRights>,
     call: &BoundCall,
 ) -> Result<LogicalPlan, EngineError> {
-    let (text, _) = call.operation.entity_select().ok_or_else(|| no_select(&call.operation))?;
+    let text = call.operation.result_statement().ok_or_else(|| no_select(&call.operation))?;
+    let is_value = call.operation.returns.as_ref().is_some_and(|returns| returns.kind.is_scalar());
     let forbidden = |why: String| EngineError::Forbidden(format!("'{}' cannot be called with your rights: {why}", call.operation.name));
     let plan = sql::select_with(evaluator.session, names, text, &call.arguments).map_err(|error| match error {
         EngineError::UnknownName { message, .. } => forbidden(message),
@@ -52,12 +55,48 @@ pub(crate) fn select(
     let schema = Arc::clone(plan.schema());
     let mut output = Vec::with_capacity(rights.columns.len());
     for column in rights.columns.iter().filter_map(|index| table.columns.get(*index)) {
-        let position = schema.fields().iter().position(|field| *field.name() == column.name);
+        // The only column of plain values may have any name.
+        let position = if is_value { Some(0) } else { schema.fields().iter().position(|field| *field.name() == column.name) };
         let position = position.ok_or_else(|| forbidden(format!("it needs a column that you may not see for '{}'", column.name)))?;
         let value = Expr::Column(Column::from(schema.qualified_field(position))).cast_to(&column.scalar_type.arrow(), &schema)?;
         output.push(value.alias_qualified(Some(TableReference::bare(table.name.as_str())), &column.name));
     }
     Ok(LogicalPlanBuilder::from(plan).project(output)?.build()?)
+}
+
+/// Whether what SQL yields can be taken as a value of a column.
+///
+/// # Errors
+/// What it is instead.
+pub(crate) fn fits(yields: &DataType, column: &portico_catalog::Column) -> Result<(), String> {
+    let fits = match (yields, published_type(yields)) {
+        (DataType::Null, _) => true,
+        (_, Some(yielded)) => {
+            TypeClass::of(yielded) == TypeClass::of(column.scalar_type)
+                || (yielded.is_numeric() && column.scalar_type.is_numeric())
+                || (yielded == ScalarType::Text && column.scalar_type.arrow() == ScalarType::Text.arrow())
+        }
+        _ => false,
+    };
+    if fits { Ok(()) } else { Err(yields.to_string()) }
+}
+
+/// The published type of a computed column: the nearest that holds every value.
+pub(crate) fn published_type(data_type: &DataType) -> Option<ScalarType> {
+    Some(match data_type {
+        DataType::Int8 | DataType::UInt8 => ScalarType::Int16,
+        DataType::UInt16 => ScalarType::Int32,
+        DataType::UInt32 => ScalarType::Int64,
+        DataType::UInt64 => ScalarType::Decimal { precision: 20, scale: 0 },
+        DataType::Float16 => ScalarType::Float32,
+        DataType::Utf8View | DataType::LargeUtf8 => ScalarType::Text,
+        DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => ScalarType::Binary,
+        DataType::Date64 => ScalarType::Date,
+        DataType::Time32(_) | DataType::Time64(_) => ScalarType::Time,
+        DataType::Timestamp(_, None) => ScalarType::Timestamp,
+        DataType::Timestamp(_, Some(_)) => ScalarType::TimestampTz,
+        other => return ScalarType::from_arrow(other),
+    })
 }
 
 /// What a call yields, as rows of the returned table.

@@ -1,6 +1,7 @@
 //! Plans: statements with names resolved against what the caller may see. Policy has not been applied yet, so nothing here can be
 //! executed.
 
+pub(crate) mod actions;
 mod apply;
 pub mod canonical_float;
 pub mod checked;

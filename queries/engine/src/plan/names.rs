@@ -59,6 +59,18 @@ impl<'a> Names<'a> {
         self.rights.tables.get_key_value(table).map(|(known, _)| known.as_str())
     }
 
+    /// The rights on the virtual table of that name.
+    ///
+    /// # Errors
+    /// `UnknownName` when the caller sees none.
+    pub fn table(&self, name: &str) -> Result<&Arc<TableRights>, EngineError> {
+        let found = self.rights.tables.get(name).filter(|_| self.model.tables.contains_key(name));
+        found.ok_or_else(|| EngineError::UnknownName {
+            message: format!("there is no table '{name}'"),
+            suggestion: nearest(name, self.visible_in(DEFAULT_SCHEMA)).map(str::to_owned),
+        })
+    }
+
     fn visible_in(&self, schema: &str) -> Vec<&str> {
         match self.model.services.get(schema) {
             Some(service) if schema != DEFAULT_SCHEMA => {

@@ -51,7 +51,7 @@ pub fn named<'t, 'n>(text: &'t str, known: &[&'n str]) -> Result<(ParserInput<'t
         let name = *name.ok_or_else(|| {
             let names = known.iter().map(|name| format!("${name}")).collect::<Vec<_>>().join(", ");
             let there = if names.is_empty() { "there are none".to_owned() } else { format!("there are {names}") };
-            EngineError::Syntax(format!("'{written}' is not a parameter of this function; {there}"))
+            EngineError::Syntax(format!("'{written}' is not a parameter here; {there}"))
         })?;
         let number = used.iter().position(|used| *used == name).unwrap_or_else(|| {
             used.push(name);

@@ -85,6 +85,35 @@ pub fn select_with(
     Ok(plan.with_param_values(values)?)
 }
 
+/// A statement of an action, with `$name` written `$n`, and the values in the order of those numbers.
+///
+/// # Errors
+/// `Syntax`.
+pub fn statement_with(text: &str, arguments: &[(String, Value)]) -> Result<(ast::Statement, Vec<ScalarValue>), EngineError> {
+    size::check_text(text)?;
+    let known: Vec<&str> = arguments.iter().map(|(name, _)| name.as_str()).collect();
+    let (input, used) = parameters::named(text, &known)?;
+    let ParsedStatement::Statement(statement) = only_one(input)? else {
+        return Err(EngineError::Unsupported("an action is INSERT, UPDATE and DELETE, and a SELECT at the end".to_owned()));
+    };
+    let value = |name: &&str| arguments.iter().find(|(known, _)| known == name).map(|(_, value)| scalar_from_value(value));
+    Ok((*statement, used.iter().filter_map(value).collect()))
+}
+
+/// Plans a SELECT that is parsed already, with values for its `$1`, `$2`, ….
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_parsed(
+    session: &SessionState,
+    names: &Names<'_>,
+    query: ast::Query,
+    values: &[ScalarValue],
+) -> Result<LogicalPlan, EngineError> {
+    let plan = plan_select(session, names, ParsedStatement::Statement(Box::new(ast::Statement::Query(Box::new(query)))))?;
+    Ok(if values.is_empty() { plan } else { plan.with_param_values(values.to_vec())? })
+}
+
 fn parse_one(text: &str) -> Result<ParsedStatement, EngineError> {
     size::check_text(text)?;
     only_one(parameters::numbered(text)?)

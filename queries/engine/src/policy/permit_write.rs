@@ -28,10 +28,21 @@ pub struct PermittedWrite {
     pub(crate) visible: Option<Expr>,
     /// What a row must satisfy after the write.
     pub(crate) require: Option<Expr>,
+    /// What the new values were made of: columns of the relation that must still hold these values.
+    pub(crate) expected: Vec<(usize, Value)>,
     /// What is returned of the entity.
     pub(crate) select: Vec<usize>,
     pub(crate) service: String,
     pub(crate) model_version: String,
+}
+
+impl PermittedWrite {
+    /// Demands that columns (of the virtual table) still hold what the new values were made of.
+    pub(crate) fn expecting(mut self, values: impl Iterator<Item = (usize, Value)>) -> PermittedWrite {
+        let table = &self.table;
+        self.expected = values.filter_map(|(index, value)| Some((table.columns.get(index)?.remote, value))).collect();
+        self
+    }
 }
 
 /// Applies the caller's rights to a write.
@@ -79,6 +90,7 @@ pub fn permit_write(write: &BoundWrite, service: &str, if_match: IfMatch, policy
         action: write.action.clone(),
         visible: rows.clone(),
         require: if deletes { None } else { rows },
+        expected: Vec::new(),
         select: write.select.clone(),
         service: service.to_owned(),
         model_version: policy.model.version.clone(),

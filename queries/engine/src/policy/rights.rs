@@ -81,8 +81,7 @@ impl Rights {
 
     /// Every right on every table: for views' own schemas and for checks, never for a caller.
     pub fn everything(model: &Model) -> Rights {
-        let tables =
-            model.tables.iter().map(|(name, table)| (name.clone(), Arc::new(TableRights::new(Arc::clone(table), vec![Grant::default()]))));
+        let tables = model.tables.iter().map(|(name, table)| (name.clone(), Arc::new(TableRights::whole(Arc::clone(table)))));
         Rights { tables: tables.collect() }
     }
 }
@@ -105,6 +104,11 @@ impl TableRights {
             .map(|index| table.columns[*index].nullable || grants.iter().any(|grant| grant.columns.contains_key(index)))
             .collect();
         TableRights { table, grants, columns, nullable }
+    }
+
+    /// The right to read all of a table, and nothing else.
+    pub(crate) fn whole(table: Arc<VirtualTable>) -> TableRights {
+        TableRights::new(table, vec![Grant::default()])
     }
 
     /// Whether some role treats the column other than plainly.

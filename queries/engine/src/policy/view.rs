@@ -12,8 +12,9 @@ use portico_catalog::{VirtualTable, model::Through};
 use std::sync::Arc;
 
 /// The view of a service for a caller with these rights. Tables without a key are not in it: OData cannot address their rows.
-pub fn view(model: &Model, service: &Service, rights: &Rights) -> ModelView {
-    let seen = Seen { service, rights };
+pub fn view(model: &Model, service: &Service, rights: &Rights, roles: &[String]) -> ModelView {
+    let seen = Seen { service, rights, roles };
+    let operations: Vec<_> = model.operations.iter().filter(|operation| seen.operation(operation)).map(Arc::clone).collect();
     let mut tables = IndexMap::new();
     for (alias, name) in &service.tables {
         let Some(table) = rights.tables.get(name).filter(|rights| !rights.table.key.is_empty()) else { continue };
@@ -30,7 +31,8 @@ pub fn view(model: &Model, service: &Service, rights: &Rights) -> ModelView {
         profile: service.profile,
         singletons: singletons.collect(),
         tables,
-        operations: model.operations.iter().filter(|operation| seen.operation(operation)).map(Arc::clone).collect(),
+        results: ModelView::results_of(&operations),
+        operations,
     }
 }
 
@@ -38,6 +40,7 @@ pub fn view(model: &Model, service: &Service, rights: &Rights) -> ModelView {
 struct Seen<'a> {
     service: &'a Service,
     rights: &'a Rights,
+    roles: &'a [String],
 }
 
 impl<'a> Seen<'a> {
@@ -48,11 +51,11 @@ impl<'a> Seen<'a> {
         (!rights.table.key.is_empty()).then_some((alias, rights.as_ref()))
     }
 
-    /// Whether the caller sees what an operation is bound to and what it returns.
+    /// Whether the caller may call an operation, and sees what it is bound to and what it returns.
     fn operation(&self, operation: &Operation) -> bool {
         let bound = operation.binding.as_ref().is_none_or(|binding| self.table(&binding.table).is_some());
         let returned = operation.returns.as_ref().and_then(|returns| returns.kind.table());
-        bound && returned.is_none_or(|table| self.table(table).is_some())
+        bound && operation.may_be_called_by(self.roles) && returned.is_none_or(|table| self.table(table).is_some())
     }
 
     /// Whether everything is seen that a relationship of a table equates. A link over a column that is hidden or masked on either

@@ -1,4 +1,4 @@
-//! Writes: one entity, one source, one transaction. The current row is read first, to compare ETags and to let unchanged read-only
+//! Writes: one entity, or several as one; one source, one transaction. The current row is read first, to compare ETags and to let unchanged read-only
 //! values pass; what was compared is compared again in the statement that writes, so that nothing can come in between.
 
 use crate::error::EngineError;
@@ -24,16 +24,68 @@ use std::time::Duration;
 /// # Errors
 /// `NotFound`, `PreconditionFailed`, `Forbidden`, `Invalid`, `Source`.
 pub async fn write(write: &PermittedWrite, run: &Arc<Run>) -> Result<Vec<Value>, EngineError> {
-    let change = match &write.action {
+    let mut keys = write_all(std::slice::from_ref(write), run).await?;
+    keys.pop().ok_or_else(|| EngineError::Internal("the source told nothing about the write".to_owned()))
+}
+
+/// Runs writes to one source as one change set, all of it or nothing, and gives the keys of the entities that were written.
+///
+/// # Errors
+/// As [`write`], of the write that failed.
+pub async fn write_all(writes: &[PermittedWrite], run: &Arc<Run>) -> Result<Vec<Vec<Value>>, EngineError> {
+    let mut changes = Vec::with_capacity(writes.len());
+    let mut sent = Vec::with_capacity(writes.len());
+    for write in writes {
+        // An update that changes nothing is none.
+        if let Some(change) = change(write, run).await? {
+            changes.push(change);
+            sent.push(write);
+        }
+    }
+    let mut outcomes = if changes.is_empty() { Vec::new() } else { send(&sent, changes, run).await? }.into_iter();
+    if outcomes.len() != sent.len() {
+        return Err(EngineError::Internal("the source told nothing about a write".to_owned()));
+    }
+    // What was undone because another change failed does not say why.
+    let failed = sent.iter().zip(outcomes.as_slice()).filter_map(|(write, outcome)| failure(write, outcome));
+    if let Some(error) = failed.min_by_key(|error| matches!(error, EngineError::Internal(_))) {
+        return Err(error);
+    }
+    let mut keys = Vec::with_capacity(writes.len());
+    for write in writes {
+        let was_sent = sent.iter().any(|sent| std::ptr::eq(*sent, write));
+        let row = if was_sent { outcomes.next() } else { None };
+        keys.push(match (row, &write.action) {
+            (Some(ChangeOutcome::Done { row, .. }), _) => key_after(write, row)?,
+            _ => key_after(write, None)?,
+        });
+    }
+    Ok(keys)
+}
+
+fn failure(write: &PermittedWrite, outcome: &ChangeOutcome) -> Option<EngineError> {
+    match outcome {
+        ChangeOutcome::Done { .. } => None,
+        ChangeOutcome::NotFound => Some(not_found(write)),
+        ChangeOutcome::Changed => Some(changed(write)),
+        ChangeOutcome::Refused => Some(EngineError::Forbidden(format!("you may not bring '{}' into that state", write.table.name))),
+        ChangeOutcome::NotAttempted => Some(EngineError::Internal("a write was not attempted".to_owned())),
+    }
+}
+
+/// What the source is told; nothing when it would change nothing.
+async fn change(write: &PermittedWrite, run: &Arc<Run>) -> Result<Option<Change>, EngineError> {
+    Ok(Some(match &write.action {
         WriteAction::Insert { values } => {
             Change::Insert { table: write.relation.clone(), values: change_values(write, values), require: write.require.clone() }
         }
         WriteAction::Update { key, values, condition } => {
             let current = current_row(write, key, run).await?;
             check_tags(write, &current, condition, run)?;
+            check_expected(write, &current)?;
             let values = writable_values(write, &current, values)?;
             if values.is_empty() {
-                return Ok(key.clone());
+                return Ok(None);
             }
             Change::Update {
                 table: write.relation.clone(),
@@ -54,42 +106,49 @@ pub async fn write(write: &PermittedWrite, run: &Arc<Run>) -> Result<Vec<Value>,
                 visible: write.visible.clone(),
             }
         }
-    };
-    let outcome = send(write, change, run).await?;
-    match outcome {
-        ChangeOutcome::Done { row, .. } => key_after(write, row),
-        ChangeOutcome::NotFound => Err(not_found(write)),
-        ChangeOutcome::Changed => Err(changed(write)),
-        ChangeOutcome::Refused => Err(EngineError::Forbidden(format!("you may not bring '{}' into that state", write.table.name))),
-        ChangeOutcome::NotAttempted => Err(EngineError::Internal("a write was not attempted".to_owned())),
-    }
+    }))
 }
 
-/// Invalidates what the cache holds of the written table when the write is over, however it ends: also when the outcome is unknown,
+/// Invalidates what the cache holds of the written tables when the write is over, however it ends: also when the outcome is unknown,
 /// and when the client has gone away in the middle of it.
 struct Outdated<'a> {
-    write: &'a PermittedWrite,
+    writes: &'a [&'a PermittedWrite],
     run: &'a Run,
 }
 
 impl Drop for Outdated<'_> {
     fn drop(&mut self) {
-        self.run.cache.invalidate(&self.write.source, &self.write.relation.table.to_string());
+        for write in self.writes {
+            self.run.cache.invalidate(&write.source, &write.relation.table.to_string());
+        }
     }
 }
 
-async fn send(write: &PermittedWrite, change: Change, run: &Arc<Run>) -> Result<ChangeOutcome, EngineError> {
-    let source =
-        run.sources.get(&write.source).ok_or_else(|| EngineError::Internal(format!("the source '{}' is not connected", write.source)))?;
+/// Sends changes to the one source that all of them are for.
+async fn send(writes: &[&PermittedWrite], changes: Vec<Change>, run: &Arc<Run>) -> Result<Vec<ChangeOutcome>, EngineError> {
+    let name = writes.first().map(|write| write.source.as_str()).unwrap_or_default();
+    if writes.iter().any(|write| write.source != name) {
+        return Err(EngineError::Internal("writes to several sources were to be one".to_owned()));
+    }
+    let source = run.sources.get(name).ok_or_else(|| EngineError::Internal(format!("the source '{name}' is not connected")))?;
     let writable = source.writable();
-    let writable = writable.ok_or_else(|| EngineError::Unsupported(format!("the source '{}' cannot be written to", write.source)))?;
+    let writable = writable.ok_or_else(|| EngineError::Unsupported(format!("the source '{name}' cannot be written to")))?;
     let context = run.request.query_context();
-    let changes = ChangeSet { changes: vec![change], idempotency_key: None };
-    let outdated = Outdated { write, run };
+    let changes = ChangeSet { changes, idempotency_key: None };
+    let outdated = Outdated { writes, run };
     let written = tokio::time::timeout(run.request.remaining(), writable.write(changes, &context)).await;
     drop(outdated);
-    let mut outcomes = written.map_err(|_| EngineError::Timeout)??;
-    outcomes.pop().ok_or_else(|| EngineError::Internal("the source told nothing about the write".to_owned()))
+    Ok(written.map_err(|_| EngineError::Timeout)??)
+}
+
+/// Whether the row still holds what its new values were made of.
+fn check_expected(write: &PermittedWrite, current: &RecordBatch) -> Result<(), EngineError> {
+    for (column, value) in &write.expected {
+        if !same(&stored(write, current, *column)?, value) {
+            return Err(changed(write));
+        }
+    }
+    Ok(())
 }
 
 fn not_found(write: &PermittedWrite) -> EngineError {
@@ -186,10 +245,12 @@ fn current_tag(write: &PermittedWrite, current: &RecordBatch, key: &[u8]) -> Res
     Ok(etags(&parts, write.version.is_none(), 1, key)?.value(0).to_owned())
 }
 
-/// What must still hold when the statement runs: nothing without ETags, else the version, else every column.
+/// What must still hold when the statement runs: without ETags what the values were made of, else the version, else every column.
 fn precondition(write: &PermittedWrite, current: &RecordBatch, condition: &MatchCondition) -> Result<Precondition, EngineError> {
     if !matches!(condition, MatchCondition::Tags(_)) {
-        return Ok(Precondition::None);
+        let expected = write.expected.iter().map(|(column, _)| Ok((*column, stored(write, current, *column)?)));
+        let expected = expected.collect::<Result<Vec<_>, EngineError>>()?;
+        return Ok(if expected.is_empty() { Precondition::None } else { Precondition::Unchanged(expected) });
     }
     match write.version {
         Some(column) => Ok(Precondition::Version { column, value: stored(write, current, column)? }),

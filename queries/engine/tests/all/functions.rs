@@ -24,6 +24,13 @@ fn operations() -> String {
         "Best": { "kind": "function", "bound_to": { "collection": "Customers" }, "returns": { "table": "Customers", "nullable": false },
                   "sql": "SELECT * FROM \"Customers\" WHERE \"Credit\" IS NOT NULL ORDER BY \"Credit\" DESC LIMIT 1" },
         "Any": { "kind": "function", "returns": { "table": "Customers" }, "sql": "SELECT * FROM \"Customers\"" },
+        "Numbers": { "kind": "function", "parameters": { "least": "int32" }, "returns": { "type": "int64", "many": true },
+                     "sql": "SELECT \"Id\" FROM \"Customers\" WHERE \"Credit\" >= $least" },
+        "Richest": { "kind": "function", "returns": { "type": "int64" },
+                     "sql": "SELECT max(\"Id\") FROM \"Customers\" WHERE \"Credit\" > 500" },
+        "Sums": { "kind": "function", "bound_to": "Customers",
+                  "returns": { "complex": "Sum", "members": { "Orders": "int64", "Total": "decimal(12,2)?" }, "many": true },
+                  "sql": "SELECT count(*) AS \"Orders\", sum(\"Amount\") AS \"Total\" FROM \"Orders\" WHERE \"CustomerId\" = $Id" },
         "Since": { "kind": "function", "bound_to": "Customers", "parameters": { "order": "int64" }, "returns": { "table": "Orders", "many": true },
                    "sql": "SELECT * FROM \"Orders\" WHERE \"CustomerId\" = $Id AND \"OrderId\" >= $order" },
     })
@@ -60,6 +67,16 @@ async fn what_they_yield_is_read_as_a_set_is_whatever_the_source_can_do() {
             ("Customers/Portico.default.Best()", vec![1]),
             ("Customers(1)/Portico.default.Since(order=105)?$orderby=OrderId", vec![105, 109]),
             ("Orders(102)/Customer", vec![2]),
+            ("Numbers(least=9)?$filter=$it gt 1&$orderby=$it desc", vec![5, 2]),
+            ("Numbers(least=0)?$orderby=$it&$skip=1&$top=2", vec![2, 4]),
+            ("Numbers(least=0)/$filter($it le 2 or $it eq 5)?$orderby=$it", vec![1, 2, 5]),
+            ("Richest()", vec![1]),
+            ("Customers(1)/Portico.default.Sums()?$filter=Total gt 1", vec![3]),
+            ("Customers(1)/Portico.default.Sums()?$filter=Total lt 1&$select=Orders", vec![]),
+            ("Rich(least=500)(2)/Orders?$orderby=OrderId", vec![102, 106, 110]),
+            ("Customers/Portico.default.Best()/Orders(105)", vec![105]),
+            ("Customers(2)/Portico.default.Since(order=105)(106)/Customer", vec![2]),
+            ("Rich(least=500)(2)/Portico.default.Since(order=105)?$orderby=OrderId", vec![106, 110]),
         ] {
             let service = bench.engine.model().unwrap().services.keys().next().unwrap().clone();
             let url = url.replace("default", &service);
@@ -99,6 +116,9 @@ async fn one_entity_is_one_and_what_it_is_bound_to_is_there() {
     let bench = bench(Options { operations: operations(), ..Options::default() }).await;
     let several = answer(&bench, "all", "Any", Paging::default()).await.unwrap_err();
     assert!(matches!(&several, EngineError::Internal(message) if message.contains("'Any'")), "{several}");
+    let several = answer(&bench, "all", "Any()/Orders", Paging::default()).await.unwrap_err();
+    assert!(matches!(&several, EngineError::Internal(message) if message.contains("'Any'")), "{several}");
+    assert!(matches!(answer(&bench, "all", "Rich(least=500)(3)/Orders", Paging::default()).await, Err(EngineError::NotFound(_))));
     let service = bench.engine.model().unwrap().services.keys().next().unwrap().clone();
     let missing = format!("Customers(77)/Portico.{service}.Since(order=1)");
     assert!(matches!(answer(&bench, "all", &missing, Paging::default()).await, Err(EngineError::NotFound(_))));
@@ -130,6 +150,29 @@ async fn what_does_not_plan_or_fit_is_refused_with_its_path() {
         let errors: Vec<ModelError> = good.engine.check(&model);
         let [error] = errors.as_slice() else { panic!("{sql}: {errors:?}") };
         assert_eq!(error.path, ["operations", "F", "sql"]);
+        assert!(error.message.contains(part), "{sql}: {}", error.message);
+    }
+}
+
+#[tokio::test]
+async fn values_must_be_what_is_returned() {
+    let good = bench(Options { operations: operations(), ..Options::default() }).await;
+    let value = json!({ "type": "int64", "nullable": false });
+    let sum = json!({ "complex": "Sum", "members": { "N": "int64", "T": "text?" } });
+    for (returns, sql, part) in [
+        (&value, "SELECT 1, 2", "one column"),
+        (&value, "SELECT 'x' AS a", "'a' is Utf8"),
+        (&value, "SELECT max(\"Id\") AS a FROM \"Customers\"", "coalesce(a, …)"),
+        (&sum, "SELECT 1 AS \"N\"", "'T' of 'Sum'"),
+        (&sum, "SELECT 1 AS \"N\", 'x' AS \"T\", 2 AS \"M\"", "no column 'M'"),
+        (&sum, "SELECT nullif(1, 1) AS \"N\", 'x' AS \"T\"", "may be null"),
+    ] {
+        let definition = json!({ "F": { "kind": "function", "returns": returns, "sql": sql } });
+        let definition = ModelDefinition { operations: serde_json::from_value(definition).unwrap(), ..good.definition.clone() };
+        let describe = |model: &portico_catalog::Model, sql: &str| good.engine.describe_view(model, sql);
+        let (model, _) = portico_catalog::build(&definition, &good.schemas, &describe).unwrap();
+        let errors = good.engine.check(&model);
+        let [error] = errors.as_slice() else { panic!("{sql}: {errors:?}") };
         assert!(error.message.contains(part), "{sql}: {}", error.message);
     }
 }

@@ -1,6 +1,7 @@
 //! The engine from statement to rows: over the `memory` kind, and where kinds may differ over real databases too. One test binary.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
+mod actions;
 mod apply;
 mod apply_hierarchy;
 mod apply_world;

@@ -26,12 +26,12 @@ struct Given<'r> {
 /// `NotImplemented` for one that is not executed, `NotFound` when none takes such parameters, `BadRequest` for a value that does not fit.
 pub(super) fn bind(view: &ModelView, segment: &Segment, request: &Request, overloads: &[&Arc<Operation>]) -> Result<BoundCall, ODataError> {
     let not_built = || ODataError::not_implemented(format!("the operation '{}'", segment.name)).at("path", Some(segment.span.start));
-    if overloads.iter().all(|operation| operation.entity_select().is_none()) {
+    if !overloads.iter().any(|operation| operation.is_executed()) {
         return Err(not_built());
     }
     let given = given(segment, request, overloads)?;
     let operation = overload(segment, &given, overloads)?;
-    if operation.entity_select().is_none() {
+    if !operation.is_executed() {
         return Err(not_built());
     }
     let arguments = operation.parameters.iter().map(|parameter| {
@@ -45,17 +45,10 @@ pub(super) fn bind(view: &ModelView, segment: &Segment, request: &Request, overl
     Ok(BoundCall { operation: Arc::clone(operation), arguments, bound_to: None })
 }
 
-/// Refuses options and further segments after a function that is not composable.
+/// Refuses options after a function that is not composable.
 pub(super) fn composable(request: &Request, call: Option<&BoundCall>) -> Result<(), ODataError> {
     let Some(call) = call.filter(|call| !call.operation.composable) else { return Ok(()) };
-    let name = &call.operation.name;
-    super::options::only(&request.options, &["$format"], &format!("to '{name}', which is not composable"))?;
-    let crate::syntax::Resource::EntitySet(segments) = &request.resource else { return Ok(()) };
-    let is_call = |segment: &Segment| segment.name.rsplit('.').next() == Some(name.as_str()) && segment.second_key.is_none();
-    match segments.last() {
-        Some(last) if !is_call(last) => Err(not_found(format!("'{name}' is not composable: nothing can follow it"), last.span.start)),
-        _ => Ok(()),
-    }
+    super::options::only(&request.options, &["$format"], &format!("to '{}', which is not composable", call.operation.name))
 }
 
 /// What is given: in parentheses, or, where there are none, by query options that are named like a parameter, with or without an at sign.

@@ -100,6 +100,9 @@ impl Scope<'_> {
             if NOT_BUILT.contains(&lower.as_str()) {
                 return Err(self.not_built(span, format!("the function {name}")));
             }
+            if self.is_own_function(name) {
+                return Err(self.not_built(span, format!("the service's own function '{name}' in an expression")));
+            }
             let hint =
                 if lower == "substringof" { "; write contains(text, part)".to_owned() } else { suggestion(name, super::function_names()) };
             return Err(self.wrong(span, format!("there is no function '{name}'{hint}")));

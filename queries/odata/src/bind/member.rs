@@ -10,6 +10,7 @@ use crate::error::ODataError;
 use crate::syntax::{Argument, Expr, ExprKind, KeyPart, KeyPredicate, Options, PathStep, Quantifier, Span, StepKind};
 use crate::value_type::RowType;
 use portico_catalog::TableView;
+use portico_catalog::overlay::VALUE;
 use portico_provider_api::ScalarType;
 use std::sync::Arc;
 
@@ -87,7 +88,11 @@ impl<'a> Scope<'a> {
             }
             StepKind::Special(name) if name == "$it" => {
                 let it = self.it().ok_or_else(|| self.not_built(first.span, "$it inside $expand"))?;
-                Meaning::Row(it, "$it".to_owned())
+                // One of the plain values that a function returns is a row with a value that has no other name.
+                match it.rows.position(&[VALUE]).and_then(|index| Some((index, it.rows.columns.get(index)?))) {
+                    Some((index, value)) => Meaning::Value(Operand::typed(it.column(index), value.value_type.clone(), "$it".to_owned())),
+                    None => Meaning::Row(it, "$it".to_owned()),
+                }
             }
             StepKind::Special(name) if name == "$this" => {
                 let here = self.here().ok_or_else(|| self.wrong(first.span, "$this stands for nothing here"))?;

@@ -39,8 +39,8 @@ use portico_catalog::{Column, ModelView, TableView};
 pub(crate) use apply::{TOP_LEVELS, TRANSFORMATIONS};
 pub(crate) use hierarchy::NODE_TESTS;
 pub use options::schema_version;
-pub use path::dereference;
-pub use write::{delete, insert, update};
+pub use path::{dereference, is_action};
+pub use write::{action, delete, insert, update};
 
 /// Deepest nesting of `$expand`.
 pub const MAX_EXPAND_DEPTH: usize = 8;
@@ -64,11 +64,16 @@ fn executable(request: &Request, view: &ModelView) -> Result<BoundRead, ODataErr
         return cross::read(request, view, path);
     }
     let target = path::resolve(request, view)?;
+    call::composable(request, target.call.as_ref())?;
+    of_target(request, view, target)
+}
+
+/// What is read of what a path leads to.
+fn of_target(request: &Request, view: &ModelView, target: path::Target<'_>) -> Result<BoundRead, ODataError> {
     if request.options.apply.is_none() {
         options::refuse_unbuilt(&request.options, None)?;
     }
     options::check(request, &target)?;
-    call::composable(request, target.call.as_ref())?;
     let rows = RowType::of_table(target.table);
     let place = Place {
         view,

@@ -39,7 +39,14 @@ impl<'a> Place<'a> {
 
 /// Refuses options that do not apply to what the path addresses.
 pub(super) fn check(request: &Request, target: &Target<'_>) -> Result<(), ODataError> {
+    let result = target.call.as_ref().and_then(|call| call.operation.returns.as_ref()).filter(|returns| returns.kind.table().is_none());
     let (allowed, what): (&[&str], _) = match target.kind {
+        ReadKind::Collection if result.is_some_and(|returns| returns.kind.is_scalar()) => {
+            (&["$filter", "$orderby", "$top", "$skip", "$count", "$format"], "to a collection of plain values")
+        }
+        ReadKind::Collection | ReadKind::Count if result.is_some() && request.options.apply.is_some() => {
+            return Err(ODataError::not_implemented("$apply to values that are no entities").at("$apply", None));
+        }
         ReadKind::Collection => return Ok(()),
         ReadKind::Entity => (&["$select", "$expand", "$compute", "$format"], "to one entity"),
         ReadKind::Count => (&["$apply", "$filter", "$search", "$format"], "to /$count"),

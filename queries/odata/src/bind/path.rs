@@ -1,12 +1,13 @@
 //! Resource paths: which table, which row, along which relationships, which part of it. Followed step by step; what a step may be
 //! depends on whether the path has come to several entities, to one, or to a property of one.
 
-use super::call;
+mod calls;
+
 use super::key::{bind_key, segment_key};
 use super::property::{self, Property, Qualified};
 use super::scope::Scope;
 use super::{not_found, suggestion};
-use crate::bound::{BoundCall, BoundExpr, BoundQuery, ReadKind, Via};
+use crate::bound::{BoundCall, BoundExpr, ReadKind, Via};
 use crate::error::{ODataError, ODataErrorKind};
 use crate::syntax::{Alias, KeyPredicate, Request, Resource, Segment};
 use crate::value_type::RowType;
@@ -44,12 +45,19 @@ pub(super) fn resolve<'a>(request: &Request, view: &'a ModelView) -> Result<Targ
             return Err(ODataError::bad_request("the path addresses no entities").at("path", Some(0)));
         }
     };
+    Ok(walk(view, request, segments)?.target)
+}
+
+pub(super) use calls::action;
+pub use calls::is_action;
+
+fn walk<'a, 'r>(view: &'a ModelView, request: &'r Request, segments: &[Segment]) -> Result<Walk<'a, 'r>, ODataError> {
     let (first, rest) = segments.split_first().ok_or_else(|| not_found("the path is empty", 0))?;
     let mut walk = start(view, first, request)?;
     for segment in rest {
         walk.step(segment)?;
     }
-    Ok(walk.target)
+    Ok(walk)
 }
 
 /// The first segment: an entity set or a singleton.
@@ -65,10 +73,8 @@ fn start<'a, 'r>(view: &'a ModelView, first: &Segment, request: &'r Request) -> 
         return Ok(Walk::at(view, request, table, singleton.key.clone(), Stand::One));
     }
     let Some(table) = view.table(&first.name) else {
-        let imported: Vec<_> = view.operations.iter().filter(|one| one.binding.is_none() && one.name == first.name).collect();
-        if !imported.is_empty() {
-            let call = call::bind(view, first, request, &imported)?;
-            return Walk::called(view, request, first, call);
+        if let Some(walk) = calls::imported(view, request, first)? {
+            return Ok(walk);
         }
         let imports = view.operations.iter().filter(|one| one.binding.is_none()).map(|one| &one.name);
         let hint = suggestion(&first.name, view.tables.keys().chain(view.singletons.keys()).chain(imports).map(String::as_str));
@@ -87,7 +93,11 @@ enum Stand<'a> {
     One,
     /// A complex property of one.
     Complex(&'a ComplexProperty),
-    /// A property of one that holds one value.
+    /// One value of a complex type that a function returns.
+    Row,
+    /// Several values that a function returns.
+    Values,
+    /// A property of one that holds one value, or the plain value that a function returns.
     Value,
     /// The stream of a property; nothing can follow it.
     Stream,
@@ -107,67 +117,24 @@ struct Walk<'a, 'r> {
 
 impl<'a, 'r> Walk<'a, 'r> {
     fn at(view: &'a ModelView, request: &'r Request, table: &'a TableView, key: Option<Vec<Value>>, stand: Stand<'a>) -> Walk<'a, 'r> {
-        let kind = if matches!(stand, Stand::Many) { ReadKind::Collection } else { ReadKind::Entity };
+        let kind = if matches!(stand, Stand::Many | Stand::Values) { ReadKind::Collection } else { ReadKind::Entity };
         let target = Target { table, key, via: None, filter: None, cast: None, call: None, kind, property: None, complex: false };
         Walk { view, request, aliases: &request.aliases, target, stand, implied: Vec::new() }
-    }
-
-    /// At what a function returns.
-    fn called(view: &'a ModelView, request: &'r Request, segment: &Segment, call: BoundCall) -> Result<Walk<'a, 'r>, ODataError> {
-        let nowhere = || not_found(format!("there is no '{}'", segment.name), segment.span.start);
-        let (_, table) = call.operation.entity_select().ok_or_else(nowhere)?;
-        let table = view.by_virtual_table(table).ok_or_else(nowhere)?;
-        let many = call.operation.returns.as_ref().is_some_and(|returns| returns.many);
-        let mut walk = Walk::at(view, request, table, None, if many { Stand::Many } else { Stand::One });
-        walk.target.call = Some(call);
-        match &segment.second_key {
-            Some(key) if many => walk.keyed(key)?,
-            Some(key) => return Err(not_found(format!("'{}' returns one entity and takes no key", segment.name), key.span.start)),
-            None => {}
-        }
-        Ok(walk)
-    }
-
-    /// A function bound to what the path has come to; `false` when there is none of that name.
-    fn call(&mut self, segment: &Segment) -> Result<bool, ODataError> {
-        let many = matches!(self.stand, Stand::Many);
-        let own = crate::metadata::namespace(self.view);
-        let name = segment.name.strip_prefix(own.as_str()).and_then(|rest| rest.strip_prefix('.')).unwrap_or_default();
-        let table = &self.target.table.table;
-        let bound = self.view.operations.iter().filter(|one| {
-            one.name == name && one.binding.as_ref().is_some_and(|binding| binding.table == table.name && binding.many == many)
-        });
-        let bound: Vec<_> = bound.collect();
-        if bound.is_empty() {
-            return Ok(false);
-        }
-        let mut call = call::bind(self.view, segment, self.request, &bound)?;
-        let target = &self.target;
-        let restricted = target.via.is_some() || target.filter.is_some() || target.cast.is_some();
-        if target.call.is_some() || (many && restricted) {
-            return Err(not_built(segment, format!("'{name}' bound to anything but a whole entity set or one entity")));
-        }
-        if !many {
-            let Some(key) = &target.key else {
-                return Err(not_built(segment, format!("'{name}' bound to an entity that the path gives no key of")));
-            };
-            let columns = table.key.iter().filter_map(|index| table.columns.get(*index));
-            call.arguments.extend(columns.map(|column| column.name.clone()).zip(key.iter().cloned()));
-            let entity = BoundQuery::of(&table.name, table.key.clone());
-            let (via, filter) = (target.via.clone(), target.filter.clone());
-            call.bound_to = Some(BoundQuery { via, filter, key: Some(key.clone()), ..entity });
-        }
-        *self = Walk::called(self.view, self.request, segment, call)?;
-        Ok(true)
     }
 
     fn step(&mut self, segment: &Segment) -> Result<(), ODataError> {
         if segment.name == "$each" {
             return Err(not_built(segment, "$each"));
         }
+        if let Some(call) = self.target.call.as_ref().filter(|call| !call.operation.composable) {
+            let message = format!("'{}' is not composable: nothing can follow it", call.operation.name);
+            return Err(not_found(message, segment.span.start));
+        }
         match self.stand {
             Stand::Many => self.after_many(segment),
             Stand::One => self.after_one(segment),
+            Stand::Row => self.after_row(segment),
+            Stand::Values => self.after_values(segment),
             Stand::Complex(complex) => self.after_complex(segment, complex),
             Stand::Value => self.after_value(segment),
             Stand::Stream => {
@@ -271,10 +238,7 @@ impl<'a, 'r> Walk<'a, 'r> {
     fn cast(&mut self, segment: &Segment) -> Result<bool, ODataError> {
         let table = self.target.table;
         match property::qualified(self.view, table, &segment.name) {
-            Qualified::Operation if self.is_executed(&segment.name) => {
-                Err(not_found(format!("'{}' is not bound to what it follows here", segment.name), segment.span.start))
-            }
-            Qualified::Operation => Err(not_built(segment, format!("the operation '{}'", segment.name))),
+            Qualified::Operation => Err(not_found(format!("'{}' is not bound to what it follows here", segment.name), segment.span.start)),
             Qualified::Nothing => Ok(false),
             Qualified::Type(None) => Ok(true),
             Qualified::Type(Some(name)) => {
@@ -289,13 +253,6 @@ impl<'a, 'r> Walk<'a, 'r> {
                 Ok(true)
             }
         }
-    }
-
-    /// Whether every operation of a qualified name is one that can be called.
-    fn is_executed(&self, name: &str) -> bool {
-        let short = name.rsplit('.').next().unwrap_or_default();
-        let mut named = self.view.operations.iter().filter(|one| one.name == short);
-        named.all(|one| one.entity_select().is_some())
     }
 
     fn after_one(&mut self, segment: &Segment) -> Result<(), ODataError> {
@@ -366,9 +323,6 @@ impl<'a, 'r> Walk<'a, 'r> {
     fn follow(&mut self, segment: &Segment) -> Result<(), ODataError> {
         let name = segment.name.as_str();
         let nowhere = || not_found(format!("there is no '{name}'"), segment.span.start);
-        if let Some(call) = &self.target.call {
-            return Err(not_built(segment, format!("a navigation property after the function '{}'", call.operation.name)));
-        }
         let relationship = self.target.table.relationship(name).ok_or_else(nowhere)?;
         let to = self.view.table(&relationship.to).ok_or_else(nowhere)?;
         self.implied = self.implied(relationship.index, to);
@@ -376,6 +330,7 @@ impl<'a, 'r> Walk<'a, 'r> {
             table: self.target.table.table.name.clone(),
             key: self.target.key.take(),
             filter: self.target.filter.take(),
+            call: self.target.call.take().map(Box::new),
             relationship: relationship.index,
             from: self.target.via.take().map(Box::new),
         };

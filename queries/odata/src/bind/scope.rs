@@ -228,6 +228,13 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// Whether a name is that of a function of the service, qualified where it is bound.
+    pub(super) fn is_own_function(&self, name: &str) -> bool {
+        let (namespace, short) = name.rsplit_once('.').unwrap_or(("", name));
+        let own = namespace.is_empty() || namespace == crate::metadata::namespace(self.view);
+        own && self.view.operations.iter().any(|operation| !operation.action && operation.name == short)
+    }
+
     pub(super) fn wrong(&self, span: Span, message: impl Into<String>) -> ODataError {
         ODataError::bad_request(message).at(self.target, Some(span.start))
     }

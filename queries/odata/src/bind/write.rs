@@ -4,11 +4,11 @@ use super::options::{self, Place};
 use super::path::{self, Target};
 use super::select;
 use crate::body::{self, Purpose};
-use crate::bound::{BoundWrite, MatchCondition, ReadKind, WriteAction};
+use crate::bound::{BoundAction, BoundWrite, MatchCondition, ReadKind, WriteAction};
 use crate::error::{ODataError, ODataErrorKind};
 use crate::syntax::Request;
 use crate::value_type::RowType;
-use portico_catalog::{ModelView, TableView};
+use portico_catalog::{ModelView, Operation, TableView};
 use portico_provider_api::Value;
 
 /// Binds a `POST` of a JSON entity to an entity set. With `representation`, the answer's columns are selected.
@@ -36,6 +36,32 @@ pub fn insert(request: &Request, view: &ModelView, body: &[u8], representation: 
     let select = returned(request, view, table, representation)?;
     let values = body::entity(body, table, Purpose::Insert)?;
     Ok(BoundWrite { table: table.table.name.clone(), action: WriteAction::Insert { values }, select })
+}
+
+/// Binds a `POST` to an action, with its parameters in the body; nothing when the path does not end in an action. With `representation`,
+/// what it returns is read, as the query options say.
+///
+/// # Errors
+/// As [`super::read`], and those of [`body::parameters`].
+pub fn action(
+    request: &Request,
+    view: &ModelView,
+    body: &[u8],
+    condition: MatchCondition,
+    representation: bool,
+) -> Result<Option<BoundAction>, ODataError> {
+    super::schema_version(&request.options, view)?;
+    let values = |operation: &Operation| body::parameters(body, &operation.parameters);
+    let Some((call, target)) = path::action(view, request, &values)? else { return Ok(None) };
+    if request.options.skip_token.is_some() {
+        return Err(ODataError::bad_request("what an action returns comes at once and is not continued").at("$skiptoken", None));
+    }
+    let Some(target) = target else {
+        options::only(&request.options, &["$format"], &format!("to '{}', which returns nothing", call.operation.name))?;
+        return Ok(Some(BoundAction { call, read: None, condition }));
+    };
+    let read = super::of_target(request, view, target)?;
+    Ok(Some(BoundAction { call, read: representation.then_some(read), condition }))
 }
 
 /// Binds a `PATCH` of an entity.

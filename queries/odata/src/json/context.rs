@@ -3,11 +3,13 @@
 
 use super::url::push_encoded;
 use crate::bound::{BoundExpand, BoundQuery, BoundRead, ReadKind};
+use crate::edm;
 use crate::header::Version;
 use crate::metadata::namespace;
 use crate::rows::applied;
 use crate::rows::{EntityShape, ExpandForm, PropertyShape, ValueShape};
 use portico_catalog::ModelView;
+use portico_catalog::overlay::{ReturnKind, Returns};
 
 /// What an answer is, for its context URL. Names are as they are: they are percent-encoded where they need it.
 #[derive(Debug, Clone, PartialEq)]
@@ -183,6 +185,9 @@ pub fn context_url(root_url: &str, view: &ModelView, read: &BoundRead, version: 
     if !read.query.cross.is_empty() {
         return context(root_url, &ContextOf::CrossJoin, version);
     }
+    if let Some(returns) = read.result() {
+        return result_context(root_url, view, (read, returns), version);
+    }
     let Some(table) = view.by_virtual_table(&read.query.table) else { return context(root_url, &ContextOf::Service, version) };
     match read.kind {
         ReadKind::References => return context(root_url, &ContextOf::References { many: true }, version),
@@ -193,6 +198,21 @@ pub fn context_url(root_url: &str, view: &ModelView, read: &BoundRead, version: 
     let single = read.kind.is_single();
     let cast = read.query.cast.as_ref().map(|cast| format!("{}.{cast}", namespace(view)));
     context(root_url, &ContextOf::Entities { set: &table.name, cast: cast.as_deref(), list: list.as_deref(), single }, version)
+}
+
+/// The context URL of what a function or action returns, or of a part of it: its type (Protocol, sections 10.16 to 10.18).
+fn result_context(root_url: &str, view: &ModelView, (read, returns): (&BoundRead, &Returns), version: Version) -> String {
+    let many = returns.many && read.kind == ReadKind::Collection;
+    let type_name = match &returns.kind {
+        ReturnKind::Scalar { scalar_type } => edm::type_name(*scalar_type).to_owned(),
+        ReturnKind::Complex { members, .. } if read.kind == ReadKind::Property => {
+            let member = members.iter().find(|member| read.property.first() == Some(&member.name));
+            member.map_or("Edm.Untyped", |member| edm::type_name(member.scalar_type)).to_owned()
+        }
+        ReturnKind::Complex { type_name: name, .. } | ReturnKind::Entity { table: name } => format!("{}.{name}", namespace(view)),
+    };
+    let list = if read.kind == ReadKind::Property { None } else { list_of_query(view, &read.query, version) };
+    context(root_url, &ContextOf::Value { type_name: &type_name, many, list: list.as_deref() }, version)
 }
 
 fn narrowed(query: &BoundQuery, version: Version) -> bool {
@@ -208,7 +228,7 @@ fn list_of_query(view: &ModelView, query: &BoundQuery, version: Version) -> Opti
     }
     let mut items = Vec::new();
     if query.selected
-        && let Some(table) = view.by_virtual_table(&query.table)
+        && let Some(table) = view.rows(&query.table)
     {
         let columns = &table.table.columns;
         for index in &query.select {

@@ -50,7 +50,7 @@ impl EntityPlanner<'_> {
         if let Some(apply) = &query.apply {
             return self.applied(query, apply, restriction);
         }
-        let rights = Arc::clone(self.rights_on(&query.table)?);
+        let rights = self.rights_of(query)?;
         let table = Arc::clone(&rights.table);
         let relationships: Vec<&Relationship> =
             query.expand.iter().map(|expand| self.relationship(&table, expand.relationship)).collect::<Result<_, _>>()?;

@@ -44,7 +44,7 @@ impl EntityPlanner<'_> {
 
     /// The rows that a query is about — reached, looked up, computed and filtered — and the columns whose values are put into the slot.
     pub(super) fn rows(&self, query: &BoundQuery, restriction: &Restriction) -> Result<(Rows, Vec<Expr>), EngineError> {
-        let rights = self.rights_on(&query.table)?;
+        let rights = &self.rights_of(query)?;
         let evaluator = self.evaluator();
         let mut rows = match &query.call {
             Some(call) => functions::rows(&self.names(), &evaluator, rights, call)?,
@@ -74,7 +74,7 @@ impl EntityPlanner<'_> {
     /// Whether the key of the table tells the rows of a query apart, as that of what a function yields need not.
     pub(super) fn is_told_apart(&self, query: &BoundQuery) -> Result<bool, EngineError> {
         let Some(call) = &query.call else { return Ok(true) };
-        let rights = self.rights_on(&query.table)?;
+        let rights = &self.rights_of(query)?;
         Ok(functions::is_told_apart(&functions::select(&self.names(), &self.evaluator(), rights, call)?, &rights.table))
     }
 

@@ -4,7 +4,7 @@ use super::bound_in;
 use crate::fixtures::model;
 use crate::{ODataErrorKind, ReadKind, bind, parse};
 use portico_catalog::overlay::{Binding, Enumeration, EnumerationMember, Operation, OperationBody, Parameter, ReturnKind, Returns};
-use portico_catalog::{Labels, ModelView};
+use portico_catalog::{Column, Labels, ModelView};
 use portico_provider_api::{ScalarType, Value};
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ fn function(name: &str, binding: Option<(&str, bool)>, parameters: Vec<Parameter
         returns: Some(Returns { kind: ReturnKind::Entity { table: table.to_owned() }, many, nullable: !many }),
         body: OperationBody::Sql(vec!["SELECT 1".to_owned()]),
         composable: true,
+        roles: None,
         description: None,
         labels: Labels::new(),
     }
@@ -50,7 +51,17 @@ fn callable() -> ModelView {
     let optional = |parameter: Parameter| Parameter { nullable: true, optional: true, ..parameter };
     let painted = Parameter { enumeration: Some(colour()), ..parameter("c", ScalarType::Int32) };
     let day = ScalarType::Date;
-    let scalar = Returns { kind: ReturnKind::Scalar { scalar_type: day }, many: false, nullable: true };
+    let values = |scalar_type, many| Some(Returns { kind: ReturnKind::Scalar { scalar_type }, many, nullable: !many });
+    let members = vec![Column::plain("Year", 0, ScalarType::Int32, false), Column::plain("Total", 1, ScalarType::Float64, true)];
+    let rows =
+        |many| Some(Returns { kind: ReturnKind::Complex { type_name: "Sum".to_owned(), members: members.clone() }, many, nullable: !many });
+    let action = |name: &str, binding, parameters, returns| Operation {
+        action: true,
+        composable: false,
+        returns,
+        ..function(name, binding, parameters, "CustomersTable", true)
+    };
+    let entities = |many| Some(Returns { kind: ReturnKind::Entity { table: "CustomersTable".to_owned() }, many, nullable: !many });
     let operations = vec![
         function("Near", None, vec![parameter("d", ScalarType::Int16)], "CustomersTable", true),
         function("Near", None, vec![parameter("d", ScalarType::Int16), text("t")], "CustomersTable", true),
@@ -59,10 +70,25 @@ fn callable() -> ModelView {
         function("Best", Some(("CustomersTable", true)), vec![], "CustomersTable", false),
         function("Late", Some(("CustomersTable", false)), vec![parameter("d", day)], "OrdersTable", true),
         Operation { composable: false, ..function("Plain", None, vec![], "CustomersTable", true) },
-        Operation { returns: Some(scalar), composable: false, ..function("Today", None, vec![], "CustomersTable", false) },
-        Operation { action: true, ..function("Close", Some(("CustomersTable", false)), vec![], "CustomersTable", true) },
+        Operation { returns: values(day, false), composable: false, ..function("Today", None, vec![], "", false) },
+        Operation { returns: values(day, false), ..function("Yesterday", None, vec![], "", false) },
+        Operation {
+            returns: values(ScalarType::Int64, true),
+            ..function("Numbers", None, vec![parameter("least", ScalarType::Int32)], "", true)
+        },
+        Operation { returns: rows(true), ..function("Sums", Some(("CustomersTable", false)), vec![], "", true) },
+        Operation { returns: rows(false), ..function("Total", None, vec![], "", true) },
+        action("Close", Some(("CustomersTable", false)), vec![text("why"), optional(parameter("on", day))], None),
+        action("Close", Some(("CustomersTable", true)), vec![], values(ScalarType::Int64, false)),
+        action("Open", None, vec![parameter("n", ScalarType::Int32)], entities(false)),
+        action("All", None, vec![], entities(true)),
+        Operation {
+            body: OperationBody::Source { source: "s".to_owned(), operation: "o".to_owned() },
+            ..action("Remote", None, vec![], None)
+        },
     ];
-    ModelView { operations: operations.into_iter().map(Arc::new).collect(), ..model() }
+    let operations: Vec<_> = operations.into_iter().map(Arc::new).collect();
+    ModelView { results: ModelView::results_of(&operations), operations, ..model() }
 }
 
 #[test]
@@ -103,6 +129,16 @@ fn what_follows_is_as_after_a_set() {
         ("Customers/Portico.crm.Best/City", "CustomersTable", ReadKind::Property),
         ("Customers(1)/Portico.crm.Late(d=2020-01-01)(7)", "OrdersTable", ReadKind::Entity),
         ("Plain()", "CustomersTable", ReadKind::Collection),
+        ("Yesterday", "(date)", ReadKind::Property),
+        ("Yesterday()/$value", "(date)", ReadKind::Value),
+        ("Today()", "(date)", ReadKind::Property),
+        ("Numbers(least=1)?$filter=$it gt 5 and $it lt 9&$orderby=$it desc&$top=1&$skip=1&$count=true", "(int64)", ReadKind::Collection),
+        ("Numbers(least=1)/$count?$filter=$it gt 5", "(int64)", ReadKind::Count),
+        ("Numbers(least=1)/$filter($it gt 5)/$count", "(int64)", ReadKind::Count),
+        ("Customers(1)/Portico.crm.Sums()?$filter=Year gt 5&$orderby=Total&$select=Year", "Sum", ReadKind::Collection),
+        ("Total()?$select=Year", "Sum", ReadKind::Entity),
+        ("Total()/Year", "Sum", ReadKind::Property),
+        ("Total()/Year/$value", "Sum", ReadKind::Value),
     ] {
         let read = bound_in(&url.replace(' ', "%20"), &view).unwrap_or_else(|error| panic!("{url}: {error}"));
         assert_eq!((read.query.table.as_str(), read.kind), (table, kind), "{url}");
@@ -114,7 +150,7 @@ fn what_follows_is_as_after_a_set() {
 
 #[test]
 fn what_does_not_fit_is_refused() {
-    use ODataErrorKind::{BadRequest, NotFound, NotImplemented};
+    use ODataErrorKind::{BadRequest, NotAllowed, NotFound, NotImplemented};
     let view = callable();
     for (url, kind, part) in [
         ("Near", NotFound, "takes the parameters (d) or (d,t)"),
@@ -133,13 +169,29 @@ fn what_does_not_fit_is_refused() {
         ("Painted(c=Other.Colour'Red')", BadRequest, "not its type"),
         ("Plain()?$filter=Active", BadRequest, "not composable"),
         ("Plain()/$count", NotFound, "not composable"),
-        ("Near(d=1)(1)/Orders", NotImplemented, "navigation property after the function 'Near'"),
-        ("Customers/$filter(Active)/Portico.crm.Best()", NotImplemented, "'Best'"),
+        ("Near(d=1)/Orders", NotFound, "belongs to one entity"),
+        ("Plain()(1)", NotFound, "not composable"),
+        ("Plain()/$filter(Active)", NotFound, "not composable"),
+        ("Today()/$value", NotFound, "not composable"),
+        ("Numbers(least=1)(1)", NotFound, "takes no key"),
+        ("Numbers(least=1)/$ref", NotFound, "values without keys"),
+        ("Numbers(least=1)/1", NotFound, "values without keys"),
+        ("Numbers(least=1)?$select=x", BadRequest, "does not apply"),
+        ("Numbers(least=1)?$filter=x eq 1", BadRequest, "no property 'x'"),
+        ("Numbers(least=1)?$filter=$it eq 'a'", BadRequest, "Int64"),
+        ("Total()/Yaer", NotFound, "did you mean 'Year'?"),
+        ("Total()/$value", BadRequest, "one value"),
+        ("Total()(1)", NotFound, "takes no key"),
+        ("Total()?$expand=Orders", BadRequest, "Orders"),
+        ("Customers(1)/Portico.crm.Sums()?$apply=aggregate($count as N)", NotImplemented, "$apply"),
+        ("Customers?$filter=Portico.crm.Sums() eq 1", NotImplemented, "'Portico.crm.Sums'"),
+        ("Customers?$filter=Portico.crm.Nothing() eq 1", BadRequest, "no function"),
+        ("Customers/$filter(Active)/Portico.crm.Best()", NotImplemented, "'Portico.crm.Best'"),
         ("Orders(1)/Customer/Portico.crm.Late(d=2020-01-01)", NotImplemented, "no key"),
         ("Customers(1)/Portico.crm.Best()", NotFound, "not bound"),
         ("Customers/Portico.crm.Best()(1)", NotFound, "takes no key"),
-        ("Customers(1)/Portico.crm.Close", NotImplemented, "Portico.crm.Close"),
-        ("Today()", NotImplemented, "'Today'"),
+        ("Customers(1)/Portico.crm.Close", NotAllowed, "called with POST"),
+        ("Open", NotAllowed, "called with POST"),
     ] {
         let error = bound_in(&url.replace(' ', "%20"), &view).unwrap_err();
         assert!(error.kind == kind && error.message.contains(part), "{url}: {:?} {}", error.kind, error.message);
@@ -150,5 +202,80 @@ fn what_does_not_fit_is_refused() {
         let request = parse::request(path, query).unwrap();
         assert_eq!(bind::insert(&request, &view, b"{}", false).unwrap_err().kind, ODataErrorKind::NotAllowed, "{url}");
         assert_eq!(bind::delete(&request, &view, crate::MatchCondition::Any).unwrap_err().kind, ODataErrorKind::NotAllowed, "{url}");
+    }
+}
+
+#[test]
+fn a_path_goes_on_after_a_function() {
+    let view = callable();
+    for (url, table, from) in [
+        ("Near(d=5)(3)/Orders", "OrdersTable", Some(vec![Value::Int32(3)])),
+        ("Customers/Portico.crm.Best()/Orders?$top=1", "OrdersTable", None),
+        ("Near?d=5&$filter=Active", "", None),
+    ] {
+        let read = bound_in(&url.replace(' ', "%20"), &view).unwrap_or_else(|error| panic!("{url}: {error}"));
+        if table.is_empty() {
+            assert_eq!(read.query.calls().len(), 1);
+            continue;
+        }
+        assert_eq!(read.query.table, table, "{url}");
+        assert!(read.query.call.is_none() && read.query.calls().len() == 1, "{url}");
+        let via = read.query.via.unwrap();
+        assert_eq!(via.key, from, "{url}");
+        assert!(via.call.is_some(), "{url}");
+    }
+    // What a function is bound to may itself come from one.
+    let late = bound_in("Near(d=5)(3)/Portico.crm.Late(d=2020-01-01)", &view).unwrap().query;
+    assert_eq!(late.calls().iter().map(|call| call.operation.name.as_str()).collect::<Vec<_>>(), ["Late", "Near"]);
+}
+
+fn posted(url: &str, body: &str) -> Result<Option<crate::BoundAction>, crate::ODataError> {
+    let view = callable();
+    let (path, query) = url.split_once('?').map_or((url, None), |(path, query)| (path, Some(query)));
+    bind::action(&parse::request(path, query).unwrap(), &view, body.as_bytes(), crate::MatchCondition::Absent, true)
+}
+
+#[test]
+fn actions_take_their_parameters_from_the_body() {
+    let given = |url: &str, body: &str| {
+        let action = posted(url, body).unwrap_or_else(|error| panic!("{url} {body}: {error}")).unwrap();
+        let arguments = action.call.arguments.iter().map(|(name, value)| (name.clone(), value.clone())).collect::<Vec<_>>();
+        (arguments, action.call.bound_to.and_then(|entity| entity.key), action.read.map(|read| (read.query.table.clone(), read.kind)))
+    };
+    let named = |name: &str, value: Value| (name.to_owned(), value);
+    let close = given("Customers(4)/Portico.crm.Close", r#"{"why":"odd"}"#);
+    let on = Value::Null(ScalarType::Date);
+    assert_eq!(close.0, [named("why", Value::text("odd")), named("on", on), named("Id", Value::Int32(4))]);
+    assert_eq!((close.1, close.2), (Some(vec![Value::Int32(4)]), None));
+    assert_eq!(given("Customers/Portico.crm.Close()", "").2, Some(("(int64)".to_owned(), ReadKind::Property)));
+    assert_eq!(given("Open", r#"{"n":1}"#).2, Some(("CustomersTable".to_owned(), ReadKind::Entity)));
+    assert_eq!(given("All?$filter=Active&$select=Name&$expand=Orders", " ").2, Some(("CustomersTable".to_owned(), ReadKind::Collection)));
+    assert!(posted("Customers", "{}").unwrap().is_none() && posted("Near", "{}").unwrap().is_none());
+}
+
+#[test]
+fn calls_of_actions_that_do_not_fit_are_refused() {
+    use ODataErrorKind::{BadRequest, NotFound, NotImplemented};
+    for (url, body, kind, part) in [
+        ("Open", "", BadRequest, "'n' is required"),
+        ("Open", r#"{"n":null}"#, BadRequest, "'n' cannot be null"),
+        ("Open", r#"{"n":"x"}"#, BadRequest, "'n'"),
+        ("Open", r#"{"n":4294967296}"#, BadRequest, "'n'"),
+        ("Open", r#"{"n":1,"n":2}"#, BadRequest, "'n'"),
+        ("Open", r#"{"n":1,"m":2}"#, BadRequest, "no parameter 'm'"),
+        ("Open", "[1]", BadRequest, "JSON object"),
+        ("Open", r#"{"n":1"#, BadRequest, "well-formed"),
+        ("Open(n=1)", r#"{"n":1}"#, BadRequest, "stand in the body"),
+        ("Open?$skiptoken=x", r#"{"n":1}"#, BadRequest, "comes at once"),
+        ("Open?$top=1", r#"{"n":1}"#, BadRequest, "$top"),
+        ("Customers(4)/Portico.crm.Close?$select=Name", r#"{"why":"odd"}"#, BadRequest, "returns nothing"),
+        ("Customers(4)/Portico.crm.Close", r#"{"why":"too long"}"#, BadRequest, "'why'"),
+        ("Orders(4)/Portico.crm.Close", "{}", NotFound, "not bound"),
+        ("Customers/$filter(Active)/Portico.crm.Close", "{}", NotImplemented, "whole entity set"),
+        ("Orders(1)/Customer/Portico.crm.Close", "{}", NotImplemented, "no key"),
+        ("Remote", "{}", NotImplemented, "'Remote'"),
+    ] {
+        let error = posted(url, body).unwrap_err();
+        assert!(error.kind == kind && error.message.contains(part), "{url} {body}: {:?} {}", error.kind, error.message);
     }
 }

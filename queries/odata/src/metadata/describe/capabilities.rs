@@ -35,10 +35,10 @@ pub struct Abilities {
     pub levels: bool,
     /// `$apply` and what it takes; see [`super::super::apply_supported`].
     pub apply: bool,
-    /// Functions whose SQL returns entities.
-    pub functions: bool,
-    /// All other functions, and actions. What is not executed is answered with 501 and not advertised.
+    /// Functions and actions that are SQL over virtual tables.
     pub operations: bool,
+    /// Those that are operations of sources. What is not executed is answered with 501 and not advertised.
+    pub source_operations: bool,
 }
 
 /// What the service does.
@@ -56,15 +56,15 @@ pub const SERVICE: Abilities = Abilities {
     search_without: &[],
     levels: true,
     apply: true,
-    functions: true,
-    operations: false,
+    operations: true,
+    source_operations: false,
 };
 
 impl Abilities {
     /// Whether an operation is executed, and told of.
     #[must_use]
     pub fn execute(&self, operation: &Operation) -> bool {
-        if operation.entity_select().is_some() { self.functions } else { self.operations }
+        if operation.is_executed() { self.operations } else { self.source_operations }
     }
 }
 

@@ -25,8 +25,8 @@ const EVERY: Abilities = Abilities {
     search_without: &["phrase", "group"],
     levels: true,
     apply: true,
-    functions: true,
     operations: true,
+    source_operations: true,
     ..SERVICE
 };
 
@@ -208,7 +208,7 @@ fn service_document_lists_singletons_and_functions_that_need_nothing() {
 
 #[test]
 fn what_is_not_executed_is_not_advertised() {
-    let without = Abilities { apply: false, functions: false, operations: false, ..SERVICE };
+    let without = Abilities { apply: false, operations: false, ..SERVICE };
     let view = everything();
     let document = String::from_utf8(written(&describe::document(&view, None, &without), MetadataFormat::Xml).unwrap()).unwrap();
     for part in ["Important", "Recalculate", "<Function", "<Action", "ApplySupported"] {

@@ -58,6 +58,7 @@ pub fn whole_view(model: &Model) -> ModelView {
             .map(|(name, one)| (name.clone(), SingletonView { table: alias(&one.table), key: one.key.clone(), labels: one.labels.clone() }))
             .collect(),
         operations: model.operations.clone(),
+        results: ModelView::results_of(&model.operations),
     }
 }
 
