@@ -57,6 +57,8 @@ pub(crate) struct EntityNode {
     pub plan: LogicalPlan,
     /// Positions in the batch of the columns whose values the slot holds.
     pub slot: Vec<usize>,
+    /// Positions in the batch of the entity key, where the rows are entities.
+    pub key: Vec<usize>,
     /// Positions in the batch of the sort keys, then of the entity key: what a continuation holds.
     pub position_columns: Vec<usize>,
     /// What the ETag is made of.
@@ -85,6 +87,8 @@ pub(crate) struct EntityChild {
     /// Types of the child's link columns.
     pub key_types: Vec<ScalarType>,
     pub slot: KeySlot,
+    /// What tells entities apart, where one may be its own ancestor: of the parents, and of the children.
+    pub identity: Option<(Identity, Identity)>,
     pub node: EntityNode,
     /// Children of one parent to leave out, and to keep at most.
     pub skip: u64,
@@ -94,6 +98,14 @@ pub(crate) struct EntityChild {
     /// Whether each parent's number of children is wanted. For [`ExpandForm::Count`] the batch has one row per key, with the number after
     /// the link columns.
     pub count: bool,
+}
+
+/// The key of the entities in a batch.
+pub(crate) struct Identity {
+    pub table: Arc<str>,
+    /// Positions in the batch.
+    pub columns: Vec<usize>,
+    pub types: Vec<ScalarType>,
 }
 
 impl EntityPlan {
@@ -109,6 +121,11 @@ impl EntityPlan {
 }
 
 impl EntityNode {
+    /// Rows with nothing below them.
+    fn of(plan: LogicalPlan) -> EntityNode {
+        EntityNode { plan, slot: Vec::new(), key: Vec::new(), position_columns: Vec::new(), etag: None, children: Vec::new() }
+    }
+
     fn try_map(self, map: &mut dyn FnMut(LogicalPlan) -> Result<LogicalPlan, EngineError>) -> Result<EntityNode, EngineError> {
         let plan = map(self.plan)?;
         let children = self

@@ -2,6 +2,7 @@
 //! as if each set were a variable. It must not know how sets are joined.
 
 use super::options::{self, Place};
+use super::restrict::Use;
 use super::scope::Scope;
 use super::{BoundQuery, not_found, restrict, suggestion};
 use crate::bound::{BoundRead, CrossPart, ReadKind};
@@ -47,6 +48,13 @@ pub(super) fn read(request: &Request, view: &ModelView, (first, rest): (&Segment
     query.selected = given.select.is_some();
     for (number, (_, table)) in sets.iter().enumerate() {
         restrict::joined(table, sets.len() - 1 - number, &query)?;
+    }
+    let frames: Vec<Option<&TableView>> = sets.iter().map(|(_, table)| Some(*table)).collect();
+    if let Some(filter) = &query.filter {
+        restrict::along(view, &frames, filter, Use::Filter).map_err(|error| error.at("$filter", None))?;
+    }
+    for order in &query.order_by {
+        restrict::along(view, &frames, &order.expr, Use::Sort).map_err(|error| error.at("$orderby", None))?;
     }
     query.cross = parts(request, view, &sets)?;
     Ok(BoundRead::new(query, ReadKind::Collection))

@@ -7,6 +7,7 @@ use crate::plan::apply::{ApplyPlanner, Stage};
 use crate::plan::seek;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, lit};
+use portico_odata::bound::Recursion;
 use portico_odata::bound::apply::BoundApply;
 use portico_odata::rows::applied;
 use portico_odata::{BoundQuery, EntityShape, ExpandShape};
@@ -60,6 +61,12 @@ impl EntityPlanner<'_> {
                 }
             }
         }
+        // What is expanded as far as it goes has to know its ancestors.
+        for index in table.key.iter().filter(|_| query.expand.iter().any(|expand| expand.recursion == Recursion::Max)) {
+            if !wanted.contains(index) {
+                wanted.push(*index);
+            }
+        }
         let mut output = Output { exprs: planner.at(&stage, &wanted)?, wanted, first: 0 };
         let position_columns = if page_size > 0 { output.positions(&keys) } else { Vec::new() };
         let (mut children, mut expands) = (Vec::with_capacity(query.expand.len()), Vec::with_capacity(query.expand.len()));
@@ -73,6 +80,6 @@ impl EntityPlanner<'_> {
         let entity_set = if entities { self.entity_set(&table) } else { String::new() };
         let shape = EntityShape { entity_set, properties, presence, expands, ..EntityShape::default() };
         let plan = builder.project(output.exprs)?.build()?;
-        Ok((EntityNode { plan, slot: Vec::new(), position_columns, etag: None, children }, shape))
+        Ok((EntityNode { position_columns, children, ..EntityNode::of(plan) }, shape))
     }
 }

@@ -6,11 +6,13 @@ mod concat;
 mod group;
 mod join;
 mod later;
+mod offered;
 mod state;
 
 use super::options::Place;
+use super::restrict::Use;
 use super::scope::Scope;
-use super::{restrict, search};
+use super::search;
 use crate::bound::apply::{BoundAmount, BoundApply, BoundTransformation};
 use crate::bound::{BoundComputed, BoundExpr, BoundOrder, BoundQuery};
 use crate::error::ODataError;
@@ -157,9 +159,7 @@ impl<'a> Binder<'a> {
     fn filter(&self, state: &mut State<'a>, condition: &Expr, target: &str) -> Result<(), ODataError> {
         let span = condition.span;
         let condition = self.scope(state, target).predicate(condition)?;
-        if state.rows.row_type.table.is_some() {
-            restrict::filterable(self.base, &condition).map_err(|error| error.at(target, Some(span.start)))?;
-        }
+        self.usable(state, &condition, Use::Filter).map_err(|error| error.at(target, Some(span.start)))?;
         state.out.push(BoundTransformation::Filter(condition));
         Ok(())
     }
@@ -181,6 +181,7 @@ impl<'a> Binder<'a> {
             let (expr, value_type) = self.scope(state, target).value(&item.expr)?;
             self.new_name(state, &item.name, target)?;
             let column = RowColumn { path: vec![item.name.text.clone()], value_type, nullable: true, dynamic: true };
+            state.computed.push((state.columns().len(), expr.clone()));
             state.out.push(BoundTransformation::Compute(vec![BoundComputed { expr, column: column.clone() }]));
             state.append(column);
         }
@@ -204,6 +205,7 @@ impl<'a> Binder<'a> {
             let (expr, value_type) = scope.value(&item.expr)?;
             self.ordered(value_type.scalar(), item.expr.span, target)?;
             let expr = scope.order(expr, &value_type);
+            self.usable(state, &expr, Use::Sort).map_err(|error| error.at(target, Some(item.expr.span.start)))?;
             orders.push(BoundOrder { expr, descending: item.descending });
         }
         state.out.push(BoundTransformation::OrderBy(orders));
@@ -227,6 +229,7 @@ impl<'a> Binder<'a> {
             return Err(self.not_built(amount.span, "a first argument that is not a number"));
         };
         let (by_expr, by_type) = scope.value(by)?;
+        self.usable(state, &by_expr, Use::Sort).map_err(|error| error.at(self.target, Some(by.span.start)))?;
         let wrong = |message: &str| self.wrong(amount.span, message);
         if measure == RankedMeasure::Count {
             self.ordered(by_type.scalar(), by.span, self.target)?;
