@@ -75,8 +75,13 @@ async fn children(
             wanted.len() - 1
         });
     }
-    let fetched = fetch(child, &wanted, session, run).await?;
-    let group_of = |key: &Option<Vec<Value>>| key.as_ref().and_then(|key| number.get(key.as_slice()).copied());
+    // To a parent without key nothing belongs, of which something may be computed all the same.
+    let keyless = (child.node.of_nothing && parent_keys.contains(&None)).then_some(wanted.len());
+    let fetched = fetch(child, &wanted, keyless.is_some(), session, run).await?;
+    let group_of = |key: &Option<Vec<Value>>| match key {
+        Some(key) => number.get(key.as_slice()).copied(),
+        None => keyless,
+    };
     let parent_groups: Vec<Option<usize>> = parent_keys.iter().map(group_of).collect();
     if child.form == ExpandForm::Count {
         let numbers = numbers(child, &fetched)?;
@@ -95,10 +100,10 @@ async fn children(
             entities: EntityBatch { rows: fetched.slice(0, 0), expanded: Vec::new() },
         });
     }
-    let mut groups: Vec<Vec<u64>> = vec![Vec::new(); wanted.len()];
+    let mut groups: Vec<Vec<u64>> = vec![Vec::new(); wanted.len() + usize::from(keyless.is_some())];
     for (row, key) in key_tuples(&fetched, &child.child_keys, &child.key_types)?.into_iter().enumerate() {
         // A source whose equality is wider than ours may return rows that belong to nobody here.
-        if let Some(group) = key.and_then(|key| number.get(key.as_slice()).copied()) {
+        if let Some(group) = group_of(&key) {
             groups[group].push(row as u64);
         }
     }
@@ -264,14 +269,24 @@ fn kept(child: &EntityChild, groups: Vec<Vec<u64>>) -> Result<Kept, EngineError>
 }
 
 /// All children of these keys, one query per chunk that the source takes at once.
-async fn fetch(child: &EntityChild, keys: &[Vec<Value>], session: &SessionState, run: &Arc<Run>) -> Result<RecordBatch, EngineError> {
+async fn fetch(
+    child: &EntityChild,
+    keys: &[Vec<Value>],
+    keyless: bool,
+    session: &SessionState,
+    run: &Arc<Run>,
+) -> Result<RecordBatch, EngineError> {
     let with_slot =
         fragments(&child.node.plan).into_iter().filter(|fragment| fragment.key_slot.as_ref().is_some_and(|(_, slot)| *slot == child.slot));
     let chunk = with_slot.map(|fragment| fragment.max_key_tuples).min().unwrap_or(usize::MAX).min(run.settings.expand_chunk).max(1);
     let schema = Arc::new(child.node.plan.schema().as_arrow().clone());
     let (mut batches, mut bytes) = (Vec::new(), 0_usize);
-    for keys in keys.chunks(chunk) {
+    let none: &[Vec<Value>] = &[];
+    // Those without key are asked for with the first keys there are, or by themselves.
+    let alone = (keyless && keys.is_empty()).then_some(none);
+    for (number, keys) in keys.chunks(chunk).chain(alone).enumerate() {
         child.slot.fill(keys.to_vec());
+        child.slot.hold_null(keyless && number == 0);
         let (_, mut rows) = start(&child.node.plan, session, run).await?;
         while let Some(batch) = rows.next().await {
             let batch = batch?;

@@ -57,6 +57,8 @@ pub(crate) struct EntityNode {
     pub plan: LogicalPlan,
     /// Positions in the batch of the columns whose values the slot holds.
     pub slot: Vec<usize>,
+    /// Whether there are rows for parents to whom nothing belongs: what is computed of no rows.
+    pub of_nothing: bool,
     /// Positions in the batch of the entity key, where the rows are entities.
     pub key: Vec<usize>,
     /// Positions in the batch of the sort keys, then of the entity key: what a continuation holds.
@@ -123,7 +125,15 @@ impl EntityPlan {
 impl EntityNode {
     /// Rows with nothing below them.
     fn of(plan: LogicalPlan) -> EntityNode {
-        EntityNode { plan, slot: Vec::new(), key: Vec::new(), position_columns: Vec::new(), etag: None, children: Vec::new() }
+        EntityNode {
+            plan,
+            slot: Vec::new(),
+            of_nothing: false,
+            key: Vec::new(),
+            position_columns: Vec::new(),
+            etag: None,
+            children: Vec::new(),
+        }
     }
 
     fn try_map(self, map: &mut dyn FnMut(LogicalPlan) -> Result<LogicalPlan, EngineError>) -> Result<EntityNode, EngineError> {
@@ -151,6 +161,8 @@ pub(crate) struct EntityPlanner<'a> {
 struct Restriction {
     /// How its rows are reached from those before, and the slot with the values.
     keys: Option<(Reach, KeySlot)>,
+    /// Types of what is in the slot.
+    key_types: Vec<ScalarType>,
     page_size: u64,
     position: Option<Vec<Value>>,
     /// Whether its entities carry ETags where they have some.
@@ -193,6 +205,7 @@ impl EntityPlanner<'_> {
         let page_size = if kind.is_single() || !self.is_told_apart(query)? { 0 } else { read.paging.size };
         let restriction = Restriction {
             keys,
+            key_types: Vec::new(),
             page_size,
             position,
             tagged: matches!(kind, ReadKind::Collection | ReadKind::Entity | ReadKind::Property),

@@ -9,6 +9,7 @@ pub mod entities;
 pub mod float_literals;
 pub(crate) mod functions;
 mod instants;
+pub mod key_rows;
 pub mod key_set;
 pub mod letter_case;
 pub mod lower;

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 mod apply;
+mod apply_expand;
 mod apply_world;
 mod bind;
 mod cache;

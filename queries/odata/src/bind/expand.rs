@@ -2,13 +2,14 @@
 
 use super::options::{self, Place};
 use super::property::{self, Property, Qualified};
-use super::{MAX_EXPAND_DEPTH, path, restrict, suggestion};
+use super::{MAX_EXPAND_DEPTH, apply, path, restrict, suggestion};
 use crate::bound::{BoundExpand, BoundExpr, Recursion, RestRequest};
 use crate::error::ODataError;
 use crate::rows::ExpandForm;
 use crate::syntax::{ExpandItem, Levels, Options};
 use crate::value_type::RowType;
 use portico_catalog::{ModelView, RelationshipView, TableView};
+use portico_provider_api::ScalarType;
 use std::collections::BTreeMap;
 
 /// Most relationships that `*` with `$levels` stands for: each is a query.
@@ -255,6 +256,16 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Types of the columns that a relationship starts from.
+fn links(table: &TableView, relationship: &RelationshipView) -> Vec<ScalarType> {
+    let relationship = table.table.relationships.get(relationship.index);
+    let own = relationship.into_iter().flat_map(|relationship| match &relationship.through {
+        Some(through) => through.own.iter().map(|(own, _)| *own).collect::<Vec<_>>(),
+        None => relationship.on.iter().map(|(own, _)| *own).collect(),
+    });
+    own.filter_map(|own| table.table.columns.get(own)).map(|column| column.scalar_type).collect()
+}
+
 /// Expands a relationship so many levels deep.
 fn follow(place: &Place<'_>, step: &Step<'_>, item: &ExpandItem, levels: usize, recursion: Recursion) -> Result<BoundExpand, ODataError> {
     let relationship = step.relationship;
@@ -265,7 +276,11 @@ fn follow(place: &Place<'_>, step: &Step<'_>, item: &ExpandItem, levels: usize, 
         return Err(ODataError::bad_request(message));
     }
     allowed(step, &item.options).map_err(|error| error.at("$expand", at))?;
-    options::refuse_unbuilt(&item.options, Some(("$expand", item.span.start)))?;
+    if item.options.apply.is_none() {
+        options::refuse_unbuilt(&item.options, Some(("$expand", item.span.start)))?;
+    } else if recursion != Recursion::Once {
+        return Err(ODataError::not_implemented(format!("$levels beside $apply inside '{name}'")).at("$expand", at));
+    }
     let table = place.view.table(&relationship.to).ok_or_else(|| ODataError::bad_request(format!("'{name}' leads nowhere")))?;
     let rows = RowType::of_table(table);
     let aliases: Vec<_> = item.options.aliases.iter().chain(place.aliases).cloned().collect();
@@ -278,7 +293,11 @@ fn follow(place: &Place<'_>, step: &Step<'_>, item: &ExpandItem, levels: usize, 
         nested_in: Some("$expand"),
         depth: place.depth + 1,
     };
-    let mut query = options::query(&nested, &item.options).map_err(|error| match error.position {
+    let bound = match &item.options.apply {
+        Some(transformations) => apply::of_groups(&nested, transformations, &item.options, &links(place.table, relationship)),
+        None => options::query(&nested, &item.options),
+    };
+    let mut query = bound.map_err(|error| match error.position {
         None => error.at("$expand", at),
         Some(_) => error,
     })?;

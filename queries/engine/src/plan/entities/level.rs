@@ -186,8 +186,14 @@ impl EntityPlanner<'_> {
         let slot = KeySlot::new();
         let (near, reach, key_types) = self.reach(relationship)?;
         let tagged = expand.form == ExpandForm::Entities;
-        let restriction =
-            Restriction { keys: Some((reach, slot.clone())), nested: true, page_size: expand.page, tagged, ..Restriction::default() };
+        let restriction = Restriction {
+            keys: Some((reach, slot.clone())),
+            key_types: key_types.clone(),
+            nested: true,
+            page_size: expand.page,
+            tagged,
+            ..Restriction::default()
+        };
         let (node, shape) = if expand.form == ExpandForm::Count {
             let plan = self.count_by_key(&expand.query, &restriction)?;
             let node = EntityNode { slot: (0..near.len()).collect(), ..EntityNode::of(plan) };
@@ -208,6 +214,7 @@ impl EntityPlanner<'_> {
             }
             _ => None,
         };
+        let page = if node.position_columns.is_empty() { 0 } else { expand.page };
         let child = EntityChild {
             name: expand.name.clone(),
             many: expand.many,
@@ -221,7 +228,8 @@ impl EntityPlanner<'_> {
             node,
             skip: expand.query.skip,
             top: expand.query.top,
-            page: expand.page,
+            // Rows that nothing tells apart cannot be continued after: they come at once.
+            page,
             count: expand.query.count,
         };
         Ok((child, shape))

@@ -60,9 +60,24 @@ pub(super) struct Binder<'a> {
 
 /// Binds `$apply` and the options after it.
 pub(super) fn query<'a>(place: &'a Place<'a>, transformations: &[Transformation], options: &Options) -> Result<BoundQuery, ODataError> {
+    of_groups(place, transformations, options, &[])
+}
+
+/// The same inside `$expand`: what is done is done for each parent by itself. `links` are the types of the columns that say whose rows
+/// are whose.
+pub(super) fn of_groups<'a>(
+    place: &'a Place<'a>,
+    transformations: &[Transformation],
+    options: &Options,
+    links: &[ScalarType],
+) -> Result<BoundQuery, ODataError> {
     let target = place.nested_in.unwrap_or("$apply");
     let binder = Binder { place, view: place.view, base: place.table, target };
     let mut state = State::of(place.table);
+    for link in links {
+        state.partition.push(state.columns().len());
+        state.rows.row_type.columns.push(state::plain_column(Vec::new(), *link));
+    }
     binder.sequence(&mut state, transformations)?;
     let mut query = BoundQuery::of(&place.table.table.name, Vec::new());
     later::options(&binder, &mut state, options, &mut query)?;
@@ -71,7 +86,7 @@ pub(super) fn query<'a>(place: &'a Place<'a>, transformations: &[Transformation]
     while let Some(BoundTransformation::Filter(condition)) = out.next_if(|first| matches!(first, BoundTransformation::Filter(_))) {
         query.filter = BoundExpr::both(query.filter.take(), Some(condition));
     }
-    query.apply = Some(BoundApply { transformations: out.collect(), rows: state.rows });
+    query.apply = Some(BoundApply { transformations: out.collect(), rows: state.rows, link: state.partition });
     Ok(query)
 }
 
