@@ -224,6 +224,10 @@ async fn expanded_collections_have_pages_of_their_own() {
     for (options, wanted) in [
         ("$select=id;$orderby=amount%20desc;$filter=id%20gt%20@least", vec![102, 82, 62, 42, 22]),
         ("$select=id;$orderby=paid,id;$top=3", vec![2, 22, 62]),
+        (
+            "$apply=filter(id%20gt%20@least)/groupby((id),aggregate(amount%20with%20max%20as%20Most));$orderby=Most%20desc;$select=id",
+            vec![102, 82, 62, 42, 22],
+        ),
         ("$select=id;$skip=1;$count=true;$orderby=id;$expand=Lines($top=1)", vec![22, 42, 62, 82, 102]),
     ] {
         let path = format!("/odata/Customers?$filter=Id%20eq%202&$select=Id&$expand=Invoices({options})&@least=20");
