@@ -84,21 +84,7 @@ async fn children(
     };
     let parent_groups: Vec<Option<usize>> = parent_keys.iter().map(group_of).collect();
     if child.form == ExpandForm::Count {
-        let numbers = numbers(child, &fetched)?;
-        let mut counts = vec![0_u64; wanted.len()];
-        for (key, counted) in key_tuples(&fetched, &child.child_keys, &child.key_types)?.iter().zip(numbers) {
-            if let Some(group) = group_of(key) {
-                counts[group] += counted;
-            }
-        }
-        return Ok(ExpandedRows {
-            ranges: vec![0..0; parent_groups.len()],
-            counts: Some(parent_groups.iter().map(|group| group.map_or(0, |group| counts[group])).collect()),
-            next_links: None,
-            ends: None,
-            circular: None,
-            entities: EntityBatch { rows: fetched.slice(0, 0), expanded: Vec::new() },
-        });
+        return counted(child, &fetched, &parent_groups, wanted.len(), group_of);
     }
     let mut groups: Vec<Vec<u64>> = vec![Vec::new(); wanted.len() + usize::from(keyless.is_some())];
     for (row, key) in key_tuples(&fetched, &child.child_keys, &child.key_types)?.into_iter().enumerate() {
@@ -113,11 +99,11 @@ async fn children(
     let mut of_parents: Vec<Range<usize>> = parent_groups.iter().map(|group| group.map_or(0..0, |group| ranges[group].clone())).collect();
     let (mut order, mut lineage_below) = (order, Lineage::default());
     if let Some(identity) = &child.identity {
-        order = apart(&mut of_parents, &order);
         let most = run.settings.query_memory / (fetched.get_array_memory_size() / fetched.num_rows().max(1)).max(1);
-        if order.len() > most {
+        if of_parents.iter().map(Range::len).fold(0, usize::saturating_add) > most {
             return Err(too_large(child, run));
         }
+        order = apart(&mut of_parents, &order);
         lineage_below = lineage.below(identity, parents, &fetched, (&of_parents, &order))?;
     }
     let rows = take_record_batch(&fetched, &UInt64Array::from(order)).map_err(arrow_error)?;
@@ -130,6 +116,30 @@ async fn children(
         next_links: None,
         ends: ends.map(|ends| parent_groups.iter().map(|group| group.and_then(|group| ends[group].clone())).collect()),
         entities,
+    })
+}
+
+/// How many children each parent has: nothing else of them is shown.
+fn counted(
+    child: &EntityChild,
+    fetched: &RecordBatch,
+    parent_groups: &[Option<usize>],
+    groups: usize,
+    group_of: impl Fn(&Option<Vec<Value>>) -> Option<usize>,
+) -> Result<ExpandedRows, EngineError> {
+    let mut counts = vec![0_u64; groups];
+    for (key, counted) in key_tuples(fetched, &child.child_keys, &child.key_types)?.iter().zip(numbers(child, fetched)?) {
+        if let Some(count) = group_of(key).and_then(|group| counts.get_mut(group)) {
+            *count += counted;
+        }
+    }
+    Ok(ExpandedRows {
+        ranges: vec![0..0; parent_groups.len()],
+        counts: Some(parent_groups.iter().map(|group| group.map_or(0, |group| counts[group])).collect()),
+        next_links: None,
+        ends: None,
+        circular: None,
+        entities: EntityBatch { rows: fetched.slice(0, 0), expanded: Vec::new() },
     })
 }
 

@@ -592,6 +592,13 @@ fn a_star_stands_for_several_levels() {
               BadRequest $expand Some(13): $expand is nested more than 8 levels deep at 'Boss'
         "#]],
     );
+    let context = |url: &str| {
+        let read = bound_in(url, &overlaid()).unwrap();
+        crate::json::context_url("", &overlaid(), &read, crate::header::Version::V4_0)
+    };
+    assert_eq!(context("People?$select=Id&$expand=Boss($levels=3;$select=Name)"), "/$metadata#People(Id,Boss+(Id,Name))");
+    assert_eq!(context("People?$expand=Boss($levels=max;$select=Name;$expand=Tags)"), "/$metadata#People(Boss+(Id,Name,Tags))");
+    assert_eq!(context("Customers?$expand=Orders($apply=groupby((Note),aggregate($count as N)))"), "/$metadata#Customers(Orders(Note,N))");
     // As deep as the relationships that it stands for are not too many.
     let read = bound_in("People?$expand=*($levels=max)", &overlaid()).unwrap();
     fn deepest(query: &crate::BoundQuery) -> usize {
