@@ -15,12 +15,13 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use bytes::Bytes;
 use portico_engine::{Answer, EntityAnswer, EntityRead, Paging, Statement};
+use portico_odata::bound::Recursion;
 use portico_odata::header::{Handling, OmitValues, Preferences, match_condition, matches, preferences};
 use portico_odata::json::{EntityLinks, JsonOptions, JsonWriter, context_url, entity_links};
 use portico_odata::profile::{Shown, published_read};
 use portico_odata::skiptoken::{QueryHash, SkipToken, query_hash};
 use portico_odata::syntax::{Request, Resource};
-use portico_odata::{BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, MatchCondition, ReadKind, bind, metadata};
+use portico_odata::{BoundExpand, BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, MatchCondition, ReadKind, bind, metadata};
 use sha2::{Digest, Sha256};
 
 /// Answers a GET or HEAD.
@@ -254,7 +255,8 @@ pub fn json_options(
 /// Whether the answer has ids of entities in it.
 fn refers(bound: &BoundRead) -> bool {
     fn below(query: &BoundQuery) -> bool {
-        query.expand.iter().any(|expand| expand.form == ExpandForm::References || below(&expand.query))
+        let refers = |expand: &BoundExpand| expand.form == ExpandForm::References || expand.recursion == Recursion::Max;
+        query.expand.iter().any(|expand| refers(expand) || below(&expand.query))
     }
     matches!(bound.kind, ReadKind::Reference | ReadKind::References | ReadKind::Property) || below(&bound.query)
 }

@@ -228,12 +228,26 @@ pub struct BoundExpand {
     pub form: ExpandForm,
     /// The derived type (without namespace) of the parent's rows that it is expanded for; all when absent.
     pub only: Option<String>,
+    /// Whether it is followed again from where it leads.
+    pub recursion: Recursion,
     /// Most entities per parent at once; zero is no limit. There is a link to the rest.
     pub page: u64,
     /// The request that goes on where `page` ends.
     pub rest: RestRequest,
     /// The nested query; `top` and `skip` count per parent.
     pub query: BoundQuery,
+}
+
+/// Whether `$levels` follows a relationship again from where it leads. The further levels are expanded in the nested query.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Recursion {
+    /// Once.
+    #[default]
+    Once,
+    /// So many times.
+    Levels,
+    /// As often as it goes: an entity that is its own ancestor is shown as a reference, with nothing below it.
+    Max,
 }
 
 /// How the entities of one parent are asked for by themselves.
@@ -250,7 +264,7 @@ impl BoundExpand {
     pub fn entities(relationship: usize, name: impl Into<String>, many: bool, query: BoundQuery) -> BoundExpand {
         let name = name.into();
         let rest = RestRequest { path: name.clone(), options: Vec::new() };
-        BoundExpand { relationship, name, many, form: ExpandForm::Entities, only: None, page: 0, rest, query }
+        BoundExpand { relationship, name, many, form: ExpandForm::Entities, only: None, recursion: Recursion::Once, page: 0, rest, query }
     }
 }
 

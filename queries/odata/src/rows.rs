@@ -164,6 +164,8 @@ pub struct ExpandedRows {
     pub next_links: Option<Vec<Option<String>>>,
     /// For each parent row where its children end, when there are more than `ranges` gives: what such a link continues from.
     pub ends: Option<Vec<Option<Vec<Value>>>>,
+    /// For each row of `entities` whether it is only referred to, because it is its own ancestor (`$levels=max`); absent where none is.
+    pub circular: Option<Vec<bool>>,
     /// The children, in the order of the ranges.
     pub entities: EntityBatch,
 }

@@ -224,6 +224,10 @@ async fn expanded_collections_have_pages_of_their_own() {
     for (options, wanted) in [
         ("$select=id;$orderby=amount%20desc;$filter=id%20gt%20@least", vec![102, 82, 62, 42, 22]),
         ("$select=id;$orderby=paid,id;$top=3", vec![2, 22, 62]),
+        (
+            "$apply=filter(id%20gt%20@least)/groupby((id),aggregate(amount%20with%20max%20as%20Most));$orderby=Most%20desc;$select=id",
+            vec![102, 82, 62, 42, 22],
+        ),
         ("$select=id;$skip=1;$count=true;$orderby=id;$expand=Lines($top=1)", vec![22, 42, 62, 82, 102]),
     ] {
         let path = format!("/odata/Customers?$filter=Id%20eq%202&$select=Id&$expand=Invoices({options})&@least=20");
@@ -242,4 +246,19 @@ async fn expanded_collections_have_pages_of_their_own() {
     // Few enough: no link.
     let line = gateway.json("/odata/Invoices(1)?$select=id&$expand=Lines", FULL).await;
     assert!(line.get("Lines@odata.nextLink").is_none() && line["Lines"].as_array().unwrap().len() == 2, "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_expanded_as_far_as_it_goes_ends_at_circles() {
+    let sources = Sources::create().await;
+    let gateway = sources.serve().await;
+    let invoice = gateway.json("/odata/Invoices(1)?$select=id&$expand=*($levels=max)", FULL).await;
+    // The invoice is among those of its own customer: there it is a reference, and the others are invoices.
+    let invoices = invoice["Customer"]["Invoices"].as_array().unwrap();
+    let references: Vec<&Value> = invoices.iter().filter(|one| one.get("id").is_none()).collect();
+    assert_eq!(references, [&json!({ "@odata.id": format!("{}/odata/Invoices(1)", gateway.http) })], "{invoice}");
+    assert!(invoices.len() > 1 && invoices.iter().any(|one| one["Lines"].is_array()), "{invoice}");
+    // More than the service does is refused, and never cut.
+    let refused = gateway.get("/odata/Invoices(1)?$expand=*($levels=9)", FULL).await;
+    assert_eq!(refused.status(), 400);
 }

@@ -3,7 +3,7 @@
 
 use crate::error::EngineError;
 use crate::execute::run::{Run, start};
-use crate::plan::entities::{EntityChild, EntityNode, EtagColumns};
+use crate::plan::entities::{EntityChild, EntityNode, EtagColumns, Identity};
 use crate::pushdown::fragments;
 use crate::values::{value_as, value_from_scalar};
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, UInt64Array};
@@ -29,10 +29,20 @@ pub(crate) fn expand<'a>(
     session: &'a SessionState,
     run: &'a Arc<Run>,
 ) -> BoxFuture<'a, Result<EntityBatch, EngineError>> {
+    below(node, rows, Lineage::default(), session, run)
+}
+
+fn below<'a>(
+    node: &'a EntityNode,
+    rows: RecordBatch,
+    lineage: Lineage,
+    session: &'a SessionState,
+    run: &'a Arc<Run>,
+) -> BoxFuture<'a, Result<EntityBatch, EngineError>> {
     Box::pin(async move {
         let mut expanded = Vec::with_capacity(node.children.len());
         for child in &node.children {
-            expanded.push(children(child, &rows, session, run).await?);
+            expanded.push(children(child, &rows, &lineage, session, run).await?);
         }
         let rows = match &node.etag {
             Some(made_of) => with_etags(&rows, made_of, &run.settings.etag_key)?,
@@ -42,8 +52,18 @@ pub(crate) fn expand<'a>(
     })
 }
 
-async fn children(child: &EntityChild, parents: &RecordBatch, session: &SessionState, run: &Arc<Run>) -> Result<ExpandedRows, EngineError> {
+async fn children(
+    child: &EntityChild,
+    parents: &RecordBatch,
+    lineage: &Lineage,
+    session: &SessionState,
+    run: &Arc<Run>,
+) -> Result<ExpandedRows, EngineError> {
     let mut parent_keys = key_tuples(parents, &child.parent_keys, &child.key_types)?;
+    // What is only referred to has nothing below it.
+    for (key, _) in parent_keys.iter_mut().zip(&lineage.circular).filter(|(_, circular)| **circular) {
+        *key = None;
+    }
     if let Some((discriminator, values)) = &child.only {
         leave_out(&mut parent_keys, parents, *discriminator, values)?;
     }
@@ -55,44 +75,144 @@ async fn children(child: &EntityChild, parents: &RecordBatch, session: &SessionS
             wanted.len() - 1
         });
     }
-    let fetched = fetch(child, &wanted, session, run).await?;
-    let group_of = |key: &Option<Vec<Value>>| key.as_ref().and_then(|key| number.get(key.as_slice()).copied());
+    // To a parent without key nothing belongs, of which something may be computed all the same.
+    let keyless = (child.node.of_nothing && parent_keys.contains(&None)).then_some(wanted.len());
+    let fetched = fetch(child, &wanted, keyless.is_some(), session, run).await?;
+    let group_of = |key: &Option<Vec<Value>>| match key {
+        Some(key) => number.get(key.as_slice()).copied(),
+        None => keyless,
+    };
     let parent_groups: Vec<Option<usize>> = parent_keys.iter().map(group_of).collect();
     if child.form == ExpandForm::Count {
-        let numbers = numbers(child, &fetched)?;
-        let mut counts = vec![0_u64; wanted.len()];
-        for (key, counted) in key_tuples(&fetched, &child.child_keys, &child.key_types)?.iter().zip(numbers) {
-            if let Some(group) = group_of(key) {
-                counts[group] += counted;
-            }
-        }
-        return Ok(ExpandedRows {
-            ranges: vec![0..0; parent_groups.len()],
-            counts: Some(parent_groups.iter().map(|group| group.map_or(0, |group| counts[group])).collect()),
-            next_links: None,
-            ends: None,
-            entities: EntityBatch { rows: fetched.slice(0, 0), expanded: Vec::new() },
-        });
+        return counted(child, &fetched, &parent_groups, wanted.len(), group_of);
     }
-    let mut groups: Vec<Vec<u64>> = vec![Vec::new(); wanted.len()];
+    let mut groups: Vec<Vec<u64>> = vec![Vec::new(); wanted.len() + usize::from(keyless.is_some())];
     for (row, key) in key_tuples(&fetched, &child.child_keys, &child.key_types)?.into_iter().enumerate() {
         // A source whose equality is wider than ours may return rows that belong to nobody here.
-        if let Some(group) = key.and_then(|key| number.get(key.as_slice()).copied()) {
+        if let Some(group) = group_of(&key) {
             groups[group].push(row as u64);
         }
     }
     let counts: Vec<u64> = groups.iter().map(|group| group.len() as u64).collect();
     let (ranges, order, more) = kept(child, groups)?;
     let ends = if child.page > 0 { Some(ends(child, &fetched, &ranges, &order, &more)?) } else { None };
+    let mut of_parents: Vec<Range<usize>> = parent_groups.iter().map(|group| group.map_or(0..0, |group| ranges[group].clone())).collect();
+    let (mut order, mut lineage_below) = (order, Lineage::default());
+    if let Some(identity) = &child.identity {
+        let most = run.settings.query_memory / (fetched.get_array_memory_size() / fetched.num_rows().max(1)).max(1);
+        if of_parents.iter().map(Range::len).fold(0, usize::saturating_add) > most {
+            return Err(too_large(child, run));
+        }
+        order = apart(&mut of_parents, &order);
+        lineage_below = lineage.below(identity, parents, &fetched, (&of_parents, &order))?;
+    }
     let rows = take_record_batch(&fetched, &UInt64Array::from(order)).map_err(arrow_error)?;
-    let entities = expand(&child.node, rows, session, run).await?;
+    let circular = lineage_below.circular.contains(&true).then(|| lineage_below.circular.clone());
+    let entities = below(&child.node, rows, lineage_below, session, run).await?;
     Ok(ExpandedRows {
-        ranges: parent_groups.iter().map(|group| group.map_or(0..0, |group| ranges[group].clone())).collect(),
+        ranges: of_parents,
+        circular,
         counts: child.count.then(|| parent_groups.iter().map(|group| group.map_or(0, |group| counts[group])).collect()),
         next_links: None,
         ends: ends.map(|ends| parent_groups.iter().map(|group| group.and_then(|group| ends[group].clone())).collect()),
         entities,
     })
+}
+
+/// How many children each parent has: nothing else of them is shown.
+fn counted(
+    child: &EntityChild,
+    fetched: &RecordBatch,
+    parent_groups: &[Option<usize>],
+    groups: usize,
+    group_of: impl Fn(&Option<Vec<Value>>) -> Option<usize>,
+) -> Result<ExpandedRows, EngineError> {
+    let mut counts = vec![0_u64; groups];
+    for (key, counted) in key_tuples(fetched, &child.child_keys, &child.key_types)?.iter().zip(numbers(child, fetched)?) {
+        if let Some(count) = group_of(key).and_then(|group| counts.get_mut(group)) {
+            *count += counted;
+        }
+    }
+    Ok(ExpandedRows {
+        ranges: vec![0..0; parent_groups.len()],
+        counts: Some(parent_groups.iter().map(|group| group.map_or(0, |group| counts[group])).collect()),
+        next_links: None,
+        ends: None,
+        circular: None,
+        entities: EntityBatch { rows: fetched.slice(0, 0), expanded: Vec::new() },
+    })
+}
+
+/// The entities above others, where one of them may be met again.
+#[derive(Default)]
+struct Lineage {
+    /// For each row what is above it; empty where nobody asks.
+    above: Vec<Option<Arc<Ancestor>>>,
+    /// For each row whether it is one of those above it; empty where nobody asks.
+    circular: Vec<bool>,
+}
+
+/// An entity, and what is above it.
+struct Ancestor {
+    table: Arc<str>,
+    key: Vec<Value>,
+    above: Option<Arc<Ancestor>>,
+}
+
+impl Lineage {
+    /// That of the children: `ranges` says for each parent which of the rows in `order` are its own.
+    fn below(
+        &self,
+        (near, far): &(Identity, Identity),
+        parents: &RecordBatch,
+        fetched: &RecordBatch,
+        (ranges, order): (&[Range<usize>], &[u64]),
+    ) -> Result<Lineage, EngineError> {
+        let parent_keys = key_tuples(parents, &near.columns, &near.types)?;
+        let own_keys = key_tuples(fetched, &far.columns, &far.types)?;
+        let mut below = Lineage { above: vec![None; order.len()], circular: vec![false; order.len()] };
+        for ((parent, key), range) in parent_keys.into_iter().enumerate().zip(ranges) {
+            let above = self.above.get(parent).cloned().flatten();
+            let parent = key.map(|key| Arc::new(Ancestor { table: Arc::clone(&near.table), key, above }));
+            for at in range.clone() {
+                let own = order.get(at).and_then(|row| own_keys.get(usize::try_from(*row).ok()?)?.as_ref());
+                if let (Some(slot), Some(circular)) = (below.above.get_mut(at), below.circular.get_mut(at)) {
+                    *circular = own.is_some_and(|own| is_above(parent.as_deref(), &far.table, own));
+                    slot.clone_from(&parent);
+                }
+            }
+        }
+        Ok(below)
+    }
+}
+
+/// Whether an entity is among others.
+fn is_above(mut nearest: Option<&Ancestor>, table: &str, key: &[Value]) -> bool {
+    while let Some(ancestor) = nearest {
+        if *ancestor.table == *table && ancestor.key == key {
+            return true;
+        }
+        nearest = ancestor.above.as_deref();
+    }
+    false
+}
+
+/// Gives every parent rows of its own: what is below a row differs by what is above it.
+fn apart(ranges: &mut [Range<usize>], order: &[u64]) -> Vec<u64> {
+    let mut apart = Vec::with_capacity(order.len());
+    for range in ranges {
+        let begin = apart.len();
+        apart.extend(order.get(range.clone()).unwrap_or_default());
+        *range = begin..apart.len();
+    }
+    apart
+}
+
+fn too_large(child: &EntityChild, run: &Run) -> EngineError {
+    EngineError::Limit(format!(
+        "the entities expanded by '{}' need more than {} bytes for one chunk of parents; ask for fewer, or use $top",
+        child.name, run.settings.query_memory
+    ))
 }
 
 /// Takes the keys from the parents that are not of the type that is expanded.
@@ -159,23 +279,30 @@ fn kept(child: &EntityChild, groups: Vec<Vec<u64>>) -> Result<Kept, EngineError>
 }
 
 /// All children of these keys, one query per chunk that the source takes at once.
-async fn fetch(child: &EntityChild, keys: &[Vec<Value>], session: &SessionState, run: &Arc<Run>) -> Result<RecordBatch, EngineError> {
+async fn fetch(
+    child: &EntityChild,
+    keys: &[Vec<Value>],
+    keyless: bool,
+    session: &SessionState,
+    run: &Arc<Run>,
+) -> Result<RecordBatch, EngineError> {
     let with_slot =
         fragments(&child.node.plan).into_iter().filter(|fragment| fragment.key_slot.as_ref().is_some_and(|(_, slot)| *slot == child.slot));
     let chunk = with_slot.map(|fragment| fragment.max_key_tuples).min().unwrap_or(usize::MAX).min(run.settings.expand_chunk).max(1);
     let schema = Arc::new(child.node.plan.schema().as_arrow().clone());
     let (mut batches, mut bytes) = (Vec::new(), 0_usize);
-    for keys in keys.chunks(chunk) {
+    let none: &[Vec<Value>] = &[];
+    // Those without key are asked for with the first keys there are, or by themselves.
+    let alone = (keyless && keys.is_empty()).then_some(none);
+    for (number, keys) in keys.chunks(chunk).chain(alone).enumerate() {
         child.slot.fill(keys.to_vec());
+        child.slot.hold_null(keyless && number == 0);
         let (_, mut rows) = start(&child.node.plan, session, run).await?;
         while let Some(batch) = rows.next().await {
             let batch = batch?;
             bytes = bytes.saturating_add(batch.get_array_memory_size());
             if bytes > run.settings.query_memory {
-                return Err(EngineError::Limit(format!(
-                    "the entities expanded by '{}' need more than {} bytes for one chunk of parents; ask for fewer, or use $top",
-                    child.name, run.settings.query_memory
-                )));
+                return Err(too_large(child, run));
             }
             batches.push(batch);
         }

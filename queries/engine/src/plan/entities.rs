@@ -60,6 +60,10 @@ pub(crate) struct EntityNode {
     pub plan: LogicalPlan,
     /// Positions in the batch of the columns whose values the slot holds.
     pub slot: Vec<usize>,
+    /// Whether there are rows for parents to whom nothing belongs: what is computed of no rows.
+    pub of_nothing: bool,
+    /// Positions in the batch of the entity key, where the rows are entities.
+    pub key: Vec<usize>,
     /// Positions in the batch of the sort keys, then of the entity key: what a continuation holds.
     pub position_columns: Vec<usize>,
     /// What the ETag is made of.
@@ -88,6 +92,8 @@ pub(crate) struct EntityChild {
     /// Types of the child's link columns.
     pub key_types: Vec<ScalarType>,
     pub slot: KeySlot,
+    /// What tells entities apart, where one may be its own ancestor: of the parents, and of the children.
+    pub identity: Option<(Identity, Identity)>,
     pub node: EntityNode,
     /// Children of one parent to leave out, and to keep at most.
     pub skip: u64,
@@ -97,6 +103,14 @@ pub(crate) struct EntityChild {
     /// Whether each parent's number of children is wanted. For [`ExpandForm::Count`] the batch has one row per key, with the number after
     /// the link columns.
     pub count: bool,
+}
+
+/// The key of the entities in a batch.
+pub(crate) struct Identity {
+    pub table: Arc<str>,
+    /// Positions in the batch.
+    pub columns: Vec<usize>,
+    pub types: Vec<ScalarType>,
 }
 
 impl EntityPlan {
@@ -112,6 +126,19 @@ impl EntityPlan {
 }
 
 impl EntityNode {
+    /// Rows with nothing below them.
+    fn of(plan: LogicalPlan) -> EntityNode {
+        EntityNode {
+            plan,
+            slot: Vec::new(),
+            of_nothing: false,
+            key: Vec::new(),
+            position_columns: Vec::new(),
+            etag: None,
+            children: Vec::new(),
+        }
+    }
+
     fn try_map(self, map: &mut dyn FnMut(LogicalPlan) -> Result<LogicalPlan, EngineError>) -> Result<EntityNode, EngineError> {
         let plan = map(self.plan)?;
         let children = self
@@ -137,6 +164,8 @@ pub(crate) struct EntityPlanner<'a> {
 struct Restriction {
     /// How its rows are reached from those before, and the slot with the values.
     keys: Option<(Reach, KeySlot)>,
+    /// Types of what is in the slot.
+    key_types: Vec<ScalarType>,
     page_size: u64,
     position: Option<Vec<Value>>,
     /// Whether its entities carry ETags where they have some.
@@ -179,6 +208,7 @@ impl EntityPlanner<'_> {
         let page_size = if kind.is_single() || !self.is_told_apart(query)? { 0 } else { read.paging.size };
         let restriction = Restriction {
             keys,
+            key_types: Vec::new(),
             page_size,
             position,
             tagged: matches!(kind, ReadKind::Collection | ReadKind::Entity | ReadKind::Property),

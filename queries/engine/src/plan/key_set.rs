@@ -10,6 +10,7 @@ use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDFImpl,
 use portico_provider_api::Value;
 use std::collections::HashSet;
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// Prefix of the name of a key slot's function.
@@ -20,13 +21,24 @@ pub const KEY_SLOT_PREFIX: &str = "@key_set_";
 pub struct KeySlot {
     number: u64,
     keys: Arc<RwLock<Arc<Vec<Vec<Value>>>>>,
+    null: Arc<AtomicBool>,
 }
 
 impl KeySlot {
     /// A new, empty slot with a number that no other has.
     pub fn new() -> KeySlot {
-        static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        KeySlot { number: NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed), keys: Arc::default() }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        KeySlot { number: NEXT.fetch_add(1, Ordering::Relaxed), keys: Arc::default(), null: Arc::default() }
+    }
+
+    /// Says whether some parent has no key at all: nothing belongs to it, but what is computed of nothing is wanted for it too.
+    pub fn hold_null(&self, null: bool) {
+        self.null.store(null, Ordering::Release);
+    }
+
+    /// Whether some parent has no key at all.
+    pub fn holds_null(&self) -> bool {
+        self.null.load(Ordering::Acquire)
     }
 
     /// Puts keys in. They must be distinct and hold no null.

@@ -15,6 +15,7 @@ pub mod float_literals;
 pub(crate) mod functions;
 pub mod hierarchy;
 mod instants;
+pub mod key_rows;
 pub mod key_set;
 pub mod letter_case;
 pub mod lower;

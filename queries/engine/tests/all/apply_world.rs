@@ -181,8 +181,13 @@ fn definitions() -> Json {
         let remote = |name: &str| format!("{schema}{name}");
         let one = |to: &str, from: &str| serde_json::json!({ "to": format!("{kind}{to}"), "on": { from: "Id" } });
         let many = |on: &str| serde_json::json!({ "Sales": { "to": format!("{kind}Sales"), "on": { "Id": on }, "many": true } });
-        let relationships = serde_json::json!({ "Customer": one("Customers", "CustomerId"), "Product": one("Products", "ProductId") });
-        for (name, links) in [("Customers", many("CustomerId")), ("Products", many("ProductId")), ("Sales", relationships)] {
+        let siblings = serde_json::json!({ "to": format!("{kind}Sales"), "on": { "CustomerId": "CustomerId" }, "many": true });
+        let relationships = serde_json::json!({ "Customer": one("Customers", "CustomerId"), "Product": one("Products", "ProductId"), "Siblings": siblings });
+        // The same sales in another source.
+        let next = KINDS[(KINDS.iter().position(|known| *known == kind).unwrap() + 1) % KINDS.len()];
+        let mut customers = many("CustomerId");
+        customers["Abroad"] = serde_json::json!({ "to": format!("{next}Sales"), "on": { "Id": "CustomerId" }, "many": true });
+        for (name, links) in [("Customers", customers), ("Products", many("ProductId")), ("Sales", relationships)] {
             let table = serde_json::json!({ "source": source, "remote": remote(&name.to_lowercase()), "relationships": links });
             tables.insert(format!("{kind}{name}"), table);
         }

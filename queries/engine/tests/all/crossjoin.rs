@@ -25,6 +25,10 @@ const COMBINATIONS: &[(&str, &str)] = &[
     ("$filter=People/Id eq @id and Tags/Code eq 'b'&@id=4", "4b"),
     ("$top=2&$skip=2", "1c 2a"),
     ("$filter=People/Id gt 9", ""),
+    // What is searched is found in any of the sets; a missing text contains nothing.
+    ("$search=berlin&$orderby=Tags/Code", "1a 1b 1c"),
+    ("$search=rome OR dee&$filter=Tags/Note eq null&$orderby=People/Id", "3b 4b"),
+    ("$search=NOT n&$filter=Tags/Code ne 'b'&$orderby=People/Id,Tags/Code desc", "2c 2a 3c 3a 4c 4a"),
 ];
 
 /// The key in a link to an entity.

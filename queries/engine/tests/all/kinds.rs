@@ -6,7 +6,7 @@ use crate::odata_reference::Related;
 use async_trait::async_trait;
 use portico_catalog::{ModelDefinition, ModelView, TableDefinition};
 use portico_engine::{Answer, Engine, EngineError, EngineSettings, EntityRead, Paging, Statement};
-use portico_odata::{BoundQuery, BoundRead, ODataError, bind, parse};
+use portico_odata::{BoundQuery, BoundRead, EntityBatch, ODataError, bind, parse};
 use portico_provider_api::evaluate::cast_value;
 use portico_provider_api::value::Float;
 use portico_provider_api::{
@@ -209,8 +209,7 @@ impl World {
 
     /// Parses and binds the options of a request for one kind's table.
     pub fn bind(&self, kind: usize, options: &[(&str, &str)]) -> Result<BoundQuery, ODataError> {
-        let encoded: Vec<String> = options.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
-        bind::read(&parse::request(KINDS[kind], Some(&encoded.join("&")))?, &self.view).map(|read| read.query)
+        self.bind_path(KINDS[kind], options)
     }
 
     /// The rows of a kind, as expressions find them: with those that they are related to.
@@ -236,8 +235,20 @@ impl World {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
+    /// Parses and binds a request for anything.
+    pub fn bind_path(&self, path: &str, options: &[(&str, &str)]) -> Result<BoundQuery, ODataError> {
+        let encoded: Vec<String> = options.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
+        bind::read(&parse::request(path, Some(&encoded.join("&")))?, &self.view).map(|read| read.query)
+    }
+
     /// The keys of the answer, in order, and where the next page begins.
     pub async fn keys(&self, query: BoundQuery, paging: Paging) -> Result<(Vec<i64>, Option<Vec<Value>>), EngineError> {
+        let (batches, next) = self.batches(query, paging).await?;
+        Ok((batches.iter().flat_map(|batch| numbers(batch, 0)).collect(), next))
+    }
+
+    /// The batches of the answer, and where the next page begins.
+    pub async fn batches(&self, query: BoundQuery, paging: Paging) -> Result<(Vec<EntityBatch>, Option<Vec<Value>>), EngineError> {
         let read = EntityRead {
             service: self.service.clone(),
             model_version: self.engine.model().unwrap().version.clone(),
@@ -248,14 +259,17 @@ impl World {
         let plan = self.engine.plan(&Statement::Entities(Box::new(read)), &context.principal)?;
         let pushed = self.engine.push_down(self.engine.permit(plan, &context.principal)?)?;
         let Answer::Entities(mut answer) = self.engine.execute(pushed, &context).await? else { panic!("not entities") };
-        let mut keys = Vec::new();
+        let mut batches = Vec::new();
         while let Some(batch) = answer.rows.next().await {
-            let batch = batch?;
-            let column = batch.rows.column(0).as_any().downcast_ref::<arrow::array::Int64Array>().expect("the key comes first");
-            keys.extend(column.values());
+            batches.push(batch?);
         }
-        Ok((keys, answer.rows.next_position().map(<[Value]>::to_vec)))
+        Ok((batches, answer.rows.next_position().map(<[Value]>::to_vec)))
     }
+}
+
+/// A column of a batch that holds keys.
+pub fn numbers(batch: &EntityBatch, column: usize) -> Vec<i64> {
+    batch.rows.column(column).as_any().downcast_ref::<arrow::array::Int64Array>().expect("a key").values().to_vec()
 }
 
 async fn insert_into_memory(memory: &MemorySource, columns: &[Column], row: &[Value]) {

@@ -3,15 +3,18 @@
 
 mod actions;
 mod apply;
+mod apply_expand;
 mod apply_hierarchy;
 mod apply_world;
 mod bind;
 mod cache;
 mod crossjoin;
+mod crossjoin_random;
 mod entities;
 mod functions;
 mod harness;
 mod kinds;
+mod levels;
 mod null_logic;
 mod odata_paths;
 mod odata_random;

@@ -94,13 +94,25 @@ const ORDERS: &[(&str, &str)] = &[
     ),
 ];
 
+/// Division by a constant never cuts anything off, whatever the binder computes it in.
+const DIVISIONS: &[(&str, &str)] = &[
+    ("M divby 2 eq 1.5", "t.\"M\"::numeric / 2 = 1.5"),
+    ("Small divby -4 eq 0.25", "t.\"Small\"::numeric / -4 = 0.25"),
+    ("(N divby 8) mul 8 eq N", "true"),
+    ("Id divby 16 gt 1.1", "t.\"Id\"::numeric / 16 > 1.1"),
+    ("Amount divby 0.5 eq Amount add Amount", "true"),
+    ("Amount divby 4 lt 0.1 and Amount divby 4 gt -0.1", "abs(t.\"Amount\" / 4) < 0.1"),
+    ("Rate divby 2.5 ge 1", "t.\"Rate\" / 2.5 >= 1"),
+];
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn paths_lambdas_and_counts_find_what_sql_written_by_hand_finds() {
     let mut random = fastrand::Rng::with_seed(crate::null_logic::seed());
     let columns = columns();
     let world = World::new(&columns, &rows(&mut random, &columns, 0..60)).await;
     let mut wrong = String::new();
-    let filters = FILTERS.iter().map(|(text, sql)| ("$filter", text, format!("SELECT \"Id\" FROM t WHERE {sql} ORDER BY \"Id\"")));
+    let filters =
+        FILTERS.iter().chain(DIVISIONS).map(|(text, sql)| ("$filter", text, format!("SELECT \"Id\" FROM t WHERE {sql} ORDER BY \"Id\"")));
     let orders = ORDERS.iter().map(|(text, sql)| ("$orderby", text, format!("SELECT \"Id\" FROM t ORDER BY {sql}")));
     for (option, text, sql) in filters.chain(orders) {
         let wanted = world.by_hand(&sql).await;

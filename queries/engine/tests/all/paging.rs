@@ -30,6 +30,29 @@ fn random_order(random: &mut Rng) -> String {
     keys.join(",")
 }
 
+/// A random `$orderby` along to-one relationships, whose rows many share and some do not have, with expressions over them.
+fn random_order_along_paths(random: &mut Rng) -> String {
+    const COLUMNS: [&str; 14] = ["Flag", "Small", "N", "M", "Big", "Ratio", "Amount", "Name", "Code", "Day", "Clock", "Zoned", "Uid", "Id"];
+    let keys: Vec<String> = (0..random.usize(1..4))
+        .map(|_| {
+            let mut path = || (0..random.usize(0..3)).map(|_| random.choice(["Next/", "Next/", "Fellow/"]).unwrap()).collect::<String>();
+            let (one, other) = (path(), path());
+            let key = match random.u8(0..12) {
+                0 => format!("length({one}Name)"),
+                1 => format!("{one}N add {other}M"),
+                2 => format!("toupper({one}Code)"),
+                3 => format!("year({one}Day)"),
+                4 => format!("{one}M gt {other}M"),
+                5 => format!("{one}Amount divby 4"),
+                6 => format!("case({one}Flag:{other}Name,true:{one}Code)"),
+                _ => format!("{one}{}", random.choice(COLUMNS).unwrap()),
+            };
+            if random.bool() { format!("{key} desc") } else { key }
+        })
+        .collect();
+    keys.join(",")
+}
+
 /// The keys in the order that the specification gives them; `None` when some row has no value to be sorted by.
 fn wanted(world: &World, kind: usize, query: &BoundQuery) -> Option<Vec<i64>> {
     let verdicts: Vec<_> = query.order_by.iter().map(|order| (verdict(world, kind, &order.expr), order.descending)).collect();
@@ -59,13 +82,22 @@ async fn page(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_of_a_random_order_are_the_whole() {
+    pages_are_the_whole(random_order, 40).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_of_a_random_order_along_paths_are_the_whole() {
+    pages_are_the_whole(random_order_along_paths, 16).await;
+}
+
+async fn pages_are_the_whole(random_order: fn(&mut Rng) -> String, orders: usize) {
     let seed = seed();
     let mut random = Rng::with_seed(seed);
     let columns = columns();
     let rows = rows(&mut random, &columns, 0..40);
     let world = World::new(&columns, &rows).await;
     let (mut compared, mut pages) = (0, 0);
-    while compared < 40 {
+    while compared < orders {
         let text = random_order(&mut random);
         let Ok(query) = world.bind(0, &[("$orderby", &text)]) else { continue };
         if wanted(&world, 0, &query).is_none() {
@@ -100,13 +132,22 @@ async fn pages_of_a_random_order_are_the_whole() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_that_come_between_pages_shift_nothing() {
+    later_rows_shift_nothing(random_order, 12).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_come_between_pages_shift_nothing_along_paths() {
+    later_rows_shift_nothing(random_order_along_paths, 6).await;
+}
+
+async fn later_rows_shift_nothing(random_order: fn(&mut Rng) -> String, orders: usize) {
     let seed = seed();
     let mut random = Rng::with_seed(seed);
     let columns = columns();
     let initial = rows(&mut random, &columns, 0..30);
     let mut world = World::new(&columns, &initial).await;
     let mut next_id = 1_000;
-    for _ in 0..12 {
+    for _ in 0..orders {
         let text = loop {
             let text = random_order(&mut random);
             let bound = world.bind(0, &[("$orderby", &text)]);

@@ -2,17 +2,18 @@
 //! as if each set were a variable. It must not know how sets are joined.
 
 use super::options::{self, Place};
+use super::restrict::Use;
 use super::scope::Scope;
-use super::{BoundQuery, not_found, restrict, suggestion};
-use crate::bound::{BoundRead, CrossPart, ReadKind};
+use super::{BoundQuery, not_found, restrict, search, suggestion};
+use crate::bound::{BoundExpr, BoundRead, CrossPart, ReadKind};
 use crate::error::ODataError;
 use crate::syntax::{ExpandItem, ExprKind, PathStep, Request, Resource, Segment, SelectItem, StepKind};
 use crate::value_type::RowType;
 use portico_catalog::{ModelView, TableView};
 
 /// What `$crossjoin` takes (URL Conventions, section 4.15).
-const BUILT: [&str; 10] =
-    ["$filter", "$orderby", "$select", "$expand", "$top", "$skip", "$count", "$format", "$skiptoken", "$schemaversion"];
+const BUILT: [&str; 11] =
+    ["$filter", "$search", "$orderby", "$select", "$expand", "$top", "$skip", "$count", "$format", "$skiptoken", "$schemaversion"];
 
 /// A set, by the name that the request gives it.
 type Set<'a> = (String, &'a TableView);
@@ -47,6 +48,16 @@ pub(super) fn read(request: &Request, view: &ModelView, (first, rest): (&Segment
     query.selected = given.select.is_some();
     for (number, (_, table)) in sets.iter().enumerate() {
         restrict::joined(table, sets.len() - 1 - number, &query)?;
+    }
+    let frames: Vec<Option<&TableView>> = sets.iter().map(|(_, table)| Some(*table)).collect();
+    if let Some(filter) = &query.filter {
+        restrict::along(view, &frames, filter, Use::Filter).map_err(|error| error.at("$filter", None))?;
+    }
+    for order in &query.order_by {
+        restrict::along(view, &frames, &order.expr, Use::Sort).map_err(|error| error.at("$orderby", None))?;
+    }
+    if let Some(wanted) = &given.search {
+        query.filter = BoundExpr::both(Some(search::joined(view, &sets, wanted)?), query.filter.take());
     }
     query.cross = parts(request, view, &sets)?;
     Ok(BoundRead::new(query, ReadKind::Collection))

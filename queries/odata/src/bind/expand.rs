@@ -2,13 +2,18 @@
 
 use super::options::{self, Place};
 use super::property::{self, Property, Qualified};
-use super::{MAX_EXPAND_DEPTH, path, restrict, suggestion};
-use crate::bound::{BoundExpand, BoundExpr, RestRequest};
+use super::{MAX_EXPAND_DEPTH, apply, path, restrict, suggestion};
+use crate::bound::{BoundExpand, BoundExpr, Recursion, RestRequest};
 use crate::error::ODataError;
 use crate::rows::ExpandForm;
 use crate::syntax::{ExpandItem, Levels, Options};
 use crate::value_type::RowType;
-use portico_catalog::RelationshipView;
+use portico_catalog::{ModelView, RelationshipView, TableView};
+use portico_provider_api::ScalarType;
+use std::collections::BTreeMap;
+
+/// Most relationships that `*` with `$levels` stands for: each is a query.
+const MAX_STAR: usize = 100;
 
 /// What is expanded of the rows of one level.
 pub(super) fn expand(place: &Place<'_>, items: &[ExpandItem]) -> Result<Vec<BoundExpand>, ODataError> {
@@ -38,6 +43,7 @@ pub(super) fn expand(place: &Place<'_>, items: &[ExpandItem]) -> Result<Vec<Boun
             place.table.relationships.iter().filter(|relationship| !bound.iter().any(|named| named.relationship == relationship.index));
         let others: Vec<&RelationshipView> =
             others.filter(|relationship| restrict::expandable(place.table, relationship).is_ok()).collect();
+        let (levels, recursion) = star_levels(place, item)?;
         for relationship in others {
             let at = |error: ODataError| if error.target.is_some() { error } else { error.at("$expand", Some(item.span.start)) };
             if form == ExpandForm::Count && !relationship.many {
@@ -46,10 +52,50 @@ pub(super) fn expand(place: &Place<'_>, items: &[ExpandItem]) -> Result<Vec<Boun
             // What only a derived type has is expanded for its rows.
             let owner = table_owner(place, relationship);
             let step = Step { relationship, only: owner, cast: None, form };
-            bound.push(follow(place, &step, item, 1).map_err(at)?);
+            bound.push(follow(place, &step, item, levels, recursion).map_err(at)?);
         }
     }
     Ok(bound)
+}
+
+/// How many levels of relationships a `*` stands for.
+fn star_levels(place: &Place<'_>, item: &ExpandItem) -> Result<(usize, Recursion), ODataError> {
+    let left = MAX_EXPAND_DEPTH.saturating_sub(place.depth);
+    let asked = match item.options.levels {
+        None | Some(Levels::Count(1)) => return Ok((1, Recursion::Once)),
+        Some(Levels::Max) => left,
+        Some(Levels::Count(levels)) => usize::try_from(levels).unwrap_or(usize::MAX),
+    };
+    let sizes = star_sizes(place.view, place.table, asked.min(left));
+    let most = sizes.iter().take_while(|size| **size <= MAX_STAR).count();
+    if item.options.levels == Some(Levels::Max) {
+        return Ok((most.max(1), Recursion::Max));
+    }
+    if asked > left {
+        let message = format!("$expand is nested more than {MAX_EXPAND_DEPTH} levels deep at '*'");
+        return Err(ODataError::bad_request(message).at("$expand", Some(item.span.start)));
+    }
+    if most < asked {
+        let message = format!("'*' with $levels={asked} stands for more than {MAX_STAR} relationships: name those that are wanted");
+        return Err(ODataError::bad_request(message).at("$expand", Some(item.span.start)));
+    }
+    Ok((asked, Recursion::Levels))
+}
+
+/// For each number of levels from 1 how many relationships a `*` stands for.
+fn star_sizes(view: &ModelView, table: &TableView, levels: usize) -> Vec<usize> {
+    let mut below: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut sizes = Vec::with_capacity(levels);
+    for _ in 0..levels {
+        let size = |table: &TableView| {
+            let offered = table.relationships.iter().filter(|link| restrict::expandable(table, link).is_ok());
+            let each = offered.map(|link| below.get(link.to.as_str()).copied().unwrap_or(0).saturating_add(1));
+            each.fold(0, usize::saturating_add)
+        };
+        sizes.push(size(table));
+        below = view.tables.values().map(|table| (table.name.as_str(), size(table))).collect();
+    }
+    sizes
 }
 
 /// The derived type whose rows alone have a relationship, where not all rows here are of it.
@@ -134,22 +180,17 @@ fn expand_item(place: &Place<'_>, item: &ExpandItem) -> Result<BoundExpand, ODat
         return Err(ODataError::bad_request(format!("$expand: '{name}' leads to one entity, so $count cannot follow it")));
     }
     let recursive = relationship.to == table.name;
-    let levels = match item.options.levels {
-        None | Some(Levels::Count(1)) => 1,
-        Some(Levels::Max) => {
-            if recursive {
-                MAX_EXPAND_DEPTH.saturating_sub(place.depth).max(1)
-            } else {
-                1
-            }
-        }
+    let (levels, recursion) = match item.options.levels {
+        None | Some(Levels::Count(1)) => (1, Recursion::Once),
+        Some(Levels::Max) if recursive => (MAX_EXPAND_DEPTH.saturating_sub(place.depth).max(1), Recursion::Max),
+        Some(Levels::Max) => (1, Recursion::Once),
         Some(Levels::Count(_)) if !recursive => {
             let message = format!("$levels: '{name}' leads to '{}', which has no '{name}' that could be expanded again", relationship.to);
             return Err(ODataError::bad_request(message));
         }
-        Some(Levels::Count(levels)) => usize::try_from(levels).unwrap_or(usize::MAX),
+        Some(Levels::Count(levels)) => (usize::try_from(levels).unwrap_or(usize::MAX), Recursion::Levels),
     };
-    follow(place, &Step { relationship, only, cast: cast_below, form }, item, levels)
+    follow(place, &Step { relationship, only, cast: cast_below, form }, item, levels, recursion)
 }
 
 /// What may stand in the parentheses after a relationship.
@@ -171,7 +212,7 @@ fn allowed(step: &Step<'_>, options: &Options) -> Result<(), ODataError> {
 
 /// The request for the entities of one parent: the item's path, and its options as they are written. Further levels become an item of its
 /// own `$expand`.
-fn rest(name: &str, item: &ExpandItem, levels: usize) -> RestRequest {
+fn rest(name: &str, item: &ExpandItem, levels: usize, recursion: Recursion) -> RestRequest {
     let path: Vec<&str> = item.path.iter().map(|step| if step == "*" { name } else { step.as_str() }).collect();
     let path = path.join("/");
     let is = |option: &str, wanted: &str| option.trim_start_matches('$').eq_ignore_ascii_case(wanted);
@@ -180,15 +221,22 @@ fn rest(name: &str, item: &ExpandItem, levels: usize) -> RestRequest {
         .map(|(option, value)| (option.trim().to_owned(), value.trim().to_owned()))
         .filter(|(option, _)| !is(option, "levels"))
         .collect();
-    if levels > 1 {
+    let left = if recursion == Recursion::Max { "max".to_owned() } else { levels.saturating_sub(1).to_string() };
+    if levels > 1 && is_star(item) {
+        options.push(("$expand".to_owned(), format!("*($levels={left})")));
+    } else if levels > 1 {
         let inside: Vec<String> = options.iter().map(|(option, value)| format!("{option}={value}")).collect();
-        let again = format!("{path}({})", inside.into_iter().chain([format!("$levels={}", levels - 1)]).collect::<Vec<_>>().join(";"));
+        let again = format!("{path}({})", inside.into_iter().chain([format!("$levels={left}")]).collect::<Vec<_>>().join(";"));
         match options.iter_mut().find(|(option, _)| is(option, "expand")) {
             Some((_, items)) => *items = format!("{items},{again}"),
             None => options.push(("$expand".to_owned(), again)),
         }
     }
     RestRequest { path, options }
+}
+
+fn is_star(item: &ExpandItem) -> bool {
+    item.path.first().is_some_and(|first| first == "*")
 }
 
 /// Nested options: split at semicolons outside parentheses and quotes.
@@ -208,8 +256,18 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
+/// Types of the columns that a relationship starts from.
+fn links(table: &TableView, relationship: &RelationshipView) -> Vec<ScalarType> {
+    let relationship = table.table.relationships.get(relationship.index);
+    let own = relationship.into_iter().flat_map(|relationship| match &relationship.through {
+        Some(through) => through.own.iter().map(|(own, _)| *own).collect::<Vec<_>>(),
+        None => relationship.on.iter().map(|(own, _)| *own).collect(),
+    });
+    own.filter_map(|own| table.table.columns.get(own)).map(|column| column.scalar_type).collect()
+}
+
 /// Expands a relationship so many levels deep.
-fn follow(place: &Place<'_>, step: &Step<'_>, item: &ExpandItem, levels: usize) -> Result<BoundExpand, ODataError> {
+fn follow(place: &Place<'_>, step: &Step<'_>, item: &ExpandItem, levels: usize, recursion: Recursion) -> Result<BoundExpand, ODataError> {
     let relationship = step.relationship;
     let name = &relationship.name;
     let at = Some(item.span.start);
@@ -218,7 +276,11 @@ fn follow(place: &Place<'_>, step: &Step<'_>, item: &ExpandItem, levels: usize) 
         return Err(ODataError::bad_request(message));
     }
     allowed(step, &item.options).map_err(|error| error.at("$expand", at))?;
-    options::refuse_unbuilt(&item.options, Some(("$expand", item.span.start)))?;
+    if item.options.apply.is_none() {
+        options::refuse_unbuilt(&item.options, Some(("$expand", item.span.start)))?;
+    } else if recursion != Recursion::Once {
+        return Err(ODataError::not_implemented(format!("$levels beside $apply inside '{name}'")).at("$expand", at));
+    }
     let table = place.view.table(&relationship.to).ok_or_else(|| ODataError::bad_request(format!("'{name}' leads nowhere")))?;
     let rows = RowType::of_table(table);
     let aliases: Vec<_> = item.options.aliases.iter().chain(place.aliases).cloned().collect();
@@ -231,7 +293,11 @@ fn follow(place: &Place<'_>, step: &Step<'_>, item: &ExpandItem, levels: usize) 
         nested_in: Some("$expand"),
         depth: place.depth + 1,
     };
-    let mut query = options::query(&nested, &item.options).map_err(|error| match error.position {
+    let bound = match &item.options.apply {
+        Some(transformations) => apply::of_groups(&nested, transformations, &item.options, &links(place.table, relationship)),
+        None => options::query(&nested, &item.options),
+    };
+    let mut query = bound.map_err(|error| match error.position {
         None => error.at("$expand", at),
         Some(_) => error,
     })?;
@@ -247,13 +313,18 @@ fn follow(place: &Place<'_>, step: &Step<'_>, item: &ExpandItem, levels: usize) 
             query.count = true;
         }
     }
-    if levels > 1 {
+    if levels > 1 && is_star(item) {
+        for relationship in table.relationships.iter().filter(|relationship| restrict::expandable(table, relationship).is_ok()) {
+            let step = Step { relationship, only: table_owner(&nested, relationship), cast: None, form: step.form };
+            query.expand.push(follow(&nested, &step, item, levels - 1, recursion)?);
+        }
+    } else if levels > 1 {
         // The relationship leads to the table it starts from, so it can be followed again with the same options.
         if query.expand.iter().any(|other| other.relationship == relationship.index) {
             return Err(ODataError::bad_request(format!("$expand: '{name}' with $levels is expanded again inside its parentheses")));
         }
         let step = Step { relationship, only: None, cast: step.cast.clone(), form: step.form };
-        query.expand.push(follow(&nested, &step, item, levels - 1)?);
+        query.expand.push(follow(&nested, &step, item, levels - 1, recursion)?);
     }
     Ok(BoundExpand {
         relationship: relationship.index,
@@ -261,8 +332,9 @@ fn follow(place: &Place<'_>, step: &Step<'_>, item: &ExpandItem, levels: usize) 
         many: relationship.many,
         form: step.form,
         only: step.only.clone(),
+        recursion,
         page: 0,
-        rest: rest(name, item, levels),
+        rest: rest(name, item, levels, recursion),
         query,
     })
 }

@@ -368,6 +368,7 @@ impl Scope<'_> {
                 return Err(self.wrong(left.span.to(right.span), format!("this cannot be a member of '{}'", collection.text)));
             }
         };
+        inner.offered(&condition, right.span)?;
         let expr =
             BoundExpr::Lambda { quantifier: BoundQuantifier::Any, members: collection.members, condition: Some(Box::new(condition)) };
         Ok(Operand::typed(expr, ScalarType::Boolean, "the condition 'in'".to_owned()))

@@ -301,7 +301,9 @@ impl<'a> Scope<'a> {
                 Ok(count(collection.members))
             }
             StepKind::Filter(condition) => {
-                let condition = self.among(collection.table).predicate(condition)?;
+                let inner = self.among(collection.table);
+                let condition = inner.predicate(condition)?;
+                inner.offered(&condition, step.span)?;
                 add(&mut collection.members, condition);
                 Ok(Meaning::Members(collection))
             }
@@ -336,7 +338,9 @@ impl<'a> Scope<'a> {
             add(&mut collection.members, condition);
         }
         if let Some(filter) = &options.filter {
-            let condition = self.among(collection.table).predicate(filter)?;
+            let inner = self.among(collection.table);
+            let condition = inner.predicate(filter)?;
+            inner.offered(&condition, span)?;
             add(&mut collection.members, condition);
         }
         Ok(())
@@ -353,7 +357,9 @@ impl<'a> Scope<'a> {
             Some((variable, predicate)) => {
                 let inner = self.inside(Some(variable), collection.table);
                 let operand = inner.operand(predicate)?;
-                Some(Box::new(inner.boolean(operand, predicate, "a lambda expects a condition")?))
+                let condition = inner.boolean(operand, predicate, "a lambda expects a condition")?;
+                inner.offered(&condition, span)?;
+                Some(Box::new(condition))
             }
             None => None,
         };

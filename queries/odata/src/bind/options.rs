@@ -134,7 +134,7 @@ pub(super) fn query(place: &Place<'_>, options: &Options) -> Result<BoundQuery, 
     query.top = options.top;
     query.skip = options.skip.unwrap_or(0);
     query.count = options.count.unwrap_or(false);
-    restrict::query(place.table, &query, filter.as_ref())?;
+    restrict::query(place.view, place.table, &query, filter.as_ref())?;
     query.filter = BoundExpr::both(found, filter);
     if let Some(items) = &options.expand {
         query.expand = expand::expand(place, items)?;

@@ -217,7 +217,8 @@ impl<'a, 'r> Walk<'a, 'r> {
         let rows = RowType::of_table(self.target.table);
         let scope = Scope::new(self.view, Some(self.target.table), &rows, self.aliases, "path").of_type(self.target.cast.as_deref());
         let condition = scope.predicate(self.behind(&condition.value))?;
-        super::restrict::filterable(self.target.table, &condition).map_err(|error| error.at("path", Some(segment.span.start)))?;
+        super::restrict::filterable(self.view, self.target.table, &condition)
+            .map_err(|error| error.at("path", Some(segment.span.start)))?;
         self.restrict(condition);
         match &segment.second_key {
             Some(key) => self.keyed(key),

@@ -4,7 +4,32 @@
 
 use crate::bound::{BoundComputed, BoundExpr, BoundOrder, BoundQuery, ReadKind};
 use crate::error::{ODataError, ODataErrorKind};
-use portico_catalog::{RelationshipView, TableView};
+use portico_catalog::{ModelView, RelationshipView, TableView};
+
+/// What a column is used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// To decide which rows there are.
+    Filter,
+    /// To put rows in order.
+    Sort,
+}
+
+impl Use {
+    fn forbidden(self, table: &TableView) -> &[usize] {
+        match self {
+            Use::Filter => &table.table.overlay.restrictions.not_filterable,
+            Use::Sort => &table.table.overlay.restrictions.not_sortable,
+        }
+    }
+
+    fn option(self) -> &'static str {
+        match self {
+            Use::Filter => "$filter",
+            Use::Sort => "$orderby",
+        }
+    }
+}
 
 fn refused(message: String) -> ODataError {
     ODataError::new(ODataErrorKind::NotImplemented, message)
@@ -14,44 +39,91 @@ fn name(table: &TableView, index: usize) -> &str {
     table.table.columns.get(index).map_or("", |column| column.name.as_str())
 }
 
-/// The columns that an expression depends on, those of computed columns included.
-fn depends(table: &TableView, computed: &[BoundComputed], expr: &BoundExpr) -> Vec<usize> {
-    let own = table.table.columns.len();
-    let mut found = Vec::new();
-    expr.columns(&mut found);
-    let mut at = 0;
-    while let Some(index) = found.get(at).copied() {
-        if let Some(computed) = index.checked_sub(own).and_then(|index| computed.get(index)) {
-            // A computed column depends only on those before it, so this ends.
-            computed.expr.columns(&mut found);
+/// An expression, and those of the computed columns that it depends on.
+fn sources<'e>(own: usize, computed: &'e [BoundComputed], expr: &'e BoundExpr) -> Vec<&'e BoundExpr> {
+    let (mut found, mut known, mut at) = (vec![expr], Vec::new(), 0);
+    while let Some(next) = found.get(at).copied() {
+        let mut columns = Vec::new();
+        next.columns(&mut columns);
+        for index in columns {
+            if let Some(computed) = index.checked_sub(own).and_then(|index| computed.get(index))
+                && !known.contains(&index)
+            {
+                // A computed column depends only on those before it, so this ends.
+                known.push(index);
+                found.push(&computed.expr);
+            }
         }
         at += 1;
     }
     found
 }
 
-/// Refuses a condition that names a column which conditions may not name.
-pub(super) fn filterable(table: &TableView, condition: &BoundExpr) -> Result<(), ODataError> {
-    check(table, &depends(table, &[], condition), &table.table.overlay.restrictions.not_filterable, "$filter")
+/// The columns that an expression depends on, those of computed columns included.
+fn depends(table: &TableView, computed: &[BoundComputed], expr: &BoundExpr) -> Vec<usize> {
+    let mut found = Vec::new();
+    for expr in sources(table.table.columns.len(), computed, expr) {
+        expr.columns(&mut found);
+    }
+    found
 }
 
-fn check(table: &TableView, used: &[usize], forbidden: &[usize], option: &str) -> Result<(), ODataError> {
-    match used.iter().find(|index| forbidden.contains(index)) {
-        Some(index) => Err(refused(format!("{option}: '{}' does not offer this for '{}'", table.name, name(table, *index)))),
+/// Refuses a condition over entities of a table that names a column which conditions may not name, their own or one along a path.
+pub(super) fn filterable(view: &ModelView, table: &TableView, condition: &BoundExpr) -> Result<(), ODataError> {
+    usable(view, table, &[], condition, Use::Filter)
+}
+
+/// Refuses the use of a column, of the rows themselves or along a path, that is not offered.
+pub(super) fn usable(
+    view: &ModelView,
+    table: &TableView,
+    computed: &[BoundComputed],
+    expr: &BoundExpr,
+    what: Use,
+) -> Result<(), ODataError> {
+    check(table, &depends(table, computed, expr), what)?;
+    for expr in sources(table.table.columns.len(), computed, expr) {
+        along(view, &[Some(table)], expr, what)?;
+    }
+    Ok(())
+}
+
+/// Refuses the use of a column that is not offered. `frames` are the tables whose rows the expression is over, the innermost last. What
+/// stands inside lambdas and counts was looked at when that was bound.
+pub(super) fn along<'a>(view: &'a ModelView, frames: &[Option<&'a TableView>], expr: &BoundExpr, what: Use) -> Result<(), ODataError> {
+    let at = |level: usize| frames.len().checked_sub(level + 1).and_then(|frame| frames.get(frame).copied().flatten());
+    let walked = |start: Option<&'a TableView>, steps: &[usize]| {
+        let step = |table: &'a TableView, step: &usize| view.by_virtual_table(&table.table.relationships.get(*step)?.to);
+        steps.iter().try_fold(start?, step)
+    };
+    let reached = match expr {
+        BoundExpr::Column(column) => at(0).map(|table| (table, *column)),
+        BoundExpr::Path { level, steps, column } => walked(at(*level), steps).map(|table| (table, *column)),
+        BoundExpr::RootPath { table, steps, column, .. } => walked(view.by_virtual_table(table), steps).map(|table| (table, *column)),
+        _ => None,
+    };
+    if let Some((table, column)) = reached {
+        check(table, &[column], what)?;
+    }
+    expr.children().into_iter().try_for_each(|child| along(view, frames, child, what))
+}
+
+/// Refuses the use of columns of a table that it does not offer.
+pub(super) fn check(table: &TableView, used: &[usize], what: Use) -> Result<(), ODataError> {
+    match used.iter().find(|index| what.forbidden(table).contains(index)) {
+        Some(index) => Err(refused(format!("{}: '{}' does not offer this for '{}'", what.option(), table.name, name(table, *index)))),
         None => Ok(()),
     }
 }
 
 /// Refuses what a level of a query asks beyond what its set offers.
-pub(super) fn query(table: &TableView, query: &BoundQuery, filter: Option<&BoundExpr>) -> Result<(), ODataError> {
+pub(super) fn query(view: &ModelView, table: &TableView, query: &BoundQuery, filter: Option<&BoundExpr>) -> Result<(), ODataError> {
     let restrictions = &table.table.overlay.restrictions;
     if let Some(filter) = filter {
-        let used = depends(table, &query.compute, filter);
-        check(table, &used, &restrictions.not_filterable, "$filter").map_err(|error| error.at("$filter", None))?;
+        usable(view, table, &query.compute, filter, Use::Filter).map_err(|error| error.at("$filter", None))?;
     }
     for BoundOrder { expr, .. } in &query.order_by {
-        let used = depends(table, &query.compute, expr);
-        check(table, &used, &restrictions.not_sortable, "$orderby").map_err(|error| error.at("$orderby", None))?;
+        usable(view, table, &query.compute, expr, Use::Sort).map_err(|error| error.at("$orderby", None))?;
     }
     if query.count && restrictions.not_countable {
         return Err(refused(format!("$count: '{}' does not offer it", table.name)).at("$count", None));
@@ -91,9 +163,9 @@ pub(super) fn joined(table: &TableView, level: usize, query: &BoundQuery) -> Res
         found
     };
     let filtered = query.filter.as_ref().map(used).unwrap_or_default();
-    check(table, &filtered, &restrictions.not_filterable, "$filter").map_err(|error| error.at("$filter", None))?;
+    check(table, &filtered, Use::Filter).map_err(|error| error.at("$filter", None))?;
     for BoundOrder { expr, .. } in &query.order_by {
-        check(table, &used(expr), &restrictions.not_sortable, "$orderby").map_err(|error| error.at("$orderby", None))?;
+        check(table, &used(expr), Use::Sort).map_err(|error| error.at("$orderby", None))?;
     }
     if restrictions.not_readable {
         let message = format!("'{}' is read one entity at a time, by key", table.name);

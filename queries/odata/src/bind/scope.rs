@@ -235,6 +235,13 @@ impl<'a> Scope<'a> {
         own && self.view.operations.iter().any(|operation| !operation.action && operation.name == short)
     }
 
+    /// Refuses a condition inside a lambda or count that names what its table does not offer for conditions.
+    pub(super) fn offered(&self, condition: &BoundExpr, span: Span) -> Result<(), ODataError> {
+        let frames: Vec<Option<&TableView>> = self.frames.iter().map(|frame| frame.table).collect();
+        super::restrict::along(self.view, &frames, condition, super::restrict::Use::Filter)
+            .map_err(|error| error.at(self.target, Some(span.start)))
+    }
+
     pub(super) fn wrong(&self, span: Span, message: impl Into<String>) -> ODataError {
         ODataError::bad_request(message).at(self.target, Some(span.start))
     }

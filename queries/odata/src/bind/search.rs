@@ -15,13 +15,35 @@ const MAX_LOOKS: usize = 1_000;
 ///
 /// Letter case does not matter, except to Salesforce, whose searches are one phrase that does observe it.
 pub(super) fn search(view: &ModelView, table: &TableView, target: &str, search: &Search) -> Result<BoundExpr, ODataError> {
-    let looked_into = |index: &usize| {
-        let column = table.table.columns.get(*index)?;
-        (column.searchable && column.scalar_type == ScalarType::Text).then_some(*index)
+    let columns = looked_into(table).map(BoundExpr::Column).collect();
+    condition(view, columns, &format!("'{}'", table.name), target, search)
+}
+
+/// The same over the combinations of `$crossjoin`: a term is found in any of the sets.
+pub(super) fn joined(view: &ModelView, sets: &[(String, &TableView)], search: &Search) -> Result<BoundExpr, ODataError> {
+    // The entity of the last set is the innermost.
+    let of_set = |(number, (_, table)): (usize, &(String, &TableView))| {
+        let level = sets.len() - 1 - number;
+        let reached = |column| match level {
+            0 => BoundExpr::Column(column),
+            level => BoundExpr::Path { level, steps: Vec::new(), column },
+        };
+        looked_into(table).map(reached).collect::<Vec<_>>()
     };
-    let columns: Vec<usize> = table.columns.iter().filter_map(looked_into).collect();
+    let columns = sets.iter().enumerate().flat_map(of_set).collect();
+    condition(view, columns, "the sets that are joined", "$search", search)
+}
+
+/// Positions of the columns that a search looks into.
+fn looked_into(table: &TableView) -> impl Iterator<Item = usize> {
+    let searchable =
+        |index: &usize| table.table.columns.get(*index).is_some_and(|column| column.searchable && column.scalar_type == ScalarType::Text);
+    table.columns.iter().copied().filter(searchable)
+}
+
+fn condition(view: &ModelView, columns: Vec<BoundExpr>, of: &str, target: &str, search: &Search) -> Result<BoundExpr, ODataError> {
     if columns.is_empty() {
-        let message = format!("$search: nothing of '{}' is searchable", table.name);
+        let message = format!("$search: nothing of {of} is searchable");
         return Err(ODataError::new(ODataErrorKind::NotImplemented, message).at(target, Some(search.span.start)));
     }
     let most = MAX_LOOKS / columns.len().max(1);
@@ -46,7 +68,7 @@ fn words(search: &SearchKind) -> usize {
 }
 
 struct Terms {
-    columns: Vec<usize>,
+    columns: Vec<BoundExpr>,
     exact_case: bool,
 }
 
@@ -68,19 +90,16 @@ impl Terms {
     }
 
     fn term(&self, text: &str, negated: bool) -> Option<BoundExpr> {
-        let found = self.columns.iter().map(|column| self.contains(*column, text, negated));
+        let found = self.columns.iter().map(|column| self.contains(column, text, negated));
         balanced(LogicalOperator::Or, found.collect())
     }
 
-    fn contains(&self, column: usize, text: &str, negated: bool) -> BoundExpr {
+    fn contains(&self, column: &BoundExpr, text: &str, negated: bool) -> BoundExpr {
         let (subject, wanted) = if self.exact_case {
-            (BoundExpr::Column(column), text.to_owned())
+            (column.clone(), text.to_owned())
         } else {
-            let lower = BoundExpr::Call {
-                function: ODataFunction::ToLower,
-                arguments: vec![BoundExpr::Column(column)],
-                scalar_type: ScalarType::Text,
-            };
+            let lower =
+                BoundExpr::Call { function: ODataFunction::ToLower, arguments: vec![column.clone()], scalar_type: ScalarType::Text };
             (lower, text.to_lowercase())
         };
         let found = BoundExpr::Call {

@@ -15,6 +15,9 @@ pub struct BoundApply {
     pub transformations: Vec<BoundTransformation>,
     /// The rows that come out.
     pub rows: AppliedRows,
+    /// Inside `$expand`, where in these rows the columns are that say whose they are. Before the transformations they come after those of
+    /// the table, and are the partition of all that is done outside of `groupby`.
+    pub link: Vec<usize>,
 }
 
 /// Rows between two transformations.

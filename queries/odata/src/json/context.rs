@@ -2,7 +2,7 @@
 //! them. Answers in 4.0 never have `Nav()` in them, which clients of 4.0 refuse; answers in 4.01 have it for what is expanded whole.
 
 use super::url::push_encoded;
-use crate::bound::{BoundExpand, BoundQuery, BoundRead, ReadKind};
+use crate::bound::{BoundExpand, BoundQuery, BoundRead, ReadKind, Recursion};
 use crate::edm;
 use crate::header::Version;
 use crate::metadata::namespace;
@@ -216,7 +216,8 @@ fn result_context(root_url: &str, view: &ModelView, (read, returns): (&BoundRead
 }
 
 fn narrowed(query: &BoundQuery, version: Version) -> bool {
-    query.selected || query.expand.iter().any(|expand| version >= Version::V4_01 || narrowed(&expand.query, version))
+    let applied = query.apply.as_ref().is_some_and(|apply| applied::select_list(&apply.rows, &query.select, query.selected).is_some());
+    query.selected || applied || query.expand.iter().any(|expand| version >= Version::V4_01 || narrowed(&expand.query, version))
 }
 
 fn list_of_query(view: &ModelView, query: &BoundQuery, version: Version) -> Option<Vec<Listed>> {
@@ -243,7 +244,12 @@ fn list_of_query(view: &ModelView, query: &BoundQuery, version: Version) -> Opti
     }
     let worth_naming = |expand: &&BoundExpand| version >= Version::V4_01 || query.selected || narrowed(&expand.query, version);
     for expand in query.expand.iter().filter(worth_naming) {
-        items.push(Listed::expanded(&expand.name, list_of_query(view, &expand.query, version).unwrap_or_default()));
+        // What a relationship is expanded to again, level by level, is said by a sign after its name.
+        let recursive = expand.recursion != Recursion::Once;
+        let mut below = expand.query.clone();
+        below.expand.retain(|inner| !(recursive && inner.recursion == expand.recursion && inner.relationship == expand.relationship));
+        let items_below = list_of_query(view, if recursive { &below } else { &expand.query }, version).unwrap_or_default();
+        items.push(Listed { recursive, ..Listed::expanded(&expand.name, items_below) });
     }
     Some(items)
 }

@@ -55,6 +55,7 @@ struct Expanded<'a> {
     ranges: &'a [Range<usize>],
     counts: Option<&'a [u64]>,
     next_links: Option<&'a [Option<String>]>,
+    circular: Option<&'a [bool]>,
     /// Which rows have it, where not all have.
     shown: Option<Vec<bool>>,
     entities: Entities<'a>,
@@ -297,7 +298,8 @@ impl<'a> Entities<'a> {
             }
             let entities = Entities::bind(&expand.plan, &children.entities, style)?;
             let shown = expand.only.as_ref().map(|(position, values)| holding(&expand.name, *position, values, rows, style)).transpose()?;
-            Ok(Expanded { plan: expand, ranges: &children.ranges, counts, next_links, shown, entities })
+            let circular = children.circular.as_deref();
+            Ok(Expanded { plan: expand, ranges: &children.ranges, counts, next_links, circular, shown, entities })
         });
         let expands = expands.collect::<Result<_, _>>()?;
         Ok(Entities { plan, members, etag, types, presence, links, media, expands, rows: count, style })
@@ -478,6 +480,9 @@ impl Expanded<'_> {
     fn child(&self, child: usize, sink: &mut Sink) -> Result<(), WriteError> {
         match self.plan.form {
             ExpandForm::References => self.entities.write_reference(child, &[], sink),
+            ExpandForm::Entities if self.circular.is_some_and(|circular| circular.get(child).copied().unwrap_or_default()) => {
+                self.entities.write_reference(child, &[], sink)
+            }
             ExpandForm::Entities | ExpandForm::Count => self.entities.write(child, &[], sink),
         }
     }

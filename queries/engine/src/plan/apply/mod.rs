@@ -13,6 +13,8 @@ mod ranked;
 use crate::error::EngineError;
 use crate::plan::canonical_float;
 use crate::plan::entities::{EntityPlanner, row_count};
+use crate::plan::key_rows;
+use crate::plan::key_set::KeySlot;
 use crate::plan::rows::{Evaluator, Rows};
 use crate::plan::seek::{OrderKey, sort};
 use crate::policy::TableRights;
@@ -22,6 +24,7 @@ use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::{Expr, ExprFunctionExt, ExprSchemable, LogicalPlanBuilder, cast, lit};
 use portico_odata::bound::apply::BoundTransformation;
 use portico_odata::bound::{BoundExpr, BoundOrder};
+use portico_provider_api::ScalarType;
 use std::cell::Cell;
 
 /// Plans the transformations of one request.
@@ -65,6 +68,25 @@ impl<'a> ApplyPlanner<'a> {
     /// As [`EntityPlanner::plan`].
     pub fn sequence(&self, stage: Stage, transformations: &[BoundTransformation]) -> Result<Stage, EngineError> {
         self.within(stage, transformations, None)
+    }
+
+    /// The same inside `$expand`, for each of the keys in a slot: what is computed of the rows of a key is there for those without rows.
+    ///
+    /// # Errors
+    /// As [`EntityPlanner::plan`].
+    pub fn of_keys(
+        &self,
+        stage: Stage,
+        transformations: &[BoundTransformation],
+        slot: &KeySlot,
+        types: &[ScalarType],
+    ) -> Result<Stage, EngineError> {
+        let builder = key_rows::rows(slot, types)?;
+        let columns: Vec<Option<Expr>> = builder.schema().columns().into_iter().map(|column| Some(Expr::Column(column))).collect();
+        let keys = (0..columns.len()).collect();
+        let rows = Rows::over(builder, None, columns);
+        let stage_of_keys = Stage { rows, order: Vec::new(), identity: Vec::new(), unique: false, numbered: false };
+        self.within(stage, transformations, Some(Groups { stage: stage_of_keys, keys, narrowed: true }))
     }
 
     fn within(&self, mut stage: Stage, transformations: &[BoundTransformation], groups: Option<Groups>) -> Result<Stage, EngineError> {
@@ -273,7 +295,7 @@ impl Stage {
     }
 
     /// Appends columns to the row type.
-    fn append(&mut self, columns: impl IntoIterator<Item = Option<Expr>>) {
+    pub fn append(&mut self, columns: impl IntoIterator<Item = Option<Expr>>) {
         if let Some(scope) = self.rows.scopes.first_mut() {
             scope.columns.extend(columns);
         }

@@ -1,13 +1,15 @@
 //! The root of a read with `$apply`: what comes out of the transformations, counted, put in a total order, cut to the page, and its shape.
 
 use super::level::{Output, page};
+use super::rows::Reach;
 use super::{EntityNode, EntityPlanner, Restriction};
 use crate::error::EngineError;
 use crate::plan::apply::{ApplyPlanner, Stage};
 use crate::plan::seek;
 use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, lit};
-use portico_odata::bound::apply::BoundApply;
+use portico_odata::bound::Recursion;
+use portico_odata::bound::apply::{BoundApply, BoundTransformation};
 use portico_odata::rows::applied;
 use portico_odata::{BoundQuery, EntityShape, ExpandShape};
 use std::sync::Arc;
@@ -25,10 +27,19 @@ impl EntityPlanner<'_> {
     }
 
     fn stage(&self, query: &BoundQuery, apply: &BoundApply, restriction: &Restriction) -> Result<Stage, EngineError> {
-        let restriction = Restriction { keys: restriction.keys.clone(), ..Restriction::default() };
-        let (rows, _) = self.rows(query, &restriction)?;
-        let stage = Stage::of(rows, self.rights_on(&query.table)?);
-        ApplyPlanner::new(self).sequence(stage, &apply.transformations)
+        let reached = Restriction { keys: restriction.keys.clone(), ..Restriction::default() };
+        let (rows, links) = self.rows(query, &reached)?;
+        let mut stage = Stage::of(rows, self.rights_on(&query.table)?);
+        let planner = ApplyPlanner::new(self);
+        let Some((reach, slot)) = restriction.keys.as_ref().filter(|_| restriction.nested) else {
+            return planner.sequence(stage, &apply.transformations);
+        };
+        if matches!(reach, Reach::Link(_)) {
+            // Several parents may share a row.
+            stage.identity.extend(links.iter().cloned());
+        }
+        stage.append(links.into_iter().map(Some));
+        planner.of_keys(stage, &apply.transformations, slot, &restriction.key_types)
     }
 
     /// Plans what comes out, as [`EntityPlanner::level`] plans the rows of a table.
@@ -43,11 +54,17 @@ impl EntityPlanner<'_> {
         let stage = self.stage(query, apply, restriction)?;
         // Without something that tells rows apart there is nowhere to continue from: they come at once.
         let page_size = if stage.unique && !stage.numbered { restriction.page_size } else { 0 };
+        let nested = restriction.nested;
         let restriction = Restriction { page_size, position: restriction.position.clone(), ..Restriction::default() };
         let cut = query.top.is_some() || query.skip > 0 || page_size > 0;
-        let keys = if cut || !stage.order.is_empty() { planner.total(&stage) } else { Vec::new() };
-        let builder = seek::ordered(stage.builder().clone(), &keys, restriction.position.as_deref())?;
-        let builder = page(builder, query, &restriction)?;
+        let mut keys = if cut || !stage.order.is_empty() { planner.total(&stage) } else { Vec::new() };
+        // Of the rows of one parent all have the same link.
+        let links = planner.at(&stage, &apply.link)?;
+        keys.retain(|key| !links.contains(&key.expr));
+        let mut builder = seek::ordered(stage.builder().clone(), &keys, restriction.position.as_deref())?;
+        if !nested {
+            builder = page(builder, query, &restriction)?;
+        }
 
         let relationships =
             query.expand.iter().map(|expand| self.relationship(&table, expand.relationship)).collect::<Result<Vec<_>, _>>()?;
@@ -60,8 +77,15 @@ impl EntityPlanner<'_> {
                 }
             }
         }
+        // What is expanded as far as it goes has to know its ancestors.
+        for index in table.key.iter().filter(|_| query.expand.iter().any(|expand| expand.recursion == Recursion::Max)) {
+            if !wanted.contains(index) {
+                wanted.push(*index);
+            }
+        }
         let mut output = Output { exprs: planner.at(&stage, &wanted)?, wanted, first: 0 };
         let position_columns = if page_size > 0 { output.positions(&keys) } else { Vec::new() };
+        let slot = links.iter().enumerate().map(|(number, expr)| output.place(expr, || format!("@slot{number}"))).collect();
         let (mut children, mut expands) = (Vec::with_capacity(query.expand.len()), Vec::with_capacity(query.expand.len()));
         for (expand, relationship) in query.expand.iter().zip(&relationships) {
             let (child, shape) = self.child(expand, relationship, &table, &output)?;
@@ -73,6 +97,24 @@ impl EntityPlanner<'_> {
         let entity_set = if entities { self.entity_set(&table) } else { String::new() };
         let shape = EntityShape { entity_set, properties, presence, expands, ..EntityShape::default() };
         let plan = builder.project(output.exprs)?.build()?;
-        Ok((EntityNode { plan, slot: Vec::new(), position_columns, etag: None, children }, shape))
+        let of_nothing = nested && computes_of_nothing(&apply.transformations);
+        Ok((EntityNode { slot, of_nothing, position_columns, children, ..EntityNode::of(plan) }, shape))
     }
+}
+
+/// Whether something comes out where nothing goes in.
+fn computes_of_nothing(transformations: &[BoundTransformation]) -> bool {
+    transformations.iter().any(|transformation| match transformation {
+        BoundTransformation::Aggregate { .. } => true,
+        BoundTransformation::Concat { branches, .. } => branches.iter().any(|branch| computes_of_nothing(&branch.then)),
+        BoundTransformation::Filter(_)
+        | BoundTransformation::Compute(_)
+        | BoundTransformation::OrderBy(_)
+        | BoundTransformation::Limit { .. }
+        | BoundTransformation::Ranked { .. }
+        | BoundTransformation::Follow(_)
+        | BoundTransformation::Distinct(_)
+        | BoundTransformation::Group { .. }
+        | BoundTransformation::Join(_) => false,
+    })
 }

@@ -76,7 +76,7 @@ impl EntityPlanner<'_> {
         // Columns of several sets may have one name: they are told apart by position.
         let exprs = all.exprs.into_iter().enumerate().map(|(number, expr)| expr.unalias().alias(format!("@{number}")));
         let plan = rows.builder.project(exprs.collect::<Vec<_>>())?.build()?;
-        Ok((EntityNode { plan, slot: Vec::new(), position_columns, etag: None, children }, shapes))
+        Ok((EntityNode { position_columns, children, ..EntityNode::of(plan) }, shapes))
     }
 
     /// What is fetched of one set, whose entities expressions over the combinations reach at `level`. Its own expressions are over its

@@ -1,6 +1,6 @@
 //! One level of a read: its rows in order and cut to the page, the columns that are fetched, its shape, and the levels below it.
 
-use super::{EntityChild, EntityNode, EntityPlanner, EtagColumns, Restriction, has_etag};
+use super::{EntityChild, EntityNode, EntityPlanner, EtagColumns, Identity, Restriction, has_etag};
 use crate::error::EngineError;
 use crate::plan::key_set::KeySlot;
 use crate::plan::rows::Rows;
@@ -10,6 +10,7 @@ use crate::policy::TableRights;
 use datafusion::common::Column;
 use datafusion::logical_expr::{Expr, LogicalPlanBuilder};
 use portico_catalog::{Origin, Relationship, VirtualTable};
+use portico_odata::bound::Recursion;
 use portico_odata::metadata::namespace_of;
 use portico_odata::shape::{self, Naming};
 use portico_odata::{BoundExpand, BoundQuery, EntityShape, ExpandForm, ExpandShape};
@@ -84,8 +85,9 @@ impl EntityPlanner<'_> {
             shape::of_query(&table, query, naming, &at)
         };
         let shape = EntityShape { etag: etag_position, expands, ..shape };
+        let key = table.key.iter().filter_map(|index| output.at(*index)).collect();
         let plan = rows.builder.project(output.exprs)?.build()?;
-        Ok((EntityNode { plan, slot, position_columns, etag, children }, shape))
+        Ok((EntityNode { slot, key, position_columns, etag, children, ..EntityNode::of(plan) }, shape))
     }
 
     /// Positions in the output of what a continuation holds: the sort keys, and the instant of the first page where the order depends on
@@ -184,14 +186,27 @@ impl EntityPlanner<'_> {
         let slot = KeySlot::new();
         let (near, reach, key_types) = self.reach(relationship)?;
         let tagged = expand.form == ExpandForm::Entities;
-        let restriction =
-            Restriction { keys: Some((reach, slot.clone())), nested: true, page_size: expand.page, tagged, ..Restriction::default() };
+        let restriction = Restriction {
+            keys: Some((reach, slot.clone())),
+            key_types: key_types.clone(),
+            nested: true,
+            page_size: expand.page,
+            tagged,
+            ..Restriction::default()
+        };
         let (node, shape) = if expand.form == ExpandForm::Count {
             let plan = self.count_by_key(&expand.query, &restriction)?;
-            let node = EntityNode { plan, slot: (0..near.len()).collect(), position_columns: Vec::new(), etag: None, children: Vec::new() };
+            let node = EntityNode { slot: (0..near.len()).collect(), ..EntityNode::of(plan) };
             (node, EntityShape::default())
         } else {
             self.level(&expand.query, &restriction)?
+        };
+        let identity = if expand.recursion == Recursion::Max && expand.form == ExpandForm::Entities {
+            let own = parent.key.iter().map(|own| output.at(*own).ok_or_else(missing)).collect::<Result<Vec<_>, _>>()?;
+            let below = Arc::clone(&self.rights_on(&expand.query.table)?.table);
+            Some((identity(parent, own), identity(&below, node.key.clone())))
+        } else {
+            None
         };
         let only = match (&expand.only, &parent.overlay.derivation) {
             (Some(derived), Some(derivation)) => {
@@ -199,6 +214,7 @@ impl EntityPlanner<'_> {
             }
             _ => None,
         };
+        let page = if node.position_columns.is_empty() { 0 } else { expand.page };
         let child = EntityChild {
             name: expand.name.clone(),
             many: expand.many,
@@ -208,14 +224,22 @@ impl EntityPlanner<'_> {
             parent_keys: near.iter().map(|own| output.at(*own).ok_or_else(missing)).collect::<Result<_, _>>()?,
             child_keys: node.slot.clone(),
             slot,
+            identity,
             node,
             skip: expand.query.skip,
             top: expand.query.top,
-            page: expand.page,
+            // Rows that nothing tells apart cannot be continued after: they come at once.
+            page,
             count: expand.query.count,
         };
         Ok((child, shape))
     }
+}
+
+/// The key of the entities of a table at positions in a batch.
+fn identity(table: &VirtualTable, columns: Vec<usize>) -> Identity {
+    let types = table.key.iter().filter_map(|index| table.columns.get(*index)).map(|column| column.scalar_type).collect();
+    Identity { table: table.name.as_str().into(), columns, types }
 }
 
 /// Whether the caller may know which derived type a row is of.

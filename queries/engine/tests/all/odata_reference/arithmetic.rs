@@ -79,7 +79,7 @@ pub(super) fn integers(op: ArithmeticOperator, left: i128, right: i128, to: Scal
         ArithmeticOperator::Div | ArithmeticOperator::Mod if right == 0 => return Err(Fault("division by zero")),
         ArithmeticOperator::Div => left / right,
         ArithmeticOperator::Mod => left % right,
-        ArithmeticOperator::DivBy => panic!("divby is bound to doubles"),
+        ArithmeticOperator::DivBy => panic!("an exact divby is bound to a division of decimals, any other to doubles"),
     };
     integer(value, to)
 }
@@ -95,7 +95,7 @@ pub(super) fn decimals(op: ArithmeticOperator, left: (i128, u32), right: (i128, 
         ArithmeticOperator::Div | ArithmeticOperator::Mod if b == 0 => Err(Fault("division by zero")),
         ArithmeticOperator::Div => decimal(raised(a, to)? / b, to, precision, scale),
         ArithmeticOperator::Mod => decimal(a % b, common, precision, scale),
-        ArithmeticOperator::DivBy => panic!("divby is bound to doubles"),
+        ArithmeticOperator::DivBy => panic!("an exact divby is bound to a division of decimals, any other to doubles"),
     }
 }
 

@@ -7,11 +7,13 @@ mod group;
 mod hierarchy;
 mod join;
 mod later;
+mod offered;
 mod state;
 
 use super::options::Place;
+use super::restrict::Use;
 use super::scope::Scope;
-use super::{restrict, search};
+use super::search;
 use crate::bound::apply::{BoundAmount, BoundApply, BoundTransformation};
 use crate::bound::{BoundComputed, BoundExpr, BoundOrder, BoundQuery};
 use crate::error::ODataError;
@@ -68,11 +70,26 @@ pub(super) struct Binder<'a> {
 
 /// Binds `$apply` and the options after it.
 pub(super) fn query<'a>(place: &'a Place<'a>, transformations: &[Transformation], options: &Options) -> Result<BoundQuery, ODataError> {
+    of_groups(place, transformations, options, &[])
+}
+
+/// The same inside `$expand`: what is done is done for each parent by itself. `links` are the types of the columns that say whose rows
+/// are whose.
+pub(super) fn of_groups<'a>(
+    place: &'a Place<'a>,
+    transformations: &[Transformation],
+    options: &Options,
+    links: &[ScalarType],
+) -> Result<BoundQuery, ODataError> {
     let target = place.nested_in.unwrap_or("$apply");
     let last = transformations.iter().rev().find(|transformation| hierarchy::is_hierarchical(transformation));
     let tree = last.map(|transformation| transformation.span).filter(|_| later::wants_tree(options));
     let binder = Binder { place, view: place.view, base: place.table, target, tree };
     let mut state = State::of(place.table);
+    for link in links {
+        state.partition.push(state.columns().len());
+        state.rows.row_type.columns.push(state::plain_column(Vec::new(), *link));
+    }
     binder.sequence(&mut state, transformations)?;
     let mut query = BoundQuery::of(&place.table.table.name, Vec::new());
     later::options(&binder, &mut state, options, &mut query)?;
@@ -81,7 +98,7 @@ pub(super) fn query<'a>(place: &'a Place<'a>, transformations: &[Transformation]
     while let Some(BoundTransformation::Filter(condition)) = out.next_if(|first| matches!(first, BoundTransformation::Filter(_))) {
         query.filter = BoundExpr::both(query.filter.take(), Some(condition));
     }
-    query.apply = Some(BoundApply { transformations: out.collect(), rows: state.rows });
+    query.apply = Some(BoundApply { transformations: out.collect(), rows: state.rows, link: state.partition });
     Ok(query)
 }
 
@@ -169,9 +186,7 @@ impl<'a> Binder<'a> {
     fn filter(&self, state: &mut State<'a>, condition: &Expr, target: &str) -> Result<(), ODataError> {
         let span = condition.span;
         let condition = self.scope(state, target).predicate(condition)?;
-        if state.rows.row_type.table.is_some() {
-            restrict::filterable(self.base, &condition).map_err(|error| error.at(target, Some(span.start)))?;
-        }
+        self.usable(state, &condition, Use::Filter).map_err(|error| error.at(target, Some(span.start)))?;
         state.out.push(BoundTransformation::Filter(condition));
         Ok(())
     }
@@ -195,6 +210,7 @@ impl<'a> Binder<'a> {
             let weight = scope.weight(&expr, 0);
             self.new_name(state, &item.name, target)?;
             let column = RowColumn { path: vec![item.name.text.clone()], value_type, nullable: true, dynamic: true, weight };
+            state.computed.push((state.columns().len(), expr.clone()));
             state.out.push(BoundTransformation::Compute(vec![BoundComputed { expr, column: column.clone() }]));
             state.append(column);
         }
@@ -224,6 +240,7 @@ impl<'a> Binder<'a> {
             let (expr, value_type) = scope.value(&item.expr)?;
             self.ordered(value_type.scalar(), item.expr.span, target)?;
             let expr = scope.order(expr, &value_type);
+            self.usable(state, &expr, Use::Sort).map_err(|error| error.at(target, Some(item.expr.span.start)))?;
             orders.push(BoundOrder { expr, descending: item.descending });
         }
         Ok(orders)
@@ -246,6 +263,7 @@ impl<'a> Binder<'a> {
             return Err(self.not_built(amount.span, "a first argument that is not a number"));
         };
         let (by_expr, by_type) = scope.value(by)?;
+        self.usable(state, &by_expr, Use::Sort).map_err(|error| error.at(self.target, Some(by.span.start)))?;
         let wrong = |message: &str| self.wrong(amount.span, message);
         if measure == RankedMeasure::Count {
             self.ordered(by_type.scalar(), by.span, self.target)?;

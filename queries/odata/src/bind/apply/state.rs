@@ -3,6 +3,7 @@
 
 use super::super::suggestion;
 use super::Binder;
+use crate::bound::BoundExpr;
 use crate::bound::apply::{AppliedRows, BoundFollow, BoundTransformation};
 use crate::error::ODataError;
 use crate::syntax::{Expr, ExprKind, PathStep, Span, StepKind};
@@ -26,6 +27,8 @@ pub(super) struct State<'a> {
     pub(super) reached: Vec<Reached<'a>>,
     /// What tells apart the groups around.
     pub(super) partition: Vec<usize>,
+    /// What computed columns are made of, while the rows that they were computed of are there.
+    pub(super) computed: Vec<(usize, BoundExpr)>,
     pub(super) out: Vec<BoundTransformation>,
 }
 
@@ -36,7 +39,7 @@ impl<'a> State<'a> {
         let overlay = &table.table.overlay;
         let shown = table.columns.iter().copied().filter(|index| !overlay.is_stream_content(*index)).collect();
         let reached = vec![Reached { path: Vec::new(), table, first: 0 }];
-        State { rows: AppliedRows::of(row_type, shown), reached, partition: Vec::new(), out: Vec::new() }
+        State { rows: AppliedRows::of(row_type, shown), reached, partition: Vec::new(), computed: Vec::new(), out: Vec::new() }
     }
 
     /// The same rows with nothing done to them yet.
@@ -136,6 +139,7 @@ impl<'a> State<'a> {
         let navigations = navigations.into_iter().filter(|path| columns.iter().any(|column| column.path.starts_with(path))).collect();
         self.rows = AppliedRows { row_type: RowType { table: None, columns }, shown, presence: None, navigations };
         self.reached.clear();
+        self.computed.clear();
     }
 }
 

@@ -455,6 +455,159 @@ fn what_a_set_does_not_offer_is_refused() {
 }
 
 #[test]
+fn what_a_set_does_not_offer_is_not_offered_along_paths_either() {
+    golden(
+        &[
+            "People?$filter=Boss/Secret eq 'x'",
+            "People?$filter=Boss/Boss/Secret eq null or Id eq 1",
+            "People?$orderby=Boss/Secret desc",
+            "People?$filter=Reports/any(r:r/Secret eq 'x')",
+            "People?$filter=Reports/all(r:r/Id gt 1 and r/Boss/Secret ne 'x')",
+            "People?$filter=Reports/any(r:r/Reports/any(q:q/Id eq r/Id and contains(r/Secret,'x')))",
+            "People?$filter=Reports/$count($filter=Secret eq 'x') gt 1",
+            "People?$filter=Reports/$filter(Secret eq 'x')/any()",
+            "People?$filter='x' in Reports/Secret",
+            "People?$orderby=Reports/$count($filter=Secret eq 'x')",
+            "People?$compute=Boss/Secret as S&$filter=S eq 'x'",
+            "People?$compute=Boss/Secret as S&$orderby=length(S)",
+            "People?$compute=Boss/Secret as S&$select=S",
+            "People?$expand=Reports($filter=Boss/Secret eq 'x')",
+            "People?$expand=Reports($orderby=Boss/Secret)",
+            "People?$expand=Reports/$count($filter=Secret eq 'x')",
+            "People/$filter(Boss/Secret eq 'x')",
+            "Customers?$filter=$root/People(1)/Secret eq 'x'",
+            "Customers?$filter=$root/People/any(p:p/Secret eq 'x')",
+            "$crossjoin(People,Customers)?$filter=People/Boss/Secret eq 'x'",
+            "$crossjoin(People,Customers)?$orderby=People/Boss/Secret",
+            "$crossjoin(People,Customers)?$filter=People/Reports/any(r:r/Secret eq Customers/Name)",
+            "People?$apply=filter(Boss/Secret eq 'x')",
+            "People?$apply=orderby(Boss/Secret)",
+            "People?$apply=orderby(Secret)",
+            "People?$apply=groupby((Secret))/filter(Secret eq 'x')",
+            "People?$apply=groupby((Boss/Secret))/orderby(Boss/Secret)",
+            "People?$apply=compute(Secret as S)/filter(S eq 'x')",
+            "People?$apply=join(Reports as R)/filter(R/Secret eq 'x')",
+            "People?$apply=topcount(1,length(Secret))",
+            "People?$apply=aggregate(Id with sum as Secrets)&$filter=Secrets gt 1",
+            "People?$search=x&$orderby=Reports/$count($search=y)",
+        ],
+        expect![[r#"
+            People?$filter=Boss/Secret eq 'x'
+              NotImplemented $filter None: $filter: 'People' does not offer this for 'Secret'
+            People?$filter=Boss/Boss/Secret eq null or Id eq 1
+              NotImplemented $filter None: $filter: 'People' does not offer this for 'Secret'
+            People?$orderby=Boss/Secret desc
+              NotImplemented $orderby None: $orderby: 'People' does not offer this for 'Secret'
+            People?$filter=Reports/any(r:r/Secret eq 'x')
+              NotImplemented $filter Some(8): $filter: 'People' does not offer this for 'Secret'
+            People?$filter=Reports/all(r:r/Id gt 1 and r/Boss/Secret ne 'x')
+              NotImplemented $filter Some(8): $filter: 'People' does not offer this for 'Secret'
+            People?$filter=Reports/any(r:r/Reports/any(q:q/Id eq r/Id and contains(r/Secret,'x')))
+              NotImplemented $filter Some(24): $filter: 'People' does not offer this for 'Secret'
+            People?$filter=Reports/$count($filter=Secret eq 'x') gt 1
+              NotImplemented $filter Some(8): $filter: 'People' does not offer this for 'Secret'
+            People?$filter=Reports/$filter(Secret eq 'x')/any()
+              NotImplemented $filter Some(8): $filter: 'People' does not offer this for 'Secret'
+            People?$filter='x' in Reports/Secret
+              NotImplemented $filter Some(7): $filter: 'People' does not offer this for 'Secret'
+            People?$orderby=Reports/$count($filter=Secret eq 'x')
+              NotImplemented $orderby Some(8): $filter: 'People' does not offer this for 'Secret'
+            People?$compute=Boss/Secret as S&$filter=S eq 'x'
+              NotImplemented $filter None: $filter: 'People' does not offer this for 'Secret'
+            People?$compute=Boss/Secret as S&$orderby=length(S)
+              NotImplemented $orderby None: $orderby: 'People' does not offer this for 'Secret'
+            People?$compute=Boss/Secret as S&$select=S
+              Collection PeopleTable select=[0, 12]! compute=S:text=^0[1]#11
+            People?$expand=Reports($filter=Boss/Secret eq 'x')
+              NotImplemented $expand Some(0): $filter: 'People' does not offer this for 'Secret'
+            People?$expand=Reports($orderby=Boss/Secret)
+              NotImplemented $expand Some(0): $orderby: 'People' does not offer this for 'Secret'
+            People?$expand=Reports/$count($filter=Secret eq 'x')
+              NotImplemented $expand Some(0): $filter: 'People' does not offer this for 'Secret'
+            People/$filter(Boss/Secret eq 'x')
+              NotImplemented path Some(7): $filter: 'People' does not offer this for 'Secret'
+            Customers?$filter=$root/People(1)/Secret eq 'x'
+              NotImplemented $filter None: $filter: 'People' does not offer this for 'Secret'
+            Customers?$filter=$root/People/any(p:p/Secret eq 'x')
+              NotImplemented $filter Some(13): $filter: 'People' does not offer this for 'Secret'
+            $crossjoin(People,Customers)?$filter=People/Boss/Secret eq 'x'
+              NotImplemented $filter None: $filter: 'People' does not offer this for 'Secret'
+            $crossjoin(People,Customers)?$orderby=People/Boss/Secret
+              NotImplemented $orderby None: $orderby: 'People' does not offer this for 'Secret'
+            $crossjoin(People,Customers)?$filter=People/Reports/any(r:r/Secret eq Customers/Name)
+              NotImplemented $filter Some(15): $filter: 'People' does not offer this for 'Secret'
+            People?$apply=filter(Boss/Secret eq 'x')
+              NotImplemented $apply Some(7): $filter: 'People' does not offer this for 'Secret'
+            People?$apply=orderby(Boss/Secret)
+              NotImplemented $apply Some(8): $orderby: 'People' does not offer this for 'Secret'
+            People?$apply=orderby(Secret)
+              NotImplemented $apply Some(8): $orderby: 'People' does not offer this for 'Secret'
+            People?$apply=groupby((Secret))/filter(Secret eq 'x')
+              NotImplemented $apply Some(25): $filter: 'People' does not offer this for 'Secret'
+            People?$apply=groupby((Boss/Secret))/orderby(Boss/Secret)
+              NotImplemented $apply Some(31): $orderby: 'People' does not offer this for 'Secret'
+            People?$apply=compute(Secret as S)/filter(S eq 'x')
+              NotImplemented $apply Some(28): $filter: 'People' does not offer this for 'Secret'
+            People?$apply=join(Reports as R)/filter(R/Secret eq 'x')
+              NotImplemented $apply Some(26): $filter: 'People' does not offer this for 'Secret'
+            People?$apply=topcount(1,length(Secret))
+              NotImplemented $apply Some(11): $orderby: 'People' does not offer this for 'Secret'
+            People?$apply=aggregate(Id with sum as Secrets)&$filter=Secrets gt 1
+              Collection PeopleTable select=[0]
+            People?$search=x&$orderby=Reports/$count($search=y)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] filter=(Contains(ToLower(#1):text, 'x'):boolean Or Contains(ToLower(#3):text, 'x'):boolean) order=Count{^0[].2 PeopleTable where (Contains(ToLower(#1):text, 'y'):boolean Or Contains(ToLower(#3):text, 'y'):boolean)}
+        "#]],
+    );
+}
+
+#[test]
+fn a_star_stands_for_several_levels() {
+    golden(
+        &[
+            "Tags?$filter=Area eq 'x'&$expand=*($levels=2)",
+            "People?$expand=Boss($select=Id),*($levels=2)",
+            "People?$expand=*($levels=1)",
+            "People?$expand=*($levels=9)",
+            "People?$expand=*($levels=8)",
+            "People?$expand=Reports($expand=*($levels=8))",
+            "People?$expand=Boss($levels=9)",
+            "People?$expand=Boss($expand=Boss($levels=8))",
+        ],
+        expect![[r#"
+            Tags?$filter=Area eq 'x'&$expand=*($levels=2)
+              Collection TagsTable select=[0, 1, 2] filter=(#1 Eq 'x')
+            People?$expand=Boss($select=Id),*($levels=2)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Boss#1(PeopleTable select=[0]!) expand=Tags#0*(TagsTable select=[0, 1, 2]) expand=Reports#2*(PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Tags#0*(TagsTable select=[0, 1, 2]) expand=Boss#1(PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]) expand=Reports#2*(PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]))
+            People?$expand=*($levels=1)
+              Collection PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11] expand=Tags#0*(TagsTable select=[0, 1, 2]) expand=Boss#1(PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]) expand=Reports#2*(PeopleTable select=[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
+            People?$expand=*($levels=9)
+              BadRequest $expand Some(0): $expand is nested more than 8 levels deep at '*'
+            People?$expand=*($levels=8)
+              BadRequest $expand Some(0): '*' with $levels=8 stands for more than 100 relationships: name those that are wanted
+            People?$expand=Reports($expand=*($levels=8))
+              BadRequest $expand Some(16): $expand is nested more than 8 levels deep at '*'
+            People?$expand=Boss($levels=9)
+              BadRequest $expand Some(0): $expand is nested more than 8 levels deep at 'Boss'
+            People?$expand=Boss($expand=Boss($levels=8))
+              BadRequest $expand Some(13): $expand is nested more than 8 levels deep at 'Boss'
+        "#]],
+    );
+    let context = |url: &str| {
+        let read = bound_in(url, &overlaid()).unwrap();
+        crate::json::context_url("", &overlaid(), &read, crate::header::Version::V4_0)
+    };
+    assert_eq!(context("People?$select=Id&$expand=Boss($levels=3;$select=Name)"), "/$metadata#People(Id,Boss+(Id,Name))");
+    assert_eq!(context("People?$expand=Boss($levels=max;$select=Name;$expand=Tags)"), "/$metadata#People(Boss+(Id,Name,Tags))");
+    assert_eq!(context("Customers?$expand=Orders($apply=groupby((Note),aggregate($count as N)))"), "/$metadata#Customers(Orders(Note,N))");
+    // As deep as the relationships that it stands for are not too many.
+    let read = bound_in("People?$expand=*($levels=max)", &overlaid()).unwrap();
+    fn deepest(query: &crate::BoundQuery) -> usize {
+        query.expand.iter().map(|expand| deepest(&expand.query) + 1).max().unwrap_or(0)
+    }
+    assert_eq!(deepest(&read.query), 5);
+}
+
+#[test]
 fn hidden_names_are_no_names() {
     let mut view = overlaid();
     if let Some(people) = view.tables.get_mut("People") {

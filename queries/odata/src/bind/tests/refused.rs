@@ -194,7 +194,7 @@ const BAD: &[(&str, ODataErrorKind, &str, Option<usize>)] = &[
     ("$crossjoin(Customers,Orders)?$expand=Orders($top=1)", BadRequest, "$top", Some(0)),
     ("$crossjoin(Customers,Orders)?$expand=Orders($select=Totl)", BadRequest, "did you mean 'Total'", Some(15)),
     ("$crossjoin(Customers,Orders)?$apply=aggregate($count as n)", NotImplemented, "$apply", None),
-    ("$crossjoin(Customers,Orders)?$search=x", NotImplemented, "$search", None),
+    ("$crossjoin(Customers,Orders)?$search=x", NotImplemented, "$search", Some(0)),
     ("$entity?$id=Customers(1)", NotImplemented, "$entity", Some(0)),
     ("Customers/O'Neil", NotFound, "O'Neil", Some(10)),
     ("Types?$filter=(Medium,Small) eq 1", BadRequest, "expected ')'", Some(7)),

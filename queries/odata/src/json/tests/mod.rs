@@ -77,6 +77,7 @@ fn customers() -> (EntityShape, EntityBatch) {
             counts: None,
             next_links: None,
             ends: None,
+            circular: None,
             entities: plain(batch(vec![Arc::new(Int32Array::from(vec![1, 3]))])),
         }],
     };
@@ -94,6 +95,7 @@ fn customers() -> (EntityShape, EntityBatch) {
                 counts: Some(vec![7, 0]),
                 next_links: None,
                 ends: None,
+                circular: None,
                 entities: order_rows,
             }],
         },
@@ -228,6 +230,7 @@ fn one_entity() {
             counts: None,
             next_links: None,
             ends: None,
+            circular: None,
             entities: rows.expanded[0].entities.clone(),
         }],
     };

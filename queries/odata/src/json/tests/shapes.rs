@@ -306,6 +306,7 @@ fn parent(form: ExpandForm) -> (EntityShape, EntityBatch) {
         counts: Some(vec![5, 1]),
         next_links: Some(vec![Some("http://h/o/S(1)/Nav?$skiptoken=\"x".into()), None]),
         ends: None,
+        circular: None,
         entities: plain(batch(vec![int32(&[7, 8, 9])])),
     };
     (shape_of, EntityBatch { rows: batch(vec![int32(&[1, 2])]), expanded: vec![children] })

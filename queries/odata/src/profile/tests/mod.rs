@@ -307,7 +307,7 @@ fn answers_hold_guids_and_widened_values() {
             ("State", Arc::new(StringArray::from(vec![Some("C"), None]))),
             ("@etag", Arc::new(StringArray::from(vec!["W/\"1\"", "W/\"2\""]))),
         ],
-        vec![ExpandedRows { ranges: vec![0..1, 1..1], counts: None, next_links: None, ends: None, entities: orders }],
+        vec![ExpandedRows { ranges: vec![0..1, 1..1], counts: None, next_links: None, ends: None, circular: None, entities: orders }],
     );
     let translation = Translation::new(&shape, &published, &shown);
     let mut hashed = Vec::new();
