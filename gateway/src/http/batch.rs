@@ -371,7 +371,7 @@ impl Running {
         if let Some(patterns) = &self.preferences.include_annotations {
             let own = headers.get("prefer").and_then(|value| value.to_str().ok()).unwrap_or_default();
             // The first of two counts: what the request says itself.
-            let both = format!("{own}, include-annotations=\"{}\"", patterns.join(","));
+            let both = format!("{own}, include-annotations=\"{}\"", patterns);
             respond::set(&mut headers, HeaderName::from_static("prefer"), both.trim_start_matches(", "));
         }
         Ok(headers)

@@ -126,9 +126,8 @@ fn applied(call: &Call, wanted: &Wanted, headers: &mut HeaderMap) {
             Some(OmitValues::Defaults) => respond::applied(headers, "omit-values=defaults"),
             None => {}
         }
-        if preferences.include_annotations.is_some() {
-            // Rows carry no annotations besides control information, which is not asked for in this way.
-            respond::applied(headers, &format!("{}=\"-*\"", respond::preference_name("include-annotations", call.version)));
+        if let Some(wanted) = &preferences.include_annotations {
+            respond::applied(headers, &format!("{}=\"{wanted}\"", respond::preference_name("include-annotations", call.version)));
         }
     }
     if preferences.handling == Some(Handling::Strict) {
@@ -158,6 +157,9 @@ fn statement(call: &Call, service: &Service, request: &Request, shown: Shown) ->
         }
     };
     let preferences = preferences(&call.headers_joined("prefer"))?;
+    if let Some(wanted) = &preferences.include_annotations {
+        bind::annotate(&mut bound.query, &service.view, wanted);
+    }
     let configured = call.gateway.config.gateway.http.page_size;
     let page_size = profile::page_size(service.view.profile, configured, preferences.max_page_size);
     let page_size = if matches!(bound.kind, ReadKind::Collection | ReadKind::References) { page_size } else { 0 };

@@ -116,6 +116,8 @@ pub struct ColumnDefinition {
     /// Given when a row is made, and never changed.
     #[serde(default)]
     pub immutable: bool,
+    /// The value that a row has when it is made without one; of an enumeration, the name of a member.
+    pub default: Option<serde_json::Value>,
     /// The enumeration that its values are members of.
     #[serde(rename = "enum")]
     pub enumeration: Option<String>,

@@ -197,7 +197,12 @@ pub fn is_shown(table: &VirtualTable, column: usize) -> bool {
 }
 
 fn widen(column: &mut Column) {
-    match widening(column) {
+    let widening = widening(column);
+    if widening.is_some() {
+        // What it is by default is a value of the other type.
+        column.default = None;
+    }
+    match widening {
         Some(Widening::Number(scalar_type)) => column.scalar_type = scalar_type,
         Some(Widening::DateToInstant) => column.scalar_type = ScalarType::TimestampTz,
         Some(Widening::TimeToText) => {

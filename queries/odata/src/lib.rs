@@ -19,6 +19,7 @@ pub mod body;
 pub mod bound;
 mod calendar;
 pub mod cast;
+mod cells;
 mod duration;
 mod edm;
 pub mod error;

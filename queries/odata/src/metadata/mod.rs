@@ -12,6 +12,7 @@ mod tests;
 pub(crate) use tests::everything;
 
 use crate::error::ODataError;
+use crate::header::AnnotationPatterns;
 use crate::json::push_string;
 use portico_catalog::overlay::Labels;
 use portico_catalog::{ModelView, TableView};
@@ -57,6 +58,22 @@ pub(crate) fn apply_supported(table: &TableView) -> csdl::Expression {
 /// None that a view can cause; the XML writer's, if it has any.
 pub fn document(view: &ModelView, format: MetadataFormat, language: Option<&str>) -> Result<Vec<u8>, ODataError> {
     written(&describe::document(view, language, &SERVICE), format)
+}
+
+/// The `$metadata` document with the annotations that are wanted only.
+///
+/// # Errors
+/// As [`document`].
+pub fn document_with(
+    view: &ModelView,
+    format: MetadataFormat,
+    language: Option<&str>,
+    wanted: &AnnotationPatterns,
+) -> Result<Vec<u8>, ODataError> {
+    let mut described = describe::document(view, language, &SERVICE);
+    described.retain(&|annotation| wanted.wants(&annotation.term, annotation.qualifier.as_deref()));
+    described.references = describe::used_vocabularies(&described);
+    written(&described, format)
 }
 
 fn written(described: &csdl::Document, format: MetadataFormat) -> Result<Vec<u8>, ODataError> {

@@ -1,12 +1,12 @@
 //! Answers of the tables as they are → answers as published: batch by batch, columns computed from columns.
 
-use super::cells;
 use super::packing;
 use super::request::Shown;
 use crate::calendar::{self, MICROS_PER_DAY};
+use crate::cells;
 use crate::guid_key::{KeyGuid, KeyPacking};
 use crate::json::WriteError;
-use crate::rows::{EntityBatch, EntityShape, ExpandShape, ExpandedRows, PropertyShape, ValueShape};
+use crate::rows::{AnnotationShape, EntityBatch, EntityShape, ExpandShape, ExpandedRows, PropertyShape, ValueShape};
 use arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int32Array, RecordBatch, RecordBatchOptions, StringBuilder, TimestampMicrosecondArray,
 };
@@ -102,9 +102,13 @@ fn level(shape: &EntityShape, published: &Published, shown: &Shown) -> (EntitySh
             continue;
         }
         let Some(from) = origin(*index, table, native, shape) else { continue };
-        told.properties.push(PropertyShape::column(&column.name, columns.len(), column.scalar_type.into()));
+        let property = PropertyShape::column(&column.name, columns.len(), column.scalar_type.into());
         columns.push(Made { name: column.name.clone(), from });
+        let said = shape.properties.iter().find(|known| known.name == column.name && !known.dynamic);
+        let annotations = carried(said.map(|said| said.annotations.as_slice()).unwrap_or_default(), &mut columns);
+        told.properties.push(PropertyShape { default: column.default.clone(), annotations, ..property });
     }
+    told.annotations = carried(&shape.annotations, &mut columns);
     // What no table has (`$compute`) stays at the end.
     for property in shape.properties.iter().filter(|property| property.dynamic) {
         if let ValueShape::Column { position, value_type } = &property.value {
@@ -120,6 +124,15 @@ fn level(shape: &EntityShape, published: &Published, shown: &Shown) -> (EntitySh
     told.presence = None;
     told.derivation = None;
     (told, Level { columns: Some(columns), expands })
+}
+
+/// Instance annotations, whose values stay as they are.
+fn carried(annotations: &[AnnotationShape], columns: &mut Vec<Made>) -> Vec<AnnotationShape> {
+    let carry = |annotation: &AnnotationShape| {
+        columns.push(Made { name: annotation.name.clone(), from: From::Column(annotation.position) });
+        AnnotationShape { position: columns.len() - 1, ..annotation.clone() }
+    };
+    annotations.iter().map(carry).collect()
 }
 
 /// Where a published property comes from; `None` when its columns were not asked for.

@@ -5,7 +5,6 @@
 
 mod answer;
 mod body;
-mod cells;
 mod dates;
 mod expression;
 mod guids;
