@@ -20,7 +20,7 @@ use portico_odata::json::{CrossJoinWriter, JsonOptions, JsonWriter, WriteError, 
 use portico_odata::profile::{Shown, published_read};
 use portico_odata::skiptoken::{QueryHash, SkipToken, next_link, query_hash};
 use portico_odata::syntax::{Request, Resource};
-use portico_odata::{BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, MatchCondition, ReadKind, bind, metadata};
+use portico_odata::{BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, MatchCondition, ReadKind, arithmetic, bind, metadata};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -41,9 +41,17 @@ pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, Requ
         Resource::Batch => Err(RequestError::new(Code::MethodNotAllowed, "$batch is asked with POST").allowing("POST")),
         Resource::EntitySet(segments) => {
             segments.first().map_or(Ok(()), |first| not_yet_known(call, service, &first.name))?;
-            entities(call, service, &bind::dereference(&request, &service.root)?).await
+            let request = bind::dereference(&request, &service.root)?;
+            entities(call, service, &request).await.map_err(|error| blamed(error, &request))
         }
     }
+}
+
+/// Says which operation of a request had no result for the values that it met, instead of what computed it says.
+fn blamed(error: RequestError, request: &Request) -> RequestError {
+    let Some(fault) = error.fault else { return error };
+    let RequestError { message, target, .. } = arithmetic::blamed(request, fault).into();
+    RequestError { message, target, ..error }
 }
 
 fn service_document(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {

@@ -236,8 +236,8 @@ fn dataverse(view: &Arc<ModelView>) -> Published {
     let tables: IndexMap<String, PublishedTable> = view.tables.iter().map(|(name, table)| (name.clone(), describe(table))).collect();
     let empty = PublishedTable::default();
     let shown = view.tables.iter().map(|(name, table)| (name.clone(), dataverse_table(view, table, &tables, &empty))).collect();
-    // It has no notion of singletons and operations of a service.
-    let shown = ModelView { tables: shown, singletons: IndexMap::new(), operations: Vec::new(), ..(**view).clone() };
+    // Operations take and give values as the tables have them.
+    let shown = ModelView { tables: shown, operations: Vec::new(), ..(**view).clone() };
     Published { native: Arc::clone(view), view: Arc::new(shown), tables }
 }
 

@@ -15,7 +15,7 @@ use crate::error::ODataError;
 use crate::header::AnnotationPatterns;
 use crate::json::push_string;
 use portico_catalog::overlay::Labels;
-use portico_catalog::{ModelView, TableView};
+use portico_catalog::{ModelView, Profile, TableView};
 use std::collections::BTreeSet;
 
 pub use describe::{Abilities, SERVICE};
@@ -42,9 +42,11 @@ pub enum MetadataFormat {
 }
 
 /// What `$apply` takes, as the value of `Aggregation.ApplySupported`.
-pub(crate) fn apply_supported(table: &TableView) -> csdl::Expression {
+pub(crate) fn apply_supported(table: &TableView, profile: Profile) -> csdl::Expression {
     let searchable = table.visible().any(|(_, column)| column.searchable);
-    let transformations = crate::bind::TRANSFORMATIONS.iter().copied().filter(|name| *name != "search" || searchable);
+    let translated = |name: &str| profile != Profile::Dataverse || crate::profile::TRANSFORMATIONS.contains(&name);
+    let possible = |name: &&str| translated(name) && (*name != "search" || searchable);
+    let transformations = crate::bind::TRANSFORMATIONS.iter().copied().filter(possible);
     csdl::record(vec![
         ("Transformations", csdl::texts(transformations)),
         ("Rollup", csdl::member("Org.OData.Aggregation.V1.RollupType", "MultipleHierarchies")),

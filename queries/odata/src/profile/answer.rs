@@ -1,7 +1,7 @@
 //! Answers of the tables as they are → answers as published: batch by batch, columns computed from columns.
 
-use super::packing;
 use super::request::Shown;
+use super::{applied, packing};
 use crate::calendar::{self, MICROS_PER_DAY};
 use crate::cells;
 use crate::guid_key::{KeyGuid, KeyPacking};
@@ -46,13 +46,13 @@ struct Level {
 
 /// How a column is made.
 #[derive(Debug)]
-struct Made {
-    name: String,
-    from: From,
+pub(super) struct Made {
+    pub(super) name: String,
+    pub(super) from: From,
 }
 
 #[derive(Debug)]
-enum From {
+pub(super) enum From {
     /// A column as it is.
     Column(usize),
     /// A column whose values are widened.
@@ -85,6 +85,10 @@ impl Translation {
 }
 
 fn level(shape: &EntityShape, published: &Published, shown: &Shown) -> (EntityShape, Level) {
+    if let Some(wanted) = &shown.applied {
+        let (shape, columns) = applied::shape(shape, wanted);
+        return (shape, Level { columns: Some(columns), expands: Vec::new() });
+    }
     let mut told = shape.clone();
     let mut expands = Vec::with_capacity(shape.expands.len());
     for expand in &mut told.expands {
@@ -112,9 +116,10 @@ fn level(shape: &EntityShape, published: &Published, shown: &Shown) -> (EntitySh
     // What no table has (`$compute`) stays at the end.
     for property in shape.properties.iter().filter(|property| property.dynamic) {
         if let ValueShape::Column { position, value_type } = &property.value {
-            let value = ValueShape::Column { position: columns.len(), value_type: value_type.clone() };
+            let (value_type, from) = applied::widened(*position, value_type);
+            let value = ValueShape::Column { position: columns.len(), value_type };
             told.properties.push(PropertyShape { value, ..property.clone() });
-            columns.push(Made { name: property.name.clone(), from: From::Column(*position) });
+            columns.push(Made { name: property.name.clone(), from });
         }
     }
     told.etag = shape.etag.map(|position| {

@@ -127,9 +127,9 @@ impl Describe<'_> {
             annotations.push(Annotation::record("Capabilities.ReadRestrictions", values));
         }
         annotations.extend(writes(table));
-        // Requests of Dataverse are translated before they are bound, and those with `$apply` are not.
-        if self.abilities.apply && self.view.profile != Profile::Dataverse {
-            annotations.push(Annotation::new("Aggregation.ApplySupported", super::super::apply_supported(table)));
+        if self.abilities.apply {
+            let supported = super::super::apply_supported(table, self.view.profile);
+            annotations.push(Annotation::new("Aggregation.ApplySupported", supported));
         }
         annotations
     }
