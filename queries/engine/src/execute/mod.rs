@@ -5,6 +5,7 @@ pub mod answer;
 pub mod bind;
 pub mod entities;
 pub mod expand;
+pub mod questions;
 pub mod remote;
 pub mod run;
 pub mod scan;

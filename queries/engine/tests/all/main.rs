@@ -9,6 +9,7 @@ mod crossjoin;
 mod entities;
 mod functions;
 mod harness;
+mod key_limits;
 mod kinds;
 mod null_logic;
 mod odata_paths;
