@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::io::Read;
 
 impl Door {
-    async fn asked(&self, method: &str, url: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(super) async fn asked(&self, method: &str, url: &str, headers: &[(&str, &str)]) -> Answer {
         self.ask(method, url, &[&[("x-api-key", "key")], headers].concat(), "").await
     }
 }

@@ -109,9 +109,12 @@ fn with_namespace(term: &str) -> String {
 mod tests {
     use super::*;
 
+    /// A term, its qualifier, and whether it is wanted.
+    type Wanted = (&'static str, Option<&'static str>, bool);
+
     #[test]
     fn the_most_precise_pattern_decides() {
-        let cases: [(&str, &[(&str, Option<&str>, bool)]); 9] = [
+        let cases: [(&str, &[Wanted]); 9] = [
             ("*", &[("Measures.Unit", None, true), ("a.b.C", Some("q"), true)]),
             ("-*", &[("Measures.Unit", None, false)]),
             ("Org.OData.Measures.V1.*", &[("Measures.Unit", None, true), ("Core.Description", None, false)]),

@@ -2,9 +2,10 @@
 //! the objects.
 
 use super::encode::{Encoder, Style};
-use super::plan::{AnnotationPlan, DerivationPlan, EntityPlan, ExpandPlan, LinksPlan, MediaPlan, MemberPlan, ValuePlan, reference_links};
+use super::expanded::{Expanded, push_navigation};
+use super::plan::{AnnotationPlan, DerivationPlan, EntityPlan, LinksPlan, MediaPlan, MemberPlan, ValuePlan, reference_links};
 use super::sink::{Sink, Stamp};
-use super::url::{KeyLiteral, push_encoded, push_key};
+use super::url::{KeyLiteral, push_key};
 use super::{WriteError, encode};
 use crate::cells;
 use crate::header::OmitValues;
@@ -12,7 +13,6 @@ use crate::rows::{EntityBatch, ExpandForm, MediaShape};
 use crate::value_type::ValueType;
 use arrow::array::{Array, RecordBatch};
 use portico_provider_api::ScalarType;
-use std::ops::Range;
 
 /// A batch with its encoders.
 pub(super) struct Entities<'a> {
@@ -27,7 +27,7 @@ pub(super) struct Entities<'a> {
     annotations: Vec<Annotation<'a>>,
     expands: Vec<Expanded<'a>>,
     pub(super) rows: usize,
-    style: Style,
+    pub(super) style: Style,
 }
 
 /// A property with its encoder.
@@ -79,16 +79,6 @@ struct Media<'a> {
 pub(super) struct Links<'a> {
     plan: &'a LinksPlan,
     key: Vec<(&'a str, &'a KeyLiteral, Encoder<'a>)>,
-}
-
-struct Expanded<'a> {
-    plan: &'a ExpandPlan,
-    ranges: &'a [Range<usize>],
-    counts: Option<&'a [u64]>,
-    next_links: Option<&'a [Option<String>]>,
-    /// Which rows have it, where not all have.
-    shown: Option<Vec<bool>>,
-    entities: Entities<'a>,
 }
 
 /// What a row lacks, and its URL where it is shown.
@@ -255,7 +245,7 @@ pub(super) fn close_object(start: usize, sink: &mut Sink) {
 }
 
 /// `,"name":"value"`
-fn push_member(name: &str, term: &str, value: &str, sink: &mut Sink) {
+pub(super) fn push_member(name: &str, term: &str, value: &str, sink: &mut Sink) {
     sink.byte(b',');
     encode::push_text(&format!("{name}@odata.{term}"), sink);
     sink.byte(b':');
@@ -486,75 +476,4 @@ fn holding(name: &str, position: usize, values: &[Vec<u8>], rows: &RecordBatch, 
         Ok(values.iter().any(|value| value == text.written()))
     };
     (0..rows.num_rows()).map(&mut holds).collect()
-}
-
-impl Expanded<'_> {
-    fn write(&self, row: usize, sink: &mut Sink) -> Result<(), WriteError> {
-        if self.shown.as_ref().is_some_and(|shown| !shown.get(row).copied().unwrap_or_default()) {
-            return Ok(());
-        }
-        let name = &self.plan.name;
-        if let Some(count) = self.counts.and_then(|counts| counts.get(row)) {
-            self.plan.count_key.push(sink);
-            push_count(*count, self.entities.style, sink);
-        }
-        if self.plan.form == ExpandForm::Count {
-            return Ok(());
-        }
-        self.plan.key.push(sink);
-        let range = self.ranges.get(row).cloned().unwrap_or(0..0);
-        if range.end > self.entities.rows || range.start > range.end {
-            return Err(WriteError::new(name, "children are out of range"));
-        }
-        if !self.plan.many {
-            return match range.len() {
-                0 => {
-                    sink.put(b"null");
-                    Ok(())
-                }
-                1 => self.child(range.start, sink),
-                _ => Err(WriteError::new(name, "it leads to one entity, but there are several")),
-            };
-        }
-        sink.byte(b'[');
-        for child in range.clone() {
-            if child > range.start {
-                sink.byte(b',');
-            }
-            self.child(child, sink)?;
-        }
-        sink.byte(b']');
-        if let Some(Some(link)) = self.next_links.and_then(|links| links.get(row)) {
-            self.plan.next_key.push(sink);
-            encode::push_text(link, sink);
-        }
-        Ok(())
-    }
-
-    fn child(&self, child: usize, sink: &mut Sink) -> Result<(), WriteError> {
-        match self.plan.form {
-            ExpandForm::References => self.entities.write_reference(child, &[], sink),
-            ExpandForm::Entities | ExpandForm::Count => self.entities.write(child, &[], sink),
-        }
-    }
-}
-
-fn push_navigation(links: &LinksPlan, url: &str, sink: &mut Sink) {
-    for name in &links.navigation {
-        let mut link = format!("{url}/");
-        push_encoded(name, &mut link);
-        push_member(name, "associationLink", &format!("{link}/$ref"), sink);
-        push_member(name, "navigationLink", &link, sink);
-    }
-}
-
-/// Appends a count.
-pub(super) fn push_count(count: u64, style: Style, sink: &mut Sink) {
-    if style.quote_wide {
-        sink.byte(b'"');
-    }
-    super::digits::unsigned(count, sink);
-    if style.quote_wide {
-        sink.byte(b'"');
-    }
 }

@@ -14,6 +14,7 @@ mod entity;
 mod enumeration;
 mod error;
 mod escape;
+mod expanded;
 mod plan;
 mod rows;
 mod sink;

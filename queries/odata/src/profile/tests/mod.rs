@@ -154,7 +154,8 @@ fn guids_in_filters_are_native_comparisons() {
         ),
         ("Orders?$apply=groupby((CustomerKey))".to_owned(), "Orders?$apply=groupby((CustomerId))"),
         (
-            format!("Lines?$apply=filter(LinesKey ne null)/groupby((LinesKey),aggregate(State with countdistinct as N))&$orderby=LinesKey"),
+            "Lines?$apply=filter(LinesKey ne null)/groupby((LinesKey),aggregate(State with countdistinct as N))&$orderby=LinesKey"
+                .to_owned(),
             "Lines?$apply=filter(not (OrderId eq null or LineNo eq null))/groupby((OrderId,LineNo),aggregate(State with countdistinct as N))\
              &$orderby=OrderId,LineNo",
         ),
