@@ -2,6 +2,7 @@
 //! passes here, so that both doors say the same. It must not know how an answer is written.
 
 use portico_engine::EngineError;
+use portico_odata::arithmetic::Fault;
 use portico_odata::{ODataError, ODataErrorKind};
 use portico_provider_api::{Retry, SourceError, SourceErrorKind};
 use std::fmt;
@@ -170,13 +171,15 @@ pub struct RequestError {
     pub culprit: Culprit,
     /// The methods that exist, for `MethodNotAllowed`.
     pub allow: Option<&'static str>,
+    /// What happened, where an operation had no result for the values that it met.
+    pub fault: Option<Fault>,
 }
 
 impl RequestError {
     /// A failure.
     pub fn new(code: Code, message: impl Into<String>) -> RequestError {
         let culprit = if code.entry().http >= 500 { Culprit::Gateway } else { Culprit::Client };
-        RequestError { code, message: message.into(), target: None, retry_after: None, culprit, allow: None }
+        RequestError { code, message: message.into(), target: None, retry_after: None, culprit, allow: None, fault: None }
     }
 
     /// Says what it is about.
@@ -216,8 +219,10 @@ impl std::error::Error for RequestError {}
 impl From<EngineError> for RequestError {
     fn from(error: EngineError) -> Self {
         let message = error.to_string();
+        let fault = error.fault();
         let code = match error {
-            EngineError::Source(source) => return source.into(),
+            EngineError::Source(source) => return RequestError { fault, ..source.into() },
+            EngineError::Arithmetic(_) => Code::DataError,
             EngineError::Syntax(_) => Code::InvalidSyntax,
             EngineError::UnknownName { .. } => Code::UnknownName,
             EngineError::Invalid(_) => Code::InvalidRequest,
@@ -232,7 +237,7 @@ impl From<EngineError> for RequestError {
             EngineError::Timeout => Code::Timeout,
             EngineError::Internal(_) => Code::Internal,
         };
-        RequestError::new(code, message)
+        RequestError { fault, ..RequestError::new(code, message) }
     }
 }
 

@@ -5,6 +5,7 @@ mod call;
 mod handle;
 mod listing;
 mod parameters;
+mod prepared;
 mod service;
 mod stream;
 #[cfg(test)]

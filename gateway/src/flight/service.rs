@@ -5,17 +5,14 @@ use crate::error::{Code, RequestError};
 use crate::flight::call::{Call, authenticate, failed};
 use crate::flight::handle::{self, Purpose};
 use crate::flight::listing::{self, TableFilter};
-use crate::flight::parameters;
+use crate::flight::prepared::{bind, prepare};
 use crate::flight::stream::{self, FlightStream};
 use crate::http::current_model;
 use crate::pipeline;
 use crate::startup::{Gateway, StartError};
 use crate::telemetry::Stage;
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use arrow::ipc::writer::IpcWriteOptions;
-use arrow_flight::decode::FlightRecordBatchStream;
-use arrow_flight::error::FlightError;
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow_flight::flight_service_server::FlightService;
 use arrow_flight::sql::metadata::SqlInfoData;
 use arrow_flight::sql::server::{FlightSqlService, PeekableFlightDataStream};
@@ -28,12 +25,9 @@ use arrow_flight::sql::{
     CommandPreparedStatementUpdate, CommandStatementIngest, CommandStatementQuery, CommandStatementSubstraitPlan, CommandStatementUpdate,
     DoPutPreparedStatementResult, ProstMessageExt, SqlInfo, TicketStatementQuery,
 };
-use arrow_flight::{
-    Action, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest, HandshakeResponse, IpcMessage, SchemaAsIpc, Ticket,
-};
-use futures::{Stream, TryStreamExt};
+use arrow_flight::{Action, FlightDescriptor, FlightEndpoint, FlightInfo, HandshakeRequest, HandshakeResponse, Ticket};
+use futures::Stream;
 use portico_engine::{Answer, SqlStatement, Statement, TableAnswer, VisibleTable};
-use portico_provider_api::{ScalarType, Value};
 use prost::Message;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -62,7 +56,7 @@ impl FlightSql {
     }
 
     /// The schema that a statement's result will have: parse, plan, policy and push-down, without running it.
-    fn planned(call: &Call, statement: &SqlStatement) -> Result<SchemaRef, RequestError> {
+    pub(super) fn planned(call: &Call, statement: &SqlStatement) -> Result<SchemaRef, RequestError> {
         call.trace.set_statement("sql");
         let (engine, principal, trace) = (&call.gateway.engine, &call.context.principal, &call.trace);
         let statement = Statement::Sql(statement.clone());
@@ -143,15 +137,8 @@ fn flight_info(schema: &Schema, ticket: Vec<u8>, descriptor: FlightDescriptor) -
     Ok(FlightInfo::new().try_with_schema(schema).map_err(failed)?.with_endpoint(endpoint).with_descriptor(descriptor))
 }
 
-fn encoded_schema(schema: &Schema) -> Result<bytes::Bytes, RequestError> {
-    let IpcMessage(bytes) = SchemaAsIpc::new(schema, &IpcWriteOptions::default())
-        .try_into()
-        .map_err(|_| RequestError::new(Code::Internal, "the schema cannot be encoded"))?;
-    Ok(bytes)
-}
-
 const READ_ONLY: &str = "changes are refused: SQL is read-only here";
-const NO_TRANSACTIONS: &str = "transactions are not supported: every query reads its sources as they are";
+pub(super) const NO_TRANSACTIONS: &str = "transactions are not supported: every query reads its sources as they are";
 const NO_SUBSTRAIT: &str = "Substrait plans are not supported: send SQL";
 
 #[tonic::async_trait]
@@ -473,35 +460,4 @@ async fn handshake(gateway: &Gateway, request: Request<Streaming<HandshakeReques
     };
     let lifetime = gateway.config.gateway.flight.as_ref().map(|flight| flight.token_lifetime).unwrap_or_default();
     gateway.tokens.issue(&principal.name, lifetime).ok_or_else(|| RequestError::new(Code::Internal, "no token can be made"))
-}
-
-/// Plans a statement with nulls in place of its parameters, which gives the schema of its result.
-fn prepare(call: &Call, query: ActionCreatePreparedStatementRequest) -> Result<ActionCreatePreparedStatementResult, RequestError> {
-    if query.transaction_id.is_some() {
-        return Err(RequestError::new(Code::NotImplemented, NO_TRANSACTIONS));
-    }
-    let types = call.gateway.engine.parameter_types(&query.query, &call.context.principal)?;
-    let with_nulls = SqlStatement { text: query.query.clone(), parameters: vec![Value::Null(ScalarType::Text); types.len()] };
-    let dataset = FlightSql::planned(call, &with_nulls)?;
-    let statement = SqlStatement { text: query.query, parameters: Vec::new() };
-    // Where any type will do, text is announced, as the result's schema has it; a value of another type may be bound all the same.
-    let field = |(index, known): (usize, Option<DataType>)| Field::new(format!("${}", index + 1), known.unwrap_or(DataType::Utf8), true);
-    let fields: Vec<Field> = types.into_iter().enumerate().map(field).collect();
-    Ok(ActionCreatePreparedStatementResult {
-        prepared_statement_handle: handle::make(&call.gateway.tokens, Purpose::Prepared, &statement)?,
-        dataset_schema: encoded_schema(&dataset)?,
-        parameter_schema: encoded_schema(&Schema::new(fields))?,
-    })
-}
-
-/// Binds a row of parameters: the answer is a new handle that holds them.
-async fn bind(call: &Call, handle: &[u8], data: PeekableFlightDataStream) -> Result<DoPutPreparedStatementResult, RequestError> {
-    call.trace.set_statement("bind");
-    let mut statement = handle::read(&call.gateway.tokens, Purpose::Prepared, handle)?;
-    let data = data.map_err(|status| FlightError::Tonic(Box::new(status)));
-    let batches: Result<Vec<RecordBatch>, FlightError> = FlightRecordBatchStream::new_from_flight_data(data).try_collect().await;
-    let batches = batches.map_err(|_| RequestError::new(Code::InvalidRequest, "the parameters are not an Arrow stream"))?;
-    statement.parameters = parameters::values(&batches)?;
-    let handle = handle::make(&call.gateway.tokens, Purpose::Prepared, &statement)?;
-    Ok(DoPutPreparedStatementResult { prepared_statement_handle: Some(handle) })
 }

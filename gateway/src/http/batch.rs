@@ -2,19 +2,18 @@
 //! answer streams into the batch's. They run one after the other, each when the answer before it has been taken, so that a client that
 //! goes away stops what has not begun. It must not know the formats: those are `portico_odata::batch`.
 
+mod one;
+
 use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service};
-use crate::http::dispatch::dispatch;
 use crate::http::negotiate::{accepted, accepts, choose};
 use crate::http::respond::{self, PREFERENCE_APPLIED};
 use crate::http::stream::{self, Chunk, Producer, Streaming};
-use crate::http::{concluded, negotiated, parts};
-use crate::telemetry::{Door, Trace};
 use axum::body::{Body, BodyDataStream};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, header};
 use bytes::Bytes;
 use futures::StreamExt;
-use portico_engine::{Journal, RequestContext};
+use one::{Prepared, run};
 use portico_odata::batch::{
     self, Addressed, BatchItem, BatchRequest, BodyForm, JsonResponses, MultipartResponses, PartHead, Place, addressed, reference,
 };
@@ -371,7 +370,7 @@ impl Running {
         if let Some(patterns) = &self.preferences.include_annotations {
             let own = headers.get("prefer").and_then(|value| value.to_str().ok()).unwrap_or_default();
             // The first of two counts: what the request says itself.
-            let both = format!("{own}, include-annotations=\"{}\"", patterns.join(","));
+            let both = format!("{own}, include-annotations=\"{}\"", patterns);
             respond::set(&mut headers, HeaderName::from_static("prefer"), both.trim_start_matches(", "));
         }
         Ok(headers)
@@ -476,59 +475,4 @@ async fn collected(response: Response<Body>) -> Result<Response<Body>, RequestEr
         RequestError::new(Code::LimitExceeded, message)
     })?;
     Ok(Response::from_parts(parts, Body::from(bytes)))
-}
-
-/// A request of a batch, ready for the handler.
-struct Prepared {
-    method: Method,
-    uri: Uri,
-    headers: HeaderMap,
-    body: Bytes,
-}
-
-/// Runs a request as if it had come alone, from the caller of the batch.
-async fn run(outer: Arc<Call>, prepared: Prepared, number: usize) -> Response<Body> {
-    let id = format!("{}.{number}", outer.context.request_id);
-    let trace = Trace::begin(&outer.gateway.metrics, Door::OData, id.clone(), prepared.method.as_str(), prepared.uri.path());
-    let version = negotiated(&prepared.headers);
-    let head = prepared.method == Method::HEAD;
-    let outcome = within(outer, prepared, id, &trace).await;
-    let mut response = concluded(&trace, outcome, head, None);
-    respond::in_version(response.headers_mut(), version);
-    response
-}
-
-async fn within(outer: Arc<Call>, prepared: Prepared, request_id: String, trace: &Arc<Trace>) -> Result<Response<Body>, RequestError> {
-    let (target, key) = parts::split_target(&prepared.uri, outer.gateway.config.gateway.http.max_url)?;
-    let principal = Arc::clone(&outer.context.principal);
-    trace.set_principal(&principal.name);
-    same_caller(&outer, &prepared.headers, key).await?;
-    let journal = Arc::new(Journal::default());
-    trace.set_journal(&journal);
-    let freshness = parts::freshness(&prepared.headers)?;
-    let context = RequestContext { request_id, principal, deadline: outer.context.deadline, freshness, journal };
-    let call = Call {
-        gateway: Arc::clone(&outer.gateway),
-        context,
-        trace: Arc::clone(trace),
-        root: outer.root.clone(),
-        target,
-        version: negotiated(&prepared.headers),
-        headers: prepared.headers,
-        alone: false,
-    };
-    dispatch(call, prepared.method, Body::from(prepared.body)).await
-}
-
-/// Some clients put credentials into every request. They are checked, and must be those of the batch's caller.
-async fn same_caller(outer: &Call, headers: &HeaderMap, key: Option<String>) -> Result<(), RequestError> {
-    let given = key.is_some() || headers.contains_key(crate::identity::KEY_HEADER) || headers.contains_key(header::AUTHORIZATION);
-    if !given {
-        return Ok(());
-    }
-    let caller = outer.gateway.identities.authenticate(parts::credentials(headers, key)?).await?;
-    if caller == outer.context.principal {
-        return Ok(());
-    }
-    Err(RequestError::new(Code::Unauthenticated, "a request in the batch has other credentials than the batch: leave them out"))
 }

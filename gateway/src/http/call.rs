@@ -76,13 +76,20 @@ fn longest<'a>(services: impl Iterator<Item = (&'a str, &'a str)>, path: &'a str
 }
 
 impl Service {
-    /// Parses what a call asks of the service, as closely to the grammar as configured or, by `Prefer: handling=strict`, preferred.
+    /// Parses what a call asks of the service, as closely to the grammar as configured for it or for all services, or, by
+    /// `Prefer: handling=strict`, preferred.
     ///
     /// # Errors
     /// As [`portico_odata::parse::request`].
     pub fn parse(&self, call: &Call) -> Result<Request, RequestError> {
         let preferred = preferences(&call.headers_joined("prefer"))?.handling;
-        let strictness = if preferred == Some(Handling::Strict) { Strictness::Strict } else { call.gateway.config.gateway.http.strictness };
+        let config = &call.gateway.config;
+        let own = config.definition.services.get(&self.name).and_then(|service| service.strict);
+        let strictness = match (preferred, own) {
+            (Some(Handling::Strict), _) | (_, Some(true)) => Strictness::Strict,
+            (_, Some(false)) => Strictness::Lenient,
+            (_, None) => config.gateway.http.strictness,
+        };
         let mut request = portico_odata::parse::request_with(&self.resource, call.target.query.as_deref(), strictness)?;
         // It says nothing of what is asked for, and is done with here.
         let asked = request.options.schema_version.take();

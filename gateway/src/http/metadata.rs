@@ -7,9 +7,11 @@ use crate::http::respond;
 use axum::body::Body;
 use axum::http::{Response, StatusCode, header};
 use bytes::Bytes;
-use portico_odata::header::{Version, match_condition, matches};
-use portico_odata::metadata::MetadataFormat;
+use portico_engine::MetadataDocument;
+use portico_odata::header::{Version, match_condition, matches, preferences};
+use portico_odata::metadata::{MetadataFormat, document_with};
 use portico_odata::syntax::Request;
+use std::sync::Arc;
 
 /// Answers a GET or HEAD of `$metadata`.
 ///
@@ -25,7 +27,12 @@ pub fn answer(call: &Call, service: &Service, request: &Request) -> Result<Respo
     let view = &service.published.view;
     let languages = engine.label_languages(&call.context.principal, view)?;
     let language = language(call.header("accept-language").as_deref(), &languages);
-    let document = engine.metadata(&call.context.principal, view, format, language)?;
+    let wanted = preferences(&call.headers_joined("prefer"))?.include_annotations;
+    let document = match wanted.as_ref().filter(|wanted| !wanted.wants_all()) {
+        None => engine.metadata(&call.context.principal, view, format, language)?,
+        // Whoever wants a choice of its own gets it made, and it is not kept: there is no end of choices.
+        Some(wanted) => Arc::new(MetadataDocument::of(document_with(view, format, language, wanted)?)),
+    };
     let condition = match_condition("If-None-Match", call.header("if-none-match").as_deref())?;
     let (content_type, version) = match format {
         MetadataFormat::Xml => ("application/xml;charset=utf-8", "4.0"),
@@ -45,11 +52,14 @@ pub fn answer(call: &Call, service: &Service, request: &Request) -> Result<Respo
     if let Some(language) = language {
         respond::set(headers, header::CONTENT_LANGUAGE, language);
     }
+    if let Some(wanted) = wanted {
+        respond::applied(headers, &format!("{}=\"{wanted}\"", respond::preference_name("include-annotations", call.version)));
+    }
     Ok(response)
 }
 
 /// A document that is sent without being copied.
-struct Kept(std::sync::Arc<portico_engine::MetadataDocument>);
+struct Kept(Arc<MetadataDocument>);
 
 impl AsRef<[u8]> for Kept {
     fn as_ref(&self) -> &[u8] {

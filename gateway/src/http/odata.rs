@@ -21,7 +21,9 @@ use portico_odata::json::{EntityLinks, JsonOptions, JsonWriter, context_url, ent
 use portico_odata::profile::{Shown, published_read};
 use portico_odata::skiptoken::{QueryHash, SkipToken, query_hash};
 use portico_odata::syntax::{Request, Resource};
-use portico_odata::{BoundExpand, BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, MatchCondition, ReadKind, bind, metadata};
+use portico_odata::{
+    BoundExpand, BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, MatchCondition, ReadKind, arithmetic, bind, metadata,
+};
 use sha2::{Digest, Sha256};
 
 /// Answers a GET or HEAD.
@@ -36,9 +38,17 @@ pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, Requ
         Resource::Batch => Err(RequestError::new(Code::MethodNotAllowed, "$batch is asked with POST").allowing("POST")),
         Resource::EntitySet(segments) => {
             segments.first().map_or(Ok(()), |first| not_yet_known(call, service, &first.name))?;
-            entities(call, service, &bind::dereference(&request, &service.root)?).await
+            let request = bind::dereference(&request, &service.root)?;
+            entities(call, service, &request).await.map_err(|error| blamed(error, &request))
         }
     }
+}
+
+/// Says which operation of a request had no result for the values that it met, instead of what computed it says.
+fn blamed(error: RequestError, request: &Request) -> RequestError {
+    let Some(fault) = error.fault else { return error };
+    let RequestError { message, target, .. } = arithmetic::blamed(request, fault).into();
+    RequestError { message, target, ..error }
 }
 
 fn service_document(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
@@ -144,9 +154,8 @@ fn applied(call: &Call, wanted: &Wanted, headers: &mut HeaderMap) {
             Some(OmitValues::Defaults) => respond::applied(headers, "omit-values=defaults"),
             None => {}
         }
-        if preferences.include_annotations.is_some() {
-            // Rows carry no annotations besides control information, which is not asked for in this way.
-            respond::applied(headers, &format!("{}=\"-*\"", respond::preference_name("include-annotations", call.version)));
+        if let Some(wanted) = &preferences.include_annotations {
+            respond::applied(headers, &format!("{}=\"{wanted}\"", respond::preference_name("include-annotations", call.version)));
         }
     }
     if preferences.handling == Some(Handling::Strict) {
@@ -199,6 +208,9 @@ pub fn how(
         }
     };
     let preferences = preferences(&call.headers_joined("prefer"))?;
+    if let Some(wanted) = &preferences.include_annotations {
+        bind::annotate(&mut bound.query, &service.view, wanted);
+    }
     let configured = call.gateway.config.gateway.http.page_size;
     let page_size = profile::page_size(service.view.profile, configured, preferences.max_page_size);
     let page_size = if paged && matches!(bound.kind, ReadKind::Collection | ReadKind::References) { page_size } else { 0 };

@@ -4,6 +4,7 @@
 use crate::expr::{ArithmeticOp, Function};
 use crate::query::{AggregateFunction, JoinKind};
 use crate::types::ScalarType;
+use crate::value::Value;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -190,7 +191,7 @@ pub struct SortCapabilities {
 }
 
 /// Key sets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct KeyCapabilities {
     /// Whether key sets are understood.
     pub support: Support,
@@ -198,8 +199,58 @@ pub struct KeyCapabilities {
     pub max_columns: usize,
     /// Tuples in one request at most.
     pub max_tuples: usize,
-    /// Size of one request in bytes at most; 0 means no limit.
+    /// Size of the tuples of one request in bytes at most, as [`KeyCapabilities::bytes`] counts them; 0 means no limit.
     pub max_bytes: usize,
+}
+
+impl KeyCapabilities {
+    /// How much room tuples take in a request, roughly: each value as text, and a byte between it and the next.
+    #[must_use]
+    pub fn bytes(tuples: &[Vec<Value>]) -> usize {
+        tuples.iter().flatten().map(|value| text_length(value).saturating_add(1)).fold(0, usize::saturating_add)
+    }
+
+    /// Whether one request may have these tuples.
+    #[must_use]
+    pub fn fit(&self, tuples: &[Vec<Value>]) -> bool {
+        tuples.len() <= self.max_tuples && (self.max_bytes == 0 || KeyCapabilities::bytes(tuples) <= self.max_bytes)
+    }
+
+    /// The tuples in chunks of which one request each may have; a tuple that is too large by itself is a chunk of its own, which is
+    /// refused.
+    #[must_use]
+    pub fn chunks<'a>(&self, tuples: &'a [Vec<Value>]) -> Vec<&'a [Vec<Value>]> {
+        let (mut chunks, mut start, mut size) = (Vec::new(), 0, 0_usize);
+        for (index, tuple) in tuples.iter().enumerate() {
+            let own = KeyCapabilities::bytes(std::slice::from_ref(tuple));
+            let full = index - start >= self.max_tuples.max(1) || (self.max_bytes > 0 && size.saturating_add(own) > self.max_bytes);
+            if full && index > start {
+                chunks.extend(tuples.get(start..index));
+                (start, size) = (index, 0);
+            }
+            size = size.saturating_add(own);
+        }
+        chunks.extend(tuples.get(start..).filter(|rest| !rest.is_empty()));
+        chunks
+    }
+}
+
+/// The greatest length of a value of its type as text, or the text's own.
+fn text_length(value: &Value) -> usize {
+    match value {
+        Value::Null(_) => 4,
+        Value::Boolean(_) => 5,
+        Value::Int16(_) => 6,
+        Value::Int32(_) => 11,
+        Value::Int64(_) => 20,
+        Value::Float32(_) | Value::Float64(_) => 24,
+        Value::Decimal { precision, .. } => usize::from(*precision).saturating_add(3),
+        Value::Text(text) | Value::Json(text) | Value::Guid(text) => text.len(),
+        Value::Binary(bytes) => bytes.len().saturating_mul(2),
+        Value::Date(_) => 10,
+        Value::Time(_) => 15,
+        Value::Timestamp(_) | Value::TimestampTz(_) => 32,
+    }
 }
 
 /// Joins within the source.
@@ -275,7 +326,7 @@ pub struct TableCapabilities {
     pub sort: Option<Support>,
     /// Greatest support of `limit` and `offset`.
     pub limit: Option<Support>,
-    /// Key columns without which the table cannot be asked.
+    /// Columns by whose values alone the table can be asked: remote names. Queries have a key set over them.
     #[serde(default)]
     pub required_keys: Vec<String>,
     /// By column name.
@@ -327,4 +378,25 @@ pub struct Capabilities {
     /// Overrides by table name as [`crate::RemoteTableName`] prints it.
     #[serde(default)]
     pub tables: BTreeMap<String, TableCapabilities>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_cut_by_number_and_by_size() {
+        let tuples: Vec<Vec<Value>> = ["a", "bb", "ccc", "dddddddddd", "e"].map(|text| vec![Value::text(text)]).to_vec();
+        let sizes = |max_tuples, max_bytes| {
+            let limits = KeyCapabilities { max_tuples, max_bytes, ..KeyCapabilities::default() };
+            let chunks = limits.chunks(&tuples);
+            assert_eq!(chunks.concat(), tuples);
+            chunks.iter().map(|chunk| (chunk.len(), limits.fit(chunk))).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(2, 0), [(2, true), (2, true), (1, true)]);
+        assert_eq!(sizes(9, 6), [(2, true), (1, true), (1, false), (1, true)]);
+        assert_eq!(sizes(2, 100), [(2, true), (2, true), (1, true)]);
+        assert_eq!(sizes(0, 0).len(), 5);
+        assert!(KeyCapabilities::default().chunks(&[]).is_empty());
+    }
 }

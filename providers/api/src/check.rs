@@ -396,8 +396,15 @@ impl Capabilities {
         if check.key_columns(&keys.columns) == Support::None {
             return Err(unsupported("a key set over these columns"));
         }
+        let position = |name: &String| table.columns.iter().position(|column| column.name == *name);
+        if !required.iter().all(|name| position(name).is_some_and(|position| keys.columns.contains(&position))) {
+            return Err(unsupported(format!("asking without keys for {}", required.join(", "))));
+        }
         if keys.tuples.len() > self.keys.max_tuples {
             return Err(unsupported(format!("a key set of more than {} tuples", self.keys.max_tuples)));
+        }
+        if !self.keys.fit(&keys.tuples) {
+            return Err(unsupported(format!("a key set of more than {} bytes", self.keys.max_bytes)));
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 use crate::capabilities::capabilities;
 use crate::fault::Fault;
+use crate::held;
 use crate::table::MemoryTable;
 use crate::translate::{self, Refusal};
 use crate::write;
@@ -191,6 +192,7 @@ impl Source for MemorySource {
         };
         let missing = || (SourceErrorKind::SchemaChanged, format!("table '{}' does not exist", relation.table));
         let table = MemorySource::table(&self.snapshot(), &relation.table).ok_or_else(|| self.error(missing()))?;
+        let table = held::as_declared(relation, table).map_err(|refusal| self.error(refusal))?;
         translate::check_columns(relation, &table).map_err(|refusal| self.error(refusal))?;
         let schema = query.result_schema();
         let report = ReportHandle::default();

@@ -6,6 +6,7 @@ pub mod client;
 pub mod config;
 pub mod decode;
 pub mod fault;
+mod held;
 pub mod table;
 pub mod translate;
 mod write;

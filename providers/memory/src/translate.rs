@@ -28,10 +28,10 @@ pub fn refusal(error: EvaluateError) -> Refusal {
     (kind, error.to_string())
 }
 
-/// Checks the columns in scope against the table.
+/// Checks the columns in scope against the table, as [`crate::held`] has made it.
 ///
 /// # Errors
-/// Names the column that is missing, of another type, or held by a codec, which this kind does not have.
+/// Names the column that is missing or of another type.
 pub fn check_columns(relation: &TableRelation, table: &MemoryTable) -> Result<(), Refusal> {
     for column in &relation.columns {
         let name = format!("column '{}' of table '{}'", column.name, table.name);
@@ -44,9 +44,6 @@ pub fn check_columns(relation: &TableRelation, table: &MemoryTable) -> Result<()
         }
         if found.nullable && !column.nullable {
             return Err((SourceErrorKind::SchemaChanged, format!("{name} may be null")));
-        }
-        if column.codec.is_some() {
-            return Err((SourceErrorKind::Unsupported, format!("{name} has a codec, and this kind holds every type as it is")));
         }
     }
     Ok(())

@@ -116,6 +116,8 @@ pub struct ColumnDefinition {
     /// Given when a row is made, and never changed.
     #[serde(default)]
     pub immutable: bool,
+    /// The value that a row has when it is made without one; of an enumeration, the name of a member.
+    pub default: Option<serde_json::Value>,
     /// The enumeration that its values are members of.
     #[serde(rename = "enum")]
     pub enumeration: Option<String>,
@@ -179,6 +181,9 @@ pub struct ServiceDefinition {
     /// What kind of client it is for.
     #[serde(default)]
     pub profile: Profile,
+    /// Whether requests must keep to OData's grammar, or the forms that clients still send are taken too; as `gateway.http.strict` says when
+    /// absent. `Prefer: handling=strict` makes it so for one request, and nothing makes it lenient for one.
+    pub strict: Option<bool>,
     /// The tables in it, under their own or another name; all when absent.
     pub tables: Option<Vec<ServiceTable>>,
     /// Single rows with a name of their own.

@@ -112,6 +112,8 @@ pub struct Column {
     pub generated: bool,
     /// The source has a default for it.
     pub has_default: bool,
+    /// The value that a row has when it is made without one, where the model says so; never null.
+    pub default: Option<Value>,
     /// The remote name, where it is another.
     pub original_name: Option<String>,
     /// For people.
@@ -140,6 +142,7 @@ impl Column {
             read_only: false,
             generated: false,
             has_default: false,
+            default: None,
             original_name: None,
             description: None,
             enumeration: None,

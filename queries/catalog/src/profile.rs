@@ -197,7 +197,12 @@ pub fn is_shown(table: &VirtualTable, column: usize) -> bool {
 }
 
 fn widen(column: &mut Column) {
-    match widening(column) {
+    let widening = widening(column);
+    if widening.is_some() {
+        // What it is by default is a value of the other type.
+        column.default = None;
+    }
+    match widening {
         Some(Widening::Number(scalar_type)) => column.scalar_type = scalar_type,
         Some(Widening::DateToInstant) => column.scalar_type = ScalarType::TimestampTz,
         Some(Widening::TimeToText) => {
@@ -231,8 +236,8 @@ fn dataverse(view: &Arc<ModelView>) -> Published {
     let tables: IndexMap<String, PublishedTable> = view.tables.iter().map(|(name, table)| (name.clone(), describe(table))).collect();
     let empty = PublishedTable::default();
     let shown = view.tables.iter().map(|(name, table)| (name.clone(), dataverse_table(view, table, &tables, &empty))).collect();
-    // It has no notion of singletons and operations of a service.
-    let shown = ModelView { tables: shown, singletons: IndexMap::new(), operations: Vec::new(), ..(**view).clone() };
+    // Operations take and give values as the tables have them.
+    let shown = ModelView { tables: shown, operations: Vec::new(), ..(**view).clone() };
     Published { native: Arc::clone(view), view: Arc::new(shown), tables }
 }
 

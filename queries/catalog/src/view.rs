@@ -165,6 +165,9 @@ fn merge(known: &mut Vec<Column>, members: Vec<Column>) {
         match members.iter().find(|member| member.name == column.name) {
             Some(member) => {
                 column.nullable |= member.nullable;
+                if column.default != member.default {
+                    column.default = None;
+                }
                 column.max_length = column.max_length.zip(member.max_length).map(|(left, right)| left.max(right));
             }
             None => column.nullable = true,

@@ -1,9 +1,11 @@
 //! How the engine fails. Messages are for a person; no protocol words, no debug prints, no secrets.
 
+use arrow::error::ArrowError;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
 use portico_catalog::names::nearest;
-use portico_provider_api::SourceError;
+use portico_odata::arithmetic::Fault;
+use portico_provider_api::{SourceError, SourceErrorKind};
 use thiserror::Error;
 
 /// A failure of the engine.
@@ -26,6 +28,9 @@ pub enum EngineError {
     /// The statement is understood, but wrong for the values or types concerned.
     #[error("{0}")]
     Invalid(String),
+    /// An operation has no result for the values that it met.
+    #[error("{0}")]
+    Arithmetic(Fault),
     /// Right, but not built yet, or not possible with this source.
     #[error("{0}")]
     Unsupported(String),
@@ -59,6 +64,16 @@ pub enum EngineError {
 }
 
 impl EngineError {
+    /// What happened, where an operation had no result for the values that it met, here or at a source.
+    #[must_use]
+    pub fn fault(&self) -> Option<Fault> {
+        match self {
+            EngineError::Arithmetic(fault) => Some(*fault),
+            EngineError::Source(source) => fault_at(source),
+            _ => None,
+        }
+    }
+
     /// Makes an engine error of DataFusion's, keeping a source's error that travelled through it.
     pub fn from_datafusion(error: DataFusionError) -> EngineError {
         let root = error.find_root();
@@ -78,11 +93,52 @@ impl EngineError {
             DataFusionError::ResourcesExhausted(message) => {
                 EngineError::Limit(format!("the query needs more memory than it may use: {}", first_line(message)))
             }
-            DataFusionError::ArrowError(arrow, _) => EngineError::Invalid(first_line(&arrow.to_string())),
-            DataFusionError::Execution(message) => EngineError::Invalid(first_line(message)),
+            DataFusionError::ArrowError(arrow, _) => match fault_of(arrow) {
+                Some(fault) => EngineError::Arithmetic(fault),
+                None => EngineError::Invalid(first_line(&arrow.to_string())),
+            },
+            DataFusionError::Execution(message) => match fault_in(message) {
+                Some(fault) => EngineError::Arithmetic(fault),
+                None => EngineError::Invalid(first_line(message)),
+            },
             DataFusionError::Configuration(message) => EngineError::Invalid(first_line(message)),
             other => EngineError::Internal(first_line(&other.strip_backtrace())),
         }
+    }
+}
+
+/// What a kernel failed with, where it is the values' fault. The kernels' words name values and types that no client knows.
+fn fault_of(error: &ArrowError) -> Option<Fault> {
+    match error {
+        ArrowError::DivideByZero => Some(Fault::DivisionByZero),
+        ArrowError::ArithmeticOverflow(_) => Some(Fault::OutOfRange),
+        ArrowError::CastError(_) | ArrowError::ParseError(_) => Some(Fault::Conversion),
+        ArrowError::ComputeError(message) | ArrowError::InvalidArgumentError(message) => fault_in(message),
+        _ => None,
+    }
+}
+
+/// What kernels and functions that have no kind of error for it say of it.
+fn fault_in(message: &str) -> Option<Fault> {
+    let lower = message.to_ascii_lowercase();
+    if lower.contains("divide by zero") || lower.contains("division by zero") {
+        return Some(Fault::DivisionByZero);
+    }
+    // A decimal that has more digits than its type.
+    let decimal = lower.contains("to store in a decimal") || lower.contains("is not within the allowed range");
+    (lower.contains("overflow") || lower.contains("does not fit") || lower.contains("out of range") || decimal).then_some(Fault::OutOfRange)
+}
+
+/// What a source's own failure over values was, by the code that SQL has for it or by its message.
+fn fault_at(error: &SourceError) -> Option<Fault> {
+    if error.kind != SourceErrorKind::Data {
+        return None;
+    }
+    match error.native_code.as_deref() {
+        Some("22012") => Some(Fault::DivisionByZero),
+        Some("22003" | "22008" | "22015") => Some(Fault::OutOfRange),
+        Some("22P02" | "22007" | "22018") => Some(Fault::Conversion),
+        _ => fault_in(&error.message),
     }
 }
 

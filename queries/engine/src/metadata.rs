@@ -20,6 +20,14 @@ pub struct MetadataDocument {
     pub etag: String,
 }
 
+impl MetadataDocument {
+    /// A document with the tag of its bytes.
+    pub fn of(body: Vec<u8>) -> MetadataDocument {
+        let hash: String = Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        MetadataDocument { body, etag: format!("\"{hash}\"") }
+    }
+}
+
 impl AsRef<[u8]> for MetadataDocument {
     fn as_ref(&self) -> &[u8] {
         &self.body
@@ -56,8 +64,7 @@ impl MetadataCache {
             return Ok(document);
         }
         let body = metadata::document(view, format, language).map_err(|error| EngineError::Internal(error.message))?;
-        let hash: String = Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        let document = Arc::new(MetadataDocument { body, etag: format!("\"{hash}\"") });
+        let document = Arc::new(MetadataDocument::of(body));
         let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
         let kept: usize = documents.values().map(|document| document.body.len()).sum();
         if kept + document.body.len() > MOST_BYTES {

@@ -106,6 +106,8 @@ pub struct BoundQuery {
     pub select: Vec<usize>,
     /// Whether `$select` was given (the context URL and payload differ).
     pub selected: bool,
+    /// The instance annotations that are shown, of the columns that are returned and of the rows: see [`crate::bind::annotate`].
+    pub annotations: Vec<BoundAnnotation>,
     /// `$orderby`.
     pub order_by: Vec<BoundOrder>,
     /// `$top`.
@@ -135,6 +137,7 @@ impl BoundQuery {
             filter: None,
             select,
             selected: false,
+            annotations: Vec::new(),
             order_by: Vec::new(),
             top: None,
             skip: 0,
@@ -155,6 +158,17 @@ impl BoundQuery {
         })
         .collect()
     }
+}
+
+/// An instance annotation whose value is that of a column of the same row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundAnnotation {
+    /// The column that it says something of; the row where absent.
+    pub target: Option<usize>,
+    /// The term by its vocabulary's alias, and its qualifier: `Measures.ISOCurrency`, `UI.Title#short`.
+    pub name: String,
+    /// The column that holds its value.
+    pub column: usize,
 }
 
 /// A call of a function that yields the rows of a query, or of an action.

@@ -1,6 +1,9 @@
 //! Request headers that the protocol gives meaning: preconditions and preferences. It must not know HTTP: it reads their text.
 
+mod annotations;
 pub mod form;
+
+pub use annotations::AnnotationPatterns;
 
 use crate::bound::MatchCondition;
 use crate::error::ODataError;
@@ -62,8 +65,8 @@ pub struct Preferences {
     pub allow_entity_references: bool,
     /// `odata.callback; url="…"`: where to be told of the end of what runs asynchronously.
     pub callback: Option<String>,
-    /// `odata.include-annotations="…"`: patterns in order, as written.
-    pub include_annotations: Option<Vec<String>>,
+    /// `include-annotations="…"`, or with its name of 4.0 where it is not there under that of 4.01.
+    pub include_annotations: Option<AnnotationPatterns>,
     /// `omit-values=…`: what need not be written.
     pub omit_values: Option<OmitValues>,
     /// `handling=…`: whether what is not understood to the letter is refused (RFC 7240, section 4.4).
@@ -109,12 +112,19 @@ pub enum Returning {
 /// A known preference whose value is malformed.
 pub fn preferences(text: &str) -> Result<Preferences, ODataError> {
     let mut preferences = Preferences::default();
+    // Of the two names of this one, that of 4.01 counts wherever it stands (Protocol 4.01, section 8.2.8.4).
+    let mut older = None;
     for part in form::split_unquoted(text, ',').into_iter().map(str::trim).filter(|part| !part.is_empty()) {
         // Parameters after `;` belong to other preferences' definitions (RFC 7240), but for the URL of a callback.
         let mut pieces = form::split_unquoted(part, ';').into_iter();
         let (name, value) = name_and_value(pieces.next().unwrap_or_default());
+        if name == "odata.include-annotations" {
+            older = Some(older.map_or_else(|| AnnotationPatterns::parse(value), Ok)?);
+            continue;
+        }
         preference(&mut preferences, name.strip_prefix("odata.").unwrap_or(&name), value, pieces)?;
     }
+    preferences.include_annotations = preferences.include_annotations.or(older);
     Ok(preferences)
 }
 
@@ -161,7 +171,7 @@ fn preference<'a>(
             preferences.wait = Some(whole_number(value).ok_or_else(|| malformed("wait", value, "a whole number of seconds"))?);
         }
         "include-annotations" if preferences.include_annotations.is_none() => {
-            preferences.include_annotations = Some(value.split(',').map(|pattern| pattern.trim().to_owned()).collect());
+            preferences.include_annotations = Some(AnnotationPatterns::parse(value)?);
         }
         "callback" if preferences.callback.is_none() => {
             let url = parameters.find_map(|parameter| Some(name_and_value(parameter)).filter(|(name, _)| name == "url"));
@@ -249,7 +259,9 @@ mod tests {
         );
         let more = read("omit-values=nulls, odata.include-annotations=\"A.*, -B.T\", callback; url=\"http://h/a,b\", track-changes");
         assert_eq!(more.omit_values, Some(OmitValues::Nulls));
-        assert_eq!(more.include_annotations.unwrap(), ["A.*", "-B.T"]);
+        assert_eq!(more.include_annotations.unwrap().to_string(), "A.*,-B.T");
+        let both = read("odata.include-annotations=\"A.*\", include-annotations=\"B.*\", include-annotations=\"C.*\"");
+        assert_eq!(both.include_annotations.unwrap().to_string(), "B.*");
         assert_eq!((more.callback.as_deref(), more.track_changes), (Some("http://h/a,b"), true));
         assert_eq!(
             (read("handling=strict").handling, read("handling=lenient").handling),
@@ -257,9 +269,18 @@ mod tests {
         );
         assert_eq!((read("continue-on-error=false").continue_on_error, read("x").continue_on_error), (Some(false), None));
         assert_eq!(read("return=minimal,return=representation").returning, Some(Returning::Minimal));
-        for bad in
-            ["return=all", "maxpagesize=0", "odata.maxpagesize=x", "maxpagesize", "omit-values=x", "wait=soon", "callback", "handling=x"]
-        {
+        for bad in [
+            "include-annotations=x",
+            "odata.include-annotations=\"A.*,\"",
+            "return=all",
+            "maxpagesize=0",
+            "odata.maxpagesize=x",
+            "maxpagesize",
+            "omit-values=x",
+            "wait=soon",
+            "callback",
+            "handling=x",
+        ] {
             let error = preferences(bad).unwrap_err();
             assert_eq!(error.target.as_deref(), Some("Prefer"), "{bad}");
         }

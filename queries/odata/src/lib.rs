@@ -13,12 +13,14 @@
 //! `cargo run -p portico-odata --example odata-abnf -- CASES.json` runs the OASIS TC's test cases for the grammar, as JSON, in strict
 //! mode; `header::form` and `parse::value` have the grammar of headers and of values in payloads.
 
+pub mod arithmetic;
 pub mod batch;
 pub mod bind;
 pub mod body;
 pub mod bound;
 mod calendar;
 pub mod cast;
+mod cells;
 mod duration;
 mod edm;
 pub mod error;

@@ -25,6 +25,8 @@ pub struct EntityShape {
     pub presence: Option<PresenceShape>,
     /// The stream that a media entity is.
     pub media: Option<MediaShape>,
+    /// What is said of each row.
+    pub annotations: Vec<AnnotationShape>,
 }
 
 /// Where the media type of a stream is said.
@@ -45,6 +47,21 @@ pub struct PropertyShape {
     pub value: ValueShape,
     /// Made by the request (`$compute`, an alias in `$apply`): its type is said in the payload where JSON does not tell it.
     pub dynamic: bool,
+    /// Its value in rows that were made without one, where `$metadata` says so; it is left out for who prefers that.
+    pub default: Option<Value>,
+    /// What is said of its value in each row.
+    pub annotations: Vec<AnnotationShape>,
+}
+
+/// An instance annotation: a value that says something of a row, or of the value of one of its properties.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AnnotationShape {
+    /// The term, and its qualifier where it has one: `Measures.ISOCurrency`, `UI.Title#short`.
+    pub name: String,
+    /// Position of its column in the batch; where that is null there is no annotation.
+    pub position: usize,
+    /// The column's type.
+    pub value_type: ValueType,
 }
 
 /// Where in a batch the value of a property is, and what it is.
@@ -173,7 +190,17 @@ pub struct ExpandedRows {
 impl PropertyShape {
     /// A property held in one column.
     pub fn column(name: impl Into<String>, position: usize, value_type: ValueType) -> PropertyShape {
-        PropertyShape { name: name.into(), value: ValueShape::Column { position, value_type }, dynamic: false }
+        PropertyShape::of(name, ValueShape::Column { position, value_type })
+    }
+
+    /// A property of the model of which nothing more is said.
+    pub fn of(name: impl Into<String>, value: ValueShape) -> PropertyShape {
+        PropertyShape { name: name.into(), value, dynamic: false, default: None, annotations: Vec::new() }
+    }
+
+    /// A property that the request makes.
+    pub fn made(name: impl Into<String>, value: ValueShape) -> PropertyShape {
+        PropertyShape { dynamic: true, ..PropertyShape::of(name, value) }
     }
 
     /// Position and carrying type of a property that is held in one column.

@@ -2,8 +2,8 @@
 //! that the table's overlay gives them. The one place that says so. It must not know how rows are fetched: where in a batch a column is,
 //! it is told.
 
-use crate::bound::BoundQuery;
-use crate::rows::{DerivationShape, DerivedShape, EntityShape, MediaShape, PropertyShape, ValueShape};
+use crate::bound::{BoundAnnotation, BoundQuery};
+use crate::rows::{AnnotationShape, DerivationShape, DerivedShape, EntityShape, MediaShape, PropertyShape, ValueShape};
 use crate::value_type::ValueType;
 use portico_catalog::overlay::{MediaType, StreamProperty};
 use portico_catalog::{Column, VirtualTable};
@@ -49,6 +49,7 @@ pub fn fetched(table: &VirtualTable, visible: &[usize], query: &BoundQuery, type
             }
         }
     }
+    query.annotations.iter().for_each(|annotation| want(annotation.column));
     if let Some(StreamProperty { media_type: MediaType::Column(column), .. }) = overlay.media {
         want(column);
     }
@@ -78,7 +79,7 @@ pub fn of_query(table: &VirtualTable, query: &BoundQuery, naming: Naming<'_>, at
                     let type_name = Some(format!("{}.{}", naming.namespace, complex.type_name));
                     let hidden = complex.members.iter().map(|(_, column)| *column).filter(|column| !query.select.contains(column));
                     let value = ValueShape::Complex { type_name, members: vec![member], others: hidden.filter_map(at).collect() };
-                    properties.push(PropertyShape { name: complex.name.clone(), value, dynamic: false });
+                    properties.push(PropertyShape::of(&complex.name, value));
                     columns.push(vec![*index]);
                 }
             }
@@ -95,7 +96,8 @@ pub fn of_query(table: &VirtualTable, query: &BoundQuery, naming: Naming<'_>, at
         MediaType::Column(column) => MediaShape { media_type: at(*column), fixed_media_type: None },
         MediaType::Fixed(fixed) => MediaShape { media_type: None, fixed_media_type: Some(fixed.clone()) },
     });
-    EntityShape { entity_set: naming.entity_set.to_owned(), properties, derivation, media, ..EntityShape::default() }
+    let annotations = annotations(table, query, None, at);
+    EntityShape { entity_set: naming.entity_set.to_owned(), properties, derivation, media, annotations, ..EntityShape::default() }
 }
 
 /// The columns of a query as they are, each a property, whatever the overlay says: for the content of a stream and its media type.
@@ -118,16 +120,35 @@ fn property(
     let Some(column) = table.columns.get(index) else {
         let computed = &query.compute.get(index - table.columns.len())?.column;
         let value = ValueShape::Column { position: at(index)?, value_type: computed.value_type.clone() };
-        return Some(PropertyShape { name: computed.path.last()?.clone(), value, dynamic: true });
+        return Some(PropertyShape::made(computed.path.last()?.clone(), value));
     };
     if let Some(stream) = table.overlay.streams.iter().find(|stream| stream.content == index) {
         let value = match &stream.media_type {
             MediaType::Column(column) => ValueShape::Stream { media_type: at(*column), fixed_media_type: None },
             MediaType::Fixed(fixed) => ValueShape::Stream { media_type: None, fixed_media_type: Some(fixed.clone()) },
         };
-        return Some(PropertyShape { name: stream.name.clone(), value, dynamic: false });
+        return Some(PropertyShape::of(&stream.name, value));
     }
-    Some(PropertyShape::column(name, at(index)?, value_type(column)))
+    Some(PropertyShape {
+        default: column.default.clone(),
+        annotations: annotations(table, query, Some(index), at),
+        ..PropertyShape::column(name, at(index)?, value_type(column))
+    })
+}
+
+/// The instance annotations of a column, or of the row, whose values were fetched.
+fn annotations(
+    table: &VirtualTable,
+    query: &BoundQuery,
+    target: Option<usize>,
+    at: &dyn Fn(usize) -> Option<usize>,
+) -> Vec<AnnotationShape> {
+    let wanted = query.annotations.iter().filter(|annotation| annotation.target == target);
+    let shape = |annotation: &BoundAnnotation| {
+        let column = table.columns.get(annotation.column)?;
+        Some(AnnotationShape { name: annotation.name.clone(), position: at(annotation.column)?, value_type: value_type(column) })
+    };
+    wanted.filter_map(shape).collect()
 }
 
 /// The type of a column's values as clients see it.

@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "portico-provider-registry",
         &["portico-provider-api", "portico-provider-memory", "portico-provider-sqlite", "portico-provider-postgres"],
     ),
-    ("portico-provider-memory", &["portico-provider-api"]),
+    ("portico-provider-memory", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-sql", &["portico-provider-api"]),
     ("portico-provider-sqlite", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-postgres", &["portico-provider-api", "portico-provider-sql"]),

@@ -9,7 +9,7 @@ const ALL: &str = "all-of-it";
 const CLERK: &str = "some-of-it";
 
 /// The first configuration in the page about the model.
-fn example() -> String {
+pub fn example() -> String {
     let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/model.md")).unwrap();
     let (_, rest) = page.split_once("```yaml\n").unwrap();
     rest.split_once("```").unwrap().0.to_owned()

@@ -1,6 +1,9 @@
 //! The HTTP door as a client sees it: the router over a SQLite file, request by request.
 
+mod arithmetic;
 mod batch;
+mod codecs;
+mod dataverse;
 mod protocol;
 
 use crate::config;
@@ -41,15 +44,6 @@ async fn open() -> Door {
 
 /// With further settings of the gateway, and of its HTTP door; each begins with a comma.
 async fn open_with(settings: &str, http: &str) -> Door {
-    let directory = tempfile::tempdir().unwrap();
-    let database = rusqlite::Connection::open(directory.path().join("shop.db")).unwrap();
-    database
-        .execute_batch(
-            "CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT NOT NULL, credit INTEGER);
-             INSERT INTO customer SELECT value, 'Customer ' || value, value * 10 FROM
-             (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 9) SELECT value FROM n);",
-        )
-        .unwrap();
     let hash: String = Sha256::digest(b"key").iter().map(|byte| format!("{byte:02x}")).collect();
     let limit = if http.contains("max_body") { "" } else { "max_body: 1KiB, " };
     let text = format!(
@@ -64,7 +58,21 @@ access:
   anonymous: {{ roles: [few] }}
 "
     );
-    Door { router: router(&directory, &text).await, directory, config: text }
+    open_text(&text).await
+}
+
+/// A door over a configuration beside a database `shop.db`.
+async fn open_text(text: &str) -> Door {
+    let directory = tempfile::tempdir().unwrap();
+    let database = rusqlite::Connection::open(directory.path().join("shop.db")).unwrap();
+    database
+        .execute_batch(
+            "CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT NOT NULL, credit INTEGER);
+             INSERT INTO customer SELECT value, 'Customer ' || value, value * 10 FROM
+             (WITH RECURSIVE n(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM n WHERE value < 9) SELECT value FROM n);",
+        )
+        .unwrap();
+    Door { router: router(&directory, text).await, directory, config: text.to_owned() }
 }
 
 async fn router(directory: &tempfile::TempDir, text: &str) -> axum::Router {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::io::Read;
 
 impl Door {
-    async fn asked(&self, method: &str, url: &str, headers: &[(&str, &str)]) -> Answer {
+    pub(super) async fn asked(&self, method: &str, url: &str, headers: &[(&str, &str)]) -> Answer {
         self.ask(method, url, &[&[("x-api-key", "key")], headers].concat(), "").await
     }
 }
@@ -112,7 +112,7 @@ async fn preferences_are_honoured_and_said_to_be() {
         }
     }
     let annotations = asked("/odata/Customers(50)", "odata.include-annotations=\"*\"").await;
-    assert_eq!(annotations.header("preference-applied"), "odata.include-annotations=\"-*\"", "none are there, and that is said");
+    assert_eq!(annotations.header("preference-applied"), "odata.include-annotations=\"*\"");
     let strict = "/odata/Customers?$filter=id%20eq%2050L";
     assert_eq!((asked(strict, "handling=lenient").await.status, asked(strict, "handling=strict").await.status), (200, 400));
     assert_eq!(asked("/odata/Customers(50)", "handling=strict").await.header("preference-applied"), "handling=strict");
@@ -129,6 +129,21 @@ async fn a_gateway_can_be_strict() {
     assert_eq!(strict.asked("GET", "/odata/Customers?$filter=id%20eq%205L", &[("prefer", "handling=lenient")]).await.status, 400);
     assert_eq!(strict.get("/odata/Customers?$filter=id%20eq%205").await.status, 200);
     assert_eq!(open().await.get("/odata/Customers?$filter=id%20eq%205L").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_service_can_be_strict_or_lenient_by_itself() {
+    // The rest of the line is a comment.
+    let services = " }\nservices: { a: { path: /a, strict: true }, b: { path: /b, strict: false }, c: { path: /c } } #";
+    for (http, by_default) in [("", 200), (", strict: true", 400)] {
+        let door = open_with(services, http).await;
+        for (path, status) in [("a", 400), ("b", 200), ("c", by_default)] {
+            let url = format!("/{path}/Customers?$filter=id%20eq%205L");
+            assert_eq!(door.get(&url).await.status, status, "{path} {http}");
+            assert_eq!(door.asked("GET", &url, &[("prefer", "handling=strict")]).await.status, 400, "{path} {http}");
+            assert_eq!(door.get(&url.replace("5L", "5")).await.status, 200, "{path} {http}");
+        }
+    }
 }
 
 /// Waits for what a monitor says in the end.

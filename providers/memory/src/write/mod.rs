@@ -264,6 +264,14 @@ fn delete(working: &mut Working<'_>, relation: &TableRelation, position: usize) 
 /// The values of a change as they are sent, for `row::resolve`.
 pub(crate) type Given = [(usize, ChangeValue)];
 
+/// Checks the columns in scope. A value that the column holds in another form would have to be written in it, for every row alike.
 pub(crate) fn in_scope(relation: &TableRelation, table: &MemoryTable) -> Result<(), Refusal> {
+    if let Some(column) = relation.columns.iter().find(|column| column.codec.is_some()) {
+        let name = format!("column '{}' of table '{}'", column.name, table.name);
+        return Err((
+            SourceErrorKind::Unsupported,
+            format!("{name} is held in another form (codec): tables with such columns are not written here"),
+        ));
+    }
     check_columns(relation, table)
 }

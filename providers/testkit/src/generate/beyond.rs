@@ -135,6 +135,12 @@ fn numbers(table: &Table, capabilities: &Capabilities) -> Vec<(String, SourceQue
         let keys = Some(KeySet { columns: vec![column], tuples: values(tuples).map(|value| vec![value]).collect() });
         queries.push(("too many keys".to_owned(), SourceQuery { keys, ..scan(table) }));
     }
+    let bytes = capabilities.keys.max_bytes;
+    let text = table.relation.columns.iter().position(|column| column.scalar_type == ScalarType::Text);
+    if let Some(column) = text.filter(|_| bytes > 0 && bytes <= LARGEST) {
+        let keys = Some(KeySet { columns: vec![column], tuples: vec![vec![Value::Text("x".repeat(bytes))]] });
+        queries.push(("keys of too many bytes".to_owned(), SourceQuery { keys, ..scan(table) }));
+    }
     let width = capabilities.keys.max_columns + 1;
     let keys = Some(KeySet { columns: vec![column; width], tuples: vec![vec![Value::Int32(1); width]] });
     queries.push(("too wide a key".to_owned(), SourceQuery { keys, ..scan(table) }));

@@ -3,6 +3,7 @@
 use crate::fixtures::{edge_values, random_value};
 use crate::run::{Run, Table};
 use fastrand::Rng;
+use portico_provider_api::capabilities::KeyCapabilities;
 use portico_provider_api::{Expr, ScalarType, Value};
 
 /// A seeded choice of literals.
@@ -14,6 +15,11 @@ pub(crate) struct Literals<'a> {
 impl<'a> Literals<'a> {
     pub(crate) fn new(run: &'a Run, rng: Rng) -> Literals<'a> {
         Literals { run, rng }
+    }
+
+    /// What one key set may hold.
+    pub(crate) fn limits(&self) -> KeyCapabilities {
+        self.run.capabilities().keys
     }
 
     /// A value for a column, never null.

@@ -64,7 +64,8 @@ pub(crate) fn key_set(rng: &mut Rng, table: &Table, columns: &[usize], literals:
             tuples.push(tuple);
         }
     }
-    (!tuples.is_empty()).then(|| KeySet { columns: columns.to_vec(), tuples })
+    let tuples = literals.limits().chunks(&tuples).into_iter().find(|chunk| literals.limits().fit(chunk))?.to_vec();
+    Some(KeySet { columns: columns.to_vec(), tuples })
 }
 
 /// Key sets of one text each that a lax collation takes for another text of the edge table.

@@ -1,6 +1,7 @@
 //! Values that definitions give as plain text and numbers, taken as values of a column's type. It must not know what they are for.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+use portico_provider_api::evaluate::cast_value;
 use portico_provider_api::{ScalarType, Value};
 use serde_json::Value as Given;
 
@@ -33,6 +34,27 @@ pub(super) fn read(given: &Given, scalar_type: ScalarType) -> Result<Value, Stri
     }
 }
 
+/// As [`read`], for every type that a person can write a value of: numbers as numbers or text, dates and times as text.
+///
+/// # Errors
+/// What is wrong with it, for a person.
+pub(super) fn read_any(given: &Given, scalar_type: ScalarType) -> Result<Value, String> {
+    let misfit = || format!("{given} is not a value of type {scalar_type}");
+    let cast = |text: &str| cast_value(&Value::text(text), scalar_type).map_err(|_| misfit());
+    match scalar_type {
+        ScalarType::Boolean | ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64 | ScalarType::Text | ScalarType::Guid => {
+            read(given, scalar_type)
+        }
+        ScalarType::Float32 | ScalarType::Float64 | ScalarType::Decimal { .. } => match given {
+            Given::Number(number) => cast(&number.to_string()),
+            Given::String(text) => cast(text),
+            Given::Null | Given::Bool(_) | Given::Array(_) | Given::Object(_) => Err(misfit()),
+        },
+        ScalarType::Date | ScalarType::Time | ScalarType::Timestamp | ScalarType::TimestampTz => cast(given.as_str().ok_or_else(misfit)?),
+        ScalarType::Binary | ScalarType::Json => Err(format!("a value of type {scalar_type} cannot be written here")),
+    }
+}
+
 fn guid(text: &str) -> Option<Value> {
     let fits = text.len() == 36
         && text.bytes().enumerate().all(|(index, byte)| match index {
@@ -56,6 +78,27 @@ pub(super) fn is_integer(scalar_type: ScalarType) -> bool {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn values_of_every_type_that_can_be_written() {
+        let decimal = ScalarType::Decimal { precision: 5, scale: 2 };
+        for (given, scalar_type, shown) in [
+            (json!(1.5), decimal, Some("1.50")),
+            (json!("1.5"), decimal, Some("1.50")),
+            (json!(1234.5), decimal, None),
+            (json!(0.25), ScalarType::Float64, Some("0.25")),
+            (json!("2024-02-29"), ScalarType::Date, Some("2024-02-29")),
+            (json!("2024-02-30"), ScalarType::Date, None),
+            (json!("12:30:00"), ScalarType::Time, Some("12:30:00")),
+            (json!(true), ScalarType::Boolean, Some("true")),
+            (json!("x"), ScalarType::Binary, None),
+            (json!(1), ScalarType::Date, None),
+        ] {
+            let read = read_any(&given, scalar_type).ok();
+            let text = read.and_then(|value| cast_value(&value, ScalarType::Text).ok());
+            assert_eq!(text, shown.map(Value::text), "{given} as {scalar_type}");
+        }
+    }
 
     #[test]
     fn values_have_their_column_s_type() {

@@ -16,6 +16,7 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use hmac::{Hmac, KeyInit, Mac};
 use portico_odata::{EntityBatch, ExpandForm, ExpandedRows};
+use portico_provider_api::capabilities::KeyCapabilities;
 use portico_provider_api::{ScalarType, Value};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -288,13 +289,16 @@ async fn fetch(
 ) -> Result<RecordBatch, EngineError> {
     let with_slot =
         fragments(&child.node.plan).into_iter().filter(|fragment| fragment.key_slot.as_ref().is_some_and(|(_, slot)| *slot == child.slot));
-    let chunk = with_slot.map(|fragment| fragment.max_key_tuples).min().unwrap_or(usize::MAX).min(run.settings.expand_chunk).max(1);
+    let limits: Vec<KeyCapabilities> = with_slot.map(|fragment| fragment.key_limits).collect();
+    let tuples = limits.iter().map(|limits| limits.max_tuples).min().unwrap_or(usize::MAX).min(run.settings.expand_chunk).max(1);
+    let bytes_of_keys = limits.iter().map(|limits| limits.max_bytes).filter(|bytes| *bytes > 0).min().unwrap_or(0);
+    let limits = KeyCapabilities { max_tuples: tuples, max_bytes: bytes_of_keys, ..KeyCapabilities::default() };
     let schema = Arc::new(child.node.plan.schema().as_arrow().clone());
     let (mut batches, mut bytes) = (Vec::new(), 0_usize);
     let none: &[Vec<Value>] = &[];
     // Those without key are asked for with the first keys there are, or by themselves.
     let alone = (keyless && keys.is_empty()).then_some(none);
-    for (number, keys) in keys.chunks(chunk).chain(alone).enumerate() {
+    for (number, keys) in limits.chunks(keys).into_iter().chain(alone).enumerate() {
         child.slot.fill(keys.to_vec());
         child.slot.hold_null(keyless && number == 0);
         let (_, mut rows) = start(&child.node.plan, session, run).await?;

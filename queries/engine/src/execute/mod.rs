@@ -6,6 +6,7 @@ pub mod bind;
 pub mod entities;
 pub mod expand;
 pub mod hierarchy;
+pub mod questions;
 pub mod remote;
 pub mod run;
 pub mod scan;

@@ -4,6 +4,7 @@
 use crate::cache::{Key, batch_bytes};
 use crate::context::{CallOutcome, RequestedFreshness, SourceCall};
 use crate::error::EngineError;
+use crate::execute::questions::questions;
 use crate::execute::run::{Run, RunStream};
 use crate::pushdown::fragment::RemoteFragment;
 use arrow::array::{RecordBatch, RecordBatchOptions};
@@ -20,7 +21,10 @@ pub fn stream(fragment: RemoteFragment, keys: Option<KeySet>, run: Arc<Run>) -> 
         (Some((columns, slot)), _) => Some(KeySet { columns: columns.clone(), tuples: slot.keys().as_ref().clone() }),
         (None, keys) => keys,
     };
-    let queries = questions(&fragment, keys);
+    let queries = match questions(&fragment, keys) {
+        Ok(queries) => queries,
+        Err(error) => return Box::pin(stream::iter([Err(error)])),
+    };
     let fragment = Arc::new(fragment);
     let rows = Arc::new(std::sync::atomic::AtomicU64::new(0));
     Box::pin(stream::iter(queries).flat_map(move |query| {
@@ -41,21 +45,6 @@ pub fn stream(fragment: RemoteFragment, keys: Option<KeySet>, run: Arc<Run>) -> 
             Ok(batch)
         })
     }))
-}
-
-/// One query per chunk of keys that the source takes at once; none at all when there are no keys.
-fn questions(fragment: &RemoteFragment, keys: Option<KeySet>) -> Vec<SourceQuery> {
-    match keys {
-        None => vec![fragment.query.clone()],
-        Some(keys) => keys
-            .tuples
-            .chunks(fragment.max_key_tuples)
-            .map(|tuples| SourceQuery {
-                keys: Some(KeySet { columns: keys.columns.clone(), tuples: tuples.to_vec() }),
-                ..fragment.query.clone()
-            })
-            .collect(),
-    }
 }
 
 /// The batch under the schema that the plan expects: names and nullability are the plan's, types must be the same.

@@ -53,7 +53,7 @@ impl RemoteScanExec {
             && !query.distinct
             && query.aggregate.is_none()
             && self.fragment.key_slot.is_none()
-            && self.fragment.max_key_tuples > 1
+            && self.fragment.key_limits.max_tuples > 1
     }
 }
 

@@ -45,6 +45,8 @@ struct Growing {
     row_estimate: u64,
     query: SourceQuery,
     key_slot: Option<(Vec<usize>, KeySlot)>,
+    /// Columns without whose values the table cannot be asked. Whether a run has them is known only then.
+    required_keys: Vec<String>,
     /// The schema of the piece of plan that has been taken in. A piece whose filter is inexact has a residual above it and is local
     /// already, so a limit never gets below one.
     schema: DFSchemaRef,
@@ -81,8 +83,8 @@ impl Growing {
                 schema_version: self.schema_version,
                 estimate,
                 table: self.table,
-                max_key_tuples: self.capabilities.keys.max_tuples.max(1),
-                max_key_columns: self.capabilities.keys.max_columns,
+                key_limits: self.capabilities.keys,
+                required_keys: self.required_keys,
                 key_columns,
             }),
         })
@@ -287,9 +289,13 @@ fn grow_scan(scan: TableScan, model: &Model) -> Result<Piece, EngineError> {
     let known = model.sources.get(&remote.source);
     let known = known.ok_or_else(|| EngineError::Internal(format!("the model does not know the source '{}'", remote.source)))?;
     let full = LogicalPlanBuilder::scan(scan.table_name.clone(), Arc::clone(&scan.source), None)?.build()?;
+    let mut capabilities = known.capabilities.clone();
+    let of_table = capabilities.tables.get_mut(&remote.relation.table.to_string());
+    let required_keys = of_table.map(|table| std::mem::take(&mut table.required_keys)).unwrap_or_default();
     let mut growing = Growing {
         source: remote.source.clone(),
-        capabilities: Arc::new(known.capabilities.clone()),
+        capabilities: Arc::new(capabilities),
+        required_keys,
         schema_version: known.schema_version.clone(),
         freshness: remote.table.freshness,
         table: remote.relation.table.to_string(),

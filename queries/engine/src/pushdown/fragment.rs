@@ -5,6 +5,7 @@ use datafusion::common::{DFSchemaRef, Result as DataFusionResult};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 use portico_provider_api::SourceQuery;
+use portico_provider_api::capabilities::KeyCapabilities;
 use std::cmp::Ordering;
 use std::fmt;
 use std::time::Duration;
@@ -28,10 +29,10 @@ pub struct RemoteFragment {
     pub estimate: u64,
     /// The remote table, for people.
     pub table: String,
-    /// Keys that the source takes in one request.
-    pub max_key_tuples: usize,
-    /// Columns that a key may have at most.
-    pub max_key_columns: usize,
+    /// How many keys the source takes in one request.
+    pub key_limits: KeyCapabilities,
+    /// Columns (remote names) by whose values alone the table can be asked.
+    pub required_keys: Vec<String>,
     /// Columns of the relation over which the source takes keys.
     pub key_columns: Vec<usize>,
 }

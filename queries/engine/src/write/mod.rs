@@ -13,6 +13,7 @@ use datafusion::common::{DFSchema, ScalarValue};
 use futures::StreamExt;
 use portico_catalog::overlay::Mutability;
 use portico_odata::{MatchCondition, WriteAction};
+use portico_provider_api::capabilities::KeyCapabilities;
 use portico_provider_api::{
     Change, ChangeOutcome, ChangeSet, ChangeValue, CompareOp, Expr, Output, Precondition, Relation, SourceQuery, Value,
 };
@@ -203,8 +204,8 @@ async fn current_row(write: &PermittedWrite, key: &[Value], run: &Arc<Run>) -> R
         schema_version: String::new(),
         estimate: 1,
         table: write.relation.table.to_string(),
-        max_key_tuples: 1,
-        max_key_columns: 0,
+        key_limits: KeyCapabilities { max_tuples: 1, ..KeyCapabilities::default() },
+        required_keys: Vec::new(),
         key_columns: Vec::new(),
     };
     let arrow_schema = Arc::clone(fragment.schema.inner());

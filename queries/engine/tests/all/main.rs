@@ -13,6 +13,7 @@ mod crossjoin_random;
 mod entities;
 mod functions;
 mod harness;
+mod key_limits;
 mod kinds;
 mod levels;
 mod null_logic;

@@ -1,6 +1,7 @@
 //! Syntax tree + what the caller may see of the model → bound request. It must not look past the view: what is hidden is not there,
 //! neither in answers nor in suggestions.
 
+mod annotate;
 mod apply;
 mod call;
 mod compute;
@@ -36,6 +37,7 @@ use options::Place;
 use portico_catalog::names::nearest;
 use portico_catalog::{Column, ModelView, TableView};
 
+pub use annotate::{annotate, is_annotated};
 pub(crate) use apply::{TOP_LEVELS, TRANSFORMATIONS};
 pub(crate) use hierarchy::NODE_TESTS;
 pub use options::schema_version;

@@ -30,7 +30,7 @@ pub enum Purpose {
 /// others.
 ///
 /// Control information (`@odata.…`, `Name@odata.…`) is left out, as the protocol says, except what would change meaning: that is
-/// refused. For an update, key properties and read-only ones are returned like others, because clients send whole entities: whether they differ
+/// refused. For an insert, what is not given and has a default in the model has that. For an update, key properties and read-only ones are returned like others, because clients send whole entities: whether they differ
 /// from the stored row is for who knows that row. For an insert, a null for a property that takes no value is left out.
 ///
 /// # Errors
@@ -59,6 +59,10 @@ pub fn entity(bytes: &[u8], view: &TableView, purpose: Purpose) -> Result<Vec<(u
         values.push((index, value));
     }
     if purpose == Purpose::Insert {
+        let given: Vec<usize> = values.iter().map(|(index, _)| *index).collect();
+        let takes = |column: &Column| !column.generated && !column.read_only && column.mutability != Mutability::Computed;
+        let absent = view.visible().filter(|(index, column)| takes(column) && !given.contains(index));
+        values.extend(absent.filter_map(|(index, column)| Some((index, column.default.clone()?))));
         required(view, &values)?;
     }
     Ok(values)

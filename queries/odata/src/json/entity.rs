@@ -2,15 +2,17 @@
 //! the objects.
 
 use super::encode::{Encoder, Style};
-use super::plan::{DerivationPlan, EntityPlan, ExpandPlan, LinksPlan, MediaPlan, MemberPlan, ValuePlan, reference_links};
+use super::expanded::{Expanded, push_navigation};
+use super::plan::{AnnotationPlan, DerivationPlan, EntityPlan, LinksPlan, MediaPlan, MemberPlan, ValuePlan, reference_links};
 use super::sink::{Sink, Stamp};
-use super::url::{KeyLiteral, push_encoded, push_key};
+use super::url::{KeyLiteral, push_key};
 use super::{WriteError, encode};
+use crate::cells;
+use crate::header::OmitValues;
 use crate::rows::{EntityBatch, ExpandForm, MediaShape};
 use crate::value_type::ValueType;
 use arrow::array::{Array, RecordBatch};
 use portico_provider_api::ScalarType;
-use std::ops::Range;
 
 /// A batch with its encoders.
 pub(super) struct Entities<'a> {
@@ -22,15 +24,44 @@ pub(super) struct Entities<'a> {
     presence: Option<Encoder<'a>>,
     links: Option<Links<'a>>,
     media: Option<Media<'a>>,
+    annotations: Vec<Annotation<'a>>,
     expands: Vec<Expanded<'a>>,
     pub(super) rows: usize,
-    style: Style,
+    pub(super) style: Style,
 }
 
 /// A property with its encoder.
 pub(super) struct Member<'a> {
     plan: &'a MemberPlan,
     value: Bound<'a>,
+    /// The column of a property that has a default.
+    column: Option<&'a dyn Array>,
+    annotations: Vec<Annotation<'a>>,
+}
+
+/// An instance annotation with its encoder.
+struct Annotation<'a> {
+    plan: &'a AnnotationPlan,
+    encoder: Encoder<'a>,
+}
+
+impl<'a> Annotation<'a> {
+    fn bind(plans: &'a [AnnotationPlan], rows: &'a RecordBatch, style: Style) -> Result<Vec<Annotation<'a>>, WriteError> {
+        let bind = |plan: &'a AnnotationPlan| {
+            let encoder = column(rows, &plan.name, plan.position, &plan.value_type, plan.names.as_ref(), style)?;
+            Ok(Annotation { plan, encoder })
+        };
+        plans.iter().map(bind).collect()
+    }
+
+    /// Appends it; nothing where its value is null.
+    fn write(&self, row: usize, sink: &mut Sink) -> Result<(), WriteError> {
+        if self.encoder.is_null(row) {
+            return Ok(());
+        }
+        self.plan.key.push(sink);
+        self.encoder.write(row, sink).map_err(|reason| WriteError::new(&self.plan.name, reason))
+    }
 }
 
 enum Bound<'a> {
@@ -50,23 +81,12 @@ pub(super) struct Links<'a> {
     key: Vec<(&'a str, &'a KeyLiteral, Encoder<'a>)>,
 }
 
-struct Expanded<'a> {
-    plan: &'a ExpandPlan,
-    ranges: &'a [Range<usize>],
-    counts: Option<&'a [u64]>,
-    next_links: Option<&'a [Option<String>]>,
-    circular: Option<&'a [bool]>,
-    /// Which rows have it, where not all have.
-    shown: Option<Vec<bool>>,
-    entities: Entities<'a>,
-}
-
 /// What a row lacks, and its URL where it is shown.
 struct Row<'a> {
     number: usize,
     lacks: [Option<&'a [bool]>; 2],
     url: Option<String>,
-    omit_nulls: bool,
+    omit: Option<OmitValues>,
 }
 
 impl Row<'_> {
@@ -106,7 +126,31 @@ impl<'a> Member<'a> {
             }
             ValuePlan::Stream(media) => Bound::Stream(media.as_ref().map(|media| Media::bind(media, rows, style)).transpose()?),
         };
-        Ok(Member { plan, value })
+        let column = match &plan.value {
+            ValuePlan::Cell { position, .. } if plan.default.is_some() => rows.columns().get(*position).map(AsRef::as_ref),
+            ValuePlan::Cell { .. } | ValuePlan::Complex { .. } | ValuePlan::Stream(_) => None,
+        };
+        Ok(Member { plan, value, column, annotations: Annotation::bind(&plan.annotations, rows, style)? })
+    }
+
+    /// Whether the property is left out because of what its value is (Protocol 4.01, section 8.2.8.6). What is annotated is there
+    /// whatever its value is, and so is a null where another value is the default and left out as such.
+    fn is_omitted(&self, row: &Row<'_>) -> bool {
+        let Some(omit) = row.omit else { return false };
+        if matches!(self.value, Bound::Stream(_)) || self.annotations.iter().any(|one| !one.encoder.is_null(row.number)) {
+            return false;
+        }
+        match (omit, &self.plan.default, self.column) {
+            (OmitValues::Defaults, Some((default, scalar_type)), Some(column)) => {
+                cells::value(column, row.number, *scalar_type).is_some_and(|value| value == *default)
+            }
+            _ => self.is_null(row),
+        }
+    }
+
+    /// Appends what is said of the value.
+    pub(super) fn annotate(&self, row: usize, sink: &mut Sink) -> Result<(), WriteError> {
+        self.annotations.iter().try_for_each(|one| one.write(row, sink))
     }
 
     /// Whether the property is null: a complex one where all of its members are. Streams are no values.
@@ -120,7 +164,7 @@ impl<'a> Member<'a> {
 
     /// Whether the value of the property is null in a row of its own.
     pub(super) fn is_null_at(&self, row: usize) -> bool {
-        self.is_null(&Row { number: row, lacks: [None, None], url: None, omit_nulls: false })
+        self.is_null(&Row { number: row, lacks: [None, None], url: None, omit: None })
     }
 
     /// The encoder, of a property that is one column.
@@ -132,18 +176,19 @@ impl<'a> Member<'a> {
     }
 
     /// Appends the members of a complex property, each with a comma before it.
-    pub(super) fn write_inside(&self, row: usize, omit_nulls: bool, sink: &mut Sink) -> Result<(), WriteError> {
+    pub(super) fn write_inside(&self, row: usize, omit: Option<OmitValues>, sink: &mut Sink) -> Result<(), WriteError> {
         let Bound::Complex { type_member, members, .. } = &self.value else {
             return Err(WriteError::new(&self.plan.name, "the property has no members"));
         };
         if let Some(type_member) = type_member {
             type_member.push(sink);
         }
-        write_all(members, &Row { number: row, lacks: [None, None], url: None, omit_nulls }, sink)
+        write_all(members, &Row { number: row, lacks: [None, None], url: None, omit }, sink)
     }
 
     #[inline]
     fn write(&self, row: &Row<'_>, sink: &mut Sink) -> Result<(), WriteError> {
+        self.annotate(row.number, sink)?;
         match &self.value {
             Bound::Cell { key, not_finite_key, encoder } => {
                 let key = match not_finite_key {
@@ -181,9 +226,7 @@ fn all_null(members: &[Member<'_>], others: &[&dyn Array], row: &Row<'_>) -> boo
 
 fn write_all(members: &[Member<'_>], row: &Row<'_>, sink: &mut Sink) -> Result<(), WriteError> {
     for member in members {
-        let left_out =
-            row.lacks(member.plan.number) || (row.omit_nulls && !matches!(member.value, Bound::Stream(_)) && member.is_null(row));
-        if !left_out {
+        if !(row.lacks(member.plan.number) || member.is_omitted(row)) {
             member.write(row, sink)?;
         }
     }
@@ -202,7 +245,7 @@ pub(super) fn close_object(start: usize, sink: &mut Sink) {
 }
 
 /// `,"name":"value"`
-fn push_member(name: &str, term: &str, value: &str, sink: &mut Sink) {
+pub(super) fn push_member(name: &str, term: &str, value: &str, sink: &mut Sink) {
     sink.byte(b',');
     encode::push_text(&format!("{name}@odata.{term}"), sink);
     sink.byte(b':');
@@ -302,7 +345,8 @@ impl<'a> Entities<'a> {
             Ok(Expanded { plan: expand, ranges: &children.ranges, counts, next_links, circular, shown, entities })
         });
         let expands = expands.collect::<Result<_, _>>()?;
-        Ok(Entities { plan, members, etag, types, presence, links, media, expands, rows: count, style })
+        let annotations = Annotation::bind(&plan.annotations, rows, style)?;
+        Ok(Entities { plan, members, etag, types, presence, links, media, annotations, expands, rows: count, style })
     }
 
     /// Appends an entity. `start` are members that come first, each with a comma before it.
@@ -336,13 +380,14 @@ impl<'a> Entities<'a> {
         if let Some(media) = &self.media {
             media.write(&row, sink)?;
         }
-        if row.omit_nulls || row.lacks.iter().any(Option::is_some) {
+        self.annotations.iter().try_for_each(|one| one.write(number, sink))?;
+        if row.omit.is_some() || row.lacks.iter().any(Option::is_some) {
             write_all(&self.members, &row, sink)?;
         } else {
             for member in &self.members {
                 match &member.value {
                     // Most members are of this kind: no call stands between them and their encoder.
-                    Bound::Cell { key, not_finite_key: None, encoder } => {
+                    Bound::Cell { key, not_finite_key: None, encoder } if member.annotations.is_empty() => {
                         key.push(sink);
                         encoder.write(number, sink).map_err(|reason| WriteError::new(&member.plan.name, reason))?;
                     }
@@ -394,7 +439,7 @@ impl<'a> Entities<'a> {
             _ => None,
         };
         let by_type = self.type_of(number).map(|of| of.lacks.as_slice());
-        Ok(Row { number, lacks: [by_type, absent], url, omit_nulls: self.plan.omit_nulls })
+        Ok(Row { number, lacks: [by_type, absent], url, omit: self.plan.omit })
     }
 }
 
@@ -432,78 +477,4 @@ fn holding(name: &str, position: usize, values: &[Vec<u8>], rows: &RecordBatch, 
         Ok(values.iter().any(|value| value == text.written()))
     };
     (0..rows.num_rows()).map(&mut holds).collect()
-}
-
-impl Expanded<'_> {
-    fn write(&self, row: usize, sink: &mut Sink) -> Result<(), WriteError> {
-        if self.shown.as_ref().is_some_and(|shown| !shown.get(row).copied().unwrap_or_default()) {
-            return Ok(());
-        }
-        let name = &self.plan.name;
-        if let Some(count) = self.counts.and_then(|counts| counts.get(row)) {
-            self.plan.count_key.push(sink);
-            push_count(*count, self.entities.style, sink);
-        }
-        if self.plan.form == ExpandForm::Count {
-            return Ok(());
-        }
-        self.plan.key.push(sink);
-        let range = self.ranges.get(row).cloned().unwrap_or(0..0);
-        if range.end > self.entities.rows || range.start > range.end {
-            return Err(WriteError::new(name, "children are out of range"));
-        }
-        if !self.plan.many {
-            return match range.len() {
-                0 => {
-                    sink.put(b"null");
-                    Ok(())
-                }
-                1 => self.child(range.start, sink),
-                _ => Err(WriteError::new(name, "it leads to one entity, but there are several")),
-            };
-        }
-        sink.byte(b'[');
-        for child in range.clone() {
-            if child > range.start {
-                sink.byte(b',');
-            }
-            self.child(child, sink)?;
-        }
-        sink.byte(b']');
-        if let Some(Some(link)) = self.next_links.and_then(|links| links.get(row)) {
-            self.plan.next_key.push(sink);
-            encode::push_text(link, sink);
-        }
-        Ok(())
-    }
-
-    fn child(&self, child: usize, sink: &mut Sink) -> Result<(), WriteError> {
-        match self.plan.form {
-            ExpandForm::References => self.entities.write_reference(child, &[], sink),
-            ExpandForm::Entities if self.circular.is_some_and(|circular| circular.get(child).copied().unwrap_or_default()) => {
-                self.entities.write_reference(child, &[], sink)
-            }
-            ExpandForm::Entities | ExpandForm::Count => self.entities.write(child, &[], sink),
-        }
-    }
-}
-
-fn push_navigation(links: &LinksPlan, url: &str, sink: &mut Sink) {
-    for name in &links.navigation {
-        let mut link = format!("{url}/");
-        push_encoded(name, &mut link);
-        push_member(name, "associationLink", &format!("{link}/$ref"), sink);
-        push_member(name, "navigationLink", &link, sink);
-    }
-}
-
-/// Appends a count.
-pub(super) fn push_count(count: u64, style: Style, sink: &mut Sink) {
-    if style.quote_wide {
-        sink.byte(b'"');
-    }
-    super::digits::unsigned(count, sink);
-    if style.quote_wide {
-        sink.byte(b'"');
-    }
 }

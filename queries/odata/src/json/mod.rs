@@ -14,6 +14,7 @@ mod entity;
 mod enumeration;
 mod error;
 mod escape;
+mod expanded;
 mod plan;
 mod rows;
 mod sink;
@@ -84,8 +85,8 @@ pub struct JsonOptions {
     pub version: Version,
     /// The namespace of the service's types (see [`entity_links`]); full metadata needs it where there are enumerations.
     pub namespace: String,
-    /// `omit-values`: properties that are null are left out. No property has another default in `$metadata`, so that both values of the
-    /// preference come to the same.
+    /// `omit-values`: properties that are null, or that have their default value, are left out. A property with an instance annotation never
+    /// is.
     pub omit_values: Option<OmitValues>,
     /// Of the root's entities only their ids are shown: `$ref`.
     pub references: bool,

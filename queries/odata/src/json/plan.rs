@@ -6,9 +6,11 @@ use super::sink::Stamp;
 use super::url::{KeyLiteral, push_encoded};
 use super::{EntityLinks, JsonOptions, MetadataLevel, WriteError};
 use crate::edm;
-use crate::header::Version;
+use crate::header::{OmitValues, Version};
 use crate::json::push_string;
-use crate::rows::{DerivationShape, EntityShape, ExpandForm, ExpandShape, MediaShape, PropertyPath, PropertyShape, ValueShape};
+use crate::rows::{
+    AnnotationShape, DerivationShape, EntityShape, ExpandForm, ExpandShape, MediaShape, PropertyPath, PropertyShape, ValueShape,
+};
 use crate::value_type::ValueType;
 use portico_provider_api::{ScalarType, Value};
 
@@ -25,7 +27,8 @@ pub(super) struct EntityPlan {
     /// Where entities have URLs that are shown.
     pub(super) links: Option<LinksPlan>,
     pub(super) media: Option<MediaPlan>,
-    pub(super) omit_nulls: bool,
+    pub(super) annotations: Vec<AnnotationPlan>,
+    pub(super) omit: Option<OmitValues>,
 }
 
 /// A property, rendered. Members are numbered through, complex properties before their members.
@@ -36,6 +39,36 @@ pub(super) struct MemberPlan {
     /// `,"Name":`, and before it the type annotation where there is one.
     pub(super) key: Stamp,
     pub(super) value: ValuePlan,
+    /// What the value is by default, and the type of the column that holds it.
+    pub(super) default: Option<(Value, ScalarType)>,
+    pub(super) annotations: Vec<AnnotationPlan>,
+}
+
+/// An instance annotation, rendered.
+#[derive(Debug)]
+pub(super) struct AnnotationPlan {
+    /// With what stands before the `@`.
+    pub(super) name: String,
+    /// `,"Price@Measures.ISOCurrency":`
+    pub(super) key: Stamp,
+    pub(super) position: usize,
+    pub(super) value_type: ValueType,
+    pub(super) names: Option<EnumerationNames>,
+}
+
+/// The annotations of what is called so; nothing for an entity, or a value that stands alone.
+fn annotation_plans(target: &str, shapes: &[AnnotationShape]) -> Vec<AnnotationPlan> {
+    let plan = |shape: &AnnotationShape| {
+        let name = format!("{target}@{}", shape.name);
+        AnnotationPlan {
+            key: Stamp::new(&key_of(&name)),
+            name,
+            position: shape.position,
+            value_type: shape.value_type.clone(),
+            names: enumeration_names(&shape.value_type),
+        }
+    };
+    shapes.iter().map(plan).collect()
 }
 
 #[derive(Debug)]
@@ -211,7 +244,9 @@ impl Rendering<'_> {
                 (bare(), ValuePlan::Stream(full.then(|| MediaPlan { name: shape.name.clone(), path, shape: shape_of })))
             }
         };
-        MemberPlan { number, name: shape.name.clone(), key, value }
+        let default = shape.default.clone().zip(shape.column_type().map(|(_, scalar_type)| scalar_type));
+        let annotations = annotation_plans(&shape.name, &shape.annotations);
+        MemberPlan { number, name: shape.name.clone(), key, value, default, annotations }
     }
 }
 
@@ -230,7 +265,8 @@ pub(super) fn enumeration_names(value_type: &ValueType) -> Option<EnumerationNam
 
 /// A property on its own, outside of an entity.
 pub(super) fn lone_member(shape: &PropertyShape, options: &JsonOptions) -> MemberPlan {
-    Rendering { options, next: 0 }.member(shape, "")
+    let annotations = annotation_plans("", &shape.annotations);
+    MemberPlan { annotations, ..Rendering { options, next: 0 }.member(shape, "") }
 }
 
 impl EntityPlan {
@@ -257,7 +293,8 @@ impl EntityPlan {
                 path: "/$value".to_owned(),
                 shape: media.clone(),
             }),
-            omit_nulls: options.omit_values.is_some(),
+            annotations: annotation_plans("", &shape.annotations),
+            omit: options.omit_values,
             members,
         }
     }

@@ -46,6 +46,7 @@ pub fn property(shape: &PropertyShape, rows: &RecordBatch, options: &JsonOptions
     }
     let mut sink = Sink::default();
     sink.put(&options.context_member());
+    member.annotate(0, &mut sink)?;
     match member.encoder() {
         Some(encoder) => {
             if let Some(text) = said_type(shape, encoder, options) {
@@ -54,7 +55,7 @@ pub fn property(shape: &PropertyShape, rows: &RecordBatch, options: &JsonOptions
             sink.put(b",\"value\":");
             encoder.write(0, &mut sink).map_err(|reason| WriteError::new(&shape.name, reason))?;
         }
-        None => member.write_inside(0, options.omit_values.is_some(), &mut sink)?,
+        None => member.write_inside(0, options.omit_values, &mut sink)?,
     }
     close_object(0, &mut sink);
     Ok(Some(Bytes::copy_from_slice(sink.written())))
@@ -163,7 +164,7 @@ impl ValuesWriter {
     /// See [`WriteError`].
     pub fn write_batch(&mut self, rows: &RecordBatch, out: &mut BytesMut) -> Result<(), WriteError> {
         let member = Member::bind(&self.plan, rows, self.options.style())?;
-        let (first, plan, omit_nulls) = (self.first, &self.plan, self.options.omit_values.is_some());
+        let (first, plan, omit) = (self.first, &self.plan, self.options.omit_values);
         appended(&mut self.sink, out, rows.num_rows(), usize::MAX, |row, sink| {
             if row > 0 || !first {
                 sink.byte(b',');
@@ -173,7 +174,7 @@ impl ValuesWriter {
                 None if member.is_null_at(row) => sink.put(b"null"),
                 None => {
                     let start = sink.len();
-                    member.write_inside(row, omit_nulls, sink)?;
+                    member.write_inside(row, omit, sink)?;
                     close_object(start, sink);
                 }
             }

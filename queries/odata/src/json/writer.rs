@@ -1,7 +1,8 @@
 //! The writer of entities and of rows that are no entities: what stands around them, and the order of what is written.
 
 use super::encode::{Style, push_text};
-use super::entity::{Entities, push_count};
+use super::entity::Entities;
+use super::expanded::push_count;
 use super::plan::{EntityPlan, reference_links, text_member};
 use super::sink::Sink;
 use super::{JsonOptions, MetadataLevel, WriteError};

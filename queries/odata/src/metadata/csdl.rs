@@ -82,6 +82,8 @@ pub struct ComplexType {
 /// A type with its facets.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TypeReference {
+    /// What a property's value is when none is given, as text; of an enumeration a member's name.
+    pub default: Option<String>,
     /// Qualified name.
     pub name: String,
     /// Whether there are several.
@@ -244,6 +246,41 @@ pub enum Expression {
     Collection(Vec<Expression>),
     /// Named values, and the qualified name of the record's type where it is said.
     Record(Option<String>, Vec<(String, Expression)>),
+}
+
+impl Document {
+    /// Removes the annotations that are not wanted.
+    pub fn retain(&mut self, wanted: &dyn Fn(&Annotation) -> bool) {
+        fn of_properties(properties: &mut [Property], wanted: &dyn Fn(&Annotation) -> bool) {
+            properties.iter_mut().for_each(|property| property.annotations.retain(wanted));
+        }
+        for schema in &mut self.schemas {
+            schema.annotations.retain(wanted);
+            for element in &mut schema.elements {
+                match element {
+                    Element::Entity(entity) => {
+                        entity.annotations.retain(wanted);
+                        of_properties(&mut entity.properties, wanted);
+                        entity.navigations.iter_mut().for_each(|navigation| navigation.annotations.retain(wanted));
+                    }
+                    Element::Complex(complex) => of_properties(&mut complex.properties, wanted),
+                    Element::Enumeration(enumeration) => {
+                        enumeration.annotations.retain(wanted);
+                        enumeration.members.iter_mut().for_each(|(_, _, annotations)| annotations.retain(wanted));
+                    }
+                    Element::Operation(operation) => {
+                        operation.annotations.retain(wanted);
+                        of_properties(&mut operation.parameters, wanted);
+                    }
+                    Element::Container(container) => {
+                        container.annotations.retain(wanted);
+                        container.sets.iter_mut().chain(&mut container.singletons).for_each(|set| set.annotations.retain(wanted));
+                    }
+                    Element::Term(_) => {}
+                }
+            }
+        }
+    }
 }
 
 impl Annotation {

@@ -12,9 +12,10 @@ mod tests;
 pub(crate) use tests::{build_model, everything, remote, whole_view};
 
 use crate::error::ODataError;
+use crate::header::AnnotationPatterns;
 use crate::json::push_string;
 use portico_catalog::overlay::Labels;
-use portico_catalog::{ModelView, TableView};
+use portico_catalog::{ModelView, Profile, TableView};
 use std::collections::BTreeSet;
 
 pub use describe::{Abilities, SERVICE};
@@ -45,6 +46,7 @@ pub(crate) fn apply_supported(view: &ModelView, table: &TableView) -> csdl::Expr
     let searchable = table.visible().any(|(_, column)| column.searchable);
     let hierarchical = view.tables.values().any(has_hierarchies);
     let supported = |name: &str| match name {
+        _ if view.profile == Profile::Dataverse && !crate::profile::TRANSFORMATIONS.contains(&name) => false,
         "search" => searchable,
         "ancestors" | "descendants" | "traverse" => hierarchical,
         crate::bind::TOP_LEVELS => has_hierarchies(table),
@@ -70,6 +72,22 @@ pub(crate) fn has_hierarchies(table: &TableView) -> bool {
 /// None that a view can cause; the XML writer's, if it has any.
 pub fn document(view: &ModelView, format: MetadataFormat, language: Option<&str>) -> Result<Vec<u8>, ODataError> {
     written(&describe::document(view, language, &SERVICE), format)
+}
+
+/// The `$metadata` document with the annotations that are wanted only.
+///
+/// # Errors
+/// As [`document`].
+pub fn document_with(
+    view: &ModelView,
+    format: MetadataFormat,
+    language: Option<&str>,
+    wanted: &AnnotationPatterns,
+) -> Result<Vec<u8>, ODataError> {
+    let mut described = describe::document(view, language, &SERVICE);
+    described.retain(&|annotation| wanted.wants(&annotation.term, annotation.qualifier.as_deref()));
+    described.references = describe::used_vocabularies(&described);
+    written(&described, format)
 }
 
 fn written(described: &csdl::Document, format: MetadataFormat) -> Result<Vec<u8>, ODataError> {

@@ -1,12 +1,12 @@
 //! Answers of the tables as they are → answers as published: batch by batch, columns computed from columns.
 
-use super::cells;
-use super::packing;
 use super::request::Shown;
+use super::{applied, packing};
 use crate::calendar::{self, MICROS_PER_DAY};
+use crate::cells;
 use crate::guid_key::{KeyGuid, KeyPacking};
 use crate::json::WriteError;
-use crate::rows::{EntityBatch, EntityShape, ExpandShape, ExpandedRows, PropertyShape, ValueShape};
+use crate::rows::{AnnotationShape, EntityBatch, EntityShape, ExpandShape, ExpandedRows, PropertyShape, ValueShape};
 use arrow::array::{
     Array, ArrayRef, AsArray, Float64Array, Int32Array, RecordBatch, RecordBatchOptions, StringBuilder, TimestampMicrosecondArray,
 };
@@ -46,13 +46,13 @@ struct Level {
 
 /// How a column is made.
 #[derive(Debug)]
-struct Made {
-    name: String,
-    from: From,
+pub(super) struct Made {
+    pub(super) name: String,
+    pub(super) from: From,
 }
 
 #[derive(Debug)]
-enum From {
+pub(super) enum From {
     /// A column as it is.
     Column(usize),
     /// A column whose values are widened.
@@ -85,6 +85,10 @@ impl Translation {
 }
 
 fn level(shape: &EntityShape, published: &Published, shown: &Shown) -> (EntityShape, Level) {
+    if let Some(wanted) = &shown.applied {
+        let (shape, columns) = applied::shape(shape, wanted);
+        return (shape, Level { columns: Some(columns), expands: Vec::new() });
+    }
     let mut told = shape.clone();
     let mut expands = Vec::with_capacity(shape.expands.len());
     for expand in &mut told.expands {
@@ -102,15 +106,20 @@ fn level(shape: &EntityShape, published: &Published, shown: &Shown) -> (EntitySh
             continue;
         }
         let Some(from) = origin(*index, table, native, shape) else { continue };
-        told.properties.push(PropertyShape::column(&column.name, columns.len(), column.scalar_type.into()));
+        let property = PropertyShape::column(&column.name, columns.len(), column.scalar_type.into());
         columns.push(Made { name: column.name.clone(), from });
+        let said = shape.properties.iter().find(|known| known.name == column.name && !known.dynamic);
+        let annotations = carried(said.map(|said| said.annotations.as_slice()).unwrap_or_default(), &mut columns);
+        told.properties.push(PropertyShape { default: column.default.clone(), annotations, ..property });
     }
+    told.annotations = carried(&shape.annotations, &mut columns);
     // What no table has (`$compute`) stays at the end.
     for property in shape.properties.iter().filter(|property| property.dynamic) {
         if let ValueShape::Column { position, value_type } = &property.value {
-            let value = ValueShape::Column { position: columns.len(), value_type: value_type.clone() };
+            let (value_type, from) = applied::widened(*position, value_type);
+            let value = ValueShape::Column { position: columns.len(), value_type };
             told.properties.push(PropertyShape { value, ..property.clone() });
-            columns.push(Made { name: property.name.clone(), from: From::Column(*position) });
+            columns.push(Made { name: property.name.clone(), from });
         }
     }
     told.etag = shape.etag.map(|position| {
@@ -120,6 +129,15 @@ fn level(shape: &EntityShape, published: &Published, shown: &Shown) -> (EntitySh
     told.presence = None;
     told.derivation = None;
     (told, Level { columns: Some(columns), expands })
+}
+
+/// Instance annotations, whose values stay as they are.
+fn carried(annotations: &[AnnotationShape], columns: &mut Vec<Made>) -> Vec<AnnotationShape> {
+    let carry = |annotation: &AnnotationShape| {
+        columns.push(Made { name: annotation.name.clone(), from: From::Column(annotation.position) });
+        AnnotationShape { position: columns.len() - 1, ..annotation.clone() }
+    };
+    annotations.iter().map(carry).collect()
 }
 
 /// Where a published property comes from; `None` when its columns were not asked for.

@@ -29,15 +29,22 @@ pub(super) struct Scope<'a> {
     /// What `$it` is.
     pub(super) root: &'a TableView,
     pub(super) variables: Vec<(String, &'a TableView)>,
+    /// Properties that the request made, and how those are published that hold values of widened columns.
+    pub(super) made: Vec<(String, Option<Widening>)>,
 }
 
 impl<'a> Scope<'a> {
     pub(super) fn new(table: &'a TableView) -> Scope<'a> {
-        Scope { table, root: table, variables: Vec::new() }
+        Scope { table, root: table, variables: Vec::new(), made: Vec::new() }
     }
 
     pub(super) fn variable(&self, name: &str) -> Option<&'a TableView> {
         self.variables.iter().rev().find(|(known, _)| known == name).map(|(_, table)| *table)
+    }
+
+    /// How a property is published that the request made; nothing for other names.
+    pub(super) fn made(&self, name: &str) -> Option<Option<&Widening>> {
+        self.made.iter().rev().find(|(known, _)| known == name).map(|(_, widening)| widening.as_ref())
     }
 
     /// The scope of a lambda's body.
@@ -60,7 +67,7 @@ pub(super) fn literal(literal: Literal, span: Span) -> Expr {
 /// A side of a comparison.
 enum Side<'a> {
     Guid(GuidPath<'a>),
-    Widened(Expr, &'a Widening, String),
+    Widened(Expr, Widening, String),
     Other,
 }
 
@@ -160,11 +167,11 @@ impl<'a> Translator<'a> {
             (Side::Guid(path), Side::Other) => self.guid_test(&path, op, right),
             (Side::Other, Side::Guid(path)) => self.guid_test(&path, flipped(op), left),
             (Side::Guid(path), _) | (_, Side::Guid(path)) => Err(self.guid_misused(&path)),
-            (Side::Widened(path, widening, text), Side::Other) => self.widened_test(op, path, (widening, &text), right, span, scope),
+            (Side::Widened(path, widening, text), Side::Other) => self.widened_test(op, path, (&widening, &text), right, span, scope),
             (Side::Other, Side::Widened(path, widening, text)) if op != BinaryOperator::In => {
-                self.widened_test(flipped(op), path, (widening, &text), left, span, scope)
+                self.widened_test(flipped(op), path, (&widening, &text), left, span, scope)
             }
-            (Side::Widened(own, a, _), Side::Widened(other, b, _)) if alike(a, b) => Ok(compared(op, own, other, span)),
+            (Side::Widened(own, a, _), Side::Widened(other, b, _)) if alike(&a, &b) => Ok(compared(op, own, other, span)),
             _ => Ok(compared(op, self.expr(left, scope)?, self.expr(right, scope)?, span)),
         }
     }

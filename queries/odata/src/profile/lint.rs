@@ -55,12 +55,9 @@ pub fn lint(model: &Model, service: &Service) -> Vec<Finding> {
             Profile::Powerbi => table.powerbi(),
         }
     }
-    let parts = [("singletons", service.singletons.is_empty()), ("functions and actions", model.operations.is_empty())];
-    for (what, none) in parts {
-        if service.profile == Profile::Dataverse && !none {
-            let message = format!("{what} are not published: Dataverse has no notion of them; serve them under another profile");
-            findings.push(Finding { service: service.name.clone(), table: "*".to_owned(), part: None, message });
-        }
+    if service.profile == Profile::Dataverse && !model.operations.is_empty() {
+        let message = "functions and actions are not published: Dataverse has no notion of them; serve them under another profile";
+        findings.push(Finding { service: service.name.clone(), table: "*".to_owned(), part: None, message: message.to_owned() });
     }
     findings
 }

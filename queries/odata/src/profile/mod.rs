@@ -4,8 +4,9 @@
 //! calls it remembers which key a hashed GUID stands for.
 
 mod answer;
+mod applied;
+mod apply;
 mod body;
-mod cells;
 mod dates;
 mod expression;
 mod guids;
@@ -16,6 +17,7 @@ mod request;
 mod tests;
 
 pub use answer::{HashedKey, Translation};
+pub(crate) use apply::TRANSFORMATIONS;
 pub use body::native_body;
 pub use lint::{Finding, lint};
 pub use request::{Shown, native_request, published_read};

@@ -12,7 +12,7 @@ pub(super) enum End<'a> {
     /// Something that is published as it is, or that the binder will say something about.
     Plain,
     /// A column that is widened.
-    Widened(&'a Widening),
+    Widened(Widening),
     /// A GUID property of a table; the steps before it lead there.
     Guid(&'a GuidProperty, &'a TableView),
 }
@@ -52,6 +52,12 @@ impl<'a> Translator<'a> {
             }
             let at = Scope { table: table.unwrap_or(scope.table), ..scope.clone() };
             let kind = match &step.kind {
+                StepKind::Name(name) if index == 0 && scope.made(name).is_some() => {
+                    path.end = scope.made(name).flatten().map_or(End::Plain, |widening| End::Widened(widening.clone()));
+                    step.kind.clone()
+                }
+                // The types are as they are, though the profile does not tell them apart.
+                StepKind::Name(name) if name.contains('.') => step.kind.clone(),
                 StepKind::Name(name) if at_root => {
                     table = self.published.native.table(name);
                     step.kind.clone()
@@ -116,7 +122,7 @@ impl<'a> Translator<'a> {
             // The column may be there, but is not published (bytes); or there is none.
             return Err(self.unknown(name, span, table));
         };
-        let end = published.widened.get(&column).map_or(End::Plain, End::Widened);
+        let end = published.widened.get(&column).map_or(End::Plain, |widening| End::Widened(widening.clone()));
         Ok(Named::Column(native_path(&table.table, column), end))
     }
 

@@ -1,5 +1,7 @@
 //! Requests over what is published → requests over the tables as they are: paths with their keys, and the query options.
 
+use super::applied;
+use super::apply::ShownColumn;
 use super::expression::{Scope, Translator};
 use super::guids::{GuidPath, literal_of};
 use super::path::{End, native_path};
@@ -23,6 +25,8 @@ pub struct Shown {
     names: Option<BTreeSet<String>>,
     /// Of expanded entities, by relationship.
     expands: BTreeMap<String, Shown>,
+    /// What rows have that `$apply` made and that are no entities any more.
+    pub(super) applied: Option<Vec<ShownColumn>>,
 }
 
 impl Shown {
@@ -41,7 +45,7 @@ impl Shown {
         let names = options.select.as_ref().filter(|items| !items.iter().any(|item| item.path == ["*"]));
         let names = names.map(|items| items.iter().filter_map(|item| item.path.first().cloned()).collect());
         let expands = options.expand.iter().flatten().filter_map(|item| Some((item.path.first()?.clone(), Shown::of(&item.options))));
-        Shown { names, expands: expands.collect() }
+        Shown { names, expands: expands.collect(), applied: None }
     }
 }
 
@@ -51,7 +55,7 @@ impl Shown {
 /// `NotFound` for a GUID in the path that is nobody's key, `BadRequest` for a key that is no GUID, `NotImplemented` for a use of a
 /// translated property that is not built.
 pub fn native_request(request: &Request, published: &Published, remembered: &Remembered<'_>) -> Result<(Request, Shown), ODataError> {
-    let shown = Shown::of(&request.options);
+    let mut shown = Shown::of(&request.options);
     let mut native = request.clone();
     let Resource::EntitySet(segments) = &mut native.resource else { return Ok((native, shown)) };
     if !published.translates() {
@@ -60,7 +64,7 @@ pub fn native_request(request: &Request, published: &Published, remembered: &Rem
     let translator = Translator { published, remembered, aliases: &request.aliases, target: "path" };
     // Where a path leads nowhere, the binder says so.
     if let Some(table) = translator.resource(segments)? {
-        translator.options(&mut native.options, table)?;
+        shown.applied = translator.options(&mut native.options, table)?;
         for alias in &mut native.aliases {
             // What an alias stands for is read where it is used, mostly over this table.
             let translator = Translator { target: &alias.name, ..translator };
@@ -108,12 +112,19 @@ impl<'a> Translator<'a> {
         if first {
             return match self.published.native.table(name) {
                 Some(table) => Ok(Some(table)),
-                None if name.starts_with('$') || self.published.native.singletons.contains_key(name) => Err(self.elsewhere(segment)),
-                None => Ok(None),
+                None if name.starts_with('$') => Err(self.elsewhere(segment)),
+                None => {
+                    let singleton = self.published.native.singletons.get(name);
+                    Ok(singleton.and_then(|singleton| self.published.native.table(&singleton.table)))
+                }
             };
         }
         let Some(table) = before else { return Ok(None) };
         if matches!(name, "$count" | "$ref" | "$value") {
+            return Ok(Some(table));
+        }
+        let derived = |name: &str| table.table.overlay.derivation.as_ref().is_some_and(|known| known.named(name).is_some());
+        if name.rsplit_once('.').is_some_and(|(_, own)| derived(own) || own == table.name) {
             return Ok(Some(table));
         }
         if name.starts_with('$') || name.contains('.') {
@@ -172,38 +183,51 @@ impl<'a> Translator<'a> {
         Ok(KeyPredicate { parts: parts.collect(), ..key.clone() })
     }
 
-    /// Translates query options over a table.
-    pub(super) fn options(&self, options: &mut Options, table: &'a TableView) -> Result<(), ODataError> {
+    /// Translates query options over a table. What is given are the properties of the rows that come out, where these are no entities.
+    pub(super) fn options(&self, options: &mut Options, table: &'a TableView) -> Result<Option<Vec<ShownColumn>>, ODataError> {
         let at = |target: &'static str| Translator { target: if self.target == "$expand" { "$expand" } else { target }, ..*self };
-        for (name, given) in [("$apply", options.apply.is_some()), ("$compute", options.compute.is_some())] {
-            if given {
-                return Err(ODataError::not_implemented(format!("{name} in a service for Dataverse")).at(name, None));
+        let mut scope = Scope::new(table);
+        let mut rows = None;
+        if let Some(steps) = &mut options.apply {
+            if self.target == "$expand" {
+                return Err(ODataError::not_implemented("$apply inside $expand in a service for Dataverse").at("$expand", None));
             }
+            rows = at("$apply").apply(steps, &mut scope)?;
+        }
+        if let Some(items) = &mut options.compute {
+            at("$compute").compute(items, &mut scope)?;
+            let names = items.iter().map(|item| ShownColumn::alias(&item.name.text));
+            rows = rows.map(|columns| columns.into_iter().chain(names).collect());
         }
         if let Some(filter) = &mut options.filter {
-            *filter = at("$filter").expr(filter, &Scope::new(table))?;
+            *filter = at("$filter").expr(filter, &scope)?;
         }
         if let Some(items) = &mut options.order_by {
-            *items = at("$orderby").order_by(items, table)?;
+            *items = at("$orderby").ordered(items, &scope)?;
         }
         if let Some(items) = &mut options.select {
-            *items = at("$select").select(items, table)?;
+            let wanted: Vec<Vec<String>> = items.iter().map(|item| item.path.clone()).collect();
+            *items = match &rows {
+                Some(columns) => at("$select").select_applied(items, columns)?,
+                None => at("$select").select(items, &scope)?,
+            };
+            rows = rows.map(|columns| Translator::selected(columns, &wanted));
         }
         for item in options.expand.iter_mut().flatten() {
             at("$expand").expand(item, table)?;
         }
-        Ok(())
+        Ok(rows)
     }
 
     /// Widened values are in the same order as the values themselves; only codes are in another than the numbers of their choices.
-    fn order_by(&self, items: &[OrderItem], table: &'a TableView) -> Result<Vec<OrderItem>, ODataError> {
+    pub(super) fn ordered(&self, items: &[OrderItem], scope: &Scope<'a>) -> Result<Vec<OrderItem>, ODataError> {
         let mut native = Vec::with_capacity(items.len());
         for item in items {
             let ExprKind::Path(steps) = &item.expr.kind else {
-                native.push(OrderItem { expr: self.expr(&item.expr, &Scope::new(table))?, descending: item.descending });
+                native.push(OrderItem { expr: self.expr(&item.expr, scope)?, descending: item.descending });
                 continue;
             };
-            let path = self.path(steps, &Scope::new(table))?;
+            let path = self.path(steps, scope)?;
             let span = item.expr.span;
             match path.end {
                 End::Guid(guid, table) => {
@@ -223,12 +247,14 @@ impl<'a> Translator<'a> {
         Ok(native)
     }
 
-    fn select(&self, items: &[SelectItem], table: &'a TableView) -> Result<Vec<SelectItem>, ODataError> {
+    fn select(&self, items: &[SelectItem], scope: &Scope<'a>) -> Result<Vec<SelectItem>, ODataError> {
+        let table = scope.table;
         let Some(published) = self.published.table(&table.name) else { return Ok(items.to_vec()) };
         let mut native = Vec::with_capacity(items.len());
         let native_item = |item: &SelectItem, column: usize| SelectItem { path: native_path(&table.table, column), ..item.clone() };
         for item in items {
             match item.path.as_slice() {
+                [name] if scope.made(name).is_some() => native.push(item.clone()),
                 [name] if published.guid(name).is_some() => {
                     let columns = published.guid(name).map(|guid| guid.columns.clone()).unwrap_or_default();
                     native.extend(columns.into_iter().map(|column| native_item(item, column)));
@@ -246,10 +272,25 @@ impl<'a> Translator<'a> {
         Ok(native)
     }
 
+    /// `$select` among the properties of rows that are no entities any more: what they are made of. What there is not, the binder refuses.
+    fn select_applied(&self, items: &[SelectItem], columns: &[ShownColumn]) -> Result<Vec<SelectItem>, ODataError> {
+        let mut native = Vec::with_capacity(items.len());
+        for item in items {
+            let found: Vec<&ShownColumn> = columns.iter().filter(|column| column.path.starts_with(&item.path)).collect();
+            if found.is_empty() {
+                native.push(item.clone());
+            }
+            for path in found.into_iter().flat_map(|column| &column.natives) {
+                native.push(SelectItem { path: path.clone(), ..item.clone() });
+            }
+        }
+        Ok(native)
+    }
+
     fn expand(&self, item: &mut ExpandItem, table: &'a TableView) -> Result<(), ODataError> {
         let to = item.path.first().and_then(|name| table.relationship(name)).and_then(|known| self.published.native.table(&known.to));
         match to {
-            Some(to) => self.options(&mut item.options, to),
+            Some(to) => self.options(&mut item.options, to).map(drop),
             None => Ok(()),
         }
     }
@@ -274,6 +315,11 @@ pub fn published_read(read: &BoundRead, published: &Published, shown: &Shown) ->
 
 fn published_query(query: &BoundQuery, published: &Published, shown: &Shown) -> BoundQuery {
     let mut told = query.clone();
+    if let (Some(apply), Some(columns)) = (&mut told.apply, &shown.applied) {
+        applied::rows(&mut apply.rows, columns);
+        told.select = (0..apply.rows.row_type.columns.len()).collect();
+        return told;
+    }
     let Some(view) = published.view.by_virtual_table(&query.table) else { return told };
     let column = |index: &usize| view.table.columns.get(*index);
     let select = view
@@ -282,10 +328,21 @@ fn published_query(query: &BoundQuery, published: &Published, shown: &Shown) -> 
         .copied()
         .filter(|index| column(index).is_some_and(|column| shown.shows(&column.name, view.table.key.contains(index))));
     told.select = select.collect();
+    // What the request made comes after the table's columns, of which there are more as published.
+    let (natives, shown_natives) = (native_columns(published, &query.table), view.table.columns.len());
+    told.select.extend(query.select.iter().filter(|index| **index >= natives).map(|index| index - natives + shown_natives));
+    told.cast = None;
+    if let Some(apply) = &mut told.apply {
+        applied::entity_rows(&mut apply.rows, view, natives);
+    }
     for expand in &mut told.expand {
         expand.query = published_query(&expand.query, published, &shown.along(&expand.name));
     }
     told
+}
+
+fn native_columns(published: &Published, table: &str) -> usize {
+    published.native.by_virtual_table(table).map_or(usize::MAX, |table| table.table.columns.len())
 }
 
 /// The GUID property of a name, for bodies.

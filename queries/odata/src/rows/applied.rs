@@ -39,11 +39,11 @@ fn properties(
             Some((index, column, position)) => {
                 paths.push((index, above.clone()));
                 let value = ValueShape::Column { position, value_type: column.value_type.clone() };
-                PropertyShape { name, value, dynamic: column.dynamic }
+                PropertyShape { dynamic: column.dynamic, ..PropertyShape::of(name, value) }
             }
             None => {
                 let members = properties(rows, &members, above, at, paths);
-                PropertyShape { name, value: ValueShape::Complex { type_name: None, members, others: Vec::new() }, dynamic: false }
+                PropertyShape::of(name, ValueShape::Complex { type_name: None, members, others: Vec::new() })
             }
         });
         above.pop();

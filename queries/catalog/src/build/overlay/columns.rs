@@ -1,11 +1,12 @@
 //! What definitions say of single columns beyond where they come from. It must not know tables' other settings.
 
-use super::super::{Work, below, error_at};
+use super::super::{Work, below, error_at, values};
 use super::annotations::{annotations, labels};
 use super::enums::Enumerations;
 use crate::definition::{ColumnDefinition, TableDefinition};
-use crate::overlay::Mutability;
-use portico_provider_api::ScalarType;
+use crate::model::Column;
+use crate::overlay::{Enumeration, Mutability};
+use portico_provider_api::{ScalarType, Value};
 
 /// Settles enumerations, labels, annotations and mutability of a table's columns.
 pub(super) fn settle(work: &mut Work<'_>, table: &str, definition: &TableDefinition, enumerations: &Enumerations, path: &[String]) {
@@ -42,7 +43,12 @@ pub(super) fn settle(work: &mut Work<'_>, table: &str, definition: &TableDefinit
         if column.searchable && enumeration.is_some() {
             work.error(error_at(below(&here, &["searchable"]), "an enumeration's codes are not text to search in"));
         }
+        let default = work.tables.get(table).and_then(|built| built.table.columns.get(index)).and_then(|known| {
+            default_value(column, known, enumeration.as_deref()).map_err(|message| (below(&here, &["default"]), message)).transpose()
+        });
+        let default = default.and_then(|read| read.map_err(|(at, message)| work.error(error_at(at, message))).ok());
         if let Some(known) = work.tables.get_mut(table).and_then(|built| built.table.columns.get_mut(index)) {
+            known.default = default;
             known.labels = labels;
             known.annotations = annotations;
             known.mutability = mutability;
@@ -50,6 +56,26 @@ pub(super) fn settle(work: &mut Work<'_>, table: &str, definition: &TableDefinit
             known.searchable = column.searchable;
         }
     }
+}
+
+/// The declared default of a column, which is `known`.
+fn default_value(column: &ColumnDefinition, known: &Column, enumeration: Option<&Enumeration>) -> Result<Option<Value>, String> {
+    let Some(given) = &column.default else { return Ok(None) };
+    if column.computed || known.generated {
+        return Err("a column that the source computes is never given: it has no default".to_owned());
+    }
+    if let Some(enumeration) = enumeration {
+        let member = given.as_str().and_then(|name| enumeration.member(name));
+        let member = member.ok_or_else(|| format!("{given} is not the name of a member of {}", enumeration.name))?;
+        return Ok(Some(member.stored.clone()));
+    }
+    let value = values::read_any(given, known.scalar_type)?;
+    if let (Value::Text(text), Some(most)) = (&value, known.max_length)
+        && text.chars().count() > most as usize
+    {
+        return Err(format!("{given} is longer than the {most} characters that the column holds"));
+    }
+    Ok(Some(value))
 }
 
 fn mutability(work: &mut Work<'_>, column: &ColumnDefinition, path: &[String]) -> Mutability {

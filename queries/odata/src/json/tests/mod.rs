@@ -1,5 +1,6 @@
 //! Payloads: golden answers, and values that are read back.
 
+mod annotations;
 mod contexts;
 mod shapes;
 mod values;

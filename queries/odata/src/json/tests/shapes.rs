@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 pub(super) fn complex(name: &str, type_name: Option<&str>, members: Vec<PropertyShape>) -> PropertyShape {
     let value = ValueShape::Complex { type_name: type_name.map(str::to_owned), members, others: Vec::new() };
-    PropertyShape { name: name.to_owned(), value, dynamic: false }
+    PropertyShape::of(name, value)
 }
 
 pub(super) fn text(name: &str, position: usize) -> PropertyShape {
@@ -276,12 +276,8 @@ fn collections_of_plain_values() {
 fn streams_are_links() {
     let mut shape = shape("S", &[("Id", ScalarType::Int32)]);
     let stream = |media_type, fixed: Option<&str>| ValueShape::Stream { media_type, fixed_media_type: fixed.map(str::to_owned) };
-    shape.properties.push(PropertyShape { name: "Photo".into(), value: stream(Some(1), None), dynamic: false });
-    shape.properties.push(complex(
-        "Files",
-        None,
-        vec![text("Note", 1), PropertyShape { name: "CV".into(), value: stream(None, Some("text/plain")), dynamic: false }],
-    ));
+    shape.properties.push(PropertyShape::of("Photo", stream(Some(1), None)));
+    shape.properties.push(complex("Files", None, vec![text("Note", 1), PropertyShape::of("CV", stream(None, Some("text/plain")))]));
     shape.media = Some(MediaShape { media_type: None, fixed_media_type: Some("image/png".into()) });
     let rows = plain(batch(vec![int32(&[1, 2]), texts(&[Some("image/gif"), None])]));
     assert_eq!(all(&shape, links(), &rows), "{\"Id\":1,\"Files\":{\"Note\":\"image/gif\"}}\n{\"Id\":2,\"Files\":null}");

@@ -40,7 +40,7 @@ impl Describe<'_> {
             if is_key || column.mutability == Mutability::Immutable {
                 annotations.push(Annotation::flag("Core.Immutable", true));
             }
-            if column.has_default {
+            if column.has_default && column.default.is_none() {
                 annotations.push(Annotation::flag("Core.ComputedDefaultValue", true));
             }
         }
@@ -103,8 +103,10 @@ impl Describe<'_> {
     }
 }
 
+/// Whether an annotation of a table is said of its type. What is the value of a property is of each entity, not of the set.
 fn describes_types(annotation: &overlay::Annotation) -> bool {
-    vocabulary::of_term(&annotation.term).is_some_and(|(vocabulary, _)| OF_TYPES.contains(&vocabulary.alias))
+    matches!(annotation.value, AnnotationValue::Path(_))
+        || vocabulary::of_term(&annotation.term).is_some_and(|(vocabulary, _)| OF_TYPES.contains(&vocabulary.alias))
 }
 
 fn has_paths(annotation: &overlay::Annotation) -> bool {

@@ -127,8 +127,7 @@ impl Describe<'_> {
             annotations.push(Annotation::record("Capabilities.ReadRestrictions", values));
         }
         annotations.extend(writes(table));
-        // Requests of Dataverse are translated before they are bound, and those with `$apply` are not.
-        if self.abilities.apply && self.view.profile != Profile::Dataverse {
+        if self.abilities.apply {
             annotations.push(Annotation::new("Aggregation.ApplySupported", super::super::apply_supported(self.view, table)));
         }
         annotations

@@ -6,12 +6,13 @@ mod container;
 mod operations;
 mod types;
 
-use annotations::used_vocabularies;
+pub use annotations::used_vocabularies;
 pub use capabilities::{Abilities, SERVICE};
 pub use container::listed_functions;
 
 use super::csdl::{Document, Element, Property, Schema, Term, TypeReference};
 use crate::edm::type_name;
+use crate::json::value_text;
 use portico_catalog::{Column, ModelView, Operation};
 use portico_provider_api::ScalarType;
 
@@ -81,8 +82,17 @@ impl Describe<'_> {
     /// A column as a property, under a name of its own.
     fn property(&self, column: &Column, name: &str, is_key: bool) -> Property {
         // A key part is never null, whatever the source says of its column.
-        let of = self.type_of(column, column.nullable && !is_key);
+        let of = TypeReference { default: default_text(column), ..self.type_of(column, column.nullable && !is_key) };
         Property { name: name.to_owned(), of, annotations: self.of_column(column, is_key) }
+    }
+}
+
+/// A column's default as text: the name of an enumeration's member, otherwise the value without quotes.
+fn default_text(column: &Column) -> Option<String> {
+    let default = column.default.as_ref()?;
+    match &column.enumeration {
+        Some(enumeration) => enumeration.members.iter().find(|member| member.stored == *default).map(|member| member.name.clone()),
+        None => Some(String::from_utf8_lossy(&value_text(default)).into_owned()),
     }
 }
 

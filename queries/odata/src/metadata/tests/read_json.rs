@@ -103,6 +103,7 @@ fn properties(object: &Map<String, Value>) -> Vec<Property> {
 fn type_reference(object: &Map<String, Value>) -> TypeReference {
     let number = |name: &str| object.get(name).map(|value| value.as_u64().unwrap());
     TypeReference {
+        default: object.get("$DefaultValue").map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
         name: object.get("$Type").map_or("Edm.String".to_owned(), text),
         collection: flag(object, "$Collection"),
         nullable: flag(object, "$Nullable"),

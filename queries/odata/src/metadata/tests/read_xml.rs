@@ -128,6 +128,7 @@ fn type_reference(node: &Node) -> TypeReference {
     let inner = name.strip_prefix("Collection(").and_then(|rest| rest.strip_suffix(')'));
     let collection_of_entities = node.name == "NavigationProperty" && inner.is_some();
     TypeReference {
+        default: node.maybe("DefaultValue").map(str::to_owned),
         collection: inner.is_some(),
         name: inner.unwrap_or(&name).to_owned(),
         nullable: !collection_of_entities && node.maybe("Nullable") != Some("false"),

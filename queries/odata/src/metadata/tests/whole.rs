@@ -89,11 +89,11 @@ pub fn view() -> ModelView {
             "Partners": {
                 "source": "s", "remote": "partners", "label": { "en": "Partners", "de": "Geschäftspartner" }, "description": "Whom we deal with",
                 "columns": {
-                    "status": { "enum": "Status" }, "rights": { "enum": "Rights" },
+                    "status": { "enum": "Status", "default": "Open" }, "rights": { "enum": "Rights" },
                     "name": { "searchable": true, "label": { "en": "Name", "fr": "Nom" }, "max_length": 80, "immutable": true,
                               "annotations": { "Common.Text": { "$path": "vat" }, "UI.MultiLineText": true } },
                     "changed": { "computed": true }, "vat": { "read_only": true },
-                    "limit": { "annotations": { "Measures.ISOCurrency": "EUR", "Measures.Scale": 2 } },
+                    "limit": { "default": 100.25, "annotations": { "Measures.ISOCurrency": "EUR", "Measures.Scale": 2 } },
                     "*": {},
                 },
                 "complex": { "Address": { "type": "Address", "prefix": "addr_" }, "ShipTo": { "type": "Address", "prefix": "ship_" } },

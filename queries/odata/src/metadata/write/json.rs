@@ -177,6 +177,18 @@ fn typed(object: &mut Object<'_>, of: &TypeReference) {
     if let Some(scale) = of.scale {
         object.raw("$Scale", &scale.to_string());
     }
+    if let Some(default) = &of.default {
+        // Numbers and truth values are written as such, where JSON has a form for them.
+        let bare = matches!(
+            of.name.as_str(),
+            "Edm.Boolean" | "Edm.Int16" | "Edm.Int32" | "Edm.Int64" | "Edm.Single" | "Edm.Double" | "Edm.Decimal"
+        );
+        if bare && !matches!(default.as_str(), "NaN" | "INF" | "-INF") {
+            object.raw("$DefaultValue", default);
+        } else {
+            object.text("$DefaultValue", default);
+        }
+    }
 }
 
 fn property(object: &mut Object<'_>, property: &Property, document: &Document) {

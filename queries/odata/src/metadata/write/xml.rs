@@ -122,6 +122,9 @@ fn typed<'a>(mut writer: ElementWriter<'a, Vec<u8>>, of: &TypeReference, navigat
     if let Some(scale) = of.scale {
         writer = writer.with_attribute(("Scale", scale.to_string().as_str()));
     }
+    if let Some(default) = &of.default {
+        writer = writer.with_attribute(("DefaultValue", default.as_str()));
+    }
     writer
 }
 

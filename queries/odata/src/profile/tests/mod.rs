@@ -152,6 +152,14 @@ fn guids_in_filters_are_native_comparisons() {
             "Customers?$expand=Orders($select=CustomerKey;$orderby=OrdersKey)".to_owned(),
             "Customers?$expand=Orders($select=CustomerId;$orderby=Id)",
         ),
+        ("Orders?$apply=groupby((CustomerKey))".to_owned(), "Orders?$apply=groupby((CustomerId))"),
+        (
+            "Lines?$apply=filter(LinesKey ne null)/groupby((LinesKey),aggregate(State with countdistinct as N))&$orderby=LinesKey"
+                .to_owned(),
+            "Lines?$apply=filter(not (OrderId eq null or LineNo eq null))/groupby((OrderId,LineNo),aggregate(State with countdistinct as N))\
+             &$orderby=OrderId,LineNo",
+        ),
+        ("Lines?$compute=State as S&$filter=S eq 1&$select=S".to_owned(), "Lines?$compute=State as S&$filter=S eq 'Open'&$select=S"),
     ] {
         same(&published, &asked, native);
     }
@@ -159,8 +167,11 @@ fn guids_in_filters_are_native_comparisons() {
         (format!("Customers?$filter=CustomersKey gt {c}"), ODataErrorKind::NotImplemented),
         ("Orders?$filter=OrdersKey eq CustomerKey".to_owned(), ODataErrorKind::NotImplemented),
         ("Orders?$filter=length(CustomerKey) eq 3".to_owned(), ODataErrorKind::NotImplemented),
-        ("Orders?$apply=groupby((CustomerKey))".to_owned(), ODataErrorKind::NotImplemented),
-        ("Orders?$compute=Total add 1 as More".to_owned(), ODataErrorKind::NotImplemented),
+        ("Orders?$apply=aggregate(CustomerKey with max as Last)".to_owned(), ODataErrorKind::NotImplemented),
+        ("Orders?$apply=join(Customer as C)".to_owned(), ODataErrorKind::NotImplemented),
+        ("Orders?$compute=CustomerKey as Key".to_owned(), ODataErrorKind::NotImplemented),
+        ("Lines?$apply=aggregate(State with max as Last)".to_owned(), ODataErrorKind::NotImplemented),
+        ("Lines?$apply=groupby((rollup($all,LinesKey)))".to_owned(), ODataErrorKind::NotImplemented),
         (format!("Orders({o})/OrdersKey"), ODataErrorKind::NotImplemented),
         ("Orders?$filter=CustomerKey eq 7".to_owned(), ODataErrorKind::BadRequest),
         ("Orders?$filter=CustomerKye eq null".to_owned(), ODataErrorKind::BadRequest),

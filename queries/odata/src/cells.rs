@@ -7,7 +7,7 @@ use portico_provider_api::value::Float;
 use portico_provider_api::{ScalarType, Value};
 
 /// A text cell, in any of Arrow's layouts.
-pub(super) fn text(array: &dyn Array, row: usize) -> Option<&str> {
+pub(crate) fn text(array: &dyn Array, row: usize) -> Option<&str> {
     Some(match array.data_type() {
         DataType::Utf8 => array.as_string_opt::<i32>()?.value(row),
         DataType::LargeUtf8 => array.as_string_opt::<i64>()?.value(row),
@@ -17,7 +17,7 @@ pub(super) fn text(array: &dyn Array, row: usize) -> Option<&str> {
 }
 
 /// A cell as a value of a type; `None` when the array holds another type. A null is `Value::Null`.
-pub(super) fn value(array: &dyn Array, row: usize, scalar_type: ScalarType) -> Option<Value> {
+pub(crate) fn value(array: &dyn Array, row: usize, scalar_type: ScalarType) -> Option<Value> {
     if array.is_null(row) {
         return Some(Value::Null(scalar_type));
     }
