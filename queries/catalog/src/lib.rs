@@ -8,6 +8,7 @@ pub mod model;
 pub mod names;
 pub mod overlay;
 pub mod profile;
+pub mod spatial;
 pub mod view;
 pub mod vocabulary;
 

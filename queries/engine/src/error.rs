@@ -26,6 +26,9 @@ pub enum EngineError {
     /// The statement is understood, but wrong for the values or types concerned.
     #[error("{0}")]
     Invalid(String),
+    /// A value that a source holds is not what the model says of it.
+    #[error("{0}")]
+    Data(String),
     /// Right, but not built yet, or not possible with this source.
     #[error("{0}")]
     Unsupported(String),

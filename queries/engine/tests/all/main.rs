@@ -23,5 +23,6 @@ mod ranges;
 mod review;
 mod same_rows;
 mod shapes;
+mod spatial;
 mod sql;
 mod writes;

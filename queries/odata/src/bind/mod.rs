@@ -3,6 +3,7 @@
 
 mod apply;
 mod call;
+mod collections;
 mod compute;
 mod conversion;
 mod cross;
@@ -19,6 +20,7 @@ mod restrict;
 mod scope;
 mod search;
 mod select;
+mod spatial;
 mod temporal;
 #[cfg(test)]
 mod tests;

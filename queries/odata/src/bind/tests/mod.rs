@@ -7,6 +7,7 @@ mod enumerations;
 mod operands;
 mod overlaid;
 mod refused;
+mod spatial;
 
 use super::read;
 use crate::fixtures::model;
@@ -80,6 +81,7 @@ fn carrier(value_type: &crate::ValueType) -> String {
         crate::ValueType::Scalar(scalar_type) => scalar_type.to_string(),
         crate::ValueType::Duration => "duration".to_owned(),
         crate::ValueType::Enumeration(enumeration, _) => enumeration.name.clone(),
+        crate::ValueType::Spatial(of) => of.name(),
     }
 }
 

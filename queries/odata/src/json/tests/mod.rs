@@ -2,6 +2,7 @@
 
 mod contexts;
 mod shapes;
+mod spatial;
 mod values;
 
 use super::*;

@@ -122,6 +122,9 @@ fn typed<'a>(mut writer: ElementWriter<'a, Vec<u8>>, of: &TypeReference, navigat
     if let Some(scale) = of.scale {
         writer = writer.with_attribute(("Scale", scale.to_string().as_str()));
     }
+    if let Some(srid) = of.srid {
+        writer = writer.with_attribute(("SRID", srid.to_string().as_str()));
+    }
     writer
 }
 
