@@ -226,6 +226,7 @@ impl From<EngineError> for RequestError {
             EngineError::Syntax(_) => Code::InvalidSyntax,
             EngineError::UnknownName { .. } => Code::UnknownName,
             EngineError::Invalid(_) => Code::InvalidRequest,
+            EngineError::Data(_) => Code::DataError,
             EngineError::Unsupported(_) => Code::NotImplemented,
             EngineError::ReadOnly(_) => Code::ReadOnly,
             EngineError::Forbidden(_) => Code::Forbidden,

@@ -11,8 +11,8 @@ pub use operation::{
 };
 pub use overlay::{
     ComplexDefinition, DerivationDefinition, DerivedTypeDefinition, EnumDefinition, EnumMemberDefinition, EnumMemberEntry,
-    HierarchyDefinition, LabelDefinition, MediaTypeDefinition, RestrictionsDefinition, SingletonDefinition, StreamDefinition,
-    ThroughDefinition,
+    HierarchyDefinition, LabelDefinition, MediaTypeDefinition, PointDefinition, RestrictionsDefinition, SingletonDefinition,
+    SpatialDefinition, StreamDefinition, ThroughDefinition,
 };
 
 use indexmap::IndexMap;
@@ -73,6 +73,9 @@ pub struct TableDefinition {
     /// Complex properties: several columns shown as one.
     #[serde(default)]
     pub complex: IndexMap<String, ComplexDefinition>,
+    /// Points: pairs of numeric columns, degrees north and east, shown as one property each.
+    #[serde(default)]
+    pub points: IndexMap<String, PointDefinition>,
     /// Types derived from the table's own, told apart by a column.
     pub derived: Option<DerivationDefinition>,
     /// Stream properties: columns whose bytes are fetched on their own.
@@ -121,6 +124,8 @@ pub struct ColumnDefinition {
     /// The enumeration that its values are members of.
     #[serde(rename = "enum")]
     pub enumeration: Option<String>,
+    /// Says that it holds geographic or geometric values, as text.
+    pub spatial: Option<SpatialDefinition>,
     /// Whether `$search` looks into it.
     #[serde(default)]
     pub searchable: bool,
@@ -214,4 +219,16 @@ pub enum Profile {
     Salesforce,
     /// Power BI and Excel.
     Powerbi,
+}
+
+impl Profile {
+    /// Whether its clients are shown geographic and geometric values as such. Dataverse and Salesforce have no type for them: they are
+    /// shown the columns that hold them.
+    #[must_use]
+    pub fn knows_spatial(self) -> bool {
+        match self {
+            Profile::Standard | Profile::Powerbi => true,
+            Profile::Dataverse | Profile::Salesforce => false,
+        }
+    }
 }

@@ -9,6 +9,7 @@ pub mod names;
 mod operation;
 pub mod overlay;
 pub mod profile;
+pub mod spatial;
 pub mod view;
 pub mod vocabulary;
 

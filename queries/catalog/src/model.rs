@@ -2,6 +2,7 @@
 
 use crate::definition::{IfMatch, Profile};
 use crate::overlay::{Annotation, DerivedType, Enumeration, Labels, Mutability, Operation, Overlay};
+use crate::spatial::SpatialColumn;
 use indexmap::IndexMap;
 use portico_provider_api::{Capabilities, RemoteTableName, ScalarType, TableColumn, TableRelation, Value};
 use std::collections::BTreeMap;
@@ -120,6 +121,8 @@ pub struct Column {
     pub description: Option<String>,
     /// The enumeration that its values are members of; the column holds what [`crate::overlay::EnumerationMember::stored`] says.
     pub enumeration: Option<Arc<Enumeration>>,
+    /// What it holds, where that are geographic or geometric values, as text.
+    pub spatial: Option<SpatialColumn>,
     /// Whether and when clients may give its value.
     pub mutability: Mutability,
     /// Whether `$search` looks into it.
@@ -146,6 +149,7 @@ impl Column {
             original_name: None,
             description: None,
             enumeration: None,
+            spatial: None,
             mutability: Mutability::default(),
             searchable: false,
             labels: Labels::new(),
@@ -256,7 +260,8 @@ impl VirtualTable {
     pub fn property_names(&self) -> impl Iterator<Item = &str> {
         let columns = self.columns.iter().map(|column| column.name.as_str());
         let complex = self.overlay.complex.iter().map(|complex| complex.name.as_str());
-        columns.chain(complex).chain(self.overlay.streams.iter().map(|stream| stream.name.as_str()))
+        let points = self.overlay.points.iter().map(|point| point.name.as_str());
+        columns.chain(complex).chain(points).chain(self.overlay.streams.iter().map(|stream| stream.name.as_str()))
     }
 
     /// The derived type whose rows alone have a relationship: the one that owns a column that it starts from.
@@ -266,6 +271,17 @@ impl VirtualTable {
         let owners: Vec<&DerivedType> = columns.filter_map(|column| self.overlay.owner(column)).collect();
         let derivation = self.overlay.derivation.as_ref()?;
         owners.iter().copied().find(|candidate| owners.iter().all(|other| derivation.is_a(&candidate.name, &other.name)))
+    }
+
+    /// The table as clients without spatial types are shown it: text and numbers. Nothing where it has none.
+    pub fn without_spatial(&self) -> Option<VirtualTable> {
+        if self.overlay.points.is_empty() && self.columns.iter().all(|column| column.spatial.is_none()) {
+            return None;
+        }
+        let mut table = self.clone();
+        table.overlay.points.clear();
+        table.columns.iter_mut().for_each(|column| column.spatial = None);
+        Some(table)
     }
 
     /// The published columns as relation columns, in order.

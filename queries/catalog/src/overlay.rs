@@ -4,6 +4,7 @@
 
 pub use crate::operation::{Binding, Operation, OperationBody, Parameter, ReturnKind, Returns, VALUE};
 
+use crate::spatial::PointProperty;
 use indexmap::IndexMap;
 use portico_provider_api::{ScalarType, Value};
 
@@ -12,6 +13,8 @@ use portico_provider_api::{ScalarType, Value};
 pub struct Overlay {
     /// Columns shown as the members of one property.
     pub complex: Vec<ComplexProperty>,
+    /// Pairs of columns shown as points.
+    pub points: Vec<PointProperty>,
     /// Types derived from the table's own, told apart by a column.
     pub derivation: Option<Derivation>,
     /// Columns shown as stream properties.
@@ -262,6 +265,12 @@ impl Overlay {
             let (name, _) = complex.members.iter().find(|(_, member)| *member == column)?;
             Some((complex, name.as_str()))
         })
+    }
+
+    /// The point that a column is a coordinate of.
+    #[must_use]
+    pub fn point_of(&self, column: usize) -> Option<&PointProperty> {
+        self.points.iter().find(|point| point.holds(column))
     }
 
     /// The derived type whose rows alone have a column.

@@ -4,6 +4,7 @@
 use crate::definition::{IfMatch, Profile};
 use crate::model::{Column, VirtualTable};
 use crate::overlay::{ComplexProperty, Enumeration, Labels, Operation, ReturnKind, StreamProperty};
+use crate::spatial::PointProperty;
 use indexmap::IndexMap;
 use portico_provider_api::Value;
 use std::sync::Arc;
@@ -47,6 +48,8 @@ pub enum PropertyView<'a> {
     Column(usize),
     /// A complex property, and the positions of its visible members with their names in it.
     Complex(&'a ComplexProperty, Vec<(&'a str, usize)>),
+    /// A point over two columns.
+    Point(&'a PointProperty),
     /// A stream property.
     Stream(&'a StreamProperty),
 }
@@ -193,6 +196,9 @@ impl TableView {
         if let Some((complex, member)) = overlay.complex_of(index) {
             return Some(format!("{}/{member}", complex.name));
         }
+        if let Some(point) = overlay.point_of(index) {
+            return Some(point.name.clone());
+        }
         if let Some(stream) = overlay.streams.iter().find(|stream| stream.content == index) {
             return Some(stream.name.clone());
         }
@@ -214,6 +220,11 @@ impl TableView {
                 if !properties.iter().any(|known| matches!(known, PropertyView::Complex(other, _) if other.name == complex.name)) {
                     let members = complex.members.iter().filter(|(_, column)| self.columns.contains(column));
                     properties.push(PropertyView::Complex(complex, members.map(|(name, column)| (name.as_str(), *column)).collect()));
+                }
+            } else if let Some(point) = overlay.point_of(*index) {
+                let whole = self.columns.contains(&point.latitude) && self.columns.contains(&point.longitude);
+                if whole && !properties.iter().any(|known| matches!(known, PropertyView::Point(other) if other.name == point.name)) {
+                    properties.push(PropertyView::Point(point));
                 }
             } else if let Some(stream) = overlay.streams.iter().find(|stream| stream.content == *index) {
                 properties.push(PropertyView::Stream(stream));

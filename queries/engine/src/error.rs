@@ -31,6 +31,9 @@ pub enum EngineError {
     /// An operation has no result for the values that it met.
     #[error("{0}")]
     Arithmetic(Fault),
+    /// A value that a source holds is not what the model says of it.
+    #[error("{0}")]
+    Data(String),
     /// Right, but not built yet, or not possible with this source.
     #[error("{0}")]
     Unsupported(String),

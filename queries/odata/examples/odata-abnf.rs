@@ -315,7 +315,7 @@ fn literal(rule: &str, input: &str, names: &Names) -> Option<Verdict> {
         "durationliteral" => &[K::Duration, K::Text],
         "enumliteral" => &[K::Enumeration, K::Text],
         "binaryliteral" => &[K::Binary],
-        rule if rule.starts_with("geography") || rule.starts_with("geometry") => &[K::Geo],
+        rule if rule.starts_with("geography") || rule.starts_with("geometry") => &[K::Geography, K::Geometry],
         _ => return None,
     };
     let found = match parse::literal(input, STRICT) {
@@ -333,7 +333,7 @@ fn literal(rule: &str, input: &str, names: &Names) -> Option<Verdict> {
         "int64literal" => digits(19),
         "durationliteral" => value::is_duration(&found.text),
         "enumliteral" if found.kind == K::Text => members(&found.text, names),
-        rule if found.kind == K::Geo => {
+        rule if matches!(found.kind, K::Geography | K::Geometry) => {
             let (reference, shape) = rule.split_at(if rule.starts_with("geography") { "geography".len() } else { "geometry".len() });
             let shape = if shape == "collection" { "geometrycollection" } else { shape };
             let prefix = input.to_ascii_lowercase().starts_with(reference);

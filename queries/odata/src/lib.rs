@@ -39,6 +39,7 @@ pub mod resolve;
 pub mod rows;
 pub mod shape;
 pub mod skiptoken;
+pub mod spatial;
 pub mod syntax;
 pub mod value_type;
 

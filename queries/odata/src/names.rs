@@ -378,10 +378,13 @@ fn properties_of(
             PropertyView::Complex(complex, members) if members.first().is_some_and(|(_, index)| has(overlay.owner(*index))) => {
                 properties.insert(complex.name.clone(), (Role::Complex, complexes.get(complex.type_name.as_str()).copied()));
             }
+            PropertyView::Point(point) if has(overlay.owner(point.latitude)) => {
+                properties.insert(point.name.clone(), (Role::PrimitiveNonKey, None));
+            }
             PropertyView::Stream(stream) if has(overlay.owner(stream.content)) => {
                 properties.insert(stream.name.clone(), (Role::Stream, None));
             }
-            PropertyView::Column(_) | PropertyView::Complex(..) | PropertyView::Stream(_) => {}
+            PropertyView::Column(_) | PropertyView::Complex(..) | PropertyView::Point(_) | PropertyView::Stream(_) => {}
         }
     }
     for relationship in table.relationships.iter().filter(|link| has(table.table.relationship_owner(link.index))) {

@@ -83,6 +83,13 @@ pub enum ValueShape {
         /// Positions of the columns of further members that are not shown: it is not null where one of them has a value.
         others: Vec<usize>,
     },
+    /// A point of the globe in WGS 84, over two columns of numbers; null where one of them is.
+    Point {
+        /// Position of the degrees north.
+        latitude: usize,
+        /// Position of the degrees east.
+        longitude: usize,
+    },
     /// A stream: only links to it and its media type are shown.
     Stream {
         /// Position of its media type (text), where it differs by row and was fetched.
@@ -207,7 +214,7 @@ impl PropertyShape {
     pub fn column_type(&self) -> Option<(usize, ScalarType)> {
         match &self.value {
             ValueShape::Column { position, value_type } => Some((*position, value_type.scalar())),
-            ValueShape::Complex { .. } | ValueShape::Stream { .. } => None,
+            ValueShape::Complex { .. } | ValueShape::Point { .. } | ValueShape::Stream { .. } => None,
         }
     }
 }

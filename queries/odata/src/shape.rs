@@ -5,9 +5,8 @@
 use crate::bound::{BoundAnnotation, BoundQuery};
 use crate::rows::{AnnotationShape, DerivationShape, DerivedShape, EntityShape, MediaShape, PropertyShape, ValueShape};
 use crate::value_type::ValueType;
+use portico_catalog::VirtualTable;
 use portico_catalog::overlay::{MediaType, StreamProperty};
-use portico_catalog::{Column, VirtualTable};
-use std::sync::Arc;
 
 /// How the types of a service are called.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +15,8 @@ pub struct Naming<'a> {
     pub namespace: &'a str,
     /// The entity set of the rows, in the service.
     pub entity_set: &'a str,
+    /// Whether the client knows geographic and geometric values; otherwise it is shown the columns that hold them.
+    pub spatial: bool,
     /// Whether the caller may know which derived type a row is of: it sees what the discriminator really holds.
     pub typed: bool,
 }
@@ -68,7 +69,8 @@ pub fn of_query(table: &VirtualTable, query: &BoundQuery, naming: Naming<'_>, at
     let mut columns: Vec<Vec<usize>> = Vec::with_capacity(query.select.len());
     for index in &query.select {
         if let Some((complex, member)) = table.overlay.complex_of(*index) {
-            let Some(member) = property(table, query, *index, member, at) else { continue };
+            let member = property(table, query, *index, member, at).map(|property| carried(property, naming.spatial));
+            let Some(member) = member else { continue };
             let known = properties.iter().position(|property| property.name == complex.name);
             match known.and_then(|known| Some((properties.get_mut(known)?, columns.get_mut(known)?))) {
                 Some((PropertyShape { value: ValueShape::Complex { members, .. }, .. }, behind)) => {
@@ -85,8 +87,18 @@ pub fn of_query(table: &VirtualTable, query: &BoundQuery, naming: Naming<'_>, at
             }
             continue;
         }
+        if let Some(point) = table.overlay.point_of(*index).filter(|_| naming.spatial) {
+            if let (Some(latitude), Some(longitude)) = (at(point.latitude), at(point.longitude))
+                && !properties.iter().any(|property| property.name == point.name)
+            {
+                let value = ValueShape::Point { latitude, longitude };
+                properties.push(PropertyShape { name: point.name.clone(), value, dynamic: false });
+                columns.push(vec![point.latitude, point.longitude]);
+            }
+            continue;
+        }
         let name = table.columns.get(*index).map_or("", |column| column.name.as_str());
-        if let Some(property) = property(table, query, *index, name, at) {
+        if let Some(property) = property(table, query, *index, name, at).map(|property| carried(property, naming.spatial)) {
             properties.push(property);
             columns.push(vec![*index]);
         }
@@ -132,7 +144,7 @@ fn property(
     Some(PropertyShape {
         default: column.default.clone(),
         annotations: annotations(table, query, Some(index), at),
-        ..PropertyShape::column(name, at(index)?, value_type(column))
+        ..PropertyShape::column(name, at(index)?, ValueType::of_column(column))
     })
 }
 
@@ -146,17 +158,21 @@ fn annotations(
     let wanted = query.annotations.iter().filter(|annotation| annotation.target == target);
     let shape = |annotation: &BoundAnnotation| {
         let column = table.columns.get(annotation.column)?;
-        Some(AnnotationShape { name: annotation.name.clone(), position: at(annotation.column)?, value_type: value_type(column) })
+        Some(AnnotationShape { name: annotation.name.clone(), position: at(annotation.column)?, value_type: ValueType::of_column(column) })
     };
     wanted.filter_map(shape).collect()
 }
 
-/// The type of a column's values as clients see it.
-fn value_type(column: &Column) -> ValueType {
-    match &column.enumeration {
-        Some(enumeration) => ValueType::Enumeration(Arc::clone(enumeration), column.scalar_type),
-        None => ValueType::Scalar(column.scalar_type),
+/// The property as a client is shown it that may not know spatial values.
+fn carried(mut property: PropertyShape, spatial: bool) -> PropertyShape {
+    if let ValueShape::Column { value_type, .. } = &mut property.value
+        && !spatial
+        && !property.dynamic
+        && matches!(value_type, ValueType::Spatial(_))
+    {
+        *value_type = ValueType::Scalar(value_type.scalar());
     }
+    property
 }
 
 fn derivation(

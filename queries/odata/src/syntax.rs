@@ -366,6 +366,8 @@ pub enum LiteralKind {
     Duration,
     /// `Ns.Type'Member'`
     Enumeration,
-    /// `geography'…'`, `geometry'…'`
-    Geo,
+    /// `geography'…'`
+    Geography,
+    /// `geometry'…'`
+    Geometry,
 }

@@ -1,6 +1,7 @@
 //! The types of values as clients see them, and the rows that expressions are evaluated over. It must not know how rows are fetched.
 
-use portico_catalog::{Enumeration, TableView};
+use portico_catalog::spatial::SpatialType;
+use portico_catalog::{Column, Enumeration, TableView};
 use portico_provider_api::ScalarType;
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ pub enum ValueType {
     Duration,
     /// A member of an enumeration, carried as the column holds it.
     Enumeration(Arc<Enumeration>, ScalarType),
+    /// A geographic or geometric value, carried as text: see [`crate::spatial`].
+    Spatial(SpatialType),
 }
 
 impl ValueType {
@@ -22,6 +25,7 @@ impl ValueType {
         match self {
             ValueType::Scalar(scalar_type) | ValueType::Enumeration(_, scalar_type) => *scalar_type,
             ValueType::Duration => ScalarType::Int64,
+            ValueType::Spatial(_) => ScalarType::Text,
         }
     }
 }
@@ -31,6 +35,22 @@ impl From<ScalarType> for ValueType {
         ValueType::Scalar(scalar_type)
     }
 }
+
+impl ValueType {
+    /// The type of a column's values as clients see it.
+    #[must_use]
+    pub fn of_column(column: &Column) -> ValueType {
+        match (&column.enumeration, &column.spatial) {
+            (Some(enumeration), _) => ValueType::Enumeration(Arc::clone(enumeration), column.scalar_type),
+            (None, Some(spatial)) => ValueType::Spatial(spatial.of),
+            (None, None) => ValueType::Scalar(column.scalar_type),
+        }
+    }
+}
+
+/// What follows the name of a point in the paths of the columns that hold it: degrees north, and degrees east. No request can say either.
+pub(crate) const LATITUDE: &str = "@latitude";
+pub(crate) const LONGITUDE: &str = "@longitude";
 
 /// The rows that an expression is evaluated over. [`crate::BoundExpr::Column`] is a position in [`RowType::columns`].
 ///
@@ -69,13 +89,22 @@ impl RowType {
                 Some((complex, member)) => vec![complex.name.clone(), member.to_owned()],
                 None => vec![column.name.clone()],
             };
-            let value_type = match &column.enumeration {
-                Some(enumeration) => ValueType::Enumeration(Arc::clone(enumeration), column.scalar_type),
-                None => ValueType::Scalar(column.scalar_type),
+            let path = match view.table.overlay.point_of(index) {
+                Some(point) if view.columns.contains(&index) => {
+                    vec![point.name.clone(), (if point.latitude == index { LATITUDE } else { LONGITUDE }).to_owned()]
+                }
+                _ => path,
             };
-            RowColumn { path, value_type, nullable: column.nullable, dynamic: false, weight: 1 }
+            RowColumn { path, value_type: ValueType::of_column(column), nullable: column.nullable, dynamic: false, weight: 1 }
         });
         RowType { table: Some(view.table.name.clone()), columns: columns.collect() }
+    }
+
+    /// The positions of the columns that hold a point: degrees north, and degrees east.
+    #[must_use]
+    pub fn point(&self, path: &[&str]) -> Option<(usize, usize)> {
+        let of = |last: &str| self.position(&path.iter().copied().chain([last]).collect::<Vec<_>>());
+        Some((of(LATITUDE)?, of(LONGITUDE)?))
     }
 
     /// The position of the column with that path.

@@ -16,6 +16,7 @@ mod explain;
 mod fixture;
 mod flight;
 mod gateway;
+mod geography;
 mod metrics;
 mod model;
 mod odata;

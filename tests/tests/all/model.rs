@@ -67,6 +67,8 @@ async fn metadata_is_valid_in_every_form_and_language() {
         "<Property Name=\"Address\" Type=\"Portico.crm.Address\" Nullable=\"true\"/>",
         "<Property Name=\"Photo\" Type=\"Edm.Stream\" Nullable=\"true\">",
         "<Property Name=\"since\" Type=\"Edm.Date\" Nullable=\"true\">",
+        "<Property Name=\"Location\" Type=\"Edm.GeographyPoint\" Nullable=\"true\" SRID=\"4326\"/>",
+        "<Property Name=\"district\" Type=\"Edm.GeographyPolygon\" Nullable=\"true\" SRID=\"4326\"/>",
         "<NavigationProperty Name=\"Tags\" Type=\"Collection(Portico.crm.Tags)\" Partner=\"Partners\"/>",
         "<Singleton Name=\"Owner\" Type=\"Portico.crm.Partners\">",
         "String=\"Business partners\"",
@@ -110,7 +112,10 @@ async fn metadata_is_valid_in_every_form_and_language() {
     let services = gateway.json("/odata/crm/", ALL).await;
     let kinds: Vec<_> =
         services["value"].as_array().unwrap().iter().map(|one| (one["name"].as_str().unwrap(), one["kind"].as_str().unwrap())).collect();
-    assert_eq!(kinds, [("Partners", "EntitySet"), ("Tags", "EntitySet"), ("Contracts", "EntitySet"), ("Owner", "Singleton")]);
+    assert_eq!(
+        kinds,
+        [("Partners", "EntitySet"), ("Tags", "EntitySet"), ("Contracts", "EntitySet"), ("Sites", "EntitySet"), ("Owner", "Singleton")]
+    );
 }
 
 #[tokio::test]
@@ -121,11 +126,28 @@ async fn what_a_caller_may_not_see_is_not_in_the_model() {
     validate(directory.path(), &xml);
     // A hidden member and a hidden column; types told apart by a masked column; a relationship through a table without rights; a table
     // without rights; and an annotation's path to what is hidden.
-    for part in ["city", "bic", "Bank", "Organisation", "Tags\" Type=\"Collection", "Contracts"] {
+    for part in ["city", "bic", "Bank", "Organisation", "Tags\" Type=\"Collection", "Contracts", "Location", "itude"] {
         assert!(!xml.contains(part), "{part} is in\n{xml}");
     }
     for part in ["Name=\"Address\"", "Name=\"street\"", "Name=\"vat_id\"", "Name=\"Photo\"", "Path=\"name\"", "Singleton Name=\"Owner\""] {
         assert!(xml.contains(part), "{part} is not in\n{xml}");
+    }
+}
+
+#[tokio::test]
+async fn places_are_found_by_how_far_they_are() {
+    let directory = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(directory.path(), &example(), &[]).await.ready().await;
+    let names = |answer: &serde_json::Value| -> Vec<String> {
+        answer["value"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    };
+    for (url, expected) in [
+        ("Sites?$filter=geo.distance(Location,geography'SRID=4326;Point(9.99 48.4)') lt 5000", vec!["Ulm Minster"]),
+        ("Sites?$orderby=geo.distance(Location,geography'SRID=4326;Point(7 51)')&$filter=Location ne null", vec!["Bonn", "Ulm Minster"]),
+        ("Sites?$filter=geo.intersects(Location,district)", vec!["Ulm Minster"]),
+        ("Sites?$filter=Location eq null", vec!["To be found"]),
+    ] {
+        assert_eq!(names(&gateway.json(&format!("/odata/crm/{}", url.replace(' ', "%20")), ALL).await), expected, "{url}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an operator writes about a table beyond columns and relationships: labels, enumerations, complex and derived types, streams,
 //! hierarchies, restrictions, singletons. It must not know the file it came from.
 
+use crate::spatial::SpatialFormat;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,32 @@ pub struct ComplexDefinition {
     pub prefix: Option<String>,
     /// Member names, and the published columns that hold them.
     pub members: Option<IndexMap<String, String>>,
+}
+
+/// Says that a text column holds geographic or geometric values.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SpatialDefinition {
+    /// Their type: `GeographyPoint`, `GeometryPolygon`, …
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// The reference system of their coordinates, by its EPSG number: 4326 for geographies and 0 for geometries when absent.
+    pub srid: Option<u32>,
+    /// How the column holds them: `wkt` (when absent), `ewkt` or `geojson`.
+    #[serde(default)]
+    pub format: SpatialFormat,
+}
+
+/// Two numeric columns shown as one point of the globe. It is null where one of them is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PointDefinition {
+    /// The published column with degrees north.
+    pub latitude: String,
+    /// The published column with degrees east.
+    pub longitude: String,
+    /// The reference system, by its EPSG number: 4326, which is also meant when absent. Points in others are held as text.
+    pub srid: Option<u32>,
 }
 
 /// Types derived from a table's own.

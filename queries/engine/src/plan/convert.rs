@@ -16,6 +16,7 @@ type Carried = Option<ScalarType>;
 pub fn call(expression: Expr, from: &ValueType, to: &ValueType) -> Expr {
     let carried = |value_type: &ValueType| match value_type {
         ValueType::Duration => None,
+        ValueType::Spatial(_) => Some(ScalarType::Text),
         ValueType::Scalar(scalar_type) | ValueType::Enumeration(_, scalar_type) => Some(*scalar_type),
     };
     let convert = Convert { from: carried(from), to: carried(to), signature: Signature::user_defined(Volatility::Immutable) };

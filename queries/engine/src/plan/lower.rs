@@ -7,7 +7,7 @@ use crate::error::EngineError;
 use crate::plan::checked::{self, Operation};
 use crate::plan::instants::{self, Instants};
 use crate::plan::rows::RowScope;
-use crate::plan::{canonical_float, convert, pattern, ranges};
+use crate::plan::{canonical_float, convert, pattern, ranges, spatial};
 use crate::values::scalar_from_value;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{DFSchemaRef, ScalarValue};
@@ -73,6 +73,9 @@ impl Lowering<'_> {
             }
             BoundExpr::Cast { expr, to } => cast(self.value(expr)?, to.arrow()),
             BoundExpr::Convert { expr, from, to } => convert::call(self.value(expr)?, from, to),
+            BoundExpr::Call { function, arguments, .. } if spatial::is_spatial(*function) => {
+                spatial::lower(*function, arguments, &|argument| self.value(argument))?
+            }
             BoundExpr::Call { function, arguments, scalar_type } => {
                 let arguments = arguments.iter().map(|argument| self.value(argument)).collect::<Result<Vec<_>, _>>()?;
                 let call = self.call(*function, arguments)?;
@@ -186,6 +189,10 @@ impl Lowering<'_> {
         use ComparisonOperator::{Eq, Ge, Gt, Le, Lt, Ne};
         if let Some(range) = ranges::of_comparison(op, left, right, &|expression| self.scalar_type(expression)) {
             return self.polar(&range, negated);
+        }
+        if !negated && let Some(near) = spatial::bounds::of_comparison(op, left, right, &|expression| self.scalar_type(expression)) {
+            // What is near is inside of a box, which a source can tell.
+            return Ok(self.polar(&near, false)?.and(self.ordered(op, left, right)?));
         }
         match (op, negated) {
             (Eq, false) | (Ne, true) => self.equal(left, right),
@@ -410,6 +417,11 @@ impl Lowering<'_> {
             ODataFunction::Elapsed => instants::call(Instants::Elapsed, arguments),
             ODataFunction::ElapsedDays => instants::call(Instants::ElapsedDays, arguments),
             ODataFunction::WholeNumber => instants::call(Instants::WholeNumber, arguments),
+            ODataFunction::Distance
+            | ODataFunction::LineLength
+            | ODataFunction::Intersects
+            | ODataFunction::PointAt
+            | ODataFunction::Place => return Err(EngineError::Internal("a spatial function is lowered elsewhere".to_owned())),
         })
     }
 }

@@ -29,6 +29,7 @@ pub mod rows;
 pub mod seek;
 pub mod session;
 pub mod size;
+mod spatial;
 pub mod sql;
 pub mod tables;
 

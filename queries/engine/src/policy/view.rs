@@ -96,7 +96,7 @@ fn table_view(alias: &str, rights: &TableRights, profile: Profile, seen: &Seen<'
             })
         })
         .collect();
-    let (table, columns) = seen_overlay(table, rights, &relationships);
+    let (table, columns) = seen_overlay(table, rights, profile, &relationships);
     let writable = matches!(table.origin, Origin::Single { writable: true, .. });
     let default = match profile {
         Profile::Standard | Profile::Powerbi => IfMatch::Required,
@@ -116,7 +116,14 @@ fn table_view(alias: &str, rights: &TableRights, profile: Profile, seen: &Seen<'
 }
 
 /// The table with the part of its overlay that the caller sees, and the columns that it sees through it.
-fn seen_overlay(table: &Arc<VirtualTable>, rights: &TableRights, relationships: &[RelationshipView]) -> (Arc<VirtualTable>, Vec<usize>) {
+fn seen_overlay(
+    table: &Arc<VirtualTable>,
+    rights: &TableRights,
+    profile: Profile,
+    relationships: &[RelationshipView],
+) -> (Arc<VirtualTable>, Vec<usize>) {
+    let plainer = if profile.knows_spatial() { None } else { table.without_spatial().map(Arc::new) };
+    let table = plainer.as_ref().unwrap_or(table);
     let whole = &table.overlay;
     let shown = |column: &usize| rights.columns.contains(column);
     let mut hidden: Vec<usize> = Vec::new();
@@ -144,11 +151,18 @@ fn seen_overlay(table: &Arc<VirtualTable>, rights: &TableRights, relationships: 
         });
         Derivation { types: types.collect(), ..derivation.clone() }
     });
+    // What a role is shown in place of a coordinate, or of a text that is a place, is none.
+    let (points, lost): (Vec<_>, Vec<_>) =
+        whole.points.iter().cloned().partition(|point| plain(rights, point.latitude) && plain(rights, point.longitude));
+    hidden.extend(lost.iter().flat_map(|point| [point.latitude, point.longitude]));
+    let spatial = table.columns.iter().enumerate().filter(|(_, column)| column.spatial.is_some()).map(|(index, _)| index);
+    hidden.extend(spatial.filter(|index| !plain(rights, *index)));
     let hierarchies = whole.hierarchies.iter().filter(|hierarchy| {
         plain(rights, hierarchy.node) && relationships.iter().any(|relationship| relationship.index == hierarchy.parent)
     });
     let overlay = Overlay {
         complex: complex.filter(|complex| !complex.members.is_empty()).collect(),
+        points,
         derivation,
         streams,
         media,

@@ -26,6 +26,10 @@ const SERVER: &str = "PORTICO_TEST_POSTGRES_URL";
 const RELATIONSHIPS: [(&str, &str, &str, bool); 4] =
     [("Next", "Big", "Id", false), ("Previous", "Id", "Big", true), ("Peers", "M", "M", true), ("Fellow", "Code", "Code", false)];
 
+/// What is said of rows that have places.
+const PLACES: &str = r#""points": { "Place": { "latitude": "Lat", "longitude": "Lon" } },
+  "columns": { "Id": {}, "Lat": {}, "Lon": {}, "Desk": { "spatial": { "type": "GeometryPoint" } }, "Area": { "spatial": { "type": "GeometryPolygon" } } },"#;
+
 fn tables(columns: &[Column]) -> String {
     let known = |name: &str| columns.iter().any(|column| column.name == name);
     let table = |kind: &&str| {
@@ -36,7 +40,8 @@ fn tables(columns: &[Column]) -> String {
         let relationships = relationships.collect::<Vec<_>>().join(", ");
         let remote = if *kind == "Postgres" { "public.t" } else { "t" };
         let source = kind.to_lowercase();
-        format!(r#""{kind}": {{ "source": "{source}", "remote": "{remote}", "relationships": {{ {relationships} }} }}"#)
+        let places = if known("Desk") { PLACES } else { "" };
+        format!(r#""{kind}": {{ "source": "{source}", "remote": "{remote}", {places} "relationships": {{ {relationships} }} }}"#)
     };
     format!("{{ {} }}", KINDS.iter().map(table).collect::<Vec<_>>().join(", "))
 }

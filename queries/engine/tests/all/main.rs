@@ -29,5 +29,6 @@ mod ranges;
 mod review;
 mod same_rows;
 mod shapes;
+mod spatial;
 mod sql;
 mod writes;

@@ -17,7 +17,7 @@ pub(super) fn compute(place: &Place<'_>, items: &[ComputeItem]) -> Result<(RowTy
             None => None,
             Some(Property::Column(index)) if index >= place.rows.columns.len() => Some("another computed property"),
             Some(Property::Navigation) => Some("a navigation property"),
-            Some(Property::Column(_) | Property::Complex(_) | Property::Stream(_)) => Some("a property"),
+            Some(Property::Column(_) | Property::Complex(_) | Property::Point(_) | Property::Stream(_)) => Some("a property"),
         };
         if let Some(what) = taken {
             let message = format!("$compute: '{}' is {what} of '{}' already", name.text, place.table.name);

@@ -164,7 +164,12 @@ impl Scope<'_> {
         if *from == to {
             return Ok(Operand { text, literal: None, ..value });
         }
+        if matches!(from, ValueType::Spatial(_)) && to != ValueType::Scalar(ScalarType::Text) {
+            return Err(self.not_built(span, format!("the cast of {} to {}", value.description(), promote::shown_type(&to))));
+        }
         let expr = match (from, &to) {
+            // It is carried as a URL has it.
+            (ValueType::Spatial(_), _) => value.expr,
             (ValueType::Enumeration(enumeration, _), ValueType::Scalar(ScalarType::Text)) => names(value.expr, enumeration),
             (ValueType::Enumeration(enumeration, carrier), _) => {
                 let own_number = carrier != &ScalarType::Text;
@@ -208,7 +213,7 @@ fn is_exact(from: ScalarType, to: ScalarType) -> bool {
 fn decimal(from: &ValueType) -> ValueType {
     let extent = match from {
         ValueType::Scalar(scalar_type) => decimal_extent(*scalar_type),
-        ValueType::Duration | ValueType::Enumeration(..) => None,
+        ValueType::Duration | ValueType::Enumeration(..) | ValueType::Spatial(_) => None,
     };
     match extent {
         Some((precision, scale)) => ScalarType::Decimal { precision: precision as u8, scale: scale as i8 }.into(),
@@ -230,7 +235,7 @@ fn member(expr: BoundExpr, from: &ValueType, enumeration: &Enumeration, scalar_t
     let by_name = from == &ValueType::Scalar(ScalarType::Text);
     let subject = match from {
         ValueType::Scalar(ScalarType::Text | ScalarType::Int64) => expr,
-        ValueType::Scalar(_) | ValueType::Duration | ValueType::Enumeration(..) => {
+        ValueType::Scalar(_) | ValueType::Duration | ValueType::Enumeration(..) | ValueType::Spatial(_) => {
             BoundExpr::Convert { expr: Box::new(expr), from: from.clone(), to: ScalarType::Int64.into() }
         }
     };

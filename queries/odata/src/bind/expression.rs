@@ -5,7 +5,7 @@ use super::functions::{self, FUNCTIONS, NOT_BUILT};
 use super::member::Meaning;
 use super::promote::{self, Operand, coerce, common, meeting_type, unify};
 use super::scope::{Row, Scope};
-use super::{suggestion, temporal};
+use super::{spatial, suggestion, temporal};
 use crate::bound::{ArithmeticOperator, BoundExpr, BoundQuantifier, ComparisonOperator, ODataFunction};
 use crate::error::ODataError;
 use crate::syntax::{Argument, BinaryOperator, Expr, ExprKind, Literal, LiteralKind, LogicalOperator, Span, UnaryOperator};
@@ -37,7 +37,6 @@ impl Scope<'_> {
 
     fn literal(&self, literal: &Literal, span: Span) -> Result<Operand, ODataError> {
         match literal.kind {
-            LiteralKind::Geo => Err(self.not_built(span, format!("a geographic value ({}) in an expression", promote::quoted(literal)))),
             LiteralKind::Enumeration => self.enumeration_literal(literal, span),
             LiteralKind::Null
             | LiteralKind::Boolean
@@ -50,7 +49,9 @@ impl Scope<'_> {
             | LiteralKind::TimeOfDay
             | LiteralKind::DateTimeOffset
             | LiteralKind::Binary
-            | LiteralKind::Duration => promote::literal(literal).map_err(|why| self.wrong(span, why)),
+            | LiteralKind::Duration
+            | LiteralKind::Geography
+            | LiteralKind::Geometry => promote::literal(literal).map_err(|why| self.wrong(span, why)),
         }
     }
 
@@ -85,6 +86,7 @@ impl Scope<'_> {
     fn call(&self, name: &str, arguments: &[Argument], span: Span) -> Result<Operand, ODataError> {
         let lower = name.to_ascii_lowercase();
         match lower.as_str() {
+            "hassubset" | "hassubsequence" => return self.collections(&lower, arguments, span),
             "cast" | "isof" => return self.conversion(lower == "cast", arguments, span),
             "mindatetime" | "maxdatetime" if arguments.is_empty() => {
                 let (least, greatest) = (-62_135_596_800_000_000, 253_402_300_799_999_999);
@@ -116,6 +118,15 @@ impl Scope<'_> {
             return Err(self.wrong(span, format!("the function {name} takes {wanted} arguments, not {}", arguments.len())));
         }
         let mut bound = Vec::with_capacity(arguments.len());
+        if spatial::is_measure(*function) {
+            for argument in arguments {
+                bound.push(self.operand(&argument.value)?);
+            }
+            return spatial::call(name, *function, bound).map_err(|why| match why.strip_prefix(functions::UNSUPPORTED) {
+                Some(what) => self.not_built(span, what),
+                None => self.wrong(span, why),
+            });
+        }
         for argument in arguments {
             bound.push(self.comparable(self.operand(&argument.value)?, argument.value.span)?);
         }
@@ -128,7 +139,7 @@ impl Scope<'_> {
     }
 
     /// Not a JSON document: how those compare is not settled.
-    fn comparable(&self, operand: Operand, span: Span) -> Result<Operand, ODataError> {
+    pub(super) fn comparable(&self, operand: Operand, span: Span) -> Result<Operand, ODataError> {
         match operand.scalar_type() {
             Some(ScalarType::Json) => Err(self.not_built(span, format!("an expression over the JSON property '{}'", operand.text))),
             _ => Ok(operand),
@@ -214,6 +225,13 @@ impl Scope<'_> {
         if !equality && let Some(bytes) = [&l, &r].into_iter().find(|operand| operand.scalar_type() == Some(ScalarType::Binary)) {
             return Err(self.wrong(span, format!("{} has no order: only eq and ne apply", bytes.description())));
         }
+        if !equality && let Some(place) = [&l, &r].into_iter().find(|operand| matches!(operand.value_type, Some(ValueType::Spatial(_)))) {
+            return Err(self.wrong(span, format!("{} has no order: only eq and ne apply", place.description())));
+        }
+        if null_test && let Some(is_null) = [&l, &r].into_iter().find_map(|operand| spatial::is_null(&operand.expr)) {
+            let expr = if op == ComparisonOperator::Eq { is_null } else { BoundExpr::Not(Box::new(is_null)) };
+            return Ok(Operand::typed(expr, ScalarType::Boolean, "the comparison".to_owned()));
+        }
         let (mut l, mut r, value_type) = unify(l, r).map_err(|why| self.wrong(span, why))?;
         if !equality && let ValueType::Enumeration(enumeration, _) = &value_type {
             (l, r) = (promote::member_number(l, enumeration), promote::member_number(r, enumeration));
@@ -291,7 +309,7 @@ impl Scope<'_> {
         let flags = |operand: &Operand| match &operand.value_type {
             None | Some(ValueType::Scalar(ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64)) => true,
             Some(ValueType::Enumeration(enumeration, _)) => enumeration.flags,
-            Some(ValueType::Scalar(_) | ValueType::Duration) => false,
+            Some(ValueType::Scalar(_) | ValueType::Duration | ValueType::Spatial(_)) => false,
         };
         if !flags(&l) {
             return Err(self.wrong(left.span, format!("'has' expects an enumeration of flags, not {}", l.description())));

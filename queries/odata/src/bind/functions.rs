@@ -10,7 +10,7 @@ use crate::value_type::ValueType;
 use portico_provider_api::{ScalarType, Value};
 
 /// Names, functions and how many arguments they take.
-pub(super) const FUNCTIONS: [(&str, ODataFunction, std::ops::RangeInclusive<usize>); 26] = [
+pub(super) const FUNCTIONS: [(&str, ODataFunction, std::ops::RangeInclusive<usize>); 29] = [
     ("contains", ODataFunction::Contains, 2..=2),
     ("startswith", ODataFunction::StartsWith, 2..=2),
     ("endswith", ODataFunction::EndsWith, 2..=2),
@@ -37,13 +37,16 @@ pub(super) const FUNCTIONS: [(&str, ODataFunction, std::ops::RangeInclusive<usiz
     ("matchesPattern", ODataFunction::MatchesPattern, 2..=2),
     ("totaloffsetminutes", ODataFunction::TotalOffsetMinutes, 1..=1),
     ("totalseconds", ODataFunction::TotalSeconds, 1..=1),
+    ("geo.distance", ODataFunction::Distance, 2..=2),
+    ("geo.length", ODataFunction::LineLength, 1..=1),
+    ("geo.intersects", ODataFunction::Intersects, 2..=2),
 ];
 
 /// Functions whose arguments are no plain values, which are bound elsewhere.
-pub(super) const OTHERS: [&str; 5] = ["cast", "isof", "case", "mindatetime", "maxdatetime"];
+pub(super) const OTHERS: [&str; 7] = ["cast", "isof", "case", "mindatetime", "maxdatetime", "hassubset", "hassubsequence"];
 
 /// Functions of the protocol that are recognised and refused.
-pub(super) const NOT_BUILT: [&str; 6] = ["hassubset", "hassubsequence", "geo.distance", "geo.intersects", "geo.length", "isdefined"];
+pub(super) const NOT_BUILT: [&str; 1] = ["isdefined"];
 
 /// Binds a call whose number of arguments has been checked.
 pub(super) fn call(name: &str, function: ODataFunction, arguments: Vec<Operand>) -> Result<(BoundExpr, ScalarType), String> {
@@ -81,7 +84,19 @@ pub(super) fn call(name: &str, function: ODataFunction, arguments: Vec<Operand>)
             }
             (instants(name, arguments, &[ScalarType::TimestampTz, ScalarType::Timestamp])?, ScalarType::Int32)
         }
-        F::TotalSeconds | F::HasFlags | F::ShiftInstant | F::ShiftDate | F::Elapsed | F::ElapsedDays | F::WholeNumber => {
+        // The others take no plain values and are bound elsewhere, or are none that requests name.
+        F::Distance
+        | F::LineLength
+        | F::Intersects
+        | F::PointAt
+        | F::Place
+        | F::TotalSeconds
+        | F::HasFlags
+        | F::ShiftInstant
+        | F::ShiftDate
+        | F::Elapsed
+        | F::ElapsedDays
+        | F::WholeNumber => {
             return Err(format!("there is no function '{name}'"));
         }
     };

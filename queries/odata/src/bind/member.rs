@@ -221,7 +221,11 @@ impl<'a> Scope<'a> {
         if let Some(index) = row.rows.position(&[name])
             && let Some(column) = row.rows.columns.get(index)
         {
-            return Ok(Meaning::Value(Operand::typed(row.column(index), column.value_type.clone(), text)));
+            let expr = super::spatial::of_column(&row, index);
+            return Ok(Meaning::Value(Operand::typed(expr, column.value_type.clone(), text)));
+        }
+        if let Some(point) = super::spatial::of_point(&row, &[name]) {
+            return Ok(Meaning::Value(Operand { text, ..point }));
         }
         if row.rows.columns.iter().any(|column| column.path.len() > 1 && column.path.first().is_some_and(|first| first == name)) {
             return Ok(Meaning::Complex(row, vec![name.to_owned()]));
@@ -276,7 +280,11 @@ impl<'a> Scope<'a> {
         if let Some(index) = row.rows.position(&path)
             && let Some(column) = row.rows.columns.get(index)
         {
-            return Ok(Meaning::Value(Operand::typed(row.column(index), column.value_type.clone(), prefix.join("/"))));
+            let expr = super::spatial::of_column(&row, index);
+            return Ok(Meaning::Value(Operand::typed(expr, column.value_type.clone(), prefix.join("/"))));
+        }
+        if let Some(point) = super::spatial::of_point(&row, &path) {
+            return Ok(Meaning::Value(Operand { text: prefix.join("/"), ..point }));
         }
         if row.rows.columns.iter().any(|column| column.path.len() > prefix.len() && column.path.starts_with(&prefix)) {
             return Ok(Meaning::Complex(row, prefix));

@@ -4,6 +4,7 @@
 mod annotate;
 mod apply;
 mod call;
+mod collections;
 mod compute;
 mod conversion;
 mod cross;
@@ -21,6 +22,7 @@ mod restrict;
 mod scope;
 mod search;
 mod select;
+mod spatial;
 mod temporal;
 #[cfg(test)]
 mod tests;

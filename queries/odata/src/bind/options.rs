@@ -7,6 +7,7 @@ use crate::bound::{BoundExpr, BoundOrder, BoundQuery, ReadKind};
 use crate::error::{ODataError, ODataErrorKind};
 use crate::syntax::{Alias, Options, OrderItem, Request};
 use crate::value_type::RowType;
+use crate::value_type::ValueType;
 use portico_catalog::{ModelView, TableView};
 use portico_provider_api::ScalarType;
 
@@ -149,6 +150,10 @@ pub(super) fn order_by(scope: &Scope<'_>, items: &[OrderItem]) -> Result<Vec<Bou
         let at = Some(item.expr.span.start);
         let (expr, value_type) = scope.value(&item.expr)?;
         match value_type.scalar() {
+            _ if matches!(value_type, ValueType::Spatial(_)) => {
+                let message = "$orderby: geographic and geometric values have no order: sort by geo.distance(…)";
+                return Err(ODataError::bad_request(message).at(scope.target, at));
+            }
             ScalarType::Binary => {
                 return Err(ODataError::bad_request("$orderby: values of type Edm.Binary have no order").at(scope.target, at));
             }

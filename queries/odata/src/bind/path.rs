@@ -284,6 +284,9 @@ impl<'a, 'r> Walk<'a, 'r> {
         match found {
             Property::Navigation => return self.follow(segment),
             Property::Column(index) => self.property(vec![name.to_owned()], vec![index], Stand::Value),
+            Property::Point(point) => {
+                self.property(vec![name.to_owned()], vec![point.latitude, point.longitude], Stand::Value);
+            }
             Property::Complex(complex) => {
                 let columns = property::members(table, complex).collect();
                 self.property(vec![name.to_owned()], columns, Stand::Complex(complex));

@@ -6,9 +6,11 @@ use crate::bound::{BoundExpr, ComparisonOperator};
 use crate::duration;
 use crate::edm::{self, Misfit, type_name};
 use crate::number::Number;
+use crate::spatial;
 use crate::syntax::{Literal, LiteralKind};
 use crate::value_type::ValueType;
 use portico_catalog::Enumeration;
+use portico_catalog::spatial::SpatialFamily;
 use portico_provider_api::{ScalarType, Value};
 
 /// A bound operand.
@@ -33,11 +35,11 @@ impl Operand {
         Operand { expr: BoundExpr::Literal(Value::Null(ScalarType::Boolean)), value_type: None, literal: None, text: "null".to_owned() }
     }
 
-    /// The type that carries it; nothing for `null`, and for what is more than its carrier: a duration, a member of an enumeration.
+    /// The type that carries it; nothing for `null`, and for what is more than its carrier: a duration, a member of an enumeration, a place.
     pub(super) fn scalar_type(&self) -> Option<ScalarType> {
         match &self.value_type {
             Some(ValueType::Scalar(scalar_type)) => Some(*scalar_type),
-            Some(ValueType::Duration | ValueType::Enumeration(..)) | None => None,
+            Some(ValueType::Duration | ValueType::Enumeration(..) | ValueType::Spatial(_)) | None => None,
         }
     }
 
@@ -61,6 +63,7 @@ pub(super) fn shown_type(value_type: &ValueType) -> String {
         ValueType::Scalar(scalar_type) => type_name(*scalar_type).to_owned(),
         ValueType::Duration => "Edm.Duration".to_owned(),
         ValueType::Enumeration(enumeration, _) => enumeration.name.clone(),
+        ValueType::Spatial(of) => format!("Edm.{} in {}", of.name(), of.srid),
     }
 }
 
@@ -82,7 +85,12 @@ pub(super) fn literal(literal: &Literal) -> Result<Operand, String> {
             let expr = BoundExpr::Literal(duration_of(literal)?);
             return Ok(Operand { expr, value_type: Some(ValueType::Duration), literal: Some(literal.clone()), text });
         }
-        LiteralKind::Enumeration | LiteralKind::Geo => return Err(format!("the literal {text} has no place here")),
+        LiteralKind::Geography | LiteralKind::Geometry => {
+            let (of, geometry) = spatial_of(literal)?;
+            let expr = BoundExpr::Literal(Value::Text(spatial::canonical(&geometry, of.srid)));
+            return Ok(Operand { expr, value_type: Some(ValueType::Spatial(of)), literal: Some(literal.clone()), text });
+        }
+        LiteralKind::Enumeration => return Err(format!("the literal {text} has no place here")),
     };
     let value_type = Some(value.scalar_type().into());
     Ok(Operand { expr: BoundExpr::Literal(value), value_type, literal: Some(literal.clone()), text })
@@ -93,7 +101,9 @@ pub(super) fn quoted(literal: &Literal) -> String {
     let short: String = literal.text.chars().take(40).collect();
     let dots = if short.len() < literal.text.len() { "…" } else { "" };
     match literal.kind {
-        LiteralKind::Text | LiteralKind::Binary | LiteralKind::Duration | LiteralKind::Geo => format!("'{short}{dots}'"),
+        LiteralKind::Text | LiteralKind::Binary | LiteralKind::Duration | LiteralKind::Geography | LiteralKind::Geometry => {
+            format!("'{short}{dots}'")
+        }
         LiteralKind::Null
         | LiteralKind::Boolean
         | LiteralKind::Integer
@@ -115,6 +125,12 @@ fn formatted(literal: &Literal, to: ScalarType) -> Result<Value, String> {
 fn duration_of(literal: &Literal) -> Result<Value, String> {
     let micros = duration::parse(&literal.text).map(Value::Int64);
     micros.ok_or_else(|| format!("{} is not a duration such as P1DT12H30M5.5S (microseconds are the finest)", quoted(literal)))
+}
+
+/// A literal of a geography or geometry.
+fn spatial_of(literal: &Literal) -> Result<(portico_catalog::spatial::SpatialType, spatial::Geometry), String> {
+    let family = if literal.kind == LiteralKind::Geography { SpatialFamily::Geography } else { SpatialFamily::Geometry };
+    spatial::literal(&literal.text, family).map_err(|why| format!("{} is not a {}: {why}", quoted(literal), family.name()))
 }
 
 /// The type and member of `Ns.Type'Member'`, as the parser gives them.
@@ -217,6 +233,14 @@ fn convert(literal: &Literal, to: &ValueType) -> Result<Conversion, String> {
         (ValueType::Enumeration(enumeration, _), LiteralKind::Text | LiteralKind::Integer) => {
             return member(&literal.text, enumeration).map(Conversion::Value);
         }
+        (ValueType::Spatial(wanted), LiteralKind::Geography | LiteralKind::Geometry) => {
+            let (of, geometry) = spatial_of(literal)?;
+            return if of == *wanted {
+                Ok(Conversion::Value(Value::Text(spatial::canonical(&geometry, of.srid))))
+            } else {
+                Err(format!("it is of type {}", shown_type(&ValueType::Spatial(of))))
+            };
+        }
         (to, _) => return Err(format!("{} is not of type {}", quoted(literal), shown_type(to))),
     };
     convert_scalar(literal, to)
@@ -267,7 +291,8 @@ fn convert_scalar(literal: &Literal, to: ScalarType) -> Result<Conversion, Strin
             | LiteralKind::Binary
             | LiteralKind::Duration
             | LiteralKind::Enumeration
-            | LiteralKind::Geo,
+            | LiteralKind::Geography
+            | LiteralKind::Geometry,
             _,
         ) => None,
     };
@@ -301,7 +326,7 @@ pub(super) fn coerce(operand: Operand, to: impl Into<ValueType>) -> Result<Bound
     }
     match to {
         ValueType::Scalar(to) if operand.is_plain() => Ok(BoundExpr::Cast { expr: Box::new(operand.expr), to }),
-        ValueType::Scalar(_) | ValueType::Duration | ValueType::Enumeration(..) => {
+        ValueType::Scalar(_) | ValueType::Duration | ValueType::Enumeration(..) | ValueType::Spatial(_) => {
             Err(format!("{} is not of type {}", operand.description(), shown_type(&to)))
         }
     }

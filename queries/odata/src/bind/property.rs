@@ -5,6 +5,7 @@ use super::{suggestion, table_columns};
 use crate::metadata::namespace;
 use crate::value_type::RowType;
 use portico_catalog::overlay::{ComplexProperty, Derivation, StreamProperty};
+use portico_catalog::spatial::PointProperty;
 use portico_catalog::{ModelView, RelationshipView, TableView};
 
 /// What a simple name stands for.
@@ -13,6 +14,8 @@ pub(super) enum Property<'a> {
     Column(usize),
     /// A complex property with at least one visible member.
     Complex(&'a ComplexProperty),
+    /// A point over two columns.
+    Point(&'a PointProperty),
     /// A stream property.
     Stream(&'a StreamProperty),
     /// A navigation property.
@@ -40,6 +43,9 @@ pub(super) fn find<'a>(table: &'a TableView, rows: &RowType, cast: Option<&str>,
         && complex.members.iter().any(|(_, column)| seen(*column) && has(table, cast, *column))
     {
         return Some(Property::Complex(complex));
+    }
+    if let Some(point) = overlay.points.iter().find(|point| point.name == name && seen(point.latitude) && seen(point.longitude)) {
+        return has(table, cast, point.latitude).then_some(Property::Point(point));
     }
     if let Some(stream) = overlay.streams.iter().find(|stream| stream.name == name && seen(stream.content)) {
         return has(table, cast, stream.content).then_some(Property::Stream(stream));
@@ -124,6 +130,7 @@ pub(super) fn unknown(table: &TableView, name: &str) -> String {
     let names = table_columns(table)
         .chain(table.relationships.iter().map(|relationship| relationship.name.as_str()))
         .chain(overlay.complex.iter().filter(|complex| members(table, complex).next().is_some()).map(|complex| complex.name.as_str()))
+        .chain(overlay.points.iter().filter(|point| table.columns.contains(&point.latitude)).map(|point| point.name.as_str()))
         .chain(overlay.streams.iter().filter(|stream| table.columns.contains(&stream.content)).map(|stream| stream.name.as_str()));
     format!("'{}' has no property '{name}'{}", table.name, suggestion(name, names))
 }

@@ -224,7 +224,7 @@ impl<'a> Scope<'a> {
     pub(super) fn order(&self, expr: BoundExpr, value_type: &ValueType) -> BoundExpr {
         match value_type {
             ValueType::Enumeration(enumeration, _) => super::promote::member_number(expr, enumeration),
-            ValueType::Scalar(_) | ValueType::Duration => expr,
+            ValueType::Scalar(_) | ValueType::Duration | ValueType::Spatial(_) => expr,
         }
     }
 

@@ -74,6 +74,10 @@ fn select_item(place: &Place<'_>, item: &SelectItem, wanted: &mut Vec<usize>) ->
             wanted.push(index);
             Ok(())
         }
+        (Property::Point(point), []) => {
+            wanted.extend([point.latitude, point.longitude]);
+            Ok(())
+        }
         (Property::Stream(stream), []) => {
             wanted.push(stream.content);
             Ok(())
@@ -85,7 +89,7 @@ fn select_item(place: &Place<'_>, item: &SelectItem, wanted: &mut Vec<usize>) ->
                 format!("$select: '{}' leads through a navigation property: write $expand={first}($select=…)", item.path.join("/"));
             Err(ODataError::bad_request(message))
         }
-        (Property::Column(_) | Property::Stream(_), _) => Err(ODataError::bad_request(format!(
+        (Property::Column(_) | Property::Point(_) | Property::Stream(_), _) => Err(ODataError::bad_request(format!(
             "$select: '{first}' is a property without parts, so '{}' leads nowhere",
             item.path.join("/")
         ))),

@@ -115,8 +115,8 @@ fn required(view: &TableView, values: &[(usize, Value)]) -> Result<(), ODataErro
             && needed(column)
             && !values.iter().any(|(given, _)| given == index)
         {
-            let name = &column.name;
-            return Err(wrong(name, format!("the property '{name}' is required: it cannot be null and has no default")));
+            let name = view.property_path(*index).unwrap_or_else(|| column.name.clone());
+            return Err(wrong(&name, format!("the property '{name}' is required: it cannot be null and has no default")));
         }
     }
     Ok(())

@@ -43,7 +43,7 @@ fn one(parameter: &Parameter, members: &[(String, Json)]) -> Result<Value, OData
         };
     };
     let value_type = value::value_type(parameter.scalar_type, parameter.enumeration.as_ref());
-    let value = value::read(name, json, &Wanted { value_type, max_length: parameter.max_length })
+    let value = value::read(name, json, &Wanted { value_type, max_length: parameter.max_length, spatial: None })
         .map_err(|error| ODataError { message: error.message.replacen("the property", "the parameter", 1), ..error })?;
     if value.is_null() && !parameter.nullable {
         return Err(wrong(name, format!("the parameter '{name}' cannot be null")));

@@ -27,6 +27,13 @@ pub(super) fn entity(members: &[(String, Json)], view: &TableView) -> Result<Vec
         match found {
             Some(PropertyView::Column(column)) => given.push(read(name, *column, json, view)?),
             Some(PropertyView::Complex(complex, visible)) => complex_property(complex, visible, json, view, &mut given)?,
+            Some(PropertyView::Point(property)) => {
+                let column = |index: usize| view.table.columns.get(index);
+                let Some((latitude, longitude)) = column(property.latitude).zip(column(property.longitude)) else { continue };
+                let (north, east) = value::point(name, json, latitude, longitude, &property.of())?;
+                given.push(Given { name: name.to_owned(), column: property.latitude, value: north });
+                given.push(Given { name: name.to_owned(), column: property.longitude, value: east });
+            }
             Some(PropertyView::Stream(_)) => {
                 return Err(ODataError::not_implemented(format!("writing the stream '{name}' in the body of its entity")).at(name, None));
             }
@@ -57,6 +64,7 @@ fn own_name<'a>(property: &PropertyView<'a>, view: &'a TableView) -> Option<&'a 
     match property {
         PropertyView::Column(column) => view.table.columns.get(*column).map(|column| column.name.as_str()),
         PropertyView::Complex(complex, _) => Some(complex.name.as_str()),
+        PropertyView::Point(point) => Some(point.name.as_str()),
         PropertyView::Stream(stream) => Some(stream.name.as_str()),
     }
 }

@@ -7,7 +7,9 @@ use crate::duration;
 use crate::edm::{self, Misfit, type_name};
 use crate::error::ODataError;
 use crate::number::Number;
+use crate::spatial::{self, Geometry};
 use crate::value_type::ValueType;
+use portico_catalog::spatial::{SpatialColumn, SpatialType};
 use portico_catalog::{Column, Enumeration};
 use portico_provider_api::value::Float;
 use portico_provider_api::{ScalarType, Value};
@@ -20,11 +22,13 @@ pub(super) struct Wanted {
     pub(super) value_type: ValueType,
     /// Greatest length in characters or bytes.
     pub(super) max_length: Option<u32>,
+    /// How the column holds spatial values.
+    pub(super) spatial: Option<SpatialColumn>,
 }
 
 impl Wanted {
     pub(super) fn of(column: &Column) -> Wanted {
-        Wanted { value_type: value_type(column.scalar_type, column.enumeration.as_ref()), max_length: column.max_length }
+        Wanted { value_type: ValueType::of_column(column), max_length: column.max_length, spatial: column.spatial }
     }
 }
 
@@ -45,6 +49,10 @@ pub(super) fn read(name: &str, json: &Json, wanted: &Wanted) -> Result<Value, OD
         (Json::Text(text), ValueType::Enumeration(enumeration, _)) => return enumeration::named(name, text, enumeration, to),
         (Json::Number(text), ValueType::Enumeration(enumeration, _)) => return enumeration::numbered(name, text, enumeration, to),
         (_, ValueType::Enumeration(..)) => None,
+        (json, ValueType::Spatial(of)) => match &wanted.spatial {
+            Some(column) => Some(Value::Text(spatial::stored(&place(name, json, of)?, column))),
+            None => None,
+        },
         (Json::Boolean(value), ValueType::Scalar(_)) => (to == ScalarType::Boolean).then_some(Value::Boolean(*value)),
         (Json::Number(text), ValueType::Scalar(_)) => number(name, text, to)?,
         (Json::Text(text), ValueType::Scalar(_)) => text_value(name, text, to)?,
@@ -54,12 +62,40 @@ pub(super) fn read(name: &str, json: &Json, wanted: &Wanted) -> Result<Value, OD
         let (wanted, form) = match &wanted.value_type {
             ValueType::Scalar(_) => (type_name(to).to_owned(), form(to)),
             ValueType::Duration => ("Edm.Duration".to_owned(), " (\"P1DT12H30M5.25S\", to the microsecond)"),
+            ValueType::Spatial(of) => (format!("Edm.{}", of.name()), ""),
             ValueType::Enumeration(enumeration, _) => (enumeration.name.clone(), " (a string with the name of a member)"),
         };
         wrong(name, format!("the property '{name}' is of type {wanted}{form}, not {}", kind(json)))
     })?;
     check_length(name, &value, wanted.max_length)?;
     Ok(value)
+}
+
+/// A spatial value, as GeoJSON.
+fn place(name: &str, json: &Json, of: &SpatialType) -> Result<Geometry, ODataError> {
+    spatial::from_json(json, of).map_err(|why| wrong(name, format!("the property '{name}' is of type Edm.{}: {why}", of.name())))
+}
+
+/// Degrees north and degrees east of a point, as values of the columns that hold it.
+pub(super) fn point(
+    name: &str,
+    json: &Json,
+    latitude: &Column,
+    longitude: &Column,
+    of: &SpatialType,
+) -> Result<(Value, Value), ODataError> {
+    if *json == Json::Null {
+        return Ok((Value::Null(latitude.scalar_type), Value::Null(longitude.scalar_type)));
+    }
+    let Geometry::Point(position) = place(name, json, of)? else { return Err(wrong(name, format!("the property '{name}' is a point"))) };
+    if position.z.is_some() {
+        return Err(wrong(name, format!("the property '{name}' has no altitude: give longitude and latitude")));
+    }
+    let coordinate = |degrees: f64, to: ScalarType| {
+        let value = number(name, &degrees.to_string(), to)?;
+        value.ok_or_else(|| wrong(name, format!("the property '{name}' has no coordinates of type {}", type_name(to))))
+    };
+    Ok((coordinate(position.y, latitude.scalar_type)?, coordinate(position.x, longitude.scalar_type)?))
 }
 
 fn kind(json: &Json) -> &'static str {

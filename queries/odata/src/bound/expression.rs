@@ -106,6 +106,18 @@ pub enum ODataFunction {
     ElapsedDays,
     /// The whole number nearest to a double, half away from zero, as a 64-bit integer.
     WholeNumber,
+    /// `geo.distance(point, point)` -> double: metres on the ellipsoid for geographies, units of the plane for geometries. Spatial values
+    /// are canonical text, see [`crate::spatial`].
+    Distance,
+    /// `geo.length(line)` -> double, as [`ODataFunction::Distance`] has it.
+    LineLength,
+    /// `geo.intersects(point, polygon)` -> boolean: inside or on the boundary.
+    Intersects,
+    /// Degrees north and degrees east, which become a point; and, for errors, where they are from.
+    PointAt,
+    /// A text that a column holds, which becomes a spatial value; the name of its type, its reference system, and, for errors, where it
+    /// is from.
+    Place,
 }
 
 /// A typed expression over the columns of a row type.

@@ -236,7 +236,14 @@ fn list_of_query(view: &ModelView, query: &BoundQuery, version: Version) -> Opti
             let computed = || query.compute.get(index.checked_sub(columns.len())?)?.column.path.first().cloned();
             let name = match (columns.get(*index), table.table.overlay.complex_of(*index)) {
                 (Some(_), Some((complex, member))) => Some(format!("{}/{member}", complex.name)),
-                (Some(column), None) => Some(column.name.clone()),
+                (Some(column), None) => match table.table.overlay.point_of(*index) {
+                    // Its two columns are one property.
+                    Some(point) if point.holds(*index) && query.select.iter().find(|other| point.holds(**other)) == Some(index) => {
+                        Some(point.name.clone())
+                    }
+                    Some(_) => None,
+                    None => Some(column.name.clone()),
+                },
                 (None, _) => computed(),
             };
             items.extend(name.map(Listed::plain));
@@ -260,7 +267,7 @@ pub fn listed(shape: &EntityShape) -> Vec<Listed> {
     fn properties(shapes: &[PropertyShape]) -> Vec<Listed> {
         let item = |shape: &PropertyShape| match &shape.value {
             ValueShape::Complex { members, .. } => Listed { items: properties(members), ..Listed::plain(&shape.name) },
-            ValueShape::Column { .. } | ValueShape::Stream { .. } => Listed::plain(&shape.name),
+            ValueShape::Column { .. } | ValueShape::Point { .. } | ValueShape::Stream { .. } => Listed::plain(&shape.name),
         };
         shapes.iter().map(item).collect()
     }

@@ -7,6 +7,7 @@ use super::sink::Sink;
 use super::texts::Texts;
 use crate::calendar::MICROS_PER_DAY;
 use crate::duration;
+use crate::spatial::{self, Geometry, POINT};
 use crate::value_type::ValueType;
 use arrow::array::{
     Array, AsArray, BinaryArray, BinaryViewArray, BooleanArray, Date32Array, Decimal128Array, Decimal256Array, FixedSizeBinaryArray,
@@ -18,6 +19,7 @@ use arrow::datatypes::{self as types, DataType, TimeUnit};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
+use portico_catalog::spatial::SpatialType;
 use portico_provider_api::ScalarType;
 use std::fmt::Write;
 
@@ -61,6 +63,8 @@ enum Cells<'a> {
     TimestampNanos(&'a TimestampNanosecondArray, bool),
     /// Microseconds of a duration.
     Duration(&'a Int64Array),
+    /// Spatial values, read when the batch was bound: what is none is found out before anything is written.
+    Spatial(Vec<Option<Geometry>>, SpatialType),
     /// The stored values of an enumeration, and what they are called.
     Enumeration(Box<Encoder<'a>>, &'a EnumerationNames),
     /// Values in a row, and where those of each row are.
@@ -104,6 +108,16 @@ impl<'a> Encoder<'a> {
         Ok(Encoder { cells: Cells::List(inner, ranges), nulls: nulls_of(array), quoted: false })
     }
 
+    /// An encoder for the points whose degrees north and degrees east are in two columns.
+    pub(super) fn point(latitude: Option<&dyn Array>, longitude: Option<&dyn Array>) -> Result<Encoder<'a>, String> {
+        let (Some(latitude), Some(longitude)) = (latitude, longitude) else {
+            return Err("the batch does not hold its coordinates".to_owned());
+        };
+        let places = spatial::points(latitude, longitude)?;
+        let nulls = NullBuffer::from_iter(places.iter().map(Option::is_some));
+        Ok(Encoder { nulls: Some(nulls).filter(|nulls| nulls.null_count() > 0), cells: Cells::Spatial(places, POINT), quoted: false })
+    }
+
     fn single(
         array: &'a dyn Array,
         value_type: &ValueType,
@@ -113,6 +127,9 @@ impl<'a> Encoder<'a> {
         let inner = Encoder::typed(array, value_type.scalar(), style)?;
         match (value_type, names) {
             (ValueType::Scalar(_), _) => Ok(inner),
+            (ValueType::Spatial(of), _) => {
+                Ok(Encoder { cells: Cells::Spatial(places(array, of)?, *of), nulls: inner.nulls, quoted: false })
+            }
             (ValueType::Duration, _) => match inner.cells {
                 Cells::Int64(array) => Ok(Encoder { cells: Cells::Duration(array), nulls: inner.nulls, quoted: true }),
                 _ => Err("a duration is not carried by a 64-bit integer".to_owned()),
@@ -168,6 +185,7 @@ impl<'a> Encoder<'a> {
             | Cells::UInt32(_)
             | Cells::Float32(_)
             | Cells::Float64(_)
+            | Cells::Spatial(..)
             | Cells::List(..) => false,
             Cells::Int64(_) | Cells::UInt64(_) | Cells::Decimal128(..) | Cells::Decimal256(..) => style.quote_wide,
             Cells::Text(_)
@@ -260,6 +278,10 @@ impl<'a> Encoder<'a> {
             Cells::TextView(array) => push_text(array.value(row), sink),
             Cells::Float64(array) if array.value(row).is_finite() => push_float(array.value(row), 0.0, sink),
             Cells::Float32(_) | Cells::Float64(_) if self.is_not_finite(row) => return self.write_quoted(row, sink),
+            Cells::Spatial(places, of) => {
+                let place = places.get(row).and_then(Option::as_ref);
+                sink.put(place.map_or_else(|| "null".to_owned(), |place| spatial::json(place, of)).as_bytes());
+            }
             Cells::Printed(formatter) => push_text(&printed(formatter, row)?, sink),
             Cells::List(values, ranges) => return values.write_list(ranges.of(row), sink),
             Cells::Enumeration(stored, names) => return names.write(stored, row, sink),
@@ -340,6 +362,11 @@ impl<'a> Encoder<'a> {
                 duration::push(array.value(row), &mut text);
                 sink.put(&text);
             }
+            Cells::Spatial(places, of) => {
+                if let Some(place) = places.get(row).and_then(Option::as_ref) {
+                    sink.put(spatial::canonical(place, of.srid).as_bytes());
+                }
+            }
             Cells::Enumeration(stored, names) => return names.write_raw(stored, row, sink),
             Cells::List(..) => return Err("a collection has no text form"),
             Cells::Printed(formatter) => sink.put(printed(formatter, row)?.as_bytes()),
@@ -404,6 +431,14 @@ impl<'a> Cells<'a> {
             }
         })
     }
+}
+
+/// The spatial values of a text column.
+fn places(array: &dyn Array, of: &SpatialType) -> Result<Vec<Option<Geometry>>, String> {
+    let texts = arrow::compute::cast(array, &DataType::Utf8).map_err(|_| "spatial values are carried as text".to_owned())?;
+    let read = |text: Option<&str>| text.map(|text| spatial::read(text, of)).transpose();
+    let places = texts.as_string::<i32>().iter().map(read).collect::<Result<_, _>>();
+    places.map_err(|why| format!("its column holds a value that is no Edm.{}: {why}", of.name()))
 }
 
 fn nulls_of(array: &dyn Array) -> Option<NullBuffer> {

@@ -124,6 +124,11 @@ impl<'a> Member<'a> {
                 let others = others.iter().map(other).collect::<Result<_, _>>()?;
                 Bound::Complex { type_member: type_member.as_ref(), members, others }
             }
+            ValuePlan::Point { latitude, longitude } => {
+                let of = |position: usize| rows.columns().get(position).map(|array| array.as_ref());
+                let encoder = Encoder::point(of(*latitude), of(*longitude)).map_err(|reason| WriteError::new(&plan.name, reason))?;
+                Bound::Cell { key: &plan.key, not_finite_key: None, encoder }
+            }
             ValuePlan::Stream(media) => Bound::Stream(media.as_ref().map(|media| Media::bind(media, rows, style)).transpose()?),
         };
         let column = match &plan.value {
@@ -314,7 +319,12 @@ impl<'a> Entities<'a> {
     pub(super) fn bind(plan: &'a EntityPlan, batch: &'a EntityBatch, style: Style) -> Result<Entities<'a>, WriteError> {
         let rows = &batch.rows;
         let text = ValueType::Scalar(ScalarType::Text);
-        let members = plan.members.iter().map(|member| Member::bind(member, rows, style)).collect::<Result<_, _>>()?;
+        // What a source holds that is no place is looked for by those who know the source: they are told where it is.
+        let member = |member: &'a MemberPlan| {
+            let bound = Member::bind(member, rows, style);
+            if member.value.is_spatial() { bound.map_err(|error| error.of(&plan.name)) } else { bound }
+        };
+        let members = plan.members.iter().map(member).collect::<Result<_, _>>()?;
         let etag = plan.etag.map(|position| column(rows, "@odata.etag", position, &text, None, style)).transpose()?;
         let types = plan.derivation.as_ref().map(|derivation| types_of(derivation, rows, style)).transpose()?;
         let number = ValueType::Scalar(ScalarType::Int64);

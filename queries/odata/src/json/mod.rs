@@ -54,6 +54,12 @@ impl WriteError {
     pub(crate) fn new(property: &str, reason: impl Into<String>) -> WriteError {
         WriteError { property: property.to_owned(), reason: reason.into() }
     }
+
+    /// The same error, told of a property of an entity set.
+    fn of(self, entity_set: &str) -> WriteError {
+        let property = if entity_set.is_empty() { self.property } else { format!("{} of {entity_set}", self.property) };
+        WriteError { property, ..self }
+    }
 }
 
 /// `odata.metadata=…`.

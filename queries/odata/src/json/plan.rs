@@ -11,12 +11,15 @@ use crate::json::push_string;
 use crate::rows::{
     AnnotationShape, DerivationShape, EntityShape, ExpandForm, ExpandShape, MediaShape, PropertyPath, PropertyShape, ValueShape,
 };
+use crate::spatial::POINT;
 use crate::value_type::ValueType;
 use portico_provider_api::{ScalarType, Value};
 
 /// An entity's shape, rendered.
 #[derive(Debug)]
 pub(super) struct EntityPlan {
+    /// The entity set, for messages.
+    pub(super) name: String,
     pub(super) members: Vec<MemberPlan>,
     pub(super) etag: Option<usize>,
     pub(super) expands: Vec<ExpandPlan>,
@@ -88,7 +91,22 @@ pub(super) enum ValuePlan {
         /// Columns that are not shown, but have a say in whether it is null.
         others: Vec<usize>,
     },
+    Point {
+        latitude: usize,
+        longitude: usize,
+    },
     Stream(Option<MediaPlan>),
+}
+
+impl ValuePlan {
+    /// Whether its values are geographies or geometries.
+    pub(super) fn is_spatial(&self) -> bool {
+        match self {
+            ValuePlan::Point { .. } => true,
+            ValuePlan::Cell { value_type, .. } => matches!(value_type, ValueType::Spatial(_)),
+            ValuePlan::Complex { .. } | ValuePlan::Stream(_) => false,
+        }
+    }
 }
 
 /// A stream that is shown.
@@ -184,6 +202,7 @@ pub(super) fn type_text(value_type: &ValueType, options: &JsonOptions) -> String
         ValueType::Scalar(scalar_type) => format!("{hash}{}", bare_name(*scalar_type)),
         ValueType::Duration => format!("{hash}Duration"),
         ValueType::Enumeration(enumeration, _) => format!("#{}.{}", options.namespace, enumeration.name),
+        ValueType::Spatial(of) => format!("{hash}{}", of.name()),
     }
 }
 
@@ -238,6 +257,11 @@ impl Rendering<'_> {
                 let members = self.members(members, &format!("{path}/{}", encoded(&shape.name)));
                 (bare(), ValuePlan::Complex { type_member, members, others: others.clone() })
             }
+            ValueShape::Point { latitude, longitude } => {
+                let text = type_text(&ValueType::Spatial(POINT), self.options);
+                let key = if typed { with_type(&text) } else { bare() };
+                (key, ValuePlan::Point { latitude: *latitude, longitude: *longitude })
+            }
             ValueShape::Stream { media_type, fixed_media_type } => {
                 let shape_of = MediaShape { media_type: *media_type, fixed_media_type: fixed_media_type.clone() };
                 let path = format!("{path}/{}", encoded(&shape.name));
@@ -259,7 +283,7 @@ fn encoded(name: &str) -> String {
 pub(super) fn enumeration_names(value_type: &ValueType) -> Option<EnumerationNames> {
     match value_type {
         ValueType::Enumeration(enumeration, _) => Some(EnumerationNames::new(enumeration)),
-        ValueType::Scalar(_) | ValueType::Duration => None,
+        ValueType::Scalar(_) | ValueType::Duration | ValueType::Spatial(_) => None,
     }
 }
 
@@ -279,6 +303,7 @@ impl EntityPlan {
         let links = options.links.get(&shape.entity_set);
         let type_name = links.filter(|_| (full || options.heterogeneous) && shape.derivation.is_none());
         EntityPlan {
+            name: shape.entity_set.clone(),
             etag: shape.etag.filter(|_| options.metadata != MetadataLevel::None),
             expands: shape.expands.iter().map(|expand| ExpandPlan::new(expand, options)).collect(),
             type_member: type_name.map(|links| Stamp::new(&text_member("@odata.type", &format!("#{}", links.type_name)))),
@@ -370,7 +395,7 @@ fn lacking(paths: &[PropertyPath], members: &[MemberPlan], count: usize) -> Vec<
             }
             level = match &member.value {
                 ValuePlan::Complex { members, .. } => members,
-                ValuePlan::Cell { .. } | ValuePlan::Stream(_) => &[],
+                ValuePlan::Cell { .. } | ValuePlan::Point { .. } | ValuePlan::Stream(_) => &[],
             };
         }
     }

@@ -68,6 +68,7 @@ impl KeyLiteral {
             ValueType::Duration => KeyLiteral::Prefixed("duration".to_owned()),
             ValueType::Enumeration(enumeration, _) => KeyLiteral::Prefixed(format!("{namespace}.{}", enumeration.name)),
             ValueType::Scalar(ScalarType::Text | ScalarType::Json) => KeyLiteral::Quoted,
+            ValueType::Spatial(of) => KeyLiteral::Prefixed(of.family.name().to_ascii_lowercase()),
             ValueType::Scalar(ScalarType::Binary) => KeyLiteral::Prefixed("binary".to_owned()),
             ValueType::Scalar(
                 ScalarType::Boolean

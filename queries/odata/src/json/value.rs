@@ -7,6 +7,7 @@ use super::sink::Sink;
 use super::writer::{appended, finish};
 use super::{EntityLinks, JsonOptions, MetadataLevel, WriteError};
 use crate::rows::{EntityShape, PropertyShape, ValueShape};
+use crate::spatial::POINT;
 use crate::value_type::ValueType;
 use arrow::array::RecordBatch;
 use bytes::{Bytes, BytesMut};
@@ -41,7 +42,7 @@ pub fn property(shape: &PropertyShape, rows: &RecordBatch, options: &JsonOptions
     if member.is_null_at(0) {
         return match shape.value {
             ValueShape::Stream { .. } => Err(WriteError::new(&shape.name, "a stream has no JSON form: its value is asked with $value")),
-            ValueShape::Column { .. } | ValueShape::Complex { .. } => Ok(None),
+            ValueShape::Column { .. } | ValueShape::Complex { .. } | ValueShape::Point { .. } => Ok(None),
         };
     }
     let mut sink = Sink::default();
@@ -98,7 +99,11 @@ pub fn find_property<'a>(shape: &'a EntityShape, path: &[String]) -> Option<&'a 
 
 /// The type of a value that stands alone, in full metadata, where JSON does not tell it.
 fn said_type(shape: &PropertyShape, encoder: &Encoder<'_>, options: &JsonOptions) -> Option<String> {
-    let ValueShape::Column { value_type, .. } = &shape.value else { return None };
+    let value_type = match &shape.value {
+        ValueShape::Column { value_type, .. } => value_type,
+        ValueShape::Point { .. } => &ValueType::Spatial(POINT),
+        ValueShape::Complex { .. } | ValueShape::Stream { .. } => return None,
+    };
     let full = options.metadata == MetadataLevel::Full || (shape.dynamic && options.metadata == MetadataLevel::Minimal);
     let text = type_text(value_type, options);
     let evident = matches!(value_type, ValueType::Scalar(ScalarType::Text | ScalarType::Json | ScalarType::Boolean | ScalarType::Float64));

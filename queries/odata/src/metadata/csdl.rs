@@ -96,6 +96,8 @@ pub struct TypeReference {
     pub precision: Option<u8>,
     /// Digits after the point.
     pub scale: Option<i8>,
+    /// The reference system of a geography or geometry.
+    pub srid: Option<u32>,
 }
 
 /// A structural property.

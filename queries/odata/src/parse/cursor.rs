@@ -199,7 +199,7 @@ impl<'a> Cursor<'a> {
             LiteralKind::Text | LiteralKind::Enumeration => {
                 !matches!(c, ' ' | '\t' | '"' | '/' | '?' | '[' | ']' | '{' | '}' | '\\') || self.is_escaped(offset)
             }
-            LiteralKind::Geo => true,
+            LiteralKind::Geography | LiteralKind::Geometry => true,
             LiteralKind::Null
             | LiteralKind::Boolean
             | LiteralKind::Integer

@@ -71,7 +71,8 @@ fn prefixed(input: &str) -> Lexed<'_, (Literal, bool)> {
     let (kind, legacy) = match prefix.to_ascii_lowercase().as_str() {
         "binary" => (LiteralKind::Binary, false),
         "duration" => (LiteralKind::Duration, false),
-        "geography" | "geometry" => (LiteralKind::Geo, false),
+        "geography" => (LiteralKind::Geography, false),
+        "geometry" => (LiteralKind::Geometry, false),
         // The prefixes of version 3 are unambiguous and still sent.
         "guid" => (LiteralKind::Guid, true),
         "datetimeoffset" | "datetime" => (LiteralKind::DateTimeOffset, true),
@@ -130,6 +131,6 @@ pub(super) fn is_well_formed(literal: &Literal, raw: &str) -> bool {
             let quoted = raw.split_once('\'').and_then(|(_, rest)| rest.strip_suffix('\''));
             quoted.is_some_and(value::is_enumeration)
         }
-        LiteralKind::Geo => value::is_spatial(&literal.text),
+        LiteralKind::Geography | LiteralKind::Geometry => value::is_spatial(&literal.text),
     }
 }

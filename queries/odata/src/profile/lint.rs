@@ -96,9 +96,23 @@ impl Table<'_> {
                 );
             }
         }
+        if !self.service.profile.knows_spatial() {
+            self.spatial();
+        }
         if let Origin::Single { writable: true, version: None, .. } = self.table.origin {
             let message = "can be written and has no row version: an ETag is made of the whole row, which must be read for it; name a column that changes with every update as `version`";
             self.say(None, message);
+        }
+    }
+
+    /// Places, for clients that have no type for them.
+    fn spatial(&mut self) {
+        let message = "has no spatial type in this client";
+        for point in &self.table.overlay.points {
+            self.say(Some(&point.name), format!("{message}: its degrees north and east are published as numbers of their own"));
+        }
+        for column in self.table.columns.iter().filter(|column| column.spatial.is_some()) {
+            self.say(Some(&column.name), format!("{message}: it is published as the text that the column holds"));
         }
     }
 

@@ -278,7 +278,8 @@ fn is_key_value(scope: &Scope<'_>, value: &Expr) -> bool {
     match &value.kind {
         ExprKind::Alias(_) => true,
         ExprKind::Literal(literal) => {
-            !scope.strict() || !matches!(literal.kind, LiteralKind::Null | LiteralKind::Binary | LiteralKind::Geo)
+            !scope.strict()
+                || !matches!(literal.kind, LiteralKind::Null | LiteralKind::Binary | LiteralKind::Geography | LiteralKind::Geometry)
         }
         _ => !scope.strict(),
     }

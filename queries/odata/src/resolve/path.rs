@@ -102,7 +102,7 @@ fn is_key(scope: &Scope<'_>, key: &KeyPredicate) -> bool {
     let values = key.parts.iter().all(|part| match &part.value.kind {
         ExprKind::Alias(_) => true,
         ExprKind::Literal(literal) => {
-            let keyable = !matches!(literal.kind, LiteralKind::Null | LiteralKind::Binary | LiteralKind::Geo);
+            let keyable = !matches!(literal.kind, LiteralKind::Null | LiteralKind::Binary | LiteralKind::Geography | LiteralKind::Geometry);
             (keyable || !scope.strict()) && expression::literal(scope, literal, part.value.span).is_ok()
         }
         _ => false,

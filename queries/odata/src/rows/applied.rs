@@ -4,7 +4,7 @@
 use super::{PresenceShape, PropertyPath, PropertyShape, ValueShape};
 use crate::bound::apply::AppliedRows;
 use crate::json::Listed;
-use crate::value_type::RowColumn;
+use crate::value_type::{LATITUDE, LONGITUDE, RowColumn};
 
 /// The properties, and which rows have which. `at` says where in the batch a column of the rows is.
 pub fn shape(rows: &AppliedRows, select: &[usize], at: &dyn Fn(usize) -> Option<usize>) -> (Vec<PropertyShape>, Option<PresenceShape>) {
@@ -33,6 +33,16 @@ fn properties(
     let mut shapes = Vec::new();
     for (name, members) in by_name(rows, columns, depth) {
         above.push(shapes.len());
+        let point = |last: &str| members.iter().copied().find(|index| path(rows, *index).get(depth + 1).is_some_and(|name| name == last));
+        if let (Some(latitude), Some(longitude)) = (point(LATITUDE), point(LONGITUDE))
+            && let (Some(north), Some(east)) = (at(latitude), at(longitude))
+        {
+            paths.extend([(latitude, above.clone()), (longitude, above.clone())]);
+            let value = ValueShape::Point { latitude: north, longitude: east };
+            shapes.push(PropertyShape { name, value, dynamic: false });
+            above.pop();
+            continue;
+        }
         let leaf = members.first().filter(|index| path(rows, **index).len() == depth + 1);
         let leaf = leaf.and_then(|index| Some((*index, column(rows, *index)?, at(*index)?)));
         shapes.push(match leaf {
@@ -83,7 +93,8 @@ fn listed(rows: &AppliedRows, columns: &[usize], depth: usize) -> Vec<Listed> {
     for (name, members) in by_name(rows, columns, depth) {
         let own = members.first().map(|index| path(rows, *index)).and_then(|path| path.get(..=depth));
         let navigation = own.is_some_and(|own| rows.navigations.contains(own));
-        if members.iter().any(|index| path(rows, *index).len() == depth + 1) {
+        let is_point = |index: &usize| path(rows, *index).get(depth + 1).is_some_and(|name| name == LATITUDE);
+        if members.iter().any(|index| path(rows, *index).len() == depth + 1 || is_point(index)) {
             items.push(Listed::plain(name));
         } else if navigation {
             items.push(Listed::expanded(name, listed(rows, &members, depth + 1)));

@@ -35,6 +35,11 @@ pub(super) fn settle(work: &mut Work<'_>, table: &str, definition: &TableDefinit
                 }
             }
         });
+        let spatial = column.spatial.as_ref().and_then(|spatial| super::spatial::column(work, table, (name, index), spatial, &here));
+        if spatial.is_some() && (column.enumeration.is_some() || column.searchable) {
+            let other = if column.searchable { "searchable" } else { "enum" };
+            work.error(error_at(below(&here, &["spatial"]), format!("a column has `spatial` or `{other}`, not both")));
+        }
         if column.searchable && scalar_type != Some(ScalarType::Text) {
             let message =
                 format!("`$search` looks for words in text: '{name}' is {}", scalar_type.map(|t| t.to_string()).unwrap_or_default());
@@ -53,6 +58,7 @@ pub(super) fn settle(work: &mut Work<'_>, table: &str, definition: &TableDefinit
             known.annotations = annotations;
             known.mutability = mutability;
             known.enumeration = enumeration;
+            known.spatial = spatial;
             known.searchable = column.searchable;
         }
     }

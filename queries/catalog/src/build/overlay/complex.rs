@@ -79,8 +79,11 @@ fn members(work: &mut Work<'_>, table: &VirtualTable, definition: &ComplexDefini
 
 /// Refuses a member that is unlike that of the same name in another property of the same type: one type has one description.
 fn refuse_unlike(work: &mut Work<'_>, table: &VirtualTable, property: &ComplexProperty, path: &[String]) {
-    let described =
-        |column: Option<&Column>| column.map(|column| (column.scalar_type, column.enumeration.as_ref().map(|e| e.name.clone())));
+    let described = |column: Option<&Column>| {
+        column.map(|column| {
+            (column.scalar_type, column.spatial.map(|spatial| spatial.of), column.enumeration.as_ref().map(|e| e.name.clone()))
+        })
+    };
     let mut unlike = None;
     for built in work.tables.values().filter(|built| built.table.name != table.name) {
         for other in built.table.overlay.complex.iter().filter(|other| other.type_name == property.type_name) {

@@ -76,7 +76,7 @@ fn discriminator(
         work.error(error.suggesting(name, table.columns.iter().map(|column| column.name.as_str())));
         return None;
     };
-    if overlay.complex_of(index).is_some() || overlay.is_stream_content(index) {
+    if overlay.complex_of(index).is_some() || overlay.point_of(index).is_some() || overlay.is_stream_content(index) {
         work.error(error_at(here, format!("'{name}' is part of another property: a discriminator stands by itself")));
         return None;
     }
@@ -175,6 +175,10 @@ fn own_columns(
             result.extend(complex.members.iter().map(|(_, column)| *column));
             continue;
         }
+        if let Some(point) = overlay.points.iter().find(|point| point.name == *name) {
+            result.extend([point.latitude, point.longitude]);
+            continue;
+        }
         if let Some(stream) = overlay.streams.iter().find(|stream| stream.name == *name) {
             result.push(stream.content);
             continue;
@@ -216,6 +220,9 @@ fn refuse_rowless(work: &mut Work<'_>, derivation: &Derivation, path: &[String])
 /// The members of a complex property, and a stream with its media type, belong to one type.
 fn refuse_split(work: &mut Work<'_>, overlay: &Overlay, derivation: &Derivation, path: &[String]) {
     let owner = |column: usize| derivation.owner(column).map(|derived| derived.name.clone());
+    for point in overlay.points.iter().filter(|point| owner(point.latitude) != owner(point.longitude)) {
+        work.error(error_at(path.to_vec(), format!("the coordinates of '{}' belong to one type: both or none", point.name)));
+    }
     for complex in &overlay.complex {
         let mut owners = complex.members.iter().map(|(_, column)| owner(*column));
         let first = owners.next();

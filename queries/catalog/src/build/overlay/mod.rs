@@ -7,6 +7,7 @@ mod complex;
 mod derived;
 mod enums;
 mod relations;
+mod spatial;
 mod streams;
 
 pub(super) use annotations::{annotations, labels};
@@ -29,6 +30,7 @@ pub(super) fn properties(work: &mut Work<'_>) -> Enumerations {
         let set_labels = labels(work, definition.label.as_ref(), &below(&path, &["label"]));
         let set_annotations = annotations(work, &definition.annotations, &path);
         let mut overlay = complex::resolve(work, name, definition, &path);
+        spatial::points(work, name, definition, &mut overlay, &path);
         streams::resolve(work, name, definition, &mut overlay, &path);
         derived::resolve(work, name, definition, &mut overlay, &path);
         overlay.labels = set_labels;

@@ -63,9 +63,11 @@ fn check_paths(work: &mut Work<'_>, table: &VirtualTable, path: &[String]) {
 fn leads_somewhere(table: &VirtualTable, path: &str) -> bool {
     let first = path.split('/').next().unwrap_or_default();
     let overlay = &table.overlay;
-    let columns =
-        table.columns.iter().enumerate().filter(|(index, _)| overlay.complex_of(*index).is_none() && !overlay.is_stream_content(*index));
-    let mut names = columns.map(|(_, column)| &column.name).chain(overlay.complex.iter().map(|complex| &complex.name));
+    let columns = table.columns.iter().enumerate().filter(|(index, _)| {
+        overlay.complex_of(*index).is_none() && overlay.point_of(*index).is_none() && !overlay.is_stream_content(*index)
+    });
+    let names = columns.map(|(_, column)| &column.name).chain(overlay.complex.iter().map(|complex| &complex.name));
+    let mut names = names.chain(overlay.points.iter().map(|point| &point.name));
     let streams = || overlay.streams.iter().any(|stream| stream.name == first);
     let links = || table.relationships.iter().any(|link| link.name == first);
     first.contains(['.', '@']) || names.any(|name| name == first) || streams() || links()

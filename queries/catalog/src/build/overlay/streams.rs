@@ -53,7 +53,13 @@ fn one(
     if !matches!(type_of(Some(content)), Some(ScalarType::Binary | ScalarType::Text)) {
         work.error(error_at(at.clone(), format!("'{}' is neither bytes nor text", definition.content)));
     }
-    if built.key.contains(&content) || overlay.complex_of(content).is_some() || overlay.is_stream_content(content) {
+    let spatial = built.columns.get(content).is_some_and(|column| column.spatial.is_some());
+    if spatial
+        || built.key.contains(&content)
+        || overlay.complex_of(content).is_some()
+        || overlay.point_of(content).is_some()
+        || overlay.is_stream_content(content)
+    {
         let message = format!("'{}' is published otherwise already: a stream's content is nothing else", definition.content);
         work.error(error_at(at, message));
     }
@@ -80,9 +86,13 @@ fn is_media_type(text: &str) -> bool {
 /// Refuses a stream that would be called as another property.
 fn refuse_taken(work: &mut Work<'_>, table: &str, overlay: &Overlay, path: &[String]) {
     let Some(built) = work.tables.get(table) else { return };
-    let alone = |index: usize| overlay.complex_of(index).is_none() && !overlay.is_stream_content(index);
+    let alone =
+        |index: usize| overlay.complex_of(index).is_none() && overlay.point_of(index).is_none() && !overlay.is_stream_content(index);
     let columns = built.table.columns.iter().enumerate().filter(|(index, _)| alone(*index)).map(|(_, column)| column.name.clone());
-    let mut taken: Vec<String> = columns.chain(overlay.complex.iter().map(|complex| complex.name.clone())).collect();
+    let mut taken: Vec<String> = columns
+        .chain(overlay.complex.iter().map(|complex| complex.name.clone()))
+        .chain(overlay.points.iter().map(|point| point.name.clone()))
+        .collect();
     for stream in &overlay.streams {
         if let Some(other) = taken.iter().find(|other| other.to_lowercase() == stream.name.to_lowercase()) {
             work.error(error_at(below(path, &["streams", &stream.name]), format!("{table} has a property named '{other}' already")));

@@ -64,7 +64,7 @@ impl EntityPlanner<'_> {
             }
             let namespace = namespace_of(&self.service.name);
             let typed = is_typed(self.rights_on(&part.query.table)?);
-            let naming = Naming { namespace: &namespace, entity_set: &part.name, typed };
+            let naming = Naming { namespace: &namespace, entity_set: &part.name, spatial: self.service.profile.knows_spatial(), typed };
             let shape = EntityShape { expands, ..shape::of_query(&table, &part.query, naming, &|index| output.at(index)) };
             shapes.push(CrossJoinShape { name: part.name.clone(), shape, expanded: part.expanded });
             all.exprs.extend(output.exprs);

@@ -81,7 +81,7 @@ impl EntityPlanner<'_> {
             shape::raw(&table, query, &at)
         } else {
             let (namespace, entity_set) = (namespace_of(&self.service.name), self.entity_set(&table));
-            let naming = Naming { namespace: &namespace, entity_set: &entity_set, typed };
+            let naming = Naming { namespace: &namespace, entity_set: &entity_set, spatial: self.service.profile.knows_spatial(), typed };
             shape::of_query(&table, query, naming, &at)
         };
         let shape = EntityShape { etag: etag_position, expands, ..shape };

@@ -52,6 +52,9 @@ pub(super) fn call(function: ODataFunction, arguments: &[Value], to: ScalarType,
         ODataFunction::Elapsed | ODataFunction::ElapsedDays => {
             return integer(clock_and_day(&arguments[0]) - clock_and_day(&arguments[1]), ScalarType::Int64);
         }
+        ODataFunction::Distance | ODataFunction::LineLength | ODataFunction::Intersects | ODataFunction::PointAt | ODataFunction::Place => {
+            panic!("no row here has a place")
+        }
         ODataFunction::WholeNumber => match &arguments[0] {
             Value::Float64(number) if number.0.round().abs() < 9.2e18 => Value::Int64(number.0.round() as i64),
             _ => return Err(Fault("a duration out of range")),

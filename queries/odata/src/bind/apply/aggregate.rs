@@ -227,6 +227,9 @@ fn result_type(method: BoundMethod, of: &ValueType) -> Result<ValueType, String>
         precision: precision.saturating_add(by).min(76),
         scale: scale.saturating_add(digits),
     };
+    if matches!(of, ValueType::Spatial(_)) && method != BoundMethod::Count {
+        return Err("geographic and geometric values are not aggregated: only how many there are is told".to_owned());
+    }
     Ok(match method {
         BoundMethod::Count => ValueType::Scalar(COUNT),
         BoundMethod::CountDistinct if scalar_type == ScalarType::Json => return Err("JSON documents are not compared".to_owned()),

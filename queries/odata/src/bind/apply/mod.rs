@@ -120,7 +120,8 @@ impl<'a> Binder<'a> {
     /// Whether the entities have a property of that name.
     fn is_declared(&self, name: &str) -> bool {
         let complex = self.base.table.overlay.complex.iter().any(|complex| complex.name == name);
-        complex || self.base.column(name).is_some() || self.base.relationship(name).is_some()
+        let point = self.base.table.overlay.points.iter().any(|point| point.name == name);
+        complex || point || self.base.column(name).is_some() || self.base.relationship(name).is_some()
     }
 
     /// Where expressions over the rows look their names up.

@@ -7,7 +7,7 @@ use crate::bound::BoundExpr;
 use crate::bound::apply::{AppliedRows, BoundFollow, BoundTransformation};
 use crate::error::ODataError;
 use crate::syntax::{Expr, ExprKind, PathStep, Span, StepKind};
-use crate::value_type::{RowColumn, RowType};
+use crate::value_type::{RowColumn, RowType, ValueType};
 use portico_catalog::{RelationshipView, TableView};
 
 /// A table whose columns are all among those of the rows, at consecutive positions.
@@ -92,6 +92,10 @@ impl<'a> State<'a> {
         let names = names(binder, path)?;
         loop {
             let found = self.rows.below(&names);
+            if let Some(index) = found.iter().find(|index| matches!(self.column(**index).value_type, ValueType::Spatial(_))) {
+                // One value may be held as different texts.
+                return Err(binder.not_built(path.span, format!("grouping by the spatial value '{}'", self.column(*index).path.join("/"))));
+            }
             if !found.is_empty() {
                 return Ok(found);
             }

@@ -191,9 +191,9 @@ fn enumerations_durations_and_types() {
         substring('abc',1,-1) eq 'c'
           BadRequest Some(0): substring expects a whole number as its length that is not negative, not -1
         geo.distance(Label,Label) eq 1
-          NotImplemented Some(0): the function geo.distance is not supported yet
+          BadRequest Some(0): geo.distance expects a Point and a Point, not Label (Grade)
         Label eq geography'POINT(1 1)'
-          NotImplemented Some(9): a geographic value ('POINT(1 1)') in an expression is not supported yet
+          BadRequest Some(0): Label (Grade) cannot be compared with or applied to 'POINT(1 1)': 'POINT(1 1)' is not of type Grade
         case(Flag:1,true:2.5) gt 1
           (Case(#0 : 10e-1:decimal(11,1), true : 25e-1:decimal(11,1)):decimal(11,1) Gt 10e-1:decimal(11,1))
         case(Flag:1,true:'a') eq null

@@ -8,6 +8,7 @@ mod hierarchies;
 mod operands;
 mod overlaid;
 mod refused;
+mod spatial;
 
 use super::read;
 use crate::fixtures::model;
@@ -82,6 +83,7 @@ fn carrier(value_type: &crate::ValueType) -> String {
         crate::ValueType::Scalar(scalar_type) => scalar_type.to_string(),
         crate::ValueType::Duration => "duration".to_owned(),
         crate::ValueType::Enumeration(enumeration, _) => enumeration.name.clone(),
+        crate::ValueType::Spatial(of) => of.name(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod annotations;
 mod contexts;
 mod shapes;
+mod spatial;
 mod values;
 
 use super::*;

@@ -167,7 +167,13 @@ fn sort(table: &TableView) -> Annotation {
     let restrictions = &table.table.overlay.restrictions;
     let streamed = |index: usize| table.table.overlay.is_stream_content(index);
     let not = properties(table, |index, column| {
-        let unordered = matches!(column.scalar_type, ScalarType::Json | ScalarType::Binary);
+        // A point has two columns, and is named once.
+        let unordered = matches!(column.scalar_type, ScalarType::Json | ScalarType::Binary)
+            || column.spatial.is_some()
+            || table.table.overlay.point_of(index).is_some_and(|point| point.longitude == index);
+        if table.table.overlay.point_of(index).is_some_and(|point| point.latitude == index) {
+            return false;
+        }
         unordered || restrictions.not_sortable.contains(&index) || streamed(index)
     });
     Annotation::record(

@@ -76,6 +76,9 @@ impl Describe<'_> {
         if let Some(enumeration) = &column.enumeration {
             return TypeReference { name: self.qualified(&enumeration.name), nullable, ..TypeReference::default() };
         }
+        if let Some(spatial) = &column.spatial {
+            return TypeReference { nullable, ..types::spatial(&spatial.of) };
+        }
         TypeReference { nullable, ..scalar(column.scalar_type, column.max_length) }
     }
 

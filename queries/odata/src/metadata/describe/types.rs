@@ -4,7 +4,13 @@ use super::super::csdl::{Annotation, ComplexType, EntityType, EnumType, Expressi
 use super::Describe;
 use crate::edm::type_name;
 use portico_catalog::overlay::{ComplexProperty, MediaType, StreamProperty};
+use portico_catalog::spatial::{PointProperty, SpatialType};
 use portico_catalog::{Enumeration, PropertyView, RelationshipView, TableView};
+
+/// A spatial type with its facet, never null.
+pub(super) fn spatial(of: &SpatialType) -> TypeReference {
+    TypeReference { name: format!("Edm.{}", of.name()), srid: Some(of.srid), ..TypeReference::default() }
+}
 
 impl Describe<'_> {
     /// The type of a table's entities, and the types derived from it.
@@ -54,8 +60,9 @@ impl Describe<'_> {
                 PropertyView::Complex(complex, members) if members.first().is_some_and(|(_, index)| owned(*index)) => {
                     into.properties.push(self.complex_property(table, complex, &members));
                 }
+                PropertyView::Point(point) if owned(point.latitude) => into.properties.push(self.point_property(table, point)),
                 PropertyView::Stream(stream) if owned(stream.content) => into.properties.push(self.stream_property(table, stream)),
-                PropertyView::Column(_) | PropertyView::Complex(..) | PropertyView::Stream(_) => {}
+                PropertyView::Column(_) | PropertyView::Complex(..) | PropertyView::Point(_) | PropertyView::Stream(_) => {}
             }
         }
         for relationship in &table.relationships {
@@ -75,6 +82,17 @@ impl Describe<'_> {
             ..TypeReference::default()
         };
         Property { name: complex.name.clone(), of, annotations: Vec::new() }
+    }
+
+    fn point_property(&self, table: &TableView, point: &PointProperty) -> Property {
+        let column = |index: usize| table.table.columns.get(index);
+        let (latitude, longitude) = (column(point.latitude), column(point.longitude));
+        // What holds of one of its columns alone is said of neither; whether it may be written and null follows from both.
+        let nullable = [latitude, longitude].into_iter().any(|column| column.is_none_or(|column| column.nullable));
+        let annotations = latitude.map(|column| self.of_column(column, false)).unwrap_or_default();
+        let annotations =
+            annotations.into_iter().filter(|annotation| annotation.term.starts_with("Core.") && annotation.term != "Core.Description");
+        Property { name: point.name.clone(), of: TypeReference { nullable, ..spatial(&point.of()) }, annotations: annotations.collect() }
     }
 
     fn stream_property(&self, table: &TableView, stream: &StreamProperty) -> Property {

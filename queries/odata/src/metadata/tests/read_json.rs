@@ -110,6 +110,7 @@ fn type_reference(object: &Map<String, Value>) -> TypeReference {
         max_length: number("$MaxLength").map(|length| length.try_into().unwrap()),
         precision: number("$Precision").map(|digits| digits.try_into().unwrap()),
         scale: number("$Scale").map(|digits| digits.try_into().unwrap()),
+        srid: object.get("$SRID").map(|srid| srid.as_str().unwrap().parse().unwrap()),
     }
 }
 

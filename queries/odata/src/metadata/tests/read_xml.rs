@@ -135,6 +135,7 @@ fn type_reference(node: &Node) -> TypeReference {
         max_length: node.maybe("MaxLength").filter(|length| *length != "max").map(|length| length.parse().unwrap()),
         precision: node.maybe("Precision").map(|digits| digits.parse().unwrap()),
         scale: node.maybe("Scale").map(|digits| digits.parse().unwrap()),
+        srid: node.maybe("SRID").map(|srid| srid.parse().unwrap()),
     }
 }
 

@@ -189,6 +189,10 @@ fn typed(object: &mut Object<'_>, of: &TypeReference) {
             object.text("$DefaultValue", default);
         }
     }
+    // A text, because it may be `variable` as well (CSDL JSON, section 7.2.6).
+    if let Some(srid) = of.srid {
+        object.text("$SRID", &srid.to_string());
+    }
 }
 
 fn property(object: &mut Object<'_>, property: &Property, document: &Document) {

@@ -125,6 +125,9 @@ fn typed<'a>(mut writer: ElementWriter<'a, Vec<u8>>, of: &TypeReference, navigat
     if let Some(default) = &of.default {
         writer = writer.with_attribute(("DefaultValue", default.as_str()));
     }
+    if let Some(srid) = of.srid {
+        writer = writer.with_attribute(("SRID", srid.to_string().as_str()));
+    }
     writer
 }
 

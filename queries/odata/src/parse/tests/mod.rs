@@ -188,7 +188,7 @@ fn literals_keep_their_form() {
             Ns.Colour'Red,Blue'
               Enumeration:Ns.Colour'Red,Blue'
             geography'SRID=0;Point(1 2)'
-              Geo:SRID=0;Point(1 2)
+              Geography:SRID=0;Point(1 2)
             guid'3f2504e0-4f89-11d3-9a0c-0305e82c3301'
               Guid:3f2504e0-4f89-11d3-9a0c-0305e82c3301
             @p
