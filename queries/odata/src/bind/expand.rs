@@ -182,7 +182,11 @@ fn expand_item(place: &Place<'_>, item: &ExpandItem) -> Result<BoundExpand, ODat
     let recursive = relationship.to == table.name;
     let (levels, recursion) = match item.options.levels {
         None | Some(Levels::Count(1)) => (1, Recursion::Once),
-        Some(Levels::Max) if recursive => (MAX_EXPAND_DEPTH.saturating_sub(place.depth).max(1), Recursion::Max),
+        Some(Levels::Max) if recursive => {
+            // What is expanded on every level must have room on the last one too.
+            let room = place.depth.saturating_add(nested(&item.options));
+            (MAX_EXPAND_DEPTH.saturating_sub(room).max(1), Recursion::Max)
+        }
         Some(Levels::Max) => (1, Recursion::Once),
         Some(Levels::Count(_)) if !recursive => {
             let message = format!("$levels: '{name}' leads to '{}', which has no '{name}' that could be expanded again", relationship.to);
@@ -191,6 +195,15 @@ fn expand_item(place: &Place<'_>, item: &ExpandItem) -> Result<BoundExpand, ODat
         Some(Levels::Count(levels)) => (usize::try_from(levels).unwrap_or(usize::MAX), Recursion::Levels),
     };
     follow(place, &Step { relationship, only, cast: cast_below, form }, item, levels, recursion)
+}
+
+/// How many levels the options of an item expand below it.
+fn nested(options: &Options) -> usize {
+    let levels = |item: &ExpandItem| match item.options.levels {
+        Some(Levels::Count(levels)) => usize::try_from(levels).unwrap_or(usize::MAX),
+        Some(Levels::Max) | None => 1,
+    };
+    options.expand.iter().flatten().map(|item| levels(item).saturating_add(nested(&item.options))).max().unwrap_or(0)
 }
 
 /// What may stand in the parentheses after a relationship.
