@@ -20,7 +20,7 @@ use portico_odata::header::matches;
 use portico_odata::{BoundAction, BoundQuery, BoundRead, BoundWrite, MatchCondition, ReadKind, WriteAction};
 use portico_provider_api::{ScalarType, Value};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// An action whose writes are all permitted.
 pub struct PreparedAction {
@@ -65,8 +65,9 @@ impl Engine {
         let principal = &context.principal;
         let rights = snapshot.rights(principal, &self.access);
         let operation = &action.call.operation;
+        let now = SystemTime::now();
         let steps = {
-            let names = Names::new(&self.session, &snapshot.model, &rights);
+            let names = Names::new(&self.session, &snapshot.model, &rights, now);
             actions::steps(&self.session, &names, operation, &action.call.arguments)
         };
         let steps = steps.map_err(|failed| match failed.1 {
@@ -82,7 +83,7 @@ impl Engine {
         for (_, row) in steps.writes {
             let RowWrite { verb, rights: of, columns, key, used, values, .. } = row;
             let table = Arc::clone(&of.table);
-            let row = self.values(values, (&snapshot.model, &rights), &fresh).await?;
+            let row = self.values(values, (&snapshot.model, &rights, now), &fresh).await?;
             let row = row.ok_or_else(|| EngineError::NotFound(format!("there is no such entity in '{}'", table.name)))?;
             let row = typed(&table, (&columns, &key, &used), row)?;
             // The first write of the bound entity compares what If-Match names in the statement that writes.
@@ -96,7 +97,7 @@ impl Engine {
                 Verb::Delete => WriteAction::Delete { key: row.key, condition },
             };
             let write = BoundWrite { table: table.name.clone(), action, select: Vec::new() };
-            let policy = self.policy(&snapshot.model, &rights, principal, false);
+            let policy = self.policy(&snapshot.model, &rights, principal, now);
             let permitted = permit_write::permit_write(&write, &view.service, IfMatch::Optional, &policy)?;
             writes.push(permitted.expecting(row.used.into_iter()));
         }
@@ -160,11 +161,11 @@ impl Engine {
     async fn values(
         &self,
         plan: LogicalPlan,
-        (model, rights): (&Arc<Model>, &Arc<Rights>),
+        (model, rights, now): (&Arc<Model>, &Arc<Rights>, SystemTime),
         context: &RequestContext,
     ) -> Result<Option<Vec<ScalarValue>>, EngineError> {
         let node = PlanNode::Table { plan, explain: false };
-        let plan = Plan { model: Arc::clone(model), rights: Arc::clone(rights), node };
+        let plan = Plan { model: Arc::clone(model), rights: Arc::clone(rights), node, now };
         let pushed = self.push_down(self.permit(plan, &context.principal)?)?;
         let Answer::Table(mut answer) = self.execute(pushed, context).await? else {
             return Err(EngineError::Internal("values were not answered with a table".to_owned()));

@@ -92,7 +92,7 @@ pub fn of_query(table: &VirtualTable, query: &BoundQuery, naming: Naming<'_>, at
                 && !properties.iter().any(|property| property.name == point.name)
             {
                 let value = ValueShape::Point { latitude, longitude };
-                properties.push(PropertyShape { name: point.name.clone(), value, dynamic: false });
+                properties.push(PropertyShape::of(&point.name, value));
                 columns.push(vec![point.latitude, point.longitude]);
             }
             continue;

@@ -133,7 +133,7 @@ impl<'a> Member<'a> {
         };
         let column = match &plan.value {
             ValuePlan::Cell { position, .. } if plan.default.is_some() => rows.columns().get(*position).map(AsRef::as_ref),
-            ValuePlan::Cell { .. } | ValuePlan::Complex { .. } | ValuePlan::Stream(_) => None,
+            ValuePlan::Cell { .. } | ValuePlan::Complex { .. } | ValuePlan::Point { .. } | ValuePlan::Stream(_) => None,
         };
         Ok(Member { plan, value, column, annotations: Annotation::bind(&plan.annotations, rows, style)? })
     }

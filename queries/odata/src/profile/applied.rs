@@ -16,13 +16,16 @@ pub(super) fn widened(position: usize, value_type: &ValueType) -> (ValueType, Fr
     let column = portico_catalog::Column {
         enumeration: match value_type {
             ValueType::Enumeration(enumeration, _) => Some(enumeration.clone()),
-            ValueType::Scalar(_) | ValueType::Duration => None,
+            ValueType::Scalar(_) | ValueType::Duration | ValueType::Spatial(_) => None,
         },
         ..portico_catalog::Column::plain("", 0, value_type.scalar(), true)
     };
     match (value_type, widening(&column)) {
         // Dataverse has no durations; who asks for one gets it.
-        (ValueType::Duration, _) | (_, None) => (value_type.clone(), From::Column(position)),
+        (ValueType::Duration, _) => (value_type.clone(), From::Column(position)),
+        // What is spatial is shown as the text that carries it, as in columns.
+        (ValueType::Spatial(_), _) => (ValueType::Scalar(value_type.scalar()), From::Column(position)),
+        (_, None) => (value_type.clone(), From::Column(position)),
         (_, Some(widening)) => (published_type(&widening).into(), From::Widened(position, value_type.scalar(), widening)),
     }
 }

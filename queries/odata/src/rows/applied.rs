@@ -39,7 +39,7 @@ fn properties(
         {
             paths.extend([(latitude, above.clone()), (longitude, above.clone())]);
             let value = ValueShape::Point { latitude: north, longitude: east };
-            shapes.push(PropertyShape { name, value, dynamic: false });
+            shapes.push(PropertyShape::of(name, value));
             above.pop();
             continue;
         }

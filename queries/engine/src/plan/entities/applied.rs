@@ -115,6 +115,12 @@ fn computes_of_nothing(transformations: &[BoundTransformation]) -> bool {
         | BoundTransformation::Follow(_)
         | BoundTransformation::Distinct(_)
         | BoundTransformation::Group { .. }
-        | BoundTransformation::Join(_) => false,
+        | BoundTransformation::Join(_)
+        // Trees are walked as a whole, never for each parent by itself.
+        | BoundTransformation::Relatives(_)
+        | BoundTransformation::Traverse(_)
+        | BoundTransformation::TopLevels(_)
+        | BoundTransformation::RollUp { .. }
+        | BoundTransformation::Node { .. } => false,
     })
 }

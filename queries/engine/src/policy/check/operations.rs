@@ -35,7 +35,7 @@ pub(super) fn check(
     let nulls = operation.parameters.iter().map(|parameter| (&parameter.name, parameter.scalar_type));
     let nulls = nulls.chain(key.map(|column| (&column.name, column.scalar_type)));
     let arguments: Vec<(String, Value)> = nulls.map(|(name, scalar_type)| (name.clone(), Value::Null(scalar_type))).collect();
-    let names = Names::new(session, model, rights);
+    let names = Names::new(session, model, rights, std::time::SystemTime::now());
     let at = |statement: usize| {
         let mut path: Vec<String> = path.iter().map(|part| (*part).to_owned()).collect();
         path.push("sql".to_owned());

@@ -17,7 +17,7 @@ fn spatial(name: &str, srid: u32) -> ValueType {
 
 fn shape() -> EntityShape {
     let properties = vec![
-        PropertyShape { name: "Home".into(), value: ValueShape::Point { latitude: 0, longitude: 1 }, dynamic: false },
+        PropertyShape::of("Home", ValueShape::Point { latitude: 0, longitude: 1 }),
         PropertyShape::column("Area", 2, spatial("GeometryPolygon", 2056)),
     ];
     EntityShape { entity_set: "Sites".into(), properties, ..EntityShape::default() }
