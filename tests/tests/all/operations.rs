@@ -114,7 +114,7 @@ async fn a_next_link_is_that_of_its_parameters() {
     let link = first["@odata.nextLink"].as_str().unwrap_or_else(|| panic!("{first}"));
     let path = &link[link.find("/odata").unwrap()..];
     let next = gateway.get(path, FULL).await;
-    assert_eq!(next.status(), 200);
+    assert_eq!(next.status(), 200, "{}", next.text().await.unwrap());
     let edited = gateway.get(&path.replace("least=1", "least=2"), FULL).await;
     assert_eq!(edited.status(), 410, "{}", edited.text().await.unwrap());
 }

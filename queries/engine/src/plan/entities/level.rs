@@ -149,7 +149,8 @@ impl EntityPlanner<'_> {
         restriction: &Restriction,
     ) -> Result<Vec<OrderKey>, EngineError> {
         let mut keys = self.sorted(query, rows)?;
-        let cut = query.top.is_some() || query.skip > 0 || restriction.page_size > 0;
+        // Who follows a link need not prefer pages again: the rest comes at once, in the order of the pages before.
+        let cut = query.top.is_some() || query.skip > 0 || restriction.page_size > 0 || restriction.position.is_some();
         if query.key.is_none() && (cut || !keys.is_empty()) {
             for index in &table.key {
                 let expr = rows.column(*index)?;
