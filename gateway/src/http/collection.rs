@@ -71,7 +71,7 @@ pub async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer:
     };
     let body = stream::body(Streaming { deadline: call.context.deadline, trace: Arc::clone(&call.trace) }, producer).await?;
     let mut response = Response::new(body);
-    respond::set(response.headers_mut(), header::CONTENT_TYPE, &wanted.format.content_type());
+    respond::set(response.headers_mut(), header::CONTENT_TYPE, &wanted.format.content_type(call.version));
     Ok(response)
 }
 

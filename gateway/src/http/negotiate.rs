@@ -51,6 +51,21 @@ impl MediaRange {
         }
     }
 
+    /// How much control information it asks for, if it says so; `Err` holds what is no such thing. What services of earlier versions knew
+    /// (`odata=verbose`) is read as the nearest that there is.
+    fn asks_of_metadata(&self) -> Result<Option<MetadataLevel>, &str> {
+        let named = self.parameter("odata.metadata").or_else(|| self.parameter("metadata"));
+        let level = match named.or_else(|| self.parameter("odata")).map(str::to_ascii_lowercase).as_deref() {
+            None => return Ok(None),
+            Some("none" | "nometadata") => MetadataLevel::None,
+            Some("full" | "fullmetadata") => MetadataLevel::Full,
+            Some("minimal" | "minimalmetadata") => MetadataLevel::Minimal,
+            Some(_) if named.is_none() => MetadataLevel::Minimal,
+            Some(_) => return Err(named.unwrap_or_default()),
+        };
+        Ok(Some(level))
+    }
+
     fn parameter(&self, name: &str) -> Option<&str> {
         self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
@@ -152,9 +167,17 @@ impl JsonFormat {
     pub fn negotiate(format: Option<&str>, accept: Option<&str>) -> Result<JsonFormat, RequestError> {
         if let Some(format) = format {
             let full = if format.contains('/') { format.to_owned() } else { format.replacen("json", "application/json", 1) };
-            return Ok(MediaRange::parse(&full).as_ref().map(JsonFormat::from_range).unwrap_or_default());
+            let Some(range) = MediaRange::parse(&full) else { return Ok(JsonFormat::default()) };
+            return match range.asks_of_metadata() {
+                Ok(_) => Ok(JsonFormat::from_range(&range)),
+                Err(other) => {
+                    let message = format!("there is no metadata '{other}': minimal, full and none are");
+                    Err(RequestError::new(Code::NotAcceptable, message).about("$format"))
+                }
+            };
         }
-        let ranges = accepted(accept);
+        // A format that asks for metadata of a kind that there is not is not one of those that are written.
+        let ranges: Vec<MediaRange> = accepted(accept).into_iter().filter(|range| range.asks_of_metadata().is_ok()).collect();
         match preference(&ranges, "application", "json") {
             (1.., Some(range)) => Ok(JsonFormat::from_range(range)),
             _ => {
@@ -166,25 +189,21 @@ impl JsonFormat {
 
     /// Unknown parameters are ignored, as the protocol says; the names of older versions are read as today's.
     fn from_range(range: &MediaRange) -> JsonFormat {
-        let level = range.parameter("odata.metadata").or_else(|| range.parameter("metadata")).or_else(|| range.parameter("odata"));
-        let metadata = match level.map(str::to_ascii_lowercase).as_deref() {
-            Some("none" | "nometadata") => MetadataLevel::None,
-            Some("full" | "fullmetadata") => MetadataLevel::Full,
-            _ => MetadataLevel::Minimal,
-        };
+        let metadata = range.asks_of_metadata().ok().flatten().unwrap_or_default();
         let ieee754_compatible = range.parameter("ieee754compatible").is_some_and(|value| value.eq_ignore_ascii_case("true"));
         JsonFormat { metadata, ieee754_compatible }
     }
 
-    /// The `Content-Type` of an answer in this format.
-    pub fn content_type(self) -> String {
+    /// The `Content-Type` of an answer in this format. From 4.01 on its parameters have no prefix (JSON Format 4.01, section 3.1).
+    pub fn content_type(self, version: Version) -> String {
         let level = match self.metadata {
             MetadataLevel::None => "none",
             MetadataLevel::Minimal => "minimal",
             MetadataLevel::Full => "full",
         };
         let strings = if self.ieee754_compatible { ";IEEE754Compatible=true" } else { "" };
-        format!("application/json;odata.metadata={level};odata.streaming=true{strings};charset=utf-8")
+        let prefix = if version >= Version::V4_01 { "" } else { "odata." };
+        format!("application/json;{prefix}metadata={level};{prefix}streaming=true{strings};charset=utf-8")
     }
 }
 
@@ -244,6 +263,8 @@ mod tests {
             ("", Some(minimal)),
             ("application/*", Some(minimal)),
             ("application/json;odata=verbose, text/plain", Some(minimal)),
+            ("application/json;odata.metadata=verbose", None),
+            ("application/json;metadata=foo, */*;q=0.1", Some(minimal)),
             ("application/json;odata.metadata=full", Some(full)),
             ("application/json;ODATA.METADATA=Full;q=0.2,application/json;odata.metadata=none;q=0.9", Some(none)),
             ("application/json;odata.metadata=minimal;IEEE754Compatible=true", Some(strings)),
@@ -265,6 +286,7 @@ mod tests {
         assert_eq!(chosen("json"), JsonFormat::default());
         assert_eq!(chosen("application/json;odata.metadata=none").metadata, MetadataLevel::None);
         assert_eq!(chosen("json;odata.metadata=full").metadata, MetadataLevel::Full);
+        assert_eq!(JsonFormat::negotiate(Some("application/json;odata.metadata=foo"), None).unwrap_err().code, Code::NotAcceptable);
     }
 
     #[test]
@@ -324,6 +346,8 @@ mod tests {
     #[test]
     fn content_types_say_how_json_is_written() {
         let format = JsonFormat { metadata: MetadataLevel::Full, ieee754_compatible: true };
-        assert_eq!(format.content_type(), "application/json;odata.metadata=full;odata.streaming=true;IEEE754Compatible=true;charset=utf-8");
+        let content_type = "application/json;odata.metadata=full;odata.streaming=true;IEEE754Compatible=true;charset=utf-8";
+        assert_eq!(format.content_type(Version::V4_0), content_type);
+        assert_eq!(format.content_type(Version::V4_01), content_type.replace("odata.", ""));
     }
 }

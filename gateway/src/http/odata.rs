@@ -38,8 +38,9 @@ pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, Requ
         Resource::Batch => Err(RequestError::new(Code::MethodNotAllowed, "$batch is asked with POST").allowing("POST")),
         Resource::EntitySet(segments) => {
             segments.first().map_or(Ok(()), |first| not_yet_known(call, service, &first.name))?;
+            let by_id = matches!(segments.as_slice(), [only] if only.name == "$entity");
             let request = bind::dereference(&request, &service.root)?;
-            entities(call, service, &request).await.map_err(|error| blamed(error, &request))
+            entities(call, service, &request, by_id).await.map_err(|error| blamed(error, &request))
         }
     }
 }
@@ -56,7 +57,7 @@ fn service_document(call: &Call, service: &Service, request: &Request) -> Result
     bind::schema_version(&request.options, &service.published.view)?;
     let format = JsonFormat::negotiate(request.options.format.as_deref(), call.header("accept").as_deref())?;
     let body = metadata::service_document(&service.published.view, &service.root);
-    validated(call, &format.content_type().replace("odata.streaming=true;", ""), body)
+    validated(call, &format.content_type(call.version).replace("odata.streaming=true;", "").replace("streaming=true;", ""), body)
 }
 
 /// A document with an ETag over its bytes, or 304 for a client that has it already.
@@ -94,11 +95,15 @@ pub struct Wanted {
     pub conditional: bool,
 }
 
-async fn entities(call: &Call, service: &Service, request: &Request) -> Result<Response<Body>, RequestError> {
+/// `by_id` says that the request named one entity by its id.
+async fn entities(call: &Call, service: &Service, request: &Request, by_id: bool) -> Result<Response<Body>, RequestError> {
     let (request, shown) = profile::request(&call.gateway, service, request).await?;
     let mut wanted = None;
     let parse = || {
         let (statement, how) = statement(call, service, &request, shown)?;
+        if by_id && how.bound.kind != ReadKind::Entity {
+            return Err(RequestError::new(Code::InvalidRequest, "the $id is that of no entity").about("$id"));
+        }
         wanted = Some(how);
         Ok(statement)
     };
@@ -289,6 +294,8 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityA
         links.add(&shape, &mut batch)?;
     }
     let etag = etag_of(&shape, &batch);
+    // The tag is that of the entity: an answer that holds more may be another although the entity is the same.
+    let whole = is_of_entity(&wanted.bound.query);
     let header_of = |name: &str| call.header(name).filter(|_| wanted.conditional);
     let expected = match_condition("If-Match", header_of("if-match").as_deref())?;
     if expected != MatchCondition::Absent && !etag.as_ref().is_some_and(|etag| matches(&expected, etag)) {
@@ -296,19 +303,24 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityA
         return Err(RequestError::new(Code::PreconditionFailed, message).about("If-Match"));
     }
     let condition = match_condition("If-None-Match", header_of("if-none-match").as_deref())?;
-    let unchanged = etag.as_ref().is_some_and(|etag| matches(&condition, etag));
+    let unchanged = whole && etag.as_ref().is_some_and(|etag| matches(&condition, etag));
     let mut response = if unchanged {
         respond::empty(StatusCode::NOT_MODIFIED)
     } else {
         let options = json_options(call, service, wanted.format, (&wanted.bound, &wanted.shown), wanted.preferences.omit_values);
         let body = stream::encode(&call.trace, || JsonWriter::new(&shape, options).entity(&batch))?;
         call.trace.sent(1, body.len() as u64);
-        respond::complete(StatusCode::OK, &wanted.format.content_type(), body)
+        respond::complete(StatusCode::OK, &wanted.format.content_type(call.version), body)
     };
-    if let Some(etag) = etag {
+    if let Some(etag) = etag.filter(|_| whole) {
         respond::set(response.headers_mut(), header::ETAG, &etag);
     }
     Ok(response)
+}
+
+/// Whether an answer holds nothing but what the entity's own columns say.
+fn is_of_entity(query: &BoundQuery) -> bool {
+    query.expand.is_empty() && query.compute.iter().all(|computed| computed.expr.is_of_row())
 }
 
 /// The first batch that has rows. The rest (there are no more entities) is read to its end: a query that is dropped before its end

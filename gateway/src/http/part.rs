@@ -57,7 +57,7 @@ pub async fn answer(call: &Call, service: &Service, asked: &Asked<'_>, answer: E
         match content(call, service, bound, options, &shape, &batch)? {
             Some((media_type, bytes)) => {
                 call.trace.sent(1, bytes.len() as u64);
-                respond::complete(StatusCode::OK, &media_type.unwrap_or_else(|| format.content_type()), bytes)
+                respond::complete(StatusCode::OK, &media_type.unwrap_or_else(|| format.content_type(call.version)), bytes)
             }
             None => respond::empty(StatusCode::NO_CONTENT),
         }

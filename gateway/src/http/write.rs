@@ -156,7 +156,7 @@ async fn answered(
             let body = crate::http::stream::encode(&call.trace, || JsonWriter::new(&shape, options).entity(&batch))?;
             let status = if *method == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
             call.trace.sent(1, body.len() as u64);
-            respond::complete(status, &written.format.content_type(), body)
+            respond::complete(status, &written.format.content_type(call.version), body)
         }
         None => respond::empty(StatusCode::NO_CONTENT),
     };

@@ -28,6 +28,8 @@ pub struct PermittedWrite {
     pub(crate) visible: Option<Expr>,
     /// What a row must satisfy after the write.
     pub(crate) require: Option<Expr>,
+    /// Whether that says of which derived type the row must be.
+    pub(crate) typed: bool,
     /// What the new values were made of: columns of the relation that must still hold these values.
     pub(crate) expected: Vec<(usize, Value)>,
     /// What is returned of the entity.
@@ -81,6 +83,10 @@ pub fn permit_write(write: &BoundWrite, service: &str, if_match: IfMatch, policy
     if let Some(rows) = &rows {
         ensure_exact(policy, source, relation, rows, &table.name)?;
     }
+    let of_type = type_condition(table, &write.action);
+    if let Some(of_type) = &of_type {
+        ensure_exact(policy, source, relation, of_type, &table.name)?;
+    }
     let deletes = right == WriteRight::Delete;
     Ok(PermittedWrite {
         table: Arc::clone(table),
@@ -89,7 +95,8 @@ pub fn permit_write(write: &BoundWrite, service: &str, if_match: IfMatch, policy
         version: *version,
         action: write.action.clone(),
         visible: rows.clone(),
-        require: if deletes { None } else { rows },
+        typed: of_type.is_some(),
+        require: if deletes { None } else { Expr::all(rows.into_iter().chain(of_type)) },
         expected: Vec::new(),
         select: write.select.clone(),
         service: service.to_owned(),
@@ -108,6 +115,20 @@ fn ensure_exact(policy: &Policy<'_>, source: &str, relation: &TableRelation, row
     Err(EngineError::Unsupported(format!(
         "'{table}' cannot be written to with your rights: a row rule on it cannot be checked exactly by its source"
     )))
+}
+
+/// The row that comes out of a write must be of the derived types whose properties it is given.
+fn type_condition(table: &VirtualTable, action: &WriteAction) -> Option<Expr> {
+    let derivation = table.overlay.derivation.as_ref()?;
+    let (WriteAction::Insert { values } | WriteAction::Update { values, .. }) = action else { return None };
+    let discriminator = Expr::Column(table.columns.get(derivation.discriminator)?.remote);
+    let owners = values.iter().filter(|(_, value)| !value.is_null()).filter_map(|(index, _)| derivation.owner(*index));
+    let conditions = owners.map(|owner| Expr::InList {
+        expr: Box::new(discriminator.clone()),
+        list: derivation.values(&owner.name).into_iter().map(Expr::Literal).collect(),
+        negated: false,
+    });
+    Expr::all(conditions)
 }
 
 fn check_condition(table: &VirtualTable, if_match: IfMatch, condition: &MatchCondition) -> Result<(), EngineError> {

@@ -69,6 +69,10 @@ fn failure(write: &PermittedWrite, outcome: &ChangeOutcome) -> Option<EngineErro
         ChangeOutcome::Done { .. } => None,
         ChangeOutcome::NotFound => Some(not_found(write)),
         ChangeOutcome::Changed => Some(changed(write)),
+        ChangeOutcome::Refused if write.typed => Some(EngineError::Invalid(format!(
+            "the entity of '{}' is not of the type that has these properties, or you may not bring it into that state",
+            write.table.name
+        ))),
         ChangeOutcome::Refused => Some(EngineError::Forbidden(format!("you may not bring '{}' into that state", write.table.name))),
         ChangeOutcome::NotAttempted => Some(EngineError::Internal("a write was not attempted".to_owned())),
     }

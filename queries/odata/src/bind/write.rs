@@ -6,6 +6,7 @@ use super::select;
 use crate::body::{self, Purpose};
 use crate::bound::{BoundAction, BoundWrite, MatchCondition, ReadKind, WriteAction};
 use crate::error::{ODataError, ODataErrorKind};
+use crate::metadata::namespace;
 use crate::syntax::Request;
 use crate::value_type::RowType;
 use portico_catalog::{ModelView, Operation, TableView};
@@ -34,7 +35,7 @@ pub fn insert(request: &Request, view: &ModelView, body: &[u8], representation: 
         return Err(not_allowed(format!("entities of '{}' may not be inserted", table.name)));
     }
     let select = returned(request, view, table, representation)?;
-    let values = body::entity(body, table, Purpose::Insert)?;
+    let values = body::entity(body, &namespace(view), table, Purpose::Insert)?;
     Ok(BoundWrite { table: table.table.name.clone(), action: WriteAction::Insert { values }, select })
 }
 
@@ -80,7 +81,7 @@ pub fn update(
         return Err(not_allowed(format!("entities of '{}' may not be updated", table.name)));
     }
     let select = returned(request, view, table, representation)?;
-    let values = body::entity(body, table, Purpose::Update)?;
+    let values = body::entity(body, &namespace(view), table, Purpose::Update)?;
     Ok(BoundWrite { table: table.table.name.clone(), action: WriteAction::Update { key, values, condition }, select })
 }
 

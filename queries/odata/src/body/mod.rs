@@ -7,6 +7,7 @@ pub(crate) mod reader;
 mod structure;
 #[cfg(test)]
 mod tests;
+mod types;
 mod value;
 
 use crate::error::ODataError;
@@ -30,13 +31,16 @@ pub enum Purpose {
 /// others.
 ///
 /// Control information (`@odata.…`, `Name@odata.…`) is left out, as the protocol says, except what would change meaning: that is
-/// refused. For an insert, what is not given and has a default in the model has that. For an update, key properties and read-only ones are returned like others, because clients send whole entities: whether they differ
-/// from the stored row is for who knows that row. For an insert, a null for a property that takes no value is left out.
+/// refused, and the type of the entity. For an insert, what is not given and has a default in the model has that, and a derived type
+/// gives the value that means it; a null for a property that takes no value is left out. For an update, key properties and read-only ones
+/// are returned like others, because clients send whole entities: whether they differ from the stored row is for who knows that row.
+/// `namespace` is that of the service's types.
 ///
 /// # Errors
-/// Names the property: unknown, given twice, of another type, null, too long, out of range, read-only, or missing.
-pub fn entity(bytes: &[u8], view: &TableView, purpose: Purpose) -> Result<Vec<(usize, Value)>, ODataError> {
+/// Names the property: unknown, given twice, of another type (its own or the entity's), null, too long, out of range, read-only, or missing.
+pub fn entity(bytes: &[u8], namespace: &str, view: &TableView, purpose: Purpose) -> Result<Vec<(usize, Value)>, ODataError> {
     let members = document(bytes, "the body must be a JSON object, one entity")?;
+    let declared = types::declared(&members, namespace, view)?;
     let given = structure::entity(&members, view)?;
     let mut values: Vec<(usize, Value)> = Vec::with_capacity(given.len());
     for Given { name, column: index, value } in given {
@@ -59,6 +63,7 @@ pub fn entity(bytes: &[u8], view: &TableView, purpose: Purpose) -> Result<Vec<(u
         values.push((index, value));
     }
     if purpose == Purpose::Insert {
+        types::settle(&mut values, declared, view)?;
         let given: Vec<usize> = values.iter().map(|(index, _)| *index).collect();
         let takes = |column: &Column| !column.generated && !column.read_only && column.mutability != Mutability::Computed;
         let absent = view.visible().filter(|(index, column)| takes(column) && !given.contains(index));

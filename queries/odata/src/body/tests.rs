@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use std::sync::Arc;
 
 fn read(table: &str, purpose: Purpose, body: &str) -> Result<Vec<(usize, Value)>, crate::ODataError> {
-    entity(body.as_bytes(), model().table(table).unwrap(), purpose)
+    entity(body.as_bytes(), "N", model().table(table).unwrap(), purpose)
 }
 
 fn one(property: &str, json: &str) -> Result<Value, crate::ODataError> {
@@ -193,7 +193,7 @@ fn with_overlay() -> TableView {
 #[test]
 fn complex_properties_and_enumerations() {
     let view = with_overlay();
-    let update = |body: &str| entity(body.as_bytes(), &view, Purpose::Update);
+    let update = |body: &str| entity(body.as_bytes(), "N", &view, Purpose::Update);
     for (body, expected) in [
         (r#"{"Address":{"City":"Bern"}}"#, vec![(2, Value::text("Bern"))]),
         (

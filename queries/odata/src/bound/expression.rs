@@ -332,6 +332,16 @@ impl BoundExpr {
         }
     }
 
+    /// Whether its value depends on nothing but the columns of the row.
+    #[must_use]
+    pub fn is_of_row(&self) -> bool {
+        let own = !matches!(
+            self,
+            BoundExpr::Path { .. } | BoundExpr::RootPath { .. } | BoundExpr::Lambda { .. } | BoundExpr::Count(_) | BoundExpr::Node(_)
+        );
+        own && !self.uses_now() && self.children().into_iter().all(BoundExpr::is_of_row)
+    }
+
     /// Whether some part of it is `now()`.
     #[must_use]
     pub fn uses_now(&self) -> bool {
