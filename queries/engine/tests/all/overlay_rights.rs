@@ -21,7 +21,8 @@ fn view(grant: serde_json::Value, links: bool) -> ModelView {
     let tables = vec![
         remote(
             "partners",
-            "id int32, kind text, boss int32, addr_a text, addr_b text, vat text, photo binary, photo_type text, body text",
+            "id int32, kind text, boss int32, addr_a text, addr_b text, vat text, photo binary, photo_type text, body text, \
+             lat float64, lon float64, place text",
             &["id"],
         ),
         remote("tags", "id int32, label text", &["id"]),
@@ -33,6 +34,8 @@ fn view(grant: serde_json::Value, links: bool) -> ModelView {
         tables: serde_json::from_value(json!({
             "Partners": {
                 "source": "s", "remote": "partners",
+                "columns": { "place": { "spatial": { "type": "GeographyPoint" } }, "*": {} },
+                "points": { "Spot": { "latitude": "lat", "longitude": "lon" } },
                 "complex": { "Address": { "type": "Address", "prefix": "addr_" } },
                 "derived": { "discriminator": "kind", "types": { "Company": { "values": ["C"], "columns": ["vat"] } } },
                 "streams": { "Photo": { "content": "photo", "media_type": { "column": "photo_type" } } },
@@ -94,7 +97,7 @@ fn everything_is_seen_with_all_rights() {
     let all = view(json!({}), true);
     assert_eq!(
         seen(&all),
-        "id kind boss Address/a Address/b vat Photo photo_type Company(1) media hierarchy H →Superior⇄Reports →Reports⇄Superior →Tags⇄Partners"
+        "place id kind boss Address/a Address/b vat Photo photo_type Spot Spot Company(1) media hierarchy H →Superior⇄Reports →Reports⇄Superior →Tags⇄Partners"
     );
     assert_eq!(all.singletons.keys().collect::<Vec<_>>(), ["Me", "Link"]);
     assert_eq!(all.operations.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["F", "G"]);
@@ -102,7 +105,7 @@ fn everything_is_seen_with_all_rights() {
 
 #[test]
 fn what_needs_something_hidden_is_hidden_too() {
-    let base = "id kind boss Address/a Address/b vat Photo photo_type Company(1) media hierarchy H →Superior⇄Reports →Reports⇄Superior →Tags⇄Partners";
+    let base = "place id kind boss Address/a Address/b vat Photo photo_type Spot Spot Company(1) media hierarchy H →Superior⇄Reports →Reports⇄Superior →Tags⇄Partners";
     let cases = [
         // A hidden member leaves the others; the last one takes the property along.
         (json!({ "hide": ["addr_a"] }), base.replace("Address/a ", "")),
@@ -115,6 +118,10 @@ fn what_needs_something_hidden_is_hidden_too() {
         (json!({ "hide": ["photo"] }), base.replace("Photo ", "")),
         (json!({ "hide": ["photo_type"] }), base.replace("Photo photo_type ", "")),
         (json!({ "hide": ["body"] }), base.replace("media ", "")),
+        // Half a point is none, and what stands in its place is none either.
+        (json!({ "hide": ["lat"] }), base.replace("Spot Spot ", "")),
+        (json!({ "mask": { "lon": "0.5" } }), base.replace("Spot Spot ", "")),
+        (json!({ "mask": { "place": "'***'" } }), base.replace("place ", "")),
         // A relationship over a masked column would tell what it holds; a hierarchy goes with its relationship.
         (json!({ "mask": { "boss": "0" } }), base.replace("hierarchy H →Superior⇄Reports →Reports⇄Superior ", "")),
     ];

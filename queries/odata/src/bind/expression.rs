@@ -119,13 +119,7 @@ impl Scope<'_> {
         }
         let mut bound = Vec::with_capacity(arguments.len());
         if spatial::is_measure(*function) {
-            for argument in arguments {
-                bound.push(self.operand(&argument.value)?);
-            }
-            return spatial::call(name, *function, bound).map_err(|why| match why.strip_prefix(functions::UNSUPPORTED) {
-                Some(what) => self.not_built(span, what),
-                None => self.wrong(span, why),
-            });
+            return self.measure(name, *function, arguments, span);
         }
         for argument in arguments {
             bound.push(self.comparable(self.operand(&argument.value)?, argument.value.span)?);
@@ -225,12 +219,8 @@ impl Scope<'_> {
         if !equality && let Some(bytes) = [&l, &r].into_iter().find(|operand| operand.scalar_type() == Some(ScalarType::Binary)) {
             return Err(self.wrong(span, format!("{} has no order: only eq and ne apply", bytes.description())));
         }
-        if !equality && let Some(place) = [&l, &r].into_iter().find(|operand| matches!(operand.value_type, Some(ValueType::Spatial(_)))) {
-            return Err(self.wrong(span, format!("{} has no order: only eq and ne apply", place.description())));
-        }
-        if null_test && let Some(is_null) = [&l, &r].into_iter().find_map(|operand| spatial::is_null(&operand.expr)) {
-            let expr = if op == ComparisonOperator::Eq { is_null } else { BoundExpr::Not(Box::new(is_null)) };
-            return Ok(Operand::typed(expr, ScalarType::Boolean, "the comparison".to_owned()));
+        if let Some(decided) = self.place_comparison(op, null_test, [&l, &r], span)? {
+            return Ok(decided);
         }
         let (mut l, mut r, value_type) = unify(l, r).map_err(|why| self.wrong(span, why))?;
         if !equality && let ValueType::Enumeration(enumeration, _) = &value_type {

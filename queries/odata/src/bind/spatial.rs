@@ -3,9 +3,11 @@
 
 use super::functions::UNSUPPORTED;
 use super::promote::Operand;
-use super::scope::Row;
+use super::scope::{Row, Scope};
 use crate::bound::{BoundExpr, ComparisonOperator, ODataFunction};
+use crate::error::ODataError;
 use crate::spatial::POINT;
+use crate::syntax::{Argument, Span};
 use crate::value_type::ValueType;
 use portico_catalog::spatial::{SpatialFamily, SpatialShape, SpatialType, WGS84};
 use portico_provider_api::{ScalarType, Value};
@@ -45,7 +47,7 @@ fn source(row: &Row<'_>, path: &[String]) -> BoundExpr {
 }
 
 /// The condition that a spatial value is null, said of the columns that hold it: so a source can tell. Nothing of other expressions.
-pub(super) fn is_null(expr: &BoundExpr) -> Option<BoundExpr> {
+fn is_null(expr: &BoundExpr) -> Option<BoundExpr> {
     let null = |expr: &BoundExpr| {
         let null = BoundExpr::Literal(Value::Null(ScalarType::Text));
         BoundExpr::compare(ComparisonOperator::Eq, expr.clone(), null)
@@ -58,13 +60,44 @@ pub(super) fn is_null(expr: &BoundExpr) -> Option<BoundExpr> {
     }
 }
 
+impl Scope<'_> {
+    /// A call of a function that measures spatial values.
+    pub(super) fn measure(&self, name: &str, function: ODataFunction, arguments: &[Argument], span: Span) -> Result<Operand, ODataError> {
+        let operands = arguments.iter().map(|argument| self.operand(&argument.value)).collect::<Result<Vec<_>, _>>()?;
+        call(name, function, operands).map_err(|why| match why.strip_prefix(UNSUPPORTED) {
+            Some(what) => self.not_built(span, what),
+            None => self.wrong(span, why),
+        })
+    }
+
+    /// What is special about comparing spatial values: they have no order, and the columns that hold them say whether they are null.
+    pub(super) fn place_comparison(
+        &self,
+        op: ComparisonOperator,
+        null_test: bool,
+        operands: [&Operand; 2],
+        span: Span,
+    ) -> Result<Option<Operand>, ODataError> {
+        let equality = matches!(op, ComparisonOperator::Eq | ComparisonOperator::Ne);
+        let place = operands.into_iter().find(|operand| matches!(operand.value_type, Some(ValueType::Spatial(_))));
+        match place {
+            Some(place) if !equality => Err(self.wrong(span, format!("{} has no order: only eq and ne apply", place.description()))),
+            Some(place) if null_test => Ok(is_null(&place.expr).map(|null| {
+                let expr = if op == ComparisonOperator::Eq { null } else { BoundExpr::Not(Box::new(null)) };
+                Operand::typed(expr, ScalarType::Boolean, "the comparison".to_owned())
+            })),
+            Some(_) | None => Ok(None),
+        }
+    }
+}
+
 /// Whether a function measures spatial values.
 pub(super) fn is_measure(function: ODataFunction) -> bool {
     matches!(function, ODataFunction::Distance | ODataFunction::LineLength | ODataFunction::Intersects)
 }
 
 /// Binds a call of such a function, whose number of arguments has been checked.
-pub(super) fn call(name: &str, function: ODataFunction, arguments: Vec<Operand>) -> Result<Operand, String> {
+fn call(name: &str, function: ODataFunction, arguments: Vec<Operand>) -> Result<Operand, String> {
     let (shapes, scalar_type): (&[SpatialShape], _) = match function {
         ODataFunction::LineLength => (&[SpatialShape::LineString], ScalarType::Float64),
         ODataFunction::Intersects => (&[SpatialShape::Point, SpatialShape::Polygon], ScalarType::Boolean),
