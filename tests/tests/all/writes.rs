@@ -137,3 +137,38 @@ async fn what_may_not_be_written_is_refused_and_untouched() {
     let after = (sources.crm_text(count), sources.database.number("SELECT count(*) FROM invoices WHERE note LIKE 'note%'").await);
     assert_eq!(after, before, "a refused write changed something");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_holds_more_than_its_entity_has_no_etag() {
+    let sources = Sources::create().await;
+    let gateway = sources.serve().await;
+    let tag = etag(&gateway, "/odata/Customers(3)").await;
+    let expanded = "/odata/Customers(3)?$expand=Invoices($select=id)";
+    let asked = async || gateway.request(Method::GET, expanded, FULL).header("If-None-Match", &tag).send().await.unwrap();
+    let before = asked().await;
+    assert_eq!((before.status().as_u16(), before.headers().get("etag")), (200, None));
+    let before: Value = before.json().await.unwrap();
+    assert_eq!(before["@odata.etag"], json!(tag), "the entity itself has one");
+    let body = json!({ "id": 501, "customer_id": 3, "amount": 1, "issued": "2024-12-24", "paid": true });
+    assert_eq!(send(&gateway, Method::POST, "/odata/Invoices", FULL, None, Some(body)).await.status(), 201);
+    let after: Value = asked().await.json().await.unwrap();
+    let count = |answer: &Value| answer["Invoices"].as_array().unwrap().len();
+    assert_eq!(count(&after), count(&before) + 1);
+    let own = gateway.request(Method::GET, "/odata/Customers(3)", FULL).header("If-None-Match", &tag).send().await.unwrap();
+    assert_eq!(own.status(), 304);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_names_one_entity_and_a_format_one_that_there_is() {
+    let sources = Sources::create().await;
+    let gateway = sources.serve().await;
+    for (path, status) in [
+        ("/odata/$entity?$id=Customers(3)", 200),
+        ("/odata/$entity?$id=Customers", 400),
+        ("/odata/$entity?$id=Customers(3)/Name", 400),
+        ("/odata/Customers?$top=1&$format=application/json;odata.metadata=foo", 406),
+        ("/odata/Customers?$top=1&$format=application/json;metadata=full", 200),
+    ] {
+        assert_eq!(gateway.get(path, FULL).await.status(), status, "{path}");
+    }
+}

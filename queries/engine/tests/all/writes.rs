@@ -151,3 +151,18 @@ async fn a_write_that_cannot_be_read_again_is_still_done() {
     assert!(written.entity.is_none());
     assert_eq!(name_of(&bench, 1).await, ["Mine"]);
 }
+
+#[tokio::test]
+async fn a_row_gets_only_properties_of_its_type() {
+    let derived = r#""version": "version", "derived": { "discriminator": "Region", "types": { "European": { "values": ["EMEA"], "columns": ["Credit"] } } },"#;
+    let bench = bench(Options { tables: TABLES.replace(r#""version": "version","#, derived), ..Options::default() }).await;
+    let credit = |id| update(id, vec![(4, crate::harness::decimal(7))], MatchCondition::Any);
+    let refused = bench.write("all", &credit(2)).await;
+    assert!(matches!(&refused, Err(EngineError::Invalid(message)) if message.contains("not of the type")), "{:?}", refused.err());
+    assert_eq!(bench.rows("all", "SELECT Credit FROM Customers WHERE Id = 2").await, ["500.00"]);
+    assert!(bench.write("all", &credit(1)).await.is_ok());
+    let becomes = vec![(2, Value::text("EMEA")), (4, crate::harness::decimal(7))];
+    assert!(bench.write("all", &update(2, becomes, MatchCondition::Any)).await.is_ok(), "the type that it has afterwards counts");
+    assert_eq!(bench.rows("all", "SELECT Credit FROM Customers WHERE Id <= 2").await, ["0.07", "0.07"]);
+    assert!(bench.write("all", &update(4, vec![(1, Value::text("Delta"))], MatchCondition::Any)).await.is_ok());
+}

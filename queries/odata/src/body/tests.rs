@@ -4,7 +4,7 @@ use super::{Purpose, entity, parameters};
 use crate::ODataErrorKind::{self, BadRequest, NotImplemented};
 use crate::fixtures::model;
 use crate::value_type::ValueType;
-use portico_catalog::overlay::{ComplexProperty, EnumerationMember, MediaType, Parameter, StreamProperty};
+use portico_catalog::overlay::{ComplexProperty, Derivation, DerivedType, EnumerationMember, MediaType, Parameter, StreamProperty};
 use portico_catalog::{Column, Enumeration, TableView};
 use portico_provider_api::{ScalarType, Value};
 use proptest::prelude::*;
@@ -307,4 +307,52 @@ proptest! {
     fn random_bodies_never_panic(body in "\\PC{0,60}") {
         let _ = read("Types", Purpose::Insert, &body);
     }
+}
+
+/// Customers told apart by their city: companies (C) are customers since a day, banks (B and K) are companies.
+fn derived() -> TableView {
+    let mut view = model().table("Customers").unwrap().clone();
+    let mut table = (*view.table).clone();
+    let type_of = |name: &str, base: Option<&str>, values: &[&str], columns: &[usize]| DerivedType {
+        name: name.to_owned(),
+        base: base.map(str::to_owned),
+        values: values.iter().map(|value| Value::text(*value)).collect(),
+        columns: columns.to_vec(),
+    };
+    let types = vec![type_of("Company", None, &["C"], &[6]), type_of("Bank", Some("Company"), &["B", "K"], &[])];
+    table.overlay.derivation = Some(Derivation { discriminator: 2, is_abstract: false, types });
+    view.table = Arc::new(table);
+    view
+}
+
+#[test]
+fn a_body_may_say_of_which_type_its_entity_is() {
+    let view = derived();
+    let inserted = |body: &str| entity(body.as_bytes(), "N", &view, Purpose::Insert);
+    let city = |values: Vec<(usize, Value)>| values.into_iter().find(|(index, _)| *index == 2).map(|(_, value)| value);
+    for (body, expected) in [
+        (r##"{"@odata.type":"#N.Customers","Id":1,"Name":"x","Active":true}"##, None),
+        (r##"{"@type":"#N.Company","Id":1,"Name":"x","Active":true,"Since":"2024-02-29"}"##, Some("C")),
+        (r##"{"@odata.type":"#N.Bank","Id":1,"Name":"x","Active":true,"City":"K","Since":"2024-02-29"}"##, Some("K")),
+        (r##"{"Id":1,"Name":"x","Active":true,"City":"C","Since":"2024-02-29"}"##, Some("C")),
+        (r##"{"Id":1,"Name":"x","Active":true,"City":"P","Since":null}"##, Some("P")),
+    ] {
+        let values = inserted(body).unwrap_or_else(|error| panic!("{body}: {}", error.message));
+        assert_eq!(city(values), expected.map(Value::text), "{body}");
+    }
+    for (body, part) in [
+        (r##"{"@odata.type":"#N.Items","Id":1,"Name":"x","Active":true}"##, "are not of type 'N.Items'"),
+        (r##"{"@odata.type":"#Other.Company","Id":1,"Name":"x","Active":true}"##, "are not of type"),
+        (r##"{"@odata.type":5,"Id":1,"Name":"x","Active":true}"##, "name of a type"),
+        (r##"{"@odata.type":"#N.Bank","Id":1,"Name":"x","Active":true}"##, "give its value"),
+        (r##"{"@odata.type":"#N.Bank","Id":1,"Name":"x","Active":true,"City":"C"}"##, "not one of the type 'Bank'"),
+        (r##"{"Id":1,"Name":"x","Active":true,"Since":"2024-02-29"}"##, "a property of the type 'Company'"),
+        (r##"{"Id":1,"Name":"x","Active":true,"City":"P","Since":"2024-02-29"}"##, "a property of the type 'Company'"),
+    ] {
+        let error = inserted(body).unwrap_err();
+        assert_eq!(error.kind, BadRequest, "{body}");
+        assert!(error.message.contains(part), "{body}: {}", error.message);
+    }
+    let wrong = entity(br##"{"@odata.type":"#N.Items","Name":"x"}"##, "N", &view, Purpose::Update);
+    assert!(wrong.unwrap_err().message.contains("are not of type"));
 }
