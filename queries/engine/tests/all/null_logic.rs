@@ -107,7 +107,7 @@ fn difference(wanted: &Result<Vec<i64>, Fault>, may_fail: bool, came: &Result<Ve
 /// Overflow, division by zero and the like: something about the values, not about the gateway.
 fn is_about_data(error: &EngineError) -> bool {
     match error {
-        EngineError::Invalid(_) => true,
+        EngineError::Arithmetic(_) | EngineError::Invalid(_) => true,
         EngineError::Source(error) => error.kind == SourceErrorKind::Data,
         _ => false,
     }
