@@ -4,6 +4,7 @@
 use arrow::array::{ArrayRef, BooleanArray};
 use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{DataType, Field, FieldRef};
+use arrow::error::ArrowError;
 use datafusion::common::{Result as DataFusionResult, ScalarValue, plan_err};
 use datafusion::functions_aggregate::sum::sum_udaf;
 use datafusion::logical_expr::function::{AccumulatorArgs, StateFieldsArgs};
@@ -114,9 +115,10 @@ impl AggregateUDFImpl for CheckedSum {
     }
 }
 
-/// Casts all values, or fails.
-fn exactly(values: &ArrayRef, to: &DataType) -> DataFusionResult<ArrayRef> {
-    Ok(cast_with_options(values, to, &CastOptions { safe: false, ..CastOptions::default() })?)
+/// The totals in the type of the result, where they fit.
+fn exactly(totals: &ArrayRef, to: &DataType) -> DataFusionResult<ArrayRef> {
+    let cast = cast_with_options(totals, to, &CastOptions { safe: false, ..CastOptions::default() });
+    Ok(cast.map_err(|_| ArrowError::ArithmeticOverflow(format!("a sum is out of the range of {to}")))?)
 }
 
 fn widened(values: &[ArrayRef], wide: &DataType) -> DataFusionResult<Vec<ArrayRef>> {

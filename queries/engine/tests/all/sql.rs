@@ -3,6 +3,7 @@
 use crate::harness::{Options, TABLES, bench, context, lines, orders, principal, table};
 use futures::TryStreamExt;
 use portico_engine::{Answer, EngineError, SqlStatement, Statement};
+use portico_odata::arithmetic::Fault;
 use portico_provider_api::value::Float;
 use portico_provider_api::{RemoteColumn, ScalarType, Value};
 
@@ -231,7 +232,7 @@ async fn a_sum_that_does_not_fit_fails() {
         "SELECT sum(long) FROM Numbers WHERE id < 3",
     ] {
         let error = bench.error("all", text).await;
-        assert!(matches!(error, EngineError::Invalid(_)), "{text}: {error:?}");
+        assert!(matches!(error, EngineError::Arithmetic(Fault::OutOfRange)), "{text}: {error:?}");
     }
     // On the way there they may be larger than the result.
     assert_eq!(bench.rows("all", "SELECT sum(big), sum(long) FROM Numbers").await, ["-2,0"]);
