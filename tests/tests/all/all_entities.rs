@@ -46,10 +46,11 @@ async fn sets(gateway: &Gateway, key: &str) -> Vec<Vec<Value>> {
     all
 }
 
-fn sorted(entities: &[Value]) -> Vec<String> {
-    let mut texts: Vec<String> = entities.iter().map(Value::to_string).collect();
-    texts.sort();
-    texts
+/// The same in the order of their ids: without pages sets come in any order of their own.
+fn sorted(entities: &[Value]) -> Vec<Value> {
+    let mut sorted = entities.to_vec();
+    sorted.sort_by_key(|entity| entity["@odata.id"].to_string());
+    sorted
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +99,7 @@ async fn all_entities_are_there_once_in_pages_of_any_size() {
 async fn all_is_what_a_role_sees_and_a_continuation_is_for_it_alone() {
     let sources = Sources::create().await;
     let gateway = sources.serve().await;
-    for (key, count) in [(CLERK, 120), (EMEA, 8 + 120 + 20), (FULL, 407)] {
+    for (key, count) in [(CLERK, 120), (EMEA, 8 + 120 + 7), (FULL, 407)] {
         let sets = sets(&gateway, key).await;
         let (read, _) = pages(&gateway, "/odata/$all", key, MINIMAL, 40).await;
         assert_eq!((read.len(), json!(read)), (count, json!(sets.concat())), "{key}");
@@ -174,7 +175,7 @@ async fn all_leaves_out_what_is_not_read_as_a_whole_and_is_searched() {
         ("$all/Portico.main.Nothing", 404),
         ("$all/Portico.main.Orders", 405),
         ("$all/Portico.main.Customers/$count", 404),
-        ("$all?$format=xml", 415),
+        ("$all?$format=xml", 406),
     ] {
         let response = gateway.get(&format!("/odata/{path}"), FULL).await;
         let found = response.status().as_u16();
