@@ -46,6 +46,7 @@ impl Call {
 }
 
 /// The OData service that a request is for, as the caller sees it.
+#[derive(Clone)]
 pub struct Service {
     /// Its name.
     pub name: String,

@@ -42,22 +42,7 @@ pub async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer:
         let writer = CrossJoinWriter::new(&joined, options).map_err(|error| RequestError::new(Code::Internal, error.to_string()))?;
         CollectionWriter::CrossJoin { writer: Box::new(writer), expands: joined.iter().map(|part| part.shape.expands.len()).collect() }
     };
-    let query = call.target.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
-    let url = format!("{}{}{query}", call.root, call.target.path);
-    // A query that came in a body may be too long for a link, and then the rest could not be reached.
-    let most = call.gateway.config.gateway.http.max_url.min(LONGEST_URL);
-    if wanted.page_size > 0 && url.len().saturating_add(TOKEN_ROOM) > most {
-        let message = format!("the link to the next page would be longer than the {most} bytes of a URL: ask without maxpagesize");
-        return Err(RequestError::new(Code::UriTooLong, message));
-    }
-    let continued = Continued {
-        url,
-        key: call.gateway.config.gateway.token_key.clone(),
-        query_hash: wanted.query_hash,
-        model_version: service.view.version.clone(),
-        top: wanted.bound.query.top,
-        returned_before: wanted.returned,
-    };
+    let continued = Continued::new(call, service, wanted)?;
     let producer = Collection {
         writer,
         rows,
@@ -76,7 +61,7 @@ pub async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer:
 }
 
 /// What a link to the next page is made of.
-struct Continued {
+pub(super) struct Continued {
     url: String,
     key: crate::config::SecretText,
     query_hash: QueryHash,
@@ -86,8 +71,31 @@ struct Continued {
 }
 
 impl Continued {
+    /// For pages of what a call asks.
+    ///
+    /// # Errors
+    /// `UriTooLong` when there are pages, and no link could lead from one to the next.
+    pub(super) fn new(call: &Call, service: &Service, wanted: &Wanted) -> Result<Continued, RequestError> {
+        let query = call.target.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+        let url = format!("{}{}{query}", call.root, call.target.path);
+        // A query that came in a body may be too long for a link, and then the rest could not be reached.
+        let most = call.gateway.config.gateway.http.max_url.min(LONGEST_URL);
+        if wanted.page_size > 0 && url.len().saturating_add(TOKEN_ROOM) > most {
+            let message = format!("the link to the next page would be longer than the {most} bytes of a URL: ask without maxpagesize");
+            return Err(RequestError::new(Code::UriTooLong, message));
+        }
+        Ok(Continued {
+            url,
+            key: call.gateway.config.gateway.token_key.clone(),
+            query_hash: wanted.query_hash,
+            model_version: service.view.version.clone(),
+            top: wanted.bound.query.top,
+            returned_before: wanted.returned,
+        })
+    }
+
     /// The link to what follows a page of this many entities; none after a satisfied `$top`.
-    fn link(&self, position: Option<&[portico_provider_api::Value]>, returned: u64) -> Result<Option<String>, RequestError> {
+    pub(super) fn link(&self, position: Option<&[portico_provider_api::Value]>, returned: u64) -> Result<Option<String>, RequestError> {
         let remaining = self.top.map(|top| top.saturating_sub(returned));
         let Some(position) = position.filter(|_| remaining != Some(0)) else { return Ok(None) };
         let token = SkipToken {

@@ -2,6 +2,7 @@
 //! model changes them. It must not know how statements are executed.
 
 mod action;
+mod all;
 mod asynchronous;
 mod batch;
 mod call;

@@ -1,6 +1,7 @@
 //! OData reads: the service document, `$metadata`, collections, entities, counts. It must not know how statements are executed.
 
 use crate::error::{Code, RequestError};
+use crate::http::all;
 use crate::http::call::{Call, Service, not_yet_known};
 use crate::http::collection::collection;
 use crate::http::negotiate::JsonFormat;
@@ -10,6 +11,7 @@ use crate::http::profile::{self, Rows};
 use crate::http::respond;
 use crate::http::stream;
 use crate::pipeline;
+use crate::telemetry::Stage;
 use arrow::array::{Array, StringArray};
 use axum::body::Body;
 use axum::http::{HeaderMap, Response, StatusCode, header};
@@ -40,6 +42,7 @@ pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, Requ
             segments.first().map_or(Ok(()), |first| not_yet_known(call, service, &first.name))?;
             let by_id = matches!(segments.as_slice(), [only] if only.name == "$entity");
             let request = bind::dereference(&request, &service.root)?;
+            let request = bind::of_type(&request, &service.view)?.unwrap_or(request);
             entities(call, service, &request, by_id).await.map_err(|error| blamed(error, &request))
         }
     }
@@ -97,6 +100,9 @@ pub struct Wanted {
 
 /// `by_id` says that the request named one entity by its id.
 async fn entities(call: &Call, service: &Service, request: &Request, by_id: bool) -> Result<Response<Body>, RequestError> {
+    if let Some(bound) = call.trace.stage(Stage::Parse, || bind::all(request, &service.view))? {
+        return Ok(fresh(call, all::answer(call, service, request, bound).await?));
+    }
     let (request, shown) = profile::request(&call.gateway, service, request).await?;
     let mut wanted = None;
     let parse = || {
@@ -113,11 +119,15 @@ async fn entities(call: &Call, service: &Service, request: &Request, by_id: bool
         _ => error,
     })?;
     let Some(wanted) = wanted else { return Err(RequestError::new(Code::Internal, "the request was not parsed")) };
-    let mut response = answered(call, service, &wanted, answer).await?;
+    Ok(fresh(call, answered(call, service, &wanted, answer).await?))
+}
+
+/// Says how old what was read is.
+fn fresh(call: &Call, mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
     respond::set(headers, header::AGE, &call.context.journal.age().as_secs().to_string());
     respond::set(headers, header::CACHE_CONTROL, "private, no-cache");
-    Ok(response)
+    response
 }
 
 /// Answers with what was read.
@@ -148,7 +158,7 @@ pub async fn answered(call: &Call, service: &Service, wanted: &Wanted, answer: A
 }
 
 /// Says which preferences were honoured. Clients infer what is not there from them: that a property that is left out is null.
-fn applied(call: &Call, wanted: &Wanted, headers: &mut HeaderMap) {
+pub(super) fn applied(call: &Call, wanted: &Wanted, headers: &mut HeaderMap) {
     let preferences = &wanted.preferences;
     if preferences.max_page_size.is_some() && matches!(wanted.bound.kind, ReadKind::Collection | ReadKind::References) {
         respond::applied(headers, &format!("{}={}", respond::preference_name("maxpagesize", call.version), wanted.page_size));
@@ -229,7 +239,17 @@ pub fn how(
     Ok((read, wanted))
 }
 
-fn continuation(call: &Call, service: &Service, request: &Request, text: &str, hash: QueryHash) -> Result<SkipToken, RequestError> {
+/// The continuation that a request holds.
+///
+/// # Errors
+/// One that was not made here, or not for this request; `$top` and `$skip` beside it.
+pub(super) fn continuation(
+    call: &Call,
+    service: &Service,
+    request: &Request,
+    text: &str,
+    hash: QueryHash,
+) -> Result<SkipToken, RequestError> {
     if request.options.top.is_some() || request.options.skip.is_some() {
         let message = "$skiptoken continues a page whose $top and $skip it holds already: follow the link as it was given";
         return Err(RequestError::new(Code::InvalidRequest, message).about("$skiptoken"));

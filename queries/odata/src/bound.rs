@@ -46,6 +46,28 @@ impl BoundRead {
     }
 }
 
+/// A bound read of `$all`: entities of several sets, one set after the other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BoundAll {
+    /// What is read, in this order. No entity is in two of them.
+    pub parts: Vec<AllPart>,
+    /// `$top`, over all parts.
+    pub top: Option<u64>,
+    /// `$skip`, over all parts.
+    pub skip: u64,
+    /// `$count=true`, over all parts.
+    pub count: bool,
+}
+
+/// What `$all` reads of one set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AllPart {
+    /// The name of the entity set, or of a singleton of a set that is not read as a whole.
+    pub name: String,
+    /// The read, without paging.
+    pub read: BoundRead,
+}
+
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadKind {

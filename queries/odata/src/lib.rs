@@ -44,8 +44,8 @@ pub mod syntax;
 pub mod value_type;
 
 pub use bound::{
-    ArithmeticOperator, BoundAction, BoundCall, BoundComputed, BoundExpand, BoundExpr, BoundOrder, BoundQuantifier, BoundQuery, BoundRead,
-    BoundWrite, ComparisonOperator, MatchCondition, Members, MembersOrigin, ODataFunction, ReadKind, WriteAction,
+    AllPart, ArithmeticOperator, BoundAction, BoundAll, BoundCall, BoundComputed, BoundExpand, BoundExpr, BoundOrder, BoundQuantifier,
+    BoundQuery, BoundRead, BoundWrite, ComparisonOperator, MatchCondition, Members, MembersOrigin, ODataFunction, ReadKind, WriteAction,
 };
 pub use error::{ODataError, ODataErrorKind};
 pub use rows::{EntityBatch, EntityShape, ExpandForm, ExpandShape, ExpandedRows, PropertyShape, ValueShape};

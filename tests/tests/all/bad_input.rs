@@ -231,7 +231,7 @@ fn urls() -> Vec<Case> {
         "/odata/Customers(1)/Name/$foo",
         "/odata/Customers/1/2/3",
         "/odata/$metadata/x",
-        "/odata/$all",
+        "/odata/$all(1)",
         "/odata/$entity",
         "/odata/$crossjoin(Customers,Invoicess)",
         "/odata/$batchh",

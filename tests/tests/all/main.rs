@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::type_complexity, reason = "every line of this crate is a test")]
 
+mod all_entities;
 mod annotations;
 mod bad_config;
 mod bad_input;

@@ -204,7 +204,11 @@ async fn cross_joins_are_answered_across_sources_in_pages_and_by_right() {
         ("$crossjoin(Customers,Documents)?$filter=Documents/secret%20eq%20'x'", 501),
         ("$crossjoin(Documents,Customers)?$orderby=Documents/secret", 501),
         ("$crossjoin(Documents,Customers)?$count=true", 501),
-        ("$crossjoin(Customers,Invoices)?$compute=1%20as%20One", 501),
+        ("$crossjoin(Customers,Invoices)?$compute=Customers/Id%20add%20Invoices/id%20as%20Sum&$filter=Sum%20lt%205", 200),
+        ("$crossjoin(Documents,Customers)?$compute=Documents/secret%20as%20S&$filter=S%20eq%20'x'", 501),
+        ("$crossjoin(Documents,Customers)?$compute=Documents/secret%20as%20S&$orderby=S", 501),
+        ("$crossjoin(Documents,Customers)?$compute=Documents/secret%20as%20S", 200),
+        ("$crossjoin(Customers,Invoices)?$apply=identity", 501),
     ] {
         assert_eq!(gateway.get(&format!("/odata/{path}"), FULL).await.status().as_u16(), status, "{path}");
     }

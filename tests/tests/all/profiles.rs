@@ -364,6 +364,13 @@ async fn pages_for_salesforce_have_at_most_2000_rows_and_8_megabytes() {
     }
     assert_eq!(numbers, (10..130).rev().collect::<Vec<_>>());
     assert!(count >= 4, "{count} pages");
+    let all = pages(&gateway, "/sf/$all?$top=120", FULL).await;
+    assert!(all.len() >= 4 && all.iter().all(|page| page.to_string().len() <= 8_000_000), "{} pages", all.len());
+    let mut found: Vec<i64> = all.iter().flat_map(rows).map(|row| row["no"].as_i64().unwrap()).collect();
+    assert_eq!(found.len(), 120);
+    found.sort_unstable();
+    found.dedup();
+    assert_eq!(found.len(), 120, "an entity came twice");
     // Others have no such limit.
     let whole = gateway.get("/dv/Documents", FULL).await.text().await.unwrap();
     assert!(whole.len() > 30_000_000 || whole.contains("nextLink"));
@@ -373,6 +380,7 @@ async fn pages_for_salesforce_have_at_most_2000_rows_and_8_megabytes() {
     let refused = gateway.get("/sf/Documents", FULL).await;
     assert_eq!(refused.status(), 413);
     assert!(refused.text().await.unwrap().contains("larger than a page may be"));
+    assert_eq!(gateway.get("/sf/$all", FULL).await.status(), 413);
     assert_eq!(rows(&gateway.json("/sf/Documents?$select=no", FULL).await).len(), 2);
 }
 

@@ -298,7 +298,8 @@ impl EntityPlanner<'_> {
 
 /// Whether rows are sorted by something that depends on the instant of the request.
 fn is_timed(query: &BoundQuery) -> bool {
-    query.order_by.iter().any(|order| order.expr.uses_now())
+    let computed = !query.order_by.is_empty() && query.compute.iter().any(|computed| computed.expr.uses_now());
+    computed || query.order_by.iter().any(|order| order.expr.uses_now())
 }
 
 /// Whether entities carry an ETag: only those that the caller may change need one, and it may cost the whole row.

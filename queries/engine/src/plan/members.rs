@@ -208,11 +208,12 @@ impl Rows {
         Ok(Matching { builder: rows.builder, links: (identity, keys), residual: None })
     }
 
-    /// What tells the rows apart: the keys of all that they are made of.
+    /// What tells the rows apart: the keys of all that they are made of. Rows outside of others, which hold what is computed of those, add
+    /// nothing.
     fn identity(&self) -> Result<Vec<Expr>, EngineError> {
         let unknown = || EngineError::Unsupported("a condition on related entities of rows that have no key is not supported".to_owned());
         let mut identity = Vec::new();
-        for scope in &self.scopes {
+        for scope in self.scopes.iter().filter(|scope| !scope.is_outside) {
             let table = scope.table.as_ref().ok_or_else(unknown)?;
             for index in &table.table.key {
                 identity.push(scope.column(&[], *index).ok_or_else(unknown)?);

@@ -45,6 +45,8 @@ pub(crate) struct RowScope {
     /// What each position of the row type is; nothing for a column that the caller does not see.
     pub columns: Vec<Option<Expr>>,
     joined: Vec<Joined>,
+    /// Whether they are no rows of their own, but hold what is computed of all others in scope.
+    pub(super) is_outside: bool,
 }
 
 /// A row that was joined along to-one relationships.
@@ -68,7 +70,12 @@ pub(super) struct Far {
 
 impl RowScope {
     pub(super) fn new(table: Option<Arc<TableRights>>, columns: Vec<Option<Expr>>) -> RowScope {
-        RowScope { table, columns, joined: Vec::new() }
+        RowScope { table, columns, joined: Vec::new(), is_outside: false }
+    }
+
+    /// What is computed of all other rows in scope; nothing yet.
+    pub(super) fn outside() -> RowScope {
+        RowScope { is_outside: true, ..RowScope::new(None, Vec::new()) }
     }
 
     /// What a column of a row reached by these steps is.
@@ -91,7 +98,12 @@ impl RowScope {
     pub(super) fn mapped(&self, map: &dyn Fn(&Expr) -> Option<Expr>) -> RowScope {
         let columns = |columns: &[Option<Expr>]| columns.iter().map(|column| column.as_ref().and_then(map)).collect();
         let joined = |joined: &Joined| Joined { columns: columns(&joined.columns), ..joined.clone() };
-        RowScope { table: self.table.clone(), columns: columns(&self.columns), joined: self.joined.iter().map(joined).collect() }
+        RowScope {
+            table: self.table.clone(),
+            columns: columns(&self.columns),
+            joined: self.joined.iter().map(joined).collect(),
+            is_outside: self.is_outside,
+        }
     }
 }
 
@@ -211,6 +223,17 @@ impl Rows {
         let mut rows = self.prepare(evaluator, [expression])?;
         let value = rows.lowering(evaluator).value(expression)?;
         rows.scopes.first_mut().ok_or_else(no_such_rows)?.columns.push(Some(value));
+        Ok(rows)
+    }
+
+    /// Adds a column to the outermost rows, which are made of all others.
+    ///
+    /// # Errors
+    /// As [`Rows::prepare`].
+    pub(crate) fn compute_outside(self, evaluator: &Evaluator<'_>, expression: &BoundExpr) -> Result<Rows, EngineError> {
+        let mut rows = self.prepare(evaluator, [expression])?;
+        let value = rows.lowering(evaluator).value(expression)?;
+        rows.scopes.last_mut().ok_or_else(no_such_rows)?.columns.push(Some(value));
         Ok(rows)
     }
 

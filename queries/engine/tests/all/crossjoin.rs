@@ -28,6 +28,14 @@ const COMBINATIONS: &[(&str, &str)] = &[
     // What is searched is found in any of the sets; a missing text contains nothing.
     ("$search=berlin&$orderby=Tags/Code", "1a 1b 1c"),
     ("$search=rome OR dee&$filter=Tags/Note eq null&$orderby=People/Id", "3b 4b"),
+    // What is computed of a combination is named without a set, from inside of conditions on members too.
+    ("$compute=People/Id mul 2 as Twice,Twice add length(Tags/Code) as Sum&$filter=Sum gt 5 and Twice lt 8&$orderby=Tags/Code", "3a 3b 3c"),
+    ("$compute=People/Tags/$count as Own,concat(Tags/Code,People/Name) as Both&$orderby=Own desc,Both desc&$top=3", "1c 1b 1a"),
+    ("$compute=concat(Tags/Code,'') as Wanted&$filter=People/Tags/any(t:t/Code eq Wanted)&$orderby=People/Id,Tags/Code", "1a 1b 2b 4c"),
+    (
+        "$compute=concat(Tags/Code,'') as W&$filter=People/Tags/any(t:t/Code eq W) or People/Id eq 3 and W eq 'a'&$orderby=People/Id,W",
+        "1a 1b 2b 3a 4c",
+    ),
     ("$search=NOT n&$filter=Tags/Code ne 'b'&$orderby=People/Id,Tags/Code desc", "2c 2a 3c 3a 4c 4a"),
 ];
 
@@ -83,6 +91,19 @@ fn rows() -> Vec<(&'static str, Json)> {
             "$crossjoin(Tags,People)?$filter=People/Id eq 4 and Tags/Code eq 'a'&$expand=*($compute=2 as Two;$select=Two)",
             json!({"value": [{"Tags": {"Code": "a", "Two": 2}, "People": {"Id": 4, "Two": 2}}]}),
         ),
+        (
+            "$crossjoin(Tags,People)?$compute=People/Id add 1 as Next,concat(Tags/Code,'!') as Loud,null as None&$filter=People/Id eq 4 and Loud eq 'a!'",
+            json!({"value": [{"Tags@odata.navigationLink": "http://r/Tags(%27a%27)", "People@odata.navigationLink": "http://r/People(4)",
+                              "Next": 5, "Loud": "a!", "None": null}]}),
+        ),
+        (
+            "$crossjoin(Tags,People)?$compute=1 as One,People/Id as Id,2 as Two&$filter=Id eq 2&$orderby=Tags/Code&$select=Two,Id&$top=1",
+            json!({"value": [{"Id": 2, "Two": 2}]}),
+        ),
+        (
+            "$crossjoin(Tags,People)?$compute=People/Id mul 3 as N&$select=Tags,N&$expand=People($select=Name)&$filter=N eq 6&$orderby=Tags/Code&$top=1&$count=true",
+            json!({"@odata.count": 3, "value": [{"Tags@odata.navigationLink": "http://r/Tags(%27a%27)", "People": {"Id": 2, "Name": "Bob"}, "N": 6}]}),
+        ),
         ("$crossjoin(Tags)?$orderby=Tags/Code&$skip=2", json!({"value": [{"Tags@odata.navigationLink": "http://r/Tags(%27c%27)"}]})),
     ]
 }
@@ -105,6 +126,7 @@ async fn pages_of_combinations_are_the_whole() {
         for url in [
             "$crossjoin(People,Tags)",
             "$crossjoin(People,Tags)?$orderby=Tags/Note,People/NS.Manager/Bonus desc",
+            "$crossjoin(People,Tags)?$compute=People/NS.Manager/Bonus add length(Tags/Note) as Both,length(Tags/Code) as One&$orderby=Both desc,One&$select=Tags,Both",
             "$crossjoin(People,Tags)?$filter=Tags/Code ne 'b'&$orderby=People/Boss/Name&$select=Tags&$expand=Tags($expand=People($select=Id;$orderby=Id))",
         ] {
             let whole = world.get(&if url.contains('?') { url.to_owned() } else { format!("{url}?$top=100") }).await.unwrap();

@@ -5,15 +5,27 @@ use super::options::{self, Place};
 use super::restrict::Use;
 use super::scope::Scope;
 use super::{BoundQuery, not_found, restrict, search, suggestion};
-use crate::bound::{BoundExpr, BoundRead, CrossPart, ReadKind};
+use crate::bound::{BoundComputed, BoundExpr, BoundRead, CrossPart, ReadKind};
 use crate::error::ODataError;
 use crate::syntax::{ExpandItem, ExprKind, PathStep, Request, Resource, Segment, SelectItem, StepKind};
-use crate::value_type::RowType;
+use crate::value_type::{RowColumn, RowType};
 use portico_catalog::{ModelView, TableView};
 
 /// What `$crossjoin` takes (URL Conventions, section 4.15).
-const BUILT: [&str; 11] =
-    ["$filter", "$search", "$orderby", "$select", "$expand", "$top", "$skip", "$count", "$format", "$skiptoken", "$schemaversion"];
+const BUILT: [&str; 12] = [
+    "$filter",
+    "$search",
+    "$compute",
+    "$orderby",
+    "$select",
+    "$expand",
+    "$top",
+    "$skip",
+    "$count",
+    "$format",
+    "$skiptoken",
+    "$schemaversion",
+];
 
 /// A set, by the name that the request gives it.
 type Set<'a> = (String, &'a TableView);
@@ -39,7 +51,9 @@ pub(super) fn read(request: &Request, view: &ModelView, (first, rest): (&Segment
     }
     let given = &request.options;
     let mut query = BoundQuery::of("", Vec::new());
-    let scope = |option| Scope::joined(view, &sets, &request.aliases, option);
+    let (rows, computed) = computed(request, view, &sets)?;
+    query.compute = computed;
+    let scope = |option| Scope::joined(view, &sets, &rows, &request.aliases, option);
     query.filter = given.filter.as_ref().map(|filter| scope("$filter").predicate(filter)).transpose()?;
     if let Some(items) = &given.order_by {
         query.order_by = options::order_by(&scope("$orderby"), items)?;
@@ -47,20 +61,49 @@ pub(super) fn read(request: &Request, view: &ModelView, (first, rest): (&Segment
     (query.top, query.skip, query.count) = (given.top, given.skip.unwrap_or(0), given.count.unwrap_or(false));
     query.selected = given.select.is_some();
     for (number, (_, table)) in sets.iter().enumerate() {
-        restrict::joined(table, sets.len() - 1 - number, &query)?;
+        restrict::joined(table, (sets.len() - 1 - number, sets.len()), &query)?;
     }
     let frames: Vec<Option<&TableView>> = sets.iter().map(|(_, table)| Some(*table)).collect();
+    let offered = |expr, what| {
+        let sources = restrict::sources_joined(sets.len(), &query.compute, expr);
+        sources.into_iter().try_for_each(|expr| restrict::along(view, &frames, expr, what))
+    };
     if let Some(filter) = &query.filter {
-        restrict::along(view, &frames, filter, Use::Filter).map_err(|error| error.at("$filter", None))?;
+        offered(filter, Use::Filter).map_err(|error| error.at("$filter", None))?;
     }
     for order in &query.order_by {
-        restrict::along(view, &frames, &order.expr, Use::Sort).map_err(|error| error.at("$orderby", None))?;
+        offered(&order.expr, Use::Sort).map_err(|error| error.at("$orderby", None))?;
     }
     if let Some(wanted) = &given.search {
         query.filter = BoundExpr::both(Some(search::joined(view, &sets, wanted)?), query.filter.take());
     }
-    query.cross = parts(request, view, &sets)?;
+    let selected = given.select.as_deref().map(|items| selected(items, &sets, &rows)).transpose()?;
+    query.select = selected.as_ref().map_or_else(|| (0..rows.columns.len()).collect(), |selected| selected.computed.clone());
+    query.cross = parts(request, view, &sets, selected.as_ref())?;
     Ok(BoundRead::new(query, ReadKind::Collection))
+}
+
+/// What is computed of each combination: properties beside the sets. They are named as columns of the outermost rows, outside of all sets.
+fn computed(request: &Request, view: &ModelView, sets: &[Set<'_>]) -> Result<(RowType, Vec<BoundComputed>), ODataError> {
+    let (mut rows, mut computed) = (RowType::default(), Vec::new());
+    for item in request.options.compute.iter().flatten() {
+        let name = &item.name.text;
+        let taken = if sets.iter().any(|(set, _)| set == name) {
+            Some("one of the sets that are joined")
+        } else {
+            rows.position(&[name.as_str()]).map(|_| "another computed property")
+        };
+        if let Some(what) = taken {
+            let message = format!("$compute: '{name}' is {what} already");
+            return Err(ODataError::bad_request(message).at("$compute", Some(item.name.span.start)));
+        }
+        let scope = Scope::joined(view, sets, &rows, &request.aliases, "$compute");
+        let (expr, value_type) = scope.value(&item.expr)?;
+        let column = RowColumn { path: vec![name.clone()], value_type, nullable: true, dynamic: true, weight: scope.weight(&expr, 0) };
+        rows.columns.push(column.clone());
+        computed.push(BoundComputed { expr, column });
+    }
+    Ok((rows, computed))
 }
 
 /// The sets in the parentheses.
@@ -93,13 +136,12 @@ fn sets<'a>(first: &Segment, view: &'a ModelView) -> Result<Vec<Set<'a>>, ODataE
 }
 
 /// What is shown of each set: a link, or the entity where `$expand` names it; nothing where `$select` leaves it out.
-fn parts(request: &Request, view: &ModelView, sets: &[Set<'_>]) -> Result<Vec<CrossPart>, ODataError> {
-    let selected = request.options.select.as_deref().map(|items| selected(items, sets)).transpose()?;
+fn parts(request: &Request, view: &ModelView, sets: &[Set<'_>], selected: Option<&Selected<'_>>) -> Result<Vec<CrossPart>, ODataError> {
     let mut parts: Vec<CrossPart> = sets
         .iter()
         .map(|(name, table)| CrossPart {
             name: name.clone(),
-            shown: selected.as_ref().is_none_or(|selected| selected.contains(&name.as_str())),
+            shown: selected.is_none_or(|selected| selected.sets.contains(&name.as_str())),
             expanded: false,
             query: BoundQuery::of(&table.table.name, table.table.key.clone()),
         })
@@ -138,24 +180,36 @@ fn parts(request: &Request, view: &ModelView, sets: &[Set<'_>]) -> Result<Vec<Cr
     Ok(parts)
 }
 
-/// The sets that `$select` names.
-fn selected<'s>(items: &[SelectItem], sets: &'s [Set<'_>]) -> Result<Vec<&'s str>, ODataError> {
-    let mut selected = Vec::new();
+/// What `$select` names.
+#[derive(Default)]
+struct Selected<'s> {
+    sets: Vec<&'s str>,
+    /// Positions of computed properties.
+    computed: Vec<usize>,
+}
+
+fn selected<'s>(items: &[SelectItem], sets: &'s [Set<'_>], rows: &RowType) -> Result<Selected<'s>, ODataError> {
+    let mut selected = Selected::default();
     for item in items {
         let at = |error: ODataError| error.at("$select", Some(item.span.start));
         match (item.path.as_slice(), &item.options, &item.parameters) {
-            ([star], None, None) if star == "*" => selected.extend(sets.iter().map(|(name, _)| name.as_str())),
-            ([name], None, None) => {
-                let found = sets.iter().find(|(known, _)| known == name);
-                let (name, _) = found.ok_or_else(|| at(ODataError::bad_request(unknown("$select", name, sets))))?;
-                selected.push(name.as_str());
+            ([star], None, None) if star == "*" => {
+                selected.sets.extend(sets.iter().map(|(name, _)| name.as_str()));
+                selected.computed.extend(0..rows.columns.len());
             }
+            ([name], None, None) => match (rows.position(&[name.as_str()]), sets.iter().find(|(known, _)| known == name)) {
+                (Some(index), _) => selected.computed.push(index),
+                (None, Some((name, _))) => selected.sets.push(name.as_str()),
+                (None, None) => return Err(at(ODataError::bad_request(unknown("$select", name, sets)))),
+            },
             _ => {
                 let path = item.path.join("/");
                 return Err(at(ODataError::not_implemented(format!("$select: '{path}' of $crossjoin; it is selected inside $expand"))));
             }
         }
     }
+    selected.computed.sort_unstable();
+    selected.computed.dedup();
     Ok(selected)
 }
 

@@ -1,6 +1,7 @@
 //! Syntax tree + what the caller may see of the model → bound request. It must not look past the view: what is hidden is not there,
 //! neither in answers nor in suggestions.
 
+mod all;
 mod annotate;
 mod apply;
 mod call;
@@ -39,6 +40,7 @@ use options::Place;
 use portico_catalog::names::nearest;
 use portico_catalog::{Column, ModelView, TableView};
 
+pub use all::{all, of_type};
 pub use annotate::{annotate, is_annotated};
 pub(crate) use apply::{TOP_LEVELS, TRANSFORMATIONS};
 pub(crate) use hierarchy::NODE_TESTS;
@@ -49,7 +51,7 @@ pub use write::{action, delete, insert, update};
 /// Deepest nesting of `$expand`.
 pub const MAX_EXPAND_DEPTH: usize = 8;
 
-/// Binds a read.
+/// Binds a read of one set or of a combination of sets; for `$all` there is [`all`].
 ///
 /// # Errors
 /// `NotFound` when the path leads nowhere, `BadRequest` when something does not fit, `NotImplemented` for what is not built.
@@ -64,6 +66,9 @@ pub fn read(request: &Request, view: &ModelView) -> Result<BoundRead, ODataError
 }
 
 fn executable(request: &Request, view: &ModelView) -> Result<BoundRead, ODataError> {
+    if let Some(request) = all::of_type(request, view)? {
+        return executable(&request, view);
+    }
     if let Some(path) = cross::joined(request) {
         return cross::read(request, view, path);
     }

@@ -41,12 +41,30 @@ fn name(table: &TableView, index: usize) -> &str {
 
 /// An expression, and those of the computed columns that it depends on.
 fn sources<'e>(own: usize, computed: &'e [BoundComputed], expr: &'e BoundExpr) -> Vec<&'e BoundExpr> {
+    let named = |expr: &BoundExpr| {
+        let mut columns = Vec::new();
+        expr.columns(&mut columns);
+        columns.into_iter().filter_map(|index| index.checked_sub(own)).collect()
+    };
+    depended(computed, expr, &named)
+}
+
+/// The same over the combinations of so many sets: what is computed of them is outside of all sets.
+pub(super) fn sources_joined<'e>(sets: usize, computed: &'e [BoundComputed], expr: &'e BoundExpr) -> Vec<&'e BoundExpr> {
+    let named = |expr: &BoundExpr| {
+        let mut columns = Vec::new();
+        expr.columns_at(sets, &mut columns);
+        columns
+    };
+    depended(computed, expr, &named)
+}
+
+/// An expression, and those of the computed columns that it depends on; `named` says which ones an expression names itself.
+fn depended<'e>(computed: &'e [BoundComputed], expr: &'e BoundExpr, named: &dyn Fn(&BoundExpr) -> Vec<usize>) -> Vec<&'e BoundExpr> {
     let (mut found, mut known, mut at) = (vec![expr], Vec::new(), 0);
     while let Some(next) = found.get(at).copied() {
-        let mut columns = Vec::new();
-        next.columns(&mut columns);
-        for index in columns {
-            if let Some(computed) = index.checked_sub(own).and_then(|index| computed.get(index))
+        for index in named(next) {
+            if let Some(computed) = computed.get(index)
                 && !known.contains(&index)
             {
                 // A computed column depends only on those before it, so this ends.
@@ -154,12 +172,14 @@ pub(super) fn set(table: &TableView, query: &BoundQuery, kind: ReadKind) -> Resu
     }
 }
 
-/// Refuses what a `$crossjoin` asks of one of its sets beyond what that offers. Expressions reach its entities at `level`.
-pub(super) fn joined(table: &TableView, level: usize, query: &BoundQuery) -> Result<(), ODataError> {
+/// Refuses what a `$crossjoin` asks of one of its `sets` sets beyond what that offers. Expressions reach its entities at `level`.
+pub(super) fn joined(table: &TableView, (level, sets): (usize, usize), query: &BoundQuery) -> Result<(), ODataError> {
     let restrictions = &table.table.overlay.restrictions;
     let used = |expr: &BoundExpr| {
         let mut found = Vec::new();
-        expr.columns_at(level, &mut found);
+        for source in sources_joined(sets, &query.compute, expr) {
+            source.columns_at(level, &mut found);
+        }
         found
     };
     let filtered = query.filter.as_ref().map(used).unwrap_or_default();

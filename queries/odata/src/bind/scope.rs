@@ -47,6 +47,8 @@ struct Frame<'a> {
     table: Option<&'a TableView>,
     /// The derived type that all of them are of.
     cast: Option<&'a str>,
+    /// Whether they are rows of `$crossjoin`, whose properties are the sets and what is computed.
+    joined: bool,
 }
 
 /// A row that a path has reached.
@@ -94,13 +96,21 @@ impl<'a> Scope<'a> {
         aliases: &'a [Alias],
         target: &'a str,
     ) -> Scope<'a> {
-        let frame = Frame { variable: None, rows: Arc::new(rows.clone()), table, cast: None };
+        let frame = Frame { variable: None, rows: Arc::new(rows.clone()), table, cast: None, joined: false };
         Scope { view, frames: vec![frame], here: 0, it: Some(0), aliases, target, expansions: Rc::new(Cell::new(MAX_EXPANSIONS)) }
     }
 
-    /// Over the rows of `$crossjoin`: a set's name stands for its entity, as a variable does; without one there is no property.
-    pub(super) fn joined(view: &'a ModelView, sets: &[(String, &'a TableView)], aliases: &'a [Alias], target: &'a str) -> Scope<'a> {
-        let mut scope = Scope::new(view, None, &RowType::default(), aliases, target);
+    /// Over the rows of `$crossjoin`: a set's name stands for its entity, as a variable does; without one there is only what is computed of
+    /// the combinations, which `rows` has.
+    pub(super) fn joined(
+        view: &'a ModelView,
+        sets: &[(String, &'a TableView)],
+        rows: &RowType,
+        aliases: &'a [Alias],
+        target: &'a str,
+    ) -> Scope<'a> {
+        let mut scope = Scope::new(view, None, rows, aliases, target);
+        scope.frames.iter_mut().for_each(|frame| frame.joined = true);
         for (name, table) in sets {
             scope = scope.inside(Some(name), table);
         }
@@ -124,7 +134,7 @@ impl<'a> Scope<'a> {
     pub(super) fn inside(&self, variable: Option<&str>, table: &'a TableView) -> Scope<'a> {
         let mut inner = self.clone();
         let (variable, rows) = (variable.map(str::to_owned), Arc::new(RowType::of_table(table)));
-        inner.frames.push(Frame { variable, rows, table: Some(table), cast: None });
+        inner.frames.push(Frame { variable, rows, table: Some(table), cast: None, joined: false });
         inner
     }
 
@@ -166,7 +176,7 @@ impl<'a> Scope<'a> {
     /// Whether a row is one of `$crossjoin`, whose properties are the sets.
     pub(super) fn is_joined(&self, row: &Row<'_>) -> bool {
         let outermost = self.frames.len().checked_sub(1).is_some_and(|level| matches!(row.start, Start::Level(at) if at == level));
-        outermost && row.steps.is_empty() && row.table.is_none() && row.rows.columns.is_empty()
+        outermost && row.steps.is_empty() && self.frames.first().is_some_and(|frame| frame.joined)
     }
 
     /// The variable whose members have a property of that name, for a message.

@@ -34,6 +34,11 @@ pub(super) fn joined(view: &ModelView, sets: &[(String, &TableView)], search: &S
     condition(view, columns, "the sets that are joined", "$search", search)
 }
 
+/// Whether there is anything of a table that a search looks into.
+pub(super) fn looks_into(table: &TableView) -> bool {
+    looked_into(table).next().is_some()
+}
+
 /// Positions of the columns that a search looks into.
 fn looked_into(table: &TableView) -> impl Iterator<Item = usize> {
     let searchable =

@@ -1,5 +1,5 @@
-//! The rows of `$crossjoin`: for each entity set a link to the entity, or the entity itself where it is expanded. It must not know how
-//! sets were joined.
+//! The rows of `$crossjoin`: for each entity set a link to the entity, or the entity itself where it is expanded; and what is computed of
+//! the combination. It must not know how sets were joined.
 
 use super::encode::push_text;
 use super::entity::{Entities, close_object};
@@ -10,15 +10,26 @@ use super::{JsonOptions, WriteError};
 use crate::rows::{EntityBatch, EntityShape};
 use bytes::{Bytes, BytesMut};
 
-/// One of the entity sets of a `$crossjoin`.
+/// One of the entity sets of a `$crossjoin`, or what is computed of the combinations.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CrossJoinShape {
-    /// Name of the property that stands for it: that of the entity set.
+    /// Name of the property that stands for it: that of the entity set. Empty for what is computed, whose properties have their own.
     pub name: String,
     /// Shape of its entities; with their key, where they are not expanded.
     pub shape: EntityShape,
-    /// Whether the entities themselves are shown.
-    pub expanded: bool,
+    /// What of it is shown.
+    pub form: CrossJoinForm,
+}
+
+/// What a row of `$crossjoin` shows of a part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CrossJoinForm {
+    /// A link to the entity.
+    Link,
+    /// The entity.
+    Entity,
+    /// Properties of the row itself.
+    Properties,
 }
 
 /// Writes rows of `$crossjoin`.
@@ -34,7 +45,7 @@ pub struct CrossJoinWriter {
 struct Part {
     name: String,
     key: Stamp,
-    expanded: bool,
+    form: CrossJoinForm,
     plan: EntityPlan,
 }
 
@@ -45,12 +56,15 @@ impl CrossJoinWriter {
     /// An entity set that is not expanded and whose key is not in its shape.
     pub fn new(shapes: &[CrossJoinShape], options: JsonOptions) -> Result<CrossJoinWriter, WriteError> {
         let part = |shape: &CrossJoinShape| {
-            let name = if shape.expanded { shape.name.clone() } else { format!("{}@odata.navigationLink", shape.name) };
             let plan = EntityPlan::new(&shape.shape, &options);
-            if !shape.expanded {
-                reference_links(&plan, &shape.name)?;
-            }
-            Ok(Part { name: shape.name.clone(), key: Stamp::new(&key_of(&name)), expanded: shape.expanded, plan })
+            let name = match shape.form {
+                CrossJoinForm::Entity | CrossJoinForm::Properties => shape.name.clone(),
+                CrossJoinForm::Link => {
+                    reference_links(&plan, &shape.name)?;
+                    format!("{}@odata.navigationLink", shape.name)
+                }
+            };
+            Ok(Part { name: shape.name.clone(), key: Stamp::new(&key_of(&name)), form: shape.form, plan })
         };
         let parts = shapes.iter().map(part).collect::<Result<_, WriteError>>()?;
         Ok(CrossJoinWriter { parts, options, first: true, sink: Sink::default() })
@@ -89,12 +103,17 @@ impl CrossJoinWriter {
             }
             let start = sink.len();
             for (part, entities) in &bound {
-                part.key.push(sink);
-                if part.expanded {
-                    entities.write(row, &[], sink)?;
-                } else {
-                    let url = entities.url(row).ok_or_else(|| WriteError::new(&part.name, "the key is not known"))??;
-                    push_text(&url, sink);
+                match part.form {
+                    CrossJoinForm::Properties => entities.write_properties(row, sink)?,
+                    CrossJoinForm::Entity => {
+                        part.key.push(sink);
+                        entities.write(row, &[], sink)?;
+                    }
+                    CrossJoinForm::Link => {
+                        part.key.push(sink);
+                        let url = entities.url(row).ok_or_else(|| WriteError::new(&part.name, "the key is not known"))??;
+                        push_text(&url, sink);
+                    }
                 }
             }
             close_object(start, sink);

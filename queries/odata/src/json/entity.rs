@@ -315,6 +315,11 @@ impl<'a> Links<'a> {
 }
 
 impl<'a> Entities<'a> {
+    /// Appends the properties of a row, each with a comma before it, and nothing else.
+    pub(super) fn write_properties(&self, row: usize, sink: &mut Sink) -> Result<(), WriteError> {
+        write_all(&self.members, &Row { number: row, lacks: [None, None], url: None, omit: self.plan.omit }, sink)
+    }
+
     /// Binds a batch.
     pub(super) fn bind(plan: &'a EntityPlan, batch: &'a EntityBatch, style: Style) -> Result<Entities<'a>, WriteError> {
         let rows = &batch.rows;

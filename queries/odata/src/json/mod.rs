@@ -27,7 +27,7 @@ mod writer;
 
 use crate::header::{OmitValues, Version};
 pub use context::{ContextOf, Listed, context, context_url, listed};
-pub use cross_join::{CrossJoinShape, CrossJoinWriter};
+pub use cross_join::{CrossJoinForm, CrossJoinShape, CrossJoinWriter};
 pub(crate) use digits::push_decimal;
 pub use error::{ErrorDetail, error_object, odata_error};
 pub(crate) use escape::push_string;

@@ -9,10 +9,10 @@ use crate::plan::seek::{self, OrderKey};
 use datafusion::logical_expr::LogicalPlanBuilder;
 use portico_catalog::Relationship;
 use portico_odata::bound::CrossPart;
-use portico_odata::json::CrossJoinShape;
+use portico_odata::json::{CrossJoinForm, CrossJoinShape};
 use portico_odata::metadata::namespace_of;
 use portico_odata::shape::{self, Naming};
-use portico_odata::{BoundQuery, EntityShape, ExpandShape};
+use portico_odata::{BoundQuery, EntityShape, ExpandShape, PropertyShape, ValueShape};
 use std::sync::Arc;
 
 impl EntityPlanner<'_> {
@@ -32,8 +32,13 @@ impl EntityPlanner<'_> {
             });
             scopes.insert(0, RowScope::new(Some(rights), columns));
         }
+        // What is computed belongs to no set: it is outside of all of them.
+        scopes.push(RowScope::outside());
         let builder = joined.ok_or_else(|| EngineError::Internal("a cross join of no sets was bound".to_owned()))?;
-        let rows = Rows { builder, scopes, known: Vec::new() };
+        let mut rows = Rows { builder, scopes, known: Vec::new() };
+        for computed in &query.compute {
+            rows = rows.compute_outside(&evaluator, &computed.expr)?;
+        }
         match &query.filter {
             Some(filter) => rows.filter(&evaluator, filter),
             None => Ok(rows),
@@ -66,8 +71,15 @@ impl EntityPlanner<'_> {
             let typed = is_typed(self.rights_on(&part.query.table)?);
             let naming = Naming { namespace: &namespace, entity_set: &part.name, spatial: self.service.profile.knows_spatial(), typed };
             let shape = EntityShape { expands, ..shape::of_query(&table, &part.query, naming, &|index| output.at(index)) };
-            shapes.push(CrossJoinShape { name: part.name.clone(), shape, expanded: part.expanded });
+            shapes.push(CrossJoinShape {
+                name: part.name.clone(),
+                shape,
+                form: if part.expanded { CrossJoinForm::Entity } else { CrossJoinForm::Link },
+            });
             all.exprs.extend(output.exprs);
+        }
+        if !query.select.is_empty() {
+            shapes.push(computed(query, &rows, &mut all)?);
         }
         let keys = self.total(query, &rows, restriction)?;
         rows.builder = seek::ordered(rows.builder, &keys, restriction.position.as_deref())?;
@@ -115,4 +127,19 @@ impl EntityPlanner<'_> {
         }
         Ok(keys)
     }
+}
+
+/// What is shown of the combinations themselves: what is computed and selected, added to what is fetched.
+fn computed(query: &BoundQuery, rows: &Rows, all: &mut Output) -> Result<CrossJoinShape, EngineError> {
+    let missing = || EngineError::Internal("what is computed of a cross join is not in its rows".to_owned());
+    let outside = rows.scopes.last().ok_or_else(missing)?;
+    let mut properties = Vec::with_capacity(query.select.len());
+    for index in &query.select {
+        let column = &query.compute.get(*index).ok_or_else(missing)?.column;
+        let value = ValueShape::Column { position: all.exprs.len(), value_type: column.value_type.clone() };
+        properties.push(PropertyShape::made(column.path.concat(), value));
+        all.exprs.push(outside.column(&[], *index).ok_or_else(missing)?);
+    }
+    let shape = EntityShape { properties, ..EntityShape::default() };
+    Ok(CrossJoinShape { name: String::new(), shape, form: CrossJoinForm::Properties })
 }

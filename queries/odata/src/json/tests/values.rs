@@ -2,7 +2,9 @@
 
 use super::shapes::{complex, enumeration, int32, text, texts};
 use super::{batch, plain, shape};
-use crate::json::{CrossJoinShape, CrossJoinWriter, EntityLinks, JsonOptions, MetadataLevel, ValuesWriter, property, raw_value};
+use crate::json::{
+    CrossJoinForm, CrossJoinShape, CrossJoinWriter, EntityLinks, JsonOptions, MetadataLevel, ValuesWriter, property, raw_value,
+};
 use crate::rows::{PropertyShape, ValueShape};
 use crate::value_type::ValueType;
 use arrow::array::{ArrayRef, BinaryArray, Decimal128Array, Float64Array, Int64Array, ListArray, TimestampMicrosecondArray};
@@ -107,8 +109,8 @@ fn cross_joins_are_links_or_entities() {
         links: [links("A"), links("B")].into(),
         ..JsonOptions::default()
     };
-    let part = |name: &str, expanded| CrossJoinShape { name: name.into(), shape: shape(name, &[("Id", ScalarType::Int32)]), expanded };
-    let mut writer = CrossJoinWriter::new(&[part("A", false), part("B", true)], options.clone()).unwrap();
+    let part = |name: &str, form| CrossJoinShape { name: name.into(), shape: shape(name, &[("Id", ScalarType::Int32)]), form };
+    let mut writer = CrossJoinWriter::new(&[part("A", CrossJoinForm::Link), part("B", CrossJoinForm::Entity)], options.clone()).unwrap();
     let mut out = BytesMut::from(&writer.start(None)[..]);
     writer.write_batch(&[plain(batch(vec![int32(&[1, 1])])), plain(batch(vec![int32(&[7, 8])]))], &mut out).unwrap();
     out.extend_from_slice(&writer.finish(None));
@@ -117,5 +119,22 @@ fn cross_joins_are_links_or_entities() {
         br#"{"@odata.context":"http://h/o/$metadata#Collection(Edm.ComplexType)","value":[{"A@odata.navigationLink":"http://h/o/A(1)","B":{"Id":7}},{"A@odata.navigationLink":"http://h/o/A(1)","B":{"Id":8}}]}"#
     );
     assert!(writer.write_batch(&[plain(batch(vec![int32(&[1])]))], &mut out).is_err());
-    assert!(CrossJoinWriter::new(&[part("C", false)], options).is_err());
+    assert!(CrossJoinWriter::new(&[part("C", CrossJoinForm::Link)], options.clone()).is_err());
+
+    // What is computed stands in the row itself, after a set or alone.
+    let mut made = CrossJoinShape { form: CrossJoinForm::Properties, ..part("", CrossJoinForm::Link) };
+    made.shape.properties = vec![PropertyShape::made("Sum", ValueShape::Column { position: 0, value_type: ScalarType::Int32.into() })];
+    for (shapes, expected) in [
+        (
+            vec![part("A", CrossJoinForm::Link), made.clone()],
+            r##"{"A@odata.navigationLink":"http://h/o/A(1)","Sum@odata.type":"#Int32","Sum":9}"##,
+        ),
+        (vec![made.clone()], r##"{"Sum@odata.type":"#Int32","Sum":9}"##),
+    ] {
+        let mut writer = CrossJoinWriter::new(&shapes, options.clone()).unwrap();
+        let batches = [plain(batch(vec![int32(&[1])])), plain(batch(vec![int32(&[9])]))];
+        let mut out = BytesMut::new();
+        writer.write_batch(&batches[2 - shapes.len()..], &mut out).unwrap();
+        assert_eq!(std::str::from_utf8(&out).unwrap(), expected);
+    }
 }
