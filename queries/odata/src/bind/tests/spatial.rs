@@ -129,7 +129,7 @@ fn what_does_not_go_together_is_refused() {
             Customers?$filter=geo.distance(Home,Elsewhere) lt 1
               BadRequest $filter Some(0): geo.distance expects values of one reference system: Home (Edm.GeographyPoint in 4326) and Elsewhere (Edm.GeographyPoint in 4258) do not go together
             Customers?$filter=geo.distance(Elsewhere,Elsewhere) lt 1
-              NotImplemented $filter Some(0): geo.distance in the reference system 4258: the globe is measured in 4326 is not supported yet
+              NotImplemented $filter Some(0): geo.distance in the reference system 4258 (the globe is measured in 4326) is not supported yet
             Customers?$filter=geo.distance(Home,Route) lt 1
               BadRequest $filter Some(0): geo.distance expects a Point and a Point, not Route (Edm.GeographyLineString in 4326)
             Customers?$filter=geo.distance(Home,'POINT(1 2)') lt 1
@@ -167,7 +167,7 @@ fn what_does_not_go_together_is_refused() {
             Customers?$select=lat
               BadRequest $select Some(0): 'Customers' has no property 'lat'
             Customers?$apply=groupby((Office))
-              NotImplemented $apply Some(9): grouping by 'Office', a spatial value is not supported yet
+              NotImplemented $apply Some(9): grouping by the spatial value 'Office' is not supported yet
             Customers?$apply=aggregate(Office with max as M)
               BadRequest $apply Some(10): geographic and geometric values are not aggregated: only how many there are is told
             Customers?$apply=aggregate(Home with countdistinct as M)
@@ -223,7 +223,7 @@ fn collections_within_collections() {
             Customers?$select=Id&$filter=hassubset(Orders/$filter(Id gt 3)/Total,[1,1])
               Collection CustomersTable select=[0]! filter=(Count{^0[].1 OrdersTable where ((#0 Gt 3:int64) And (#2 Eq 100e-2:decimal(13,2)))} Ge 2:int64)
             Customers?$filter=hassubsequence(Orders/Total,[1])
-              NotImplemented $filter Some(15): hassubsequence over 'Orders/Total', whose values are in no order is not supported yet
+              NotImplemented $filter Some(15): hassubsequence over 'Orders/Total' (its values are in no order) is not supported yet
             Customers?$filter=hassubsequence([Id,2],[2])
               NotImplemented $filter Some(0): hassubsequence over collections with items that are no constants is not supported yet
             Customers?$filter=hassubset([1],Orders/Total)
