@@ -10,9 +10,9 @@ pub use operation::{
     SourceOperation, Statements,
 };
 pub use overlay::{
-    ComplexDefinition, DerivationDefinition, DerivedTypeDefinition, EnumDefinition, EnumMemberDefinition, EnumMemberEntry,
-    HierarchyDefinition, LabelDefinition, MediaTypeDefinition, PointDefinition, RestrictionsDefinition, SingletonDefinition,
-    SpatialDefinition, StreamDefinition, ThroughDefinition,
+    AggregateDefinition, ComplexDefinition, DerivationDefinition, DerivedTypeDefinition, EnumDefinition, EnumMemberDefinition,
+    EnumMemberEntry, HierarchyDefinition, LabelDefinition, MediaTypeDefinition, PointDefinition, RestrictionsDefinition,
+    SingletonDefinition, SpatialDefinition, StreamDefinition, ThroughDefinition,
 };
 
 use indexmap::IndexMap;
@@ -86,6 +86,9 @@ pub struct TableDefinition {
     /// Recursive hierarchies over the table, by qualifier.
     #[serde(default)]
     pub hierarchies: IndexMap<String, HierarchyDefinition>,
+    /// Custom aggregates by name: what `$apply=aggregate(NAME)` yields. One with the name of a column is the column's default.
+    #[serde(default)]
+    pub aggregates: IndexMap<String, AggregateDefinition>,
     /// What clients may not ask of it.
     #[serde(default)]
     pub restrictions: RestrictionsDefinition,

@@ -23,6 +23,8 @@ pub struct Overlay {
     pub media: Option<StreamProperty>,
     /// Recursive hierarchies over this table.
     pub hierarchies: Vec<Hierarchy>,
+    /// Aggregates with names of their own.
+    pub aggregates: Vec<CustomAggregate>,
     /// Names for people.
     pub labels: Labels,
     /// Annotations of the entity set.
@@ -144,6 +146,34 @@ pub struct Hierarchy {
     pub parent: usize,
 }
 
+/// An aggregate with a name of its own. One with the name of a column is that column's default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomAggregate {
+    /// Its name.
+    pub name: String,
+    /// How values become one.
+    pub method: AggregateMethod,
+    /// The column with the values; without it rows are counted.
+    pub column: Option<usize>,
+}
+
+/// How values become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AggregateMethod {
+    /// Their sum.
+    Sum,
+    /// The least.
+    Min,
+    /// The greatest.
+    Max,
+    /// Their mean.
+    Average,
+    /// How many different ones there are.
+    CountDistinct,
+    /// How many there are that are not null.
+    Count,
+}
+
 /// Whether a column's value may be given by clients, and when.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Mutability {
@@ -254,6 +284,37 @@ impl Enumeration {
     #[must_use]
     pub fn member(&self, name: &str) -> Option<&EnumerationMember> {
         self.members.iter().find(|member| member.name == name)
+    }
+}
+
+impl AggregateMethod {
+    /// All of them.
+    pub const ALL: [AggregateMethod; 6] = [
+        AggregateMethod::Sum,
+        AggregateMethod::Min,
+        AggregateMethod::Max,
+        AggregateMethod::Average,
+        AggregateMethod::CountDistinct,
+        AggregateMethod::Count,
+    ];
+
+    /// What it is called in definitions and requests.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            AggregateMethod::Sum => "sum",
+            AggregateMethod::Min => "min",
+            AggregateMethod::Max => "max",
+            AggregateMethod::Average => "average",
+            AggregateMethod::CountDistinct => "countdistinct",
+            AggregateMethod::Count => "count",
+        }
+    }
+
+    /// The method of that name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<AggregateMethod> {
+        AggregateMethod::ALL.into_iter().find(|method| method.name() == name)
     }
 }
 

@@ -76,6 +76,10 @@ fn whole() -> Value {
                     "ByVat": { "to": "Partners", "on": { "vat": "vat" }, "many": true },
                 },
                 "hierarchies": { "Reporting": { "node": "id", "parent": "Superior" } },
+                "aggregates": {
+                    "Latest": { "column": "changed", "method": "max" }, "Partnerships": { "method": "count" },
+                    "name": { "column": "name", "method": "countdistinct" },
+                },
                 "restrictions": { "not_filterable": ["vat"], "not_expandable": ["ByVat"], "countable": false },
                 "annotations": { "UI.LineItem": [{ "$type": "UI.DataField", "Value": { "$path": "name" } }], "UI.HeaderInfo#a": { "TypeName": "x", "N": 1.5 } },
             },
@@ -147,6 +151,9 @@ fn a_model_that_uses_everything_is_resolved() {
     let link = |name: &str| partners.relationships.iter().position(|link| link.name == name).unwrap();
     assert_eq!((overlay.hierarchies[0].node, overlay.hierarchies[0].parent), (at("id"), link("Superior")));
     assert_eq!(overlay.restrictions.not_filterable, [at("vat")]);
+    let aggregates: Vec<_> = overlay.aggregates.iter().map(|one| (one.name.as_str(), one.method.name(), one.column)).collect();
+    let wanted = [("Latest", "max", Some(at("changed"))), ("Partnerships", "count", None), ("name", "countdistinct", Some(at("name")))];
+    assert_eq!(aggregates, wanted);
     assert!(overlay.restrictions.not_countable && !overlay.restrictions.not_readable);
     let AnnotationValue::Collection(items) = &overlay.annotations[0].value else { panic!("{overlay:?}") };
     assert!(matches!(&items[0], AnnotationValue::Record { type_name: Some(name), .. } if name == "UI.DataField"));
@@ -400,6 +407,31 @@ fn mistakes() -> Vec<(&'static str, Value, &'static str, &'static str)> {
             "tables.Partners.hierarchies.Reporting.parent",
             "does not lead to the one row",
         ),
+        (
+            "/tables/Partners/aggregates/Latest/column",
+            json!("chnged"),
+            "tables.Partners.aggregates.Latest.column",
+            "did you mean 'changed'?",
+        ),
+        ("/tables/Partners/aggregates/Latest/method", json!("maxx"), "tables.Partners.aggregates.Latest.method", "did you mean 'max'?"),
+        ("/tables/Partners/aggregates/Latest/method", json!("sum"), "tables.Partners.aggregates.Latest.column", "`sum` does not suit"),
+        ("/tables/Partners/aggregates/Latest", json!({ "method": "min" }), "tables.Partners.aggregates.Latest", "needs a `column`"),
+        (
+            "/tables/Partners/aggregates/Latest",
+            json!({ "method": "sum", "column": "rights" }),
+            "tables.Partners.aggregates.Latest.column",
+            "of the enumeration 'Rights'",
+        ),
+        (
+            "/tables/Partners/aggregates/Latest",
+            json!({ "method": "count", "column": "photo" }),
+            "tables.Partners.aggregates.Latest.column",
+            "content of a stream",
+        ),
+        ("/tables/Partners/aggregates/id", json!({ "method": "count" }), "tables.Partners.aggregates.id", "is the property's own"),
+        ("/tables/Partners/aggregates/Tags", json!({ "method": "count" }), "tables.Partners.aggregates.Tags", "a relationship named"),
+        ("/tables/Partners/aggregates/a b", json!({ "method": "count" }), "tables.Partners.aggregates.a b", "a_b"),
+        ("/tables/Partners/aggregates/LATEST", json!({ "method": "count" }), "tables.Partners.aggregates.LATEST", "only by letter case"),
         (
             "/tables/Partners/restrictions/not_filterable",
             json!(["vatt"]),

@@ -272,6 +272,8 @@ pub struct BoundExpand {
     pub rest: RestRequest,
     /// The nested query; `top` and `skip` count per parent.
     pub query: BoundQuery,
+    /// `$apply` gave it its name: there is no request for it by itself, and all of it is there at once.
+    pub made: bool,
 }
 
 /// Whether `$levels` follows a relationship again from where it leads. The further levels are expanded in the nested query.
@@ -300,7 +302,8 @@ impl BoundExpand {
     pub fn entities(relationship: usize, name: impl Into<String>, many: bool, query: BoundQuery) -> BoundExpand {
         let name = name.into();
         let rest = RestRequest { path: name.clone(), options: Vec::new() };
-        BoundExpand { relationship, name, many, form: ExpandForm::Entities, only: None, recursion: Recursion::Once, page: 0, rest, query }
+        let (form, recursion) = (ExpandForm::Entities, Recursion::Once);
+        BoundExpand { relationship, name, many, form, only: None, recursion, page: 0, rest, query, made: false }
     }
 }
 

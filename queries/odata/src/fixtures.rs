@@ -1,5 +1,6 @@
 //! A model view for tests: customers, orders, lines with a composite key, a table with every type, and a hidden column and relationship.
 
+use portico_catalog::overlay::{AggregateMethod, CustomAggregate};
 use portico_catalog::{Column, IfMatch, ModelView, Origin, Profile, Relationship, RelationshipView, TableView, VirtualTable};
 use portico_provider_api::ScalarType;
 use std::sync::Arc;
@@ -76,7 +77,7 @@ pub(crate) fn model() -> ModelView {
             relationship("Orders", "OrdersTable", (0, 1), true, Some("Customer")),
         ],
     );
-    let orders = table(
+    let mut orders = table(
         "Orders",
         vec![0],
         vec![
@@ -91,6 +92,8 @@ pub(crate) fn model() -> ModelView {
             relationship("Lines", "LinesTable", (0, 0), true, None),
         ],
     );
+    let aggregate = |name: &str, method| CustomAggregate { name: name.to_owned(), method, column: Some(2) };
+    orders.overlay.aggregates = vec![aggregate("Turnover", AggregateMethod::Sum), aggregate("Total", AggregateMethod::Max)];
     let lines = table(
         "Lines",
         vec![0, 1],

@@ -248,6 +248,7 @@ impl Names {
         let enumerations = view.enumerations();
         let members = enumerations.values().flat_map(|one| &one.members).map(|member| member.name.clone()).collect();
         let hierarchies = view.tables.values().flat_map(|table| &table.table.overlay.hierarchies);
+        let aggregates = view.tables.values().flat_map(|table| &table.table.overlay.aggregates);
         for role in ROOTS.into_iter().chain(FUNCTIONS).chain([Role::Action]) {
             names.allowed.insert(role, Allowed::Only(BTreeSet::new()));
         }
@@ -259,7 +260,7 @@ impl Names {
             (Role::TypeDefinition, BTreeSet::new()),
             (Role::EnumType, enumerations.keys().map(|name| (*name).to_owned()).collect()),
             (Role::EnumMember, members),
-            (Role::CustomAggregate, BTreeSet::new()),
+            (Role::CustomAggregate, aggregates.map(|aggregate| aggregate.name.clone()).collect()),
             (Role::HierarchyQualifier, hierarchies.map(|hierarchy| hierarchy.qualifier.clone()).collect()),
             (Role::LeveledHierarchy, BTreeSet::new()),
             // Variables are those that a lambda around them declares.
@@ -467,6 +468,7 @@ mod tests {
                 && !names.is_qualified(Role::EntityType, "Portico.crm.Bnk", true)
         );
         assert!(names.is(Role::EnumMember, "Closed") && !names.is(Role::EnumMember, "Clsed"));
+        assert!(names.is(Role::CustomAggregate, "Limits") && !names.is(Role::CustomAggregate, "Limit"));
         assert!(names.is(Role::HierarchyQualifier, "Reporting") && !names.is(Role::HierarchyQualifier, "Report"));
     }
 }

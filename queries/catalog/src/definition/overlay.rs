@@ -1,5 +1,5 @@
 //! What an operator writes about a table beyond columns and relationships: labels, enumerations, complex and derived types, streams,
-//! hierarchies, restrictions, singletons. It must not know the file it came from.
+//! hierarchies, aggregates, restrictions, singletons. It must not know the file it came from.
 
 use crate::spatial::SpatialFormat;
 use indexmap::IndexMap;
@@ -160,6 +160,16 @@ pub struct HierarchyDefinition {
     pub node: String,
     /// The relationship that leads to the node above: to one row of this table.
     pub parent: String,
+}
+
+/// An aggregate with a name of its own.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AggregateDefinition {
+    /// The published column that it is computed of; absent for the number of rows.
+    pub column: Option<String>,
+    /// `sum`, `min`, `max`, `average`, `countdistinct` or `count` (of values that are not null, or of rows).
+    pub method: String,
 }
 
 /// What clients may not ask of a set. It is declared in `$metadata`, and refused.

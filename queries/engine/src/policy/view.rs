@@ -160,6 +160,9 @@ fn seen_overlay(
     let hierarchies = whole.hierarchies.iter().filter(|hierarchy| {
         plain(rights, hierarchy.node) && relationships.iter().any(|relationship| relationship.index == hierarchy.parent)
     });
+    // What is computed of a masked column is computed of what is shown in its place, as with a method in the request.
+    let aggregates =
+        whole.aggregates.iter().filter(|aggregate| aggregate.column.is_none_or(|column| shown(&column) && !hidden.contains(&column)));
     let overlay = Overlay {
         complex: complex.filter(|complex| !complex.members.is_empty()).collect(),
         points,
@@ -167,6 +170,7 @@ fn seen_overlay(
         streams,
         media,
         hierarchies: hierarchies.cloned().collect(),
+        aggregates: aggregates.cloned().collect(),
         labels: whole.labels.clone(),
         annotations: whole.annotations.clone(),
         restrictions: whole.restrictions.clone(),

@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 
 /// A request, what PostgreSQL is asked, and whether the order of the rows counts. SQL that begins with `json:` makes each row one JSON
 /// value itself.
-type Case = (&'static str, &'static str, Order);
+pub type Case = (&'static str, &'static str, Order);
 
 /// Whether the order of the rows counts.
 #[derive(Clone, Copy, PartialEq)]
@@ -324,6 +324,9 @@ fn same(name: &str, ours: &Json, theirs: &Json) -> bool {
         (Json::Object(ours), Json::Object(theirs)) => {
             ours.len() == theirs.len() && ours.iter().all(|(name, value)| theirs.get(name).is_some_and(|other| same(name, value, other)))
         }
+        (Json::Array(ours), Json::Array(theirs)) => {
+            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| same(name, ours, theirs))
+        }
         (Json::Number(_), Json::Number(_)) => number(ours).zip(number(theirs)).is_some_and(|(a, b)| (a - b).abs() < 1e-9),
         (Json::String(_), Json::String(_)) if name.starts_with("Avg") => {
             number(ours).zip(number(theirs)).is_some_and(|(a, b)| (a - b).abs() < 1e-5)
@@ -347,7 +350,7 @@ pub fn compare(what: &str, order: Order, ours: &[Json], theirs: &[Json]) {
     }
 }
 
-async fn check(cases: &[Case]) {
+pub async fn check(cases: &[Case]) {
     for seed in 0..2 {
         let world = World::new(seed, 120).await;
         for (request, sql, order) in cases {

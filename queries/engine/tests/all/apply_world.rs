@@ -188,7 +188,20 @@ fn definitions() -> Json {
         let mut customers = many("CustomerId");
         customers["Abroad"] = serde_json::json!({ "to": format!("{next}Sales"), "on": { "Id": "CustomerId" }, "many": true });
         for (name, links) in [("Customers", customers), ("Products", many("ProductId")), ("Sales", relationships)] {
-            let table = serde_json::json!({ "source": source, "remote": remote(&name.to_lowercase()), "relationships": links });
+            let of = |column: &str, method: &str| serde_json::json!({ "column": column, "method": method });
+            let count = serde_json::json!({ "method": "count" });
+            let aggregates = match name {
+                "Sales" => serde_json::json!({ "Revenue": of("Amount", "sum"), "Deals": count, "Regions": of("Region", "countdistinct"),
+                    "Priced": of("Amount", "count"), "Amount": of("Amount", "max"), "Heaviest": of("Weight", "max") }),
+                "Customers" => {
+                    serde_json::json!({ "Buyers": count, "BestCredit": of("Credit", "max"), "CreditSum": of("Credit", "sum") })
+                }
+                _ => serde_json::json!({}),
+            };
+            let searchable = if name == "Sales" { "Region" } else { "Name" };
+            // What may be null comes first in the sales: nothing may take it for what identifies them.
+            let columns = serde_json::json!({ searchable: { "searchable": true }, "*": {} });
+            let table = serde_json::json!({ "source": source, "remote": remote(&name.to_lowercase()), "relationships": links, "aggregates": aggregates, "columns": columns });
             tables.insert(format!("{kind}{name}"), table);
         }
         let parent = |of: &str| one(of, "ParentId");

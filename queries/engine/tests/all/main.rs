@@ -3,8 +3,10 @@
 
 mod actions;
 mod apply;
+mod apply_custom;
 mod apply_expand;
 mod apply_hierarchy;
+mod apply_nested;
 mod apply_world;
 mod bind;
 mod cache;

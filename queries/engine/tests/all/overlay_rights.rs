@@ -46,6 +46,7 @@ fn view(grant: serde_json::Value, links: bool) -> ModelView {
                     "Tags": { "to": "Tags", "through": { "table": "Links", "on": { "id": "partner" }, "to": { "tag": "id" } } },
                 },
                 "hierarchies": { "H": { "node": "id", "parent": "Superior" } },
+                "aggregates": { "Taxed": { "column": "vat", "method": "countdistinct" }, "All": { "method": "count" } },
             },
             "Tags": { "source": "s", "remote": "tags", "relationships": {
                 "Partners": { "to": "Partners", "through": { "table": "Links", "on": { "id": "tag" }, "to": { "partner": "id" } } } } },
@@ -83,6 +84,7 @@ fn seen(view: &ModelView) -> String {
     );
     words.extend(overlay.media.iter().map(|_| "media".to_owned()));
     words.extend(overlay.hierarchies.iter().map(|one| format!("hierarchy {}", one.qualifier)));
+    words.extend(overlay.aggregates.iter().map(|one| format!("#{}", one.name)));
     words.extend(
         partners
             .relationships
@@ -97,7 +99,7 @@ fn everything_is_seen_with_all_rights() {
     let all = view(json!({}), true);
     assert_eq!(
         seen(&all),
-        "place id kind boss Address/a Address/b vat Photo photo_type Spot Spot Company(1) media hierarchy H →Superior⇄Reports →Reports⇄Superior →Tags⇄Partners"
+        "place id kind boss Address/a Address/b vat Photo photo_type Spot Spot Company(1) media hierarchy H #Taxed #All →Superior⇄Reports →Reports⇄Superior →Tags⇄Partners"
     );
     assert_eq!(all.singletons.keys().collect::<Vec<_>>(), ["Me", "Link"]);
     assert_eq!(all.operations.iter().map(|one| one.name.as_str()).collect::<Vec<_>>(), ["F", "G"]);
@@ -105,7 +107,7 @@ fn everything_is_seen_with_all_rights() {
 
 #[test]
 fn what_needs_something_hidden_is_hidden_too() {
-    let base = "place id kind boss Address/a Address/b vat Photo photo_type Spot Spot Company(1) media hierarchy H →Superior⇄Reports →Reports⇄Superior →Tags⇄Partners";
+    let base = "place id kind boss Address/a Address/b vat Photo photo_type Spot Spot Company(1) media hierarchy H #Taxed #All →Superior⇄Reports →Reports⇄Superior →Tags⇄Partners";
     let cases = [
         // A hidden member leaves the others; the last one takes the property along.
         (json!({ "hide": ["addr_a"] }), base.replace("Address/a ", "")),
@@ -113,7 +115,7 @@ fn what_needs_something_hidden_is_hidden_too() {
         // A masked or hidden discriminator tells no types apart: what was theirs alone is a plain property.
         (json!({ "mask": { "kind": "'?'" } }), base.replace("Company(1) ", "")),
         (json!({ "hide": ["kind"] }), base.replace("kind ", "").replace("Company(1) ", "")),
-        (json!({ "hide": ["vat"] }), base.replace("vat ", "").replace("Company(1)", "Company(0)")),
+        (json!({ "hide": ["vat"] }), base.replace("vat ", "").replace("Company(1)", "Company(0)").replace("#Taxed ", "")),
         // A stream goes with its content, and with what says what it is.
         (json!({ "hide": ["photo"] }), base.replace("Photo ", "")),
         (json!({ "hide": ["photo_type"] }), base.replace("Photo photo_type ", "")),
@@ -123,7 +125,7 @@ fn what_needs_something_hidden_is_hidden_too() {
         (json!({ "mask": { "lon": "0.5" } }), base.replace("Spot Spot ", "")),
         (json!({ "mask": { "place": "'***'" } }), base.replace("place ", "")),
         // A relationship over a masked column would tell what it holds; a hierarchy goes with its relationship.
-        (json!({ "mask": { "boss": "0" } }), base.replace("hierarchy H →Superior⇄Reports →Reports⇄Superior ", "")),
+        (json!({ "mask": { "boss": "0" } }), base.replace("hierarchy H ", "").replace("→Superior⇄Reports →Reports⇄Superior ", "")),
     ];
     for (grant, expected) in cases {
         assert_eq!(seen(&view(grant.clone(), true)), expected, "{grant}");

@@ -270,7 +270,7 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Types of the columns that a relationship starts from.
-fn links(table: &TableView, relationship: &RelationshipView) -> Vec<ScalarType> {
+pub(super) fn links(table: &TableView, relationship: &RelationshipView) -> Vec<ScalarType> {
     let relationship = table.table.relationships.get(relationship.index);
     let own = relationship.into_iter().flat_map(|relationship| match &relationship.through {
         Some(through) => through.own.iter().map(|(own, _)| *own).collect::<Vec<_>>(),
@@ -348,6 +348,7 @@ fn follow(place: &Place<'_>, step: &Step<'_>, item: &ExpandItem, levels: usize, 
         recursion,
         page: 0,
         rest: rest(name, item, levels, recursion),
+        made: false,
         query,
     })
 }

@@ -1,7 +1,7 @@
 //! Expressions: operators and calls, their operands typed. OData's null logic stays as it is.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use super::functions::{self, FUNCTIONS, NOT_BUILT};
+use super::functions::{self, FUNCTIONS};
 use super::member::Meaning;
 use super::promote::{self, Operand, coerce, common, meeting_type, unify};
 use super::scope::{Row, Scope};
@@ -87,6 +87,7 @@ impl Scope<'_> {
         let lower = name.to_ascii_lowercase();
         match lower.as_str() {
             "hassubset" | "hassubsequence" => return self.collections(&lower, arguments, span),
+            "isdefined" => return self.is_defined(arguments, span),
             "cast" | "isof" => return self.conversion(lower == "cast", arguments, span),
             "mindatetime" | "maxdatetime" if arguments.is_empty() => {
                 let (least, greatest) = (-62_135_596_800_000_000, 253_402_300_799_999_999);
@@ -99,9 +100,6 @@ impl Scope<'_> {
             return Ok(test);
         }
         let Some((name, function, arity)) = FUNCTIONS.iter().find(|(known, ..)| known.eq_ignore_ascii_case(name)) else {
-            if NOT_BUILT.contains(&lower.as_str()) {
-                return Err(self.not_built(span, format!("the function {name}")));
-            }
             if self.is_own_function(name) {
                 return Err(self.not_built(span, format!("the service's own function '{name}' in an expression")));
             }

@@ -43,10 +43,7 @@ pub(super) const FUNCTIONS: [(&str, ODataFunction, std::ops::RangeInclusive<usiz
 ];
 
 /// Functions whose arguments are no plain values, which are bound elsewhere.
-pub(super) const OTHERS: [&str; 7] = ["cast", "isof", "case", "mindatetime", "maxdatetime", "hassubset", "hassubsequence"];
-
-/// Functions of the protocol that are recognised and refused.
-pub(super) const NOT_BUILT: [&str; 1] = ["isdefined"];
+pub(super) const OTHERS: [&str; 8] = ["cast", "isof", "case", "mindatetime", "maxdatetime", "hassubset", "hassubsequence", "isdefined"];
 
 /// Binds a call whose number of arguments has been checked.
 pub(super) fn call(name: &str, function: ODataFunction, arguments: Vec<Operand>) -> Result<(BoundExpr, ScalarType), String> {

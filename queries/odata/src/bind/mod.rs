@@ -9,6 +9,7 @@ mod collections;
 mod compute;
 mod conversion;
 mod cross;
+mod defined;
 mod expand;
 mod expression;
 mod functions;
@@ -42,7 +43,7 @@ use portico_catalog::{Column, ModelView, TableView};
 
 pub use all::{all, of_type};
 pub use annotate::{annotate, is_annotated};
-pub(crate) use apply::{TOP_LEVELS, TRANSFORMATIONS};
+pub(crate) use apply::{TOP_LEVELS, TRANSFORMATIONS, custom_type};
 pub(crate) use hierarchy::NODE_TESTS;
 pub use options::schema_version;
 pub use path::{dereference, is_action};

@@ -1,6 +1,7 @@
 //! Where names in an expression are looked up: the rows that it is evaluated over, the variables of the lambdas around it, `$it`, `$this`
 //! and parameter aliases. It must not know operators.
 
+use super::defined::Made;
 use super::promote::Operand;
 use crate::bound::BoundExpr;
 use crate::error::ODataError;
@@ -35,6 +36,8 @@ pub(super) struct Scope<'a> {
     /// The option that the expression is in.
     pub(super) target: &'a str,
     expansions: Rc<Cell<usize>>,
+    /// What the outermost rows are, where `$apply` has made them.
+    made: Option<Made<'a>>,
 }
 
 /// One kind of rows in scope.
@@ -97,7 +100,16 @@ impl<'a> Scope<'a> {
         target: &'a str,
     ) -> Scope<'a> {
         let frame = Frame { variable: None, rows: Arc::new(rows.clone()), table, cast: None, joined: false };
-        Scope { view, frames: vec![frame], here: 0, it: Some(0), aliases, target, expansions: Rc::new(Cell::new(MAX_EXPANSIONS)) }
+        Scope {
+            view,
+            frames: vec![frame],
+            here: 0,
+            it: Some(0),
+            aliases,
+            target,
+            expansions: Rc::new(Cell::new(MAX_EXPANSIONS)),
+            made: None,
+        }
     }
 
     /// Over the rows of `$crossjoin`: a set's name stands for its entity, as a variable does; without one there is only what is computed of
@@ -128,6 +140,17 @@ impl<'a> Scope<'a> {
     /// The same where the rows are not those that the resource path leads to.
     pub(super) fn without_it(self) -> Scope<'a> {
         Scope { it: None, ..self }
+    }
+
+    /// The same over rows that `$apply` has made.
+    pub(super) fn over(self, made: Made<'a>) -> Scope<'a> {
+        Scope { made: Some(made), ..self }
+    }
+
+    /// What the rows are that names without prefix belong to, where `$apply` has made them, and how many levels out they are.
+    pub(super) fn made(&self) -> Option<(&Made<'a>, usize)> {
+        let made = self.made.as_ref().filter(|_| self.here == 0)?;
+        Some((made, self.frames.len().checked_sub(1)?))
     }
 
     /// Inside a lambda over entities of a table: names without prefix keep their meaning.

@@ -19,6 +19,17 @@ pub(super) fn search(view: &ModelView, table: &TableView, target: &str, search: 
     condition(view, columns, &format!("'{}'", table.name), target, search)
 }
 
+/// The same over rows of which these columns, by their positions, are searchable.
+pub(super) fn over(view: &ModelView, columns: &[usize], target: &str, search: &Search) -> Result<BoundExpr, ODataError> {
+    let columns = columns.iter().copied().map(BoundExpr::Column).collect();
+    condition(view, columns, "what the entities were aggregated to", target, search)
+}
+
+/// Whether a search looks into a column of a table.
+pub(super) fn is_looked_into(table: &TableView, column: usize) -> bool {
+    looked_into(table).any(|known| known == column)
+}
+
 /// The same over the combinations of `$crossjoin`: a term is found in any of the sets.
 pub(super) fn joined(view: &ModelView, sets: &[(String, &TableView)], search: &Search) -> Result<BoundExpr, ODataError> {
     // The entity of the last set is the innermost.

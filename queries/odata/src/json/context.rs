@@ -217,12 +217,20 @@ fn result_context(root_url: &str, view: &ModelView, (read, returns): (&BoundRead
 
 fn narrowed(query: &BoundQuery, version: Version) -> bool {
     let applied = query.apply.as_ref().is_some_and(|apply| applied::select_list(&apply.rows, &query.select, query.selected).is_some());
+    let applied = applied || query.expand.iter().any(|expand| expand.made);
     query.selected || applied || query.expand.iter().any(|expand| version >= Version::V4_01 || narrowed(&expand.query, version))
 }
 
 fn list_of_query(view: &ModelView, query: &BoundQuery, version: Version) -> Option<Vec<Listed>> {
     if let Some(apply) = &query.apply {
-        return applied::select_list(&apply.rows, &query.select, query.selected);
+        let list = applied::select_list(&apply.rows, &query.select, query.selected);
+        let made = query.expand.iter().filter(|expand| expand.made);
+        let made = made.map(|expand| Listed::expanded(&expand.name, list_of_query(view, &expand.query, version).unwrap_or_default()));
+        let made: Vec<Listed> = made.collect();
+        // Without parentheses, as 4.0 has it, a name alone would say that there is nothing else.
+        let plain = version < Version::V4_01 && made.iter().any(|item| item.items.is_empty());
+        let list = list.or_else(|| plain.then(|| vec![Listed::plain("*")]));
+        return if made.is_empty() { list } else { Some(list.into_iter().flatten().chain(made).collect()) };
     }
     if !narrowed(query, version) {
         return None;

@@ -254,6 +254,10 @@ impl<'a> Translator<'a> {
                 }
             }
         }
+        let counts = |steps: &[PathStep]| matches!(steps.last(), Some(PathStep { kind: StepKind::Special(_), .. }));
+        if item.method.is_none() && !matches!(&item.expr.kind, ExprKind::Path(steps) if counts(steps)) {
+            return Err(self.not_built(item.span, "a custom aggregate in a service for Dataverse"));
+        }
         let method = item.method.as_ref().map(|method| method.text.to_ascii_lowercase()).unwrap_or_default();
         let ExprKind::Path(steps) = &item.expr.kind else {
             item.expr = self.expr(&item.expr, scope)?;

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 /// Terms that the gateway derives from other settings, and which settings those are.
-const OWN_TERMS: [(&str, &str); 22] = [
+const OWN_TERMS: [(&str, &str); 23] = [
     ("Core.Description", "`description`"),
     ("Core.Computed", "`computed`"),
     ("Core.ComputedDefaultValue", "the source's defaults"),
@@ -26,6 +26,7 @@ const OWN_TERMS: [(&str, &str); 22] = [
     ("Aggregation.ApplySupported", "the gateway itself"),
     ("Aggregation.ApplySupportedDefaults", "the gateway itself"),
     ("Aggregation.RecursiveHierarchy", "`hierarchies`"),
+    ("Aggregation.CustomAggregate", "`aggregates`"),
     ("Aggregation.Groupable", "the gateway itself"),
     ("Aggregation.Aggregatable", "the gateway itself"),
     ("Hierarchy.RecursiveHierarchy", "`hierarchies`"),

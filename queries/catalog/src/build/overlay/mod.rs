@@ -1,6 +1,7 @@
 //! What definitions say of tables beyond columns and relationships, resolved against them. It must not know a protocol, only which names
 //! it can carry.
 
+mod aggregates;
 mod annotations;
 mod columns;
 mod complex;
@@ -42,9 +43,10 @@ pub(super) fn properties(work: &mut Work<'_>) -> Enumerations {
     enumerations
 }
 
-/// Resolves what speaks of relationships: hierarchies and restrictions.
+/// Resolves what speaks of relationships: hierarchies, restrictions and the names of aggregates.
 pub(super) fn relations(work: &mut Work<'_>) {
     relations::resolve(work);
+    aggregates::resolve(work);
 }
 
 /// Refuses a name that OData cannot carry.

@@ -45,10 +45,13 @@ impl<'a> Binder<'a> {
     }
 
     fn item(&self, state: &State<'a>, item: &AggregateItem) -> Result<BoundAggregate, ODataError> {
-        let Some(alias) = &item.alias else {
-            return Err(self.not_built(item.span, "a custom aggregate (write a method and a name: … with sum as …)"));
+        let alias = &match &item.alias {
+            Some(alias) => {
+                self.new_name(state, alias, self.target)?;
+                alias.clone()
+            }
+            None => self.own_name(state, item)?,
         };
-        self.new_name(state, alias, self.target)?;
         let Some((last, between)) = item.from.split_last() else { return self.plain_item(state, item, alias) };
         // `α from p,… with g` is groupby((p,…),aggregate(α as D))/aggregate(D with g), inside every `from` that comes after it.
         let mut inner = state.fork();
@@ -76,6 +79,25 @@ impl<'a> Binder<'a> {
         let step = self.next_level(&inner, last, alias, item.span)?;
         let keys = inner.partition.iter().copied().take(outer).collect();
         Ok(BoundAggregate { before: inner.out, keys, ..step })
+    }
+
+    /// What an item without an alias is called: a custom aggregate by its own name.
+    fn own_name(&self, state: &State<'a>, item: &AggregateItem) -> Result<Name, ODataError> {
+        let needs = || self.wrong(item.span, "this needs 'as' and an alias");
+        let counts = matches!(&item.expr.kind, ExprKind::Path(steps) if steps.last().is_some_and(is_count));
+        if item.method.is_some() || !item.from.is_empty() || counts {
+            return Err(needs());
+        }
+        self.custom(state, &item.expr)?;
+        let text = names(self, &item.expr)?.pop().ok_or_else(needs)?;
+        // It may be called as a property of which it is the default; but not where that is still there.
+        let kept = state.partition.iter().any(|index| state.column(*index).path.first() == Some(&text));
+        let made = state.columns().iter().any(|column| column.dynamic && column.path.first() == Some(&text));
+        if kept || made {
+            let message = format!("there is a property '{text}' beside the custom aggregate: give that an alias");
+            return Err(self.wrong(item.span, message));
+        }
+        Ok(Name { text, span: item.expr.span })
     }
 
     /// The method of a `from` over the value that was computed last.
@@ -114,7 +136,15 @@ impl<'a> Binder<'a> {
                     None => self.expression_item(state, &item.expr, method, alias),
                 }
             }
-            (None, None) => Err(self.not_built(item.span, "a custom aggregate (write a method: … with sum as …)")),
+            (None, None) => {
+                let (path, method) = self.custom(state, &item.expr)?.spelt_out();
+                if path.is_empty() {
+                    let column = column(alias, ValueType::Scalar(COUNT));
+                    return Ok(BoundAggregate { before: Vec::new(), keys: state.partition.clone(), method, argument: None, column });
+                }
+                let measured = self.along(state, &path, method, item.expr.span)?;
+                self.measured_item(measured, method, alias, item.span)
+            }
         }
     }
 
@@ -136,7 +166,10 @@ impl<'a> Binder<'a> {
     /// Where a path in front of `with` or `$count` leads. The entities at the end of its last navigation property are considered once.
     fn along(&self, state: &State<'a>, path: &[String], method: BoundMethod, span: Span) -> Result<Measured, ODataError> {
         let mut inner = state.fork();
-        let (mut at, mut length) = (inner.reached.iter().position(|reached| reached.path.is_empty()), 0);
+        // What has been joined is reached already.
+        let reached = inner.reached.iter().enumerate().filter(|(_, reached)| path.starts_with(&reached.path));
+        let furthest = reached.max_by_key(|(_, reached)| reached.path.len()).map(|(at, reached)| (at, reached.path.len()));
+        let (mut at, mut length) = (furthest.map(|(at, _)| at), furthest.map_or(0, |(_, length)| length));
         while let Some(from) = at
             && let Some(next) = path.get(length)
             && let Some(relationship) = inner.reached.get(from).and_then(|reached| reached.table.relationship(next))
@@ -164,7 +197,7 @@ impl<'a> Binder<'a> {
         }
         let identity: Vec<usize> = match at.and_then(|at| inner.reached.get(at)) {
             Some(reached) => reached.table.table.key.iter().map(|key| reached.first + key).collect(),
-            None => inner.rows.below(path.get(..length).unwrap_or_default()),
+            None => inner.identity(path.get(..length).unwrap_or_default()),
         };
         self.once(inner, &identity, values.first().copied(), method, span)
     }
@@ -210,7 +243,7 @@ fn is_count(step: &PathStep) -> bool {
     matches!(&step.kind, StepKind::Special(name) if name == "$count")
 }
 
-fn is_name(step: &PathStep) -> bool {
+pub(super) fn is_name(step: &PathStep) -> bool {
     matches!(step.kind, StepKind::Name(_))
 }
 
@@ -219,7 +252,7 @@ fn column(alias: &Name, value_type: ValueType) -> RowColumn {
 }
 
 /// The type of what a method yields, the same for all groups: wide enough for what is summed up.
-fn result_type(method: BoundMethod, of: &ValueType) -> Result<ValueType, String> {
+pub(super) fn result_type(method: BoundMethod, of: &ValueType) -> Result<ValueType, String> {
     let scalar_type = of.scalar();
     let what = type_name(scalar_type);
     let number = matches!(of, ValueType::Scalar(scalar_type) if scalar_type.is_numeric());

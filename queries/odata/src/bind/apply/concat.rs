@@ -45,6 +45,10 @@ impl<'a> Binder<'a> {
     pub(super) fn merge(&self, state: &mut State<'a>, branches: Vec<State<'a>>, span: Span) -> Result<(), ODataError> {
         let mut merged = Merged { columns: Vec::new(), sources: vec![Vec::new(); branches.len()] };
         let entities = branches.iter().all(|branch| branch.rows.row_type.table.is_some());
+        let some = branches.iter().any(|branch| branch.rows.row_type.table.is_some());
+        if some && !entities && !state.nested.is_empty() {
+            return Err(self.not_built(span, "addnested before a concat of entities and of what they were aggregated to"));
+        }
         if entities && let Some(reached) = state.reached.first() {
             for index in 0..reached.table.table.columns.len() {
                 merged.add(state.column(index), branches.iter().map(|_| Some(index)));

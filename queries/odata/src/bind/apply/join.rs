@@ -51,6 +51,7 @@ impl<'a> Binder<'a> {
         state.rows.row_type.columns.extend(below(&path, appended));
         state.rows.navigations.insert(path.clone());
         state.rows.navigations.extend(far.rows.navigations.iter().map(|inner| path.iter().chain(inner).cloned().collect()));
+        state.related.push((path.clone(), table));
         if whole {
             state.reached.push(Reached { path, table, first });
         }

@@ -86,6 +86,14 @@ fn expanded<'a>(
     let mut others = Vec::new();
     for item in items {
         let at = Some(item.span.start);
+        let nested = |name: &String| state.nested.iter().any(|nested| nested.name == *name);
+        if matches!(item.path.as_slice(), [name] if nested(name)) {
+            if let Some(option) = item.options.given().next() {
+                let what = format!("the option {option} inside '{}', which addnested made", item.path.join("/"));
+                return Err(ODataError::not_implemented(what).at(target, at));
+            }
+            continue;
+        }
         let joined = state.rows.navigations.contains(&item.path) && !state.reached.iter().any(|r| r.path.is_empty() && has(r.table, item));
         if joined {
             if let Some(option) = item.options.given().next() {
@@ -130,6 +138,10 @@ fn select<'a>(binder: &Binder<'a>, state: &State<'a>, items: &[SelectItem], targ
             }
             path => {
                 let found: Vec<usize> = state.rows.below(path).into_iter().filter(|index| state.rows.shown.contains(index)).collect();
+                // What was added stands beside the properties, selected or not, as what is expanded does.
+                if matches!(path, [name] if state.nested.iter().any(|nested| nested.name == *name)) {
+                    continue;
+                }
                 let link = state.reached.iter().any(|r| r.path.is_empty() && path.len() == 1 && r.table.relationship(&path[0]).is_some());
                 if found.is_empty() && !link {
                     return Err(state.unknown(&Binder { target, ..*binder }, path, item.span));

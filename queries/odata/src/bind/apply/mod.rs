@@ -3,13 +3,18 @@
 
 mod aggregate;
 mod concat;
+mod custom;
 mod group;
 mod hierarchy;
 mod join;
 mod later;
+mod nest;
 mod offered;
 mod state;
 
+pub(crate) use custom::custom_type;
+
+use super::defined::{Made, declares};
 use super::options::Place;
 use super::restrict::Use;
 use super::scope::Scope;
@@ -22,9 +27,10 @@ use crate::value_type::{RowColumn, ValueType};
 use portico_catalog::{ModelView, RelationshipView, TableView};
 use portico_provider_api::{ScalarType, Value};
 use state::State;
+use std::sync::Arc;
 
 /// The transformations that are executed.
-pub(crate) const TRANSFORMATIONS: [&str; 22] = [
+pub(crate) const TRANSFORMATIONS: [&str; 23] = [
     "aggregate",
     "groupby",
     "concat",
@@ -43,6 +49,7 @@ pub(crate) const TRANSFORMATIONS: [&str; 22] = [
     "bottompercent",
     "join",
     "outerjoin",
+    "addnested",
     "ancestors",
     "descendants",
     "traverse",
@@ -66,6 +73,8 @@ pub(super) struct Binder<'a> {
     target: &'a str,
     /// The transformation that is to say where its rows stand in a tree, as options after `$apply` want to know.
     tree: Option<Span>,
+    /// What is bound stands inside another transformation.
+    inside: bool,
 }
 
 /// Binds `$apply` and the options after it.
@@ -84,7 +93,7 @@ pub(super) fn of_groups<'a>(
     let target = place.nested_in.unwrap_or("$apply");
     let last = transformations.iter().rev().find(|transformation| hierarchy::is_hierarchical(transformation));
     let tree = last.map(|transformation| transformation.span).filter(|_| later::wants_tree(options));
-    let binder = Binder { place, view: place.view, base: place.table, target, tree };
+    let binder = Binder { place, view: place.view, base: place.table, target, tree, inside: false };
     let mut state = State::of(place.table);
     for link in links {
         state.partition.push(state.columns().len());
@@ -97,6 +106,10 @@ pub(super) fn of_groups<'a>(
     let mut out = state.out.into_iter().peekable();
     while let Some(BoundTransformation::Filter(condition)) = out.next_if(|first| matches!(first, BoundTransformation::Filter(_))) {
         query.filter = BoundExpr::both(query.filter.take(), Some(condition));
+    }
+    // What was added to entities is gone where they have been aggregated.
+    if state.rows.row_type.table.is_some() {
+        query.expand.splice(..0, state.nested);
     }
     query.apply = Some(BoundApply { transformations: out.collect(), rows: state.rows, link: state.partition });
     Ok(query)
@@ -119,9 +132,7 @@ impl<'a> Binder<'a> {
 
     /// Whether the entities have a property of that name.
     fn is_declared(&self, name: &str) -> bool {
-        let complex = self.base.table.overlay.complex.iter().any(|complex| complex.name == name);
-        let point = self.base.table.overlay.points.iter().any(|point| point.name == name);
-        complex || point || self.base.column(name).is_some() || self.base.relationship(name).is_some()
+        declares(self.base, name)
     }
 
     /// Where expressions over the rows look their names up.
@@ -137,6 +148,7 @@ impl<'a> Binder<'a> {
             }
         }
         let scope = Scope::new(self.view, table, &rows, self.place.aliases, target).of_type(self.place.cast.filter(|_| table.is_some()));
+        let scope = scope.over(Made { rows: Arc::new(state.rows.clone()), base: self.base });
         if self.place.nested_in.is_some() { scope.without_it() } else { scope }
     }
 
@@ -148,6 +160,11 @@ impl<'a> Binder<'a> {
         let span = transformation.span;
         if state.out.len() > MAX_TRANSFORMATIONS {
             return Err(self.wrong(span, format!("$apply has more than {MAX_TRANSFORMATIONS} transformations")));
+        }
+        let within = Binder { inside: true, ..*self };
+        let walks = matches!(transformation.kind, Kind::Relatives { .. } | Kind::Traverse { .. } | Kind::Function { .. });
+        if walks && !state.nested.is_empty() {
+            return Err(self.not_built(span, "addnested before a transformation of a hierarchy"));
         }
         match &transformation.kind {
             Kind::Identity => Ok(()),
@@ -171,12 +188,12 @@ impl<'a> Binder<'a> {
                 Ok(())
             }
             Kind::Aggregate(items) => self.aggregate(state, items),
-            Kind::GroupBy { elements, then } => self.group_by(state, elements, then, span),
-            Kind::Concat(sequences) => self.concat(state, sequences, span),
-            Kind::Join { outer, path, alias, then } => self.join(state, *outer, path, alias, then),
+            Kind::GroupBy { elements, then } => within.group_by(state, elements, then, span),
+            Kind::Concat(sequences) => within.concat(state, sequences, span),
+            Kind::Join { outer, path, alias, then } => within.join(state, *outer, path, alias, then),
             Kind::Search(search) => self.search(state, search, self.target),
             Kind::Nest { path: None, .. } => Err(self.not_built(span, "the transformation nest")),
-            Kind::Nest { path: Some(_), .. } => Err(self.not_built(span, "the transformation addnested")),
+            Kind::Nest { path: Some(path), items } => self.add_nested(state, path, items, span),
             Kind::Relatives { .. } => self.relatives(state, transformation),
             Kind::Traverse { .. } => self.traverse(state, transformation),
             Kind::Function { name, arguments } if hierarchy::is_top_levels(name) => self.top_levels(state, arguments, span),
@@ -192,11 +209,13 @@ impl<'a> Binder<'a> {
         Ok(())
     }
 
-    /// What is searched are entities: rows of groups have no columns that are declared searchable.
+    /// Of rows that are no entities any more, what they were grouped by is still searchable where its own table says so.
     fn search(&self, state: &mut State<'a>, wanted: &Search, target: &str) -> Result<(), ODataError> {
         if state.rows.row_type.table.is_none() {
-            let message = "a search after the entities have been aggregated";
-            return Err(ODataError::not_implemented(message).at(target, Some(wanted.span.start)));
+            let searchable = |index: &usize| self.origin(state, *index).is_some_and(|(table, own)| search::is_looked_into(table, own));
+            let columns: Vec<usize> = state.rows.shown.iter().copied().filter(searchable).collect();
+            state.out.push(BoundTransformation::Filter(search::over(self.view, &columns, target, wanted)?));
+            return Ok(());
         }
         let condition = search::search(self.view, self.base, target, wanted)?;
         state.out.push(BoundTransformation::Filter(condition));
@@ -221,7 +240,8 @@ impl<'a> Binder<'a> {
     /// That an alias is none of the names that there are (section 3.1.1).
     fn new_name(&self, state: &State<'a>, alias: &Name, target: &str) -> Result<(), ODataError> {
         let taken = state.columns().iter().any(|column| column.path.first() == Some(&alias.text));
-        if !taken && !self.is_declared(&alias.text) {
+        let nested = state.nested.iter().any(|nested| nested.name == alias.text);
+        if !taken && !nested && !self.is_declared(&alias.text) {
             return Ok(());
         }
         let message = format!("the alias '{}' is the name of a property: choose another", alias.text);

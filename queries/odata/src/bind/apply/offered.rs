@@ -34,7 +34,7 @@ impl<'a> Binder<'a> {
     }
 
     /// The table that a column of the rows comes from, and its position there; nothing for what was computed or aggregated.
-    fn origin(&self, state: &State<'a>, index: usize) -> Option<(&'a TableView, usize)> {
+    pub(super) fn origin(&self, state: &State<'a>, index: usize) -> Option<(&'a TableView, usize)> {
         let within = |table: &TableView, first: usize| index.checked_sub(first).filter(|column| *column < table.table.columns.len());
         if let Some(found) = state.reached.iter().find_map(|reached| Some((reached.table, within(reached.table, reached.first)?))) {
             return Some(found);

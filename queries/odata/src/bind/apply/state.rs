@@ -3,8 +3,8 @@
 
 use super::super::suggestion;
 use super::Binder;
-use crate::bound::BoundExpr;
 use crate::bound::apply::{AppliedRows, BoundFollow, BoundTransformation};
+use crate::bound::{BoundExpand, BoundExpr};
 use crate::error::ODataError;
 use crate::syntax::{Expr, ExprKind, PathStep, Span, StepKind};
 use crate::value_type::{RowColumn, RowType, ValueType};
@@ -30,6 +30,10 @@ pub(super) struct State<'a> {
     /// What computed columns are made of, while the rows that they were computed of are there.
     pub(super) computed: Vec<(usize, BoundExpr)>,
     pub(super) out: Vec<BoundTransformation>,
+    /// What related entities are, by their paths, reached still or not.
+    pub(super) related: Vec<(Vec<String>, &'a TableView)>,
+    /// What has been added to the entities; it belongs to none of their columns.
+    pub(super) nested: Vec<BoundExpand>,
 }
 
 impl<'a> State<'a> {
@@ -39,7 +43,15 @@ impl<'a> State<'a> {
         let overlay = &table.table.overlay;
         let shown = table.columns.iter().copied().filter(|index| !overlay.is_stream_content(*index)).collect();
         let reached = vec![Reached { path: Vec::new(), table, first: 0 }];
-        State { rows: AppliedRows::of(row_type, shown), reached, partition: Vec::new(), computed: Vec::new(), out: Vec::new() }
+        State {
+            rows: AppliedRows::of(row_type, shown),
+            reached,
+            partition: Vec::new(),
+            computed: Vec::new(),
+            out: Vec::new(),
+            related: Vec::new(),
+            nested: Vec::new(),
+        }
     }
 
     /// The same rows with nothing done to them yet.
@@ -83,6 +95,7 @@ impl<'a> State<'a> {
         let first = self.columns().len();
         self.rows.row_type.columns.extend(below(&path, RowType::of_table(table).columns));
         self.rows.navigations.insert(path.clone());
+        self.related.push((path.clone(), table));
         self.reached.push(Reached { path, table, first });
         Ok(self.reached.len() - 1)
     }
@@ -117,6 +130,9 @@ impl<'a> State<'a> {
     pub(super) fn unknown(&self, binder: &Binder<'_>, names: &[String], span: Span) -> ODataError {
         let shown = names.join("/");
         let first = names.first().map(String::as_str).unwrap_or_default();
+        if self.nested.iter().any(|nested| nested.name == first) {
+            return binder.not_built(span, format!("'{shown}', which addnested made, in a path"));
+        }
         let gone = self.rows.row_type.table.is_none() && binder.is_declared(first);
         if gone {
             return binder.wrong(span, format!("'{shown}' has been aggregated away: the transformations before this one do not keep it"));
@@ -125,6 +141,20 @@ impl<'a> State<'a> {
         let related = self.reached.iter().flat_map(|reached| &reached.table.relationships).map(|relationship| relationship.name.as_str());
         let hint = suggestion(first, own.chain(related));
         binder.wrong(span, format!("there is no property '{shown}' here{hint}"))
+    }
+
+    /// What is left of a related entity, its key first, where that is there: entities are counted by what comes first, which is not to be
+    /// null.
+    pub(super) fn identity(&self, path: &[String]) -> Vec<usize> {
+        let table = self.related.iter().find(|(known, _)| known == path).map(|(_, table)| *table);
+        let is_key = |index: &usize| {
+            let column = self.column(*index);
+            let name = column.path.get(path.len()..).unwrap_or_default();
+            let key = table.into_iter().flat_map(|table| table.table.key.iter().filter_map(|key| table.table.columns.get(*key)));
+            key.into_iter().any(|key| matches!(name, [only] if *only == key.name))
+        };
+        let (key, others): (Vec<usize>, Vec<usize>) = self.rows.below(path).into_iter().partition(is_key);
+        key.into_iter().chain(others).collect()
     }
 
     /// Keeps these columns only, of equal rows one.
@@ -144,6 +174,7 @@ impl<'a> State<'a> {
         self.rows = AppliedRows { row_type: RowType { table: None, columns }, shown, presence: None, navigations };
         self.reached.clear();
         self.computed.clear();
+        self.nested.clear();
     }
 }
 

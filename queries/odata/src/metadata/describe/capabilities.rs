@@ -4,6 +4,7 @@
 use super::super::csdl::{Annotation, Expression, member, record, texts};
 use super::Describe;
 use crate::bind::MAX_EXPAND_DEPTH;
+use crate::value_type::ValueType;
 use portico_catalog::{Column, IfMatch, Operation, Profile, TableView};
 use portico_provider_api::ScalarType;
 
@@ -129,8 +130,22 @@ impl Describe<'_> {
         annotations.extend(writes(table));
         if self.abilities.apply {
             annotations.push(Annotation::new("Aggregation.ApplySupported", super::super::apply_supported(self.view, table)));
+            annotations.extend(self.custom_aggregates(table));
         }
         annotations
+    }
+
+    /// The names of aggregates, each with the type of its values (Data Aggregation 4.0, section 5.1.2).
+    fn custom_aggregates(&self, table: &TableView) -> impl Iterator<Item = Annotation> {
+        let namespace = super::super::namespace(self.view);
+        table.table.overlay.aggregates.iter().filter_map(move |aggregate| {
+            let type_name = match crate::bind::custom_type(table, aggregate)? {
+                ValueType::Enumeration(enumeration, _) => format!("{namespace}.{}", enumeration.name),
+                value_type => crate::edm::type_name(value_type.scalar()).to_owned(),
+            };
+            let annotation = Annotation::text("Aggregation.CustomAggregate", type_name);
+            Some(Annotation { qualifier: Some(aggregate.name.clone()), ..annotation })
+        })
     }
 }
 

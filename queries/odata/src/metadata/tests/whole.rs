@@ -111,6 +111,8 @@ pub fn view() -> ModelView {
                     "Tags": { "to": "Tags", "through": { "table": "PartnerTags", "on": { "id": "partner" }, "to": { "tag": "id" } } },
                 },
                 "hierarchies": { "Reporting": { "node": "id", "parent": "Superior" } },
+                "aggregates": { "Limits": { "column": "limit", "method": "sum" }, "limit": { "column": "limit", "method": "max" },
+                                "Partnerships": { "method": "count" }, "State": { "column": "status", "method": "max" } },
                 "restrictions": { "not_filterable": ["limit"], "not_sortable": ["addr_city"], "required_in_filter": ["kind"],
                                   "not_expandable": ["SameVat"], "countable": false, "readable": false },
                 "annotations": {
