@@ -18,7 +18,9 @@ pub(super) fn declared<'a>(members: &'a [(String, Json)], namespace: &str, view:
     let short = qualified.strip_prefix(namespace).and_then(|rest| rest.strip_prefix('.'));
     match short {
         Some(short) if short == view.name => Ok(None),
-        Some(short) if view.table.overlay.derivation.as_ref().is_some_and(|derivation| derivation.named(short).is_some()) => Ok(Some(short)),
+        Some(short) if view.table.overlay.derivation.as_ref().is_some_and(|derivation| derivation.named(short).is_some()) => {
+            Ok(Some(short))
+        }
         _ => Err(wrong(name, format!("entities of '{}' are not of type '{qualified}'", view.name))),
     }
 }

@@ -1,6 +1,7 @@
 //! Golden bound requests over a model with everything that an overlay can say: complex and derived types, streams, a link table, a
 //! singleton, searchable columns, restrictions. Also the paths and options that need none of it.
 
+mod contexts;
 mod paths;
 
 use super::{bound_in, outcome_in};

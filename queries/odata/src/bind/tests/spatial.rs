@@ -257,7 +257,7 @@ fn bodies_become_what_columns_hold() {
     use portico_provider_api::Value;
     let model = spatial_model();
     let view = model.table("Customers").unwrap();
-    let read = |body: &str| entity(body.as_bytes(), view, Purpose::Update);
+    let read = |body: &str| entity(body.as_bytes(), "Portico.crm", view, Purpose::Update);
     let lon = |unscaled: i64| Value::Decimal { unscaled: unscaled.into(), precision: 9, scale: 6 };
     let home = read(r#"{"Home":{"type":"Point","coordinates":[7.4474,46.948]}}"#).unwrap();
     assert_eq!(home, [(7, Value::float64(46.948)), (8, lon(7_447_400))]);
