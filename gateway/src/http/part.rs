@@ -118,10 +118,15 @@ fn content(
         let bytes = stream::encode(&call.trace, || json::property(property, &batch.rows, options))?;
         return Ok(bytes.map(|bytes| (None, bytes)));
     }
-    let entity = stream::encode(&call.trace, || entity_path(shape, &batch.rows, &options.links))?;
+    let entity = match &bound.query.singleton {
+        Some(name) => name.clone(),
+        None => stream::encode(&call.trace, || entity_path(shape, &batch.rows, &options.links))?,
+    };
     let cast = bound.query.cast.as_ref().map(|cast| format!("{}.{cast}", metadata::namespace_of(&service.name)));
     let path: Vec<&str> = bound.property.iter().map(String::as_str).collect();
-    let of = ContextOf::Property { entity: &entity, cast: cast.as_deref(), path: &path, list: None };
+    let list = bound.property.first().filter(|_| path.len() == 1);
+    let list = list.and_then(|name| json::listed_members(&service.view, &bound.query, name));
+    let of = ContextOf::Property { entity: &entity, cast: cast.as_deref(), path: &path, list: list.as_deref() };
     let options = JsonOptions { context_url: Some(json::context(&service.root, &of, options.version)), ..options.clone() };
     let bytes = stream::encode(&call.trace, || json::property(property, &batch.rows, &options))?;
     Ok(bytes.map(|bytes| (None, bytes)))

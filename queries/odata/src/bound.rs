@@ -128,6 +128,11 @@ pub struct BoundQuery {
     pub select: Vec<usize>,
     /// Whether `$select` was given (the context URL and payload differ).
     pub selected: bool,
+    /// What `$select` names that has no columns: navigation properties, with the qualified name of the derived type before those that
+    /// only it has, and operations (`Ns.*` for all of a namespace).
+    pub mentioned: Vec<String>,
+    /// The singleton that the path names the entity by, as it is called in the service.
+    pub singleton: Option<String>,
     /// The instance annotations that are shown, of the columns that are returned and of the rows: see [`crate::bind::annotate`].
     pub annotations: Vec<BoundAnnotation>,
     /// `$orderby`.
@@ -159,6 +164,8 @@ impl BoundQuery {
             filter: None,
             select,
             selected: false,
+            mentioned: Vec::new(),
+            singleton: None,
             annotations: Vec::new(),
             order_by: Vec::new(),
             top: None,

@@ -1,18 +1,21 @@
 //! The function `cast` on values: what becomes of a value when another type is asked for (URL Conventions, section 5.1.1.10.1). A value
 //! that the type does not have becomes null.
 
+use crate::bind::enumeration_member;
 use crate::calendar::{self, MICROS_PER_DAY};
 use crate::duration;
 use crate::edm;
+use crate::json::combined;
 use crate::number::Number;
 use crate::value_type::ValueType;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
+use portico_catalog::Enumeration;
 use portico_provider_api::evaluate::cast_value;
 use portico_provider_api::value::Float;
 use portico_provider_api::{ScalarType, Value};
 
-/// The value as one of another type; null when there is none. Enumerations are cast by their numbers, elsewhere.
+/// The value as one of another type; null when there is none. Enumerations are cast to numbers, and from them, elsewhere.
 #[must_use]
 pub fn cast(value: &Value, from: &ValueType, to: &ValueType) -> Value {
     let null = Value::Null(to.scalar());
@@ -33,10 +36,31 @@ pub fn cast(value: &Value, from: &ValueType, to: &ValueType) -> Value {
             Value::Text(text) => duration::parse(text).map(Value::Int64),
             _ => None,
         },
+        (ValueType::Enumeration(of, _), ValueType::Scalar(ScalarType::Text)) => member_names(value, of).map(Value::Text),
+        (ValueType::Scalar(ScalarType::Text), ValueType::Enumeration(of, _)) => match value {
+            Value::Text(text) => enumeration_member(text, of).ok(),
+            _ => None,
+        },
         (ValueType::Scalar(_), ValueType::Scalar(to)) => scalar(value, *to),
         _ => None,
     };
     cast.unwrap_or(null)
+}
+
+/// The names of a stored value, as payloads show it: a number that is no combination of members is shown as such.
+fn member_names(value: &Value, enumeration: &Enumeration) -> Option<String> {
+    if let Some(member) = enumeration.members.iter().find(|member| member.stored == *value) {
+        return Some(member.name.clone());
+    }
+    let number = match value {
+        Value::Int16(number) => i64::from(*number),
+        Value::Int32(number) => i64::from(*number),
+        Value::Int64(number) => *number,
+        other => return text(other),
+    };
+    let members: Vec<(i64, &str)> = enumeration.members.iter().map(|member| (member.value, member.name.as_str())).collect();
+    let names = if enumeration.flags { combined(&members, number) } else { None };
+    Some(names.unwrap_or_else(|| number.to_string()))
 }
 
 fn scalar(value: &Value, to: ScalarType) -> Option<Value> {
@@ -205,5 +229,33 @@ mod tests {
         }
         let duration = cast(&Value::Int64(90_500_000), &ValueType::Duration, &ScalarType::Text.into());
         assert_eq!(duration, Value::text("PT1M30.5S"));
+    }
+
+    #[test]
+    fn flags_are_cast_by_their_names() {
+        let member = |name: &str, value: i32| portico_catalog::overlay::EnumerationMember {
+            name: name.to_owned(),
+            value: value.into(),
+            stored: Value::Int32(value),
+            description: None,
+            labels: portico_catalog::Labels::new(),
+        };
+        let rights = Enumeration {
+            name: "Rights".to_owned(),
+            description: None,
+            labels: portico_catalog::Labels::new(),
+            flags: true,
+            underlying: ScalarType::Int32,
+            members: vec![member("None", 0), member("Read", 1), member("Write", 2), member("Own", 8)],
+        };
+        let of = ValueType::Enumeration(rights.into(), ScalarType::Int32);
+        let (number, text) = (ScalarType::Int32, ValueType::from(ScalarType::Text));
+        for (stored, shown) in [(0, "None"), (1, "Read"), (3, "Read,Write"), (4, "4"), (12, "12"), (-1, "-1")] {
+            assert_eq!(cast(&Value::Int32(stored), &of, &text), Value::text(shown));
+            assert_eq!(cast(&Value::text(shown), &text, &of), Value::Int32(stored), "{shown}");
+        }
+        assert_eq!(cast(&Value::text("Read, Own"), &text, &of), Value::Int32(9));
+        assert_eq!(cast(&Value::text("Reed"), &text, &of), Value::Null(number));
+        assert_eq!(cast(&Value::Null(number), &of, &text), Value::Null(ScalarType::Text));
     }
 }

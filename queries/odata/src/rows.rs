@@ -27,6 +27,9 @@ pub struct EntityShape {
     pub media: Option<MediaShape>,
     /// What is said of each row.
     pub annotations: Vec<AnnotationShape>,
+    /// What `$select` names beside properties ([`crate::bound::BoundQuery::mentioned`]): of operations only these are offered; all there
+    /// are when absent.
+    pub mentioned: Option<Vec<String>>,
 }
 
 /// Where the media type of a stream is said.

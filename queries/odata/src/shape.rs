@@ -109,7 +109,9 @@ pub fn of_query(table: &VirtualTable, query: &BoundQuery, naming: Naming<'_>, at
         MediaType::Fixed(fixed) => MediaShape { media_type: None, fixed_media_type: Some(fixed.clone()) },
     });
     let annotations = annotations(table, query, None, at);
-    EntityShape { entity_set: naming.entity_set.to_owned(), properties, derivation, media, annotations, ..EntityShape::default() }
+    let mentioned = query.selected.then(|| query.mentioned.clone());
+    let entity_set = naming.entity_set.to_owned();
+    EntityShape { entity_set, properties, derivation, media, annotations, mentioned, ..EntityShape::default() }
 }
 
 /// The columns of a query as they are, each a property, whatever the overlay says: for the content of a stream and its media type.
@@ -175,7 +177,9 @@ fn carried(mut property: PropertyShape, spatial: bool) -> PropertyShape {
     property
 }
 
-fn derivation(
+/// How entities of derived types are told apart that come out of `$apply`; `properties` are the columns behind each property.
+#[must_use]
+pub fn derivation(
     table: &VirtualTable,
     query: &BoundQuery,
     naming: Naming<'_>,

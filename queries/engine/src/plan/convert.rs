@@ -8,19 +8,33 @@ use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUD
 use portico_odata::ValueType;
 use portico_odata::cast::cast;
 use portico_provider_api::{ScalarType, Value};
+use std::hash::{Hash, Hasher};
 
-/// A type of which values are converted; nothing stands for durations.
-type Carried = Option<ScalarType>;
+/// A type of which values are converted. Types are told apart by all that they are, and hashed by what carries them.
+#[derive(Debug, Clone, PartialEq)]
+struct Carried(ValueType);
+
+impl Eq for Carried {}
+
+impl Hash for Carried {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.scalar().hash(state);
+    }
+}
+
+impl Carried {
+    fn of(value_type: &ValueType) -> Carried {
+        Carried(match value_type {
+            ValueType::Spatial(_) => ValueType::Scalar(ScalarType::Text),
+            ValueType::Enumeration(..) | ValueType::Duration | ValueType::Scalar(_) => value_type.clone(),
+        })
+    }
+}
 
 /// The conversion of an expression from one type to another.
 pub fn call(expression: Expr, from: &ValueType, to: &ValueType) -> Expr {
-    let carried = |value_type: &ValueType| match value_type {
-        ValueType::Duration => None,
-        ValueType::Spatial(_) => Some(ScalarType::Text),
-        ValueType::Scalar(scalar_type) | ValueType::Enumeration(_, scalar_type) => Some(*scalar_type),
-    };
-    let convert = Convert { from: carried(from), to: carried(to), signature: Signature::user_defined(Volatility::Immutable) };
-    ScalarUDF::from(convert).call(vec![expression])
+    let (from, to) = (Carried::of(from), Carried::of(to));
+    ScalarUDF::from(Convert { from, to, signature: Signature::user_defined(Volatility::Immutable) }).call(vec![expression])
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]
@@ -28,10 +42,6 @@ struct Convert {
     from: Carried,
     to: Carried,
     signature: Signature,
-}
-
-fn value_type(carried: Carried) -> ValueType {
-    carried.map_or(ValueType::Duration, ValueType::Scalar)
 }
 
 impl ScalarUDFImpl for Convert {
@@ -48,7 +58,7 @@ impl ScalarUDFImpl for Convert {
     }
 
     fn return_type(&self, _arguments: &[DataType]) -> DataFusionResult<DataType> {
-        Ok(value_type(self.to).scalar().arrow())
+        Ok(self.to.0.scalar().arrow())
     }
 
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> DataFusionResult<ColumnarValue> {
@@ -56,16 +66,16 @@ impl ScalarUDFImpl for Convert {
             return Err(DataFusionError::Internal("'convert' takes one argument".to_owned()));
         };
         let array = argument.to_array(arguments.number_rows)?;
-        let (from, to) = (value_type(self.from), value_type(self.to));
+        let (from, to) = (&self.from.0, &self.to.0);
         let one = |row: usize| -> DataFusionResult<ScalarValue> {
             let value = value_from_scalar(&ScalarValue::try_from_array(&array, row)?).map_err(DataFusionError::Execution)?;
             // GUIDs and documents travel as text, and only the column knows.
-            let value = match (value, self.from) {
-                (Value::Text(text), Some(ScalarType::Guid)) => Value::Guid(text),
-                (Value::Text(text), Some(ScalarType::Json)) => Value::Json(text),
+            let value = match (value, from) {
+                (Value::Text(text), ValueType::Scalar(ScalarType::Guid)) => Value::Guid(text),
+                (Value::Text(text), ValueType::Scalar(ScalarType::Json)) => Value::Json(text),
                 (value, _) => value,
             };
-            Ok(scalar_from_value(&cast(&value, &from, &to)))
+            Ok(scalar_from_value(&cast(&value, from, to)))
         };
         if array.is_empty() {
             return Ok(ColumnarValue::Array(arrow::array::new_empty_array(&to.scalar().arrow())));

@@ -170,7 +170,11 @@ impl Scope<'_> {
         let expr = match (from, &to) {
             // It is carried as a URL has it.
             (ValueType::Spatial(_), _) => value.expr,
-            (ValueType::Enumeration(enumeration, _), ValueType::Scalar(ScalarType::Text)) => names(value.expr, enumeration),
+            // Members that combine have more names than could be listed.
+            (ValueType::Enumeration(enumeration, _), ValueType::Scalar(ScalarType::Text)) if enumeration.flags => {
+                BoundExpr::Convert { expr: Box::new(value.expr), from: from.clone(), to: to.clone() }
+            }
+            (ValueType::Enumeration(enumeration, carrier), ValueType::Scalar(ScalarType::Text)) => names(value.expr, enumeration, *carrier),
             (ValueType::Enumeration(enumeration, carrier), _) => {
                 let own_number = carrier != &ScalarType::Text;
                 let number = promote::member_number(value.expr, enumeration);
@@ -178,6 +182,13 @@ impl Scope<'_> {
                 let number_type = if as_stored { *carrier } else { ScalarType::Int64 };
                 let number = Operand::typed(number, number_type, value.text);
                 return self.converted(number, &number_type.into(), &Target::Type(to), span);
+            }
+            (ValueType::Scalar(ScalarType::Text), ValueType::Enumeration(enumeration, _)) if enumeration.flags => {
+                BoundExpr::Convert { expr: Box::new(value.expr), from: from.clone(), to: to.clone() }
+            }
+            // Any number is a combination of flags, and they are held as their numbers.
+            (_, ValueType::Enumeration(enumeration, carrier)) if enumeration.flags => {
+                self.converted(value, from, &Target::Type((*carrier).into()), span)?.expr
             }
             (_, ValueType::Enumeration(enumeration, scalar_type)) => member(value.expr, from, enumeration, *scalar_type),
             (ValueType::Scalar(own), ValueType::Scalar(to)) if is_exact(*own, *to) => {
@@ -221,13 +232,19 @@ fn decimal(from: &ValueType) -> ValueType {
     }
 }
 
-/// The names of members; null for a value that is none.
-fn names(expr: BoundExpr, enumeration: &Enumeration) -> BoundExpr {
-    let branches = enumeration.members.iter().map(|member| {
-        let is_it = BoundExpr::compare(ComparisonOperator::Eq, expr.clone(), BoundExpr::Literal(member.stored.clone()));
-        (is_it, BoundExpr::Literal(Value::text(&member.name)))
-    });
-    BoundExpr::Case { branches: branches.collect(), scalar_type: ScalarType::Text }
+/// The names of members. A number that is none is shown as such, as payloads do; a code that is none has no name.
+fn names(expr: BoundExpr, enumeration: &Enumeration, carrier: ScalarType) -> BoundExpr {
+    let literal = |value: &Value| BoundExpr::Literal(value.clone());
+    let mut branches: Vec<(BoundExpr, BoundExpr)> = Vec::with_capacity(enumeration.members.len() + 1);
+    for member in &enumeration.members {
+        let is_it = BoundExpr::compare(ComparisonOperator::Eq, expr.clone(), literal(&member.stored));
+        branches.push((is_it, BoundExpr::Literal(Value::text(&member.name))));
+    }
+    if carrier.is_numeric() {
+        let there = BoundExpr::compare(ComparisonOperator::Ne, expr.clone(), BoundExpr::Literal(Value::Null(carrier)));
+        branches.push((there, BoundExpr::Cast { expr: Box::new(expr), to: ScalarType::Text }));
+    }
+    BoundExpr::Case { branches, scalar_type: ScalarType::Text }
 }
 
 /// The member with that number, or of that name; null when there is none.

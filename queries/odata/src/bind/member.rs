@@ -386,6 +386,9 @@ impl<'a> Scope<'a> {
             return self.wrong(span, format!("{shown} has no property '{name}'; a member's is written {variable}/{name}"));
         }
         match row.table {
+            Some(table) if table.table.overlay.streams.iter().any(|one| one.name == name && table.columns.contains(&one.content)) => {
+                self.not_built(span, format!("the stream '{name}' in an expression"))
+            }
             Some(table) => {
                 let dynamic = row.rows.columns.iter().filter(|column| column.dynamic).filter_map(|column| column.path.first());
                 let names =

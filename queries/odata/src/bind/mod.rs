@@ -47,6 +47,7 @@ pub(crate) use apply::{TOP_LEVELS, TRANSFORMATIONS, custom_type};
 pub(crate) use hierarchy::NODE_TESTS;
 pub use options::schema_version;
 pub use path::{dereference, is_action};
+pub(crate) use promote::member as enumeration_member;
 pub use write::{action, delete, insert, update};
 
 /// Deepest nesting of `$expand`.
@@ -105,6 +106,7 @@ fn of_target(request: &Request, view: &ModelView, target: path::Target<'_>) -> R
     query.cast = target.cast.clone();
     query.key = target.key;
     query.call = target.call.map(Box::new);
+    query.singleton = if target.via.is_none() && query.call.is_none() { path::singleton(request, view) } else { None };
     query.via = target.via;
     match target.kind {
         ReadKind::Count => query.count = false,
@@ -139,7 +141,7 @@ fn part(
                 |item: &SelectItem| SelectItem { path: [std::slice::from_ref(complex), item.path.as_slice()].concat(), ..item.clone() };
             let items: Vec<SelectItem> = items.iter().map(inside).collect();
             query.selected = true;
-            select::select(place, &items)?
+            select::select(place, &items)?.columns
         }
         _ => columns.to_vec(),
     };
@@ -153,9 +155,13 @@ fn plain_query(table: &TableView) -> BoundQuery {
     BoundQuery::of(&table.table.name, table.columns.clone())
 }
 
-/// Names of the visible columns.
+/// Names of the visible columns that requests name so: the bytes of streams, and what is a part of another property, have other names.
 fn table_columns(table: &TableView) -> impl Iterator<Item = &str> {
-    table.columns.iter().filter_map(|index| table.table.columns.get(*index)).map(|column| column.name.as_str())
+    let overlay = &table.table.overlay;
+    let plain =
+        |index: &usize| !overlay.is_stream_content(*index) && overlay.complex_of(*index).is_none() && overlay.point_of(*index).is_none();
+    let columns = table.columns.iter().copied().filter(plain);
+    columns.filter_map(|index| table.table.columns.get(index)).map(|column| column.name.as_str())
 }
 
 /// `; did you mean '…'?`, or nothing.

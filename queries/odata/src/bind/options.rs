@@ -126,7 +126,8 @@ pub(super) fn query(place: &Place<'_>, options: &Options) -> Result<BoundQuery, 
     let filter = options.filter.as_ref().map(|filter| place.scope("$filter").predicate(filter)).transpose()?;
     query.select = select::everything(place);
     if let Some(items) = &options.select {
-        query.select = select::select(place, items)?;
+        let selected = select::select(place, items)?;
+        (query.select, query.mentioned) = (selected.columns, selected.mentioned);
         query.selected = true;
     }
     if let Some(items) = &options.order_by {

@@ -48,6 +48,13 @@ pub(super) fn resolve<'a>(request: &Request, view: &'a ModelView) -> Result<Targ
     Ok(walk(view, request, segments)?.target)
 }
 
+/// The singleton that a path begins at.
+pub(super) fn singleton(request: &Request, view: &ModelView) -> Option<String> {
+    let Resource::EntitySet(segments) = &request.resource else { return None };
+    let first = segments.first()?;
+    view.singletons.contains_key(&first.name).then(|| first.name.clone())
+}
+
 pub(super) use calls::action;
 pub use calls::is_action;
 

@@ -10,6 +10,7 @@ use crate::spatial;
 use crate::syntax::{Literal, LiteralKind};
 use crate::value_type::ValueType;
 use portico_catalog::Enumeration;
+use portico_catalog::overlay::EnumerationMember;
 use portico_catalog::spatial::SpatialFamily;
 use portico_provider_api::{ScalarType, Value};
 
@@ -139,8 +140,9 @@ pub(super) fn enumeration_parts(literal: &Literal) -> (&str, &str) {
     (name, member.strip_suffix('\'').unwrap_or(member))
 }
 
-/// A member of an enumeration, by name or number; several, with commas between, of a flags enumeration. As the column holds it.
-pub(super) fn member(text: &str, enumeration: &Enumeration) -> Result<Value, String> {
+/// A member of an enumeration, by name or number; several, with commas between, of a flags enumeration. As the column holds it. A number
+/// that no member has is taken too where the column holds numbers: payloads show such values so, and clients send back what they got.
+pub(crate) fn member(text: &str, enumeration: &Enumeration) -> Result<Value, String> {
     let number = |value: i64| match enumeration.members.first().map(|member| member.stored.scalar_type()) {
         Some(ScalarType::Int16) => i16::try_from(value).ok().map(Value::Int16),
         Some(ScalarType::Int32) => i32::try_from(value).ok().map(Value::Int32),
@@ -163,7 +165,9 @@ pub(super) fn member(text: &str, enumeration: &Enumeration) -> Result<Value, Str
         return Ok(member.stored.clone());
     }
     if !enumeration.flags {
-        return Err(unknown(text));
+        let as_stored = enumeration.members.iter().all(is_stored_as_its_number);
+        let held = text.trim().parse().ok().filter(|_| as_stored).and_then(number);
+        return held.ok_or_else(|| unknown(text));
     }
     let mut all = 0_i64;
     for name in names {
@@ -176,21 +180,37 @@ pub(super) fn member(text: &str, enumeration: &Enumeration) -> Result<Value, Str
     number(all).ok_or_else(|| format!("'{text}' is out of the range of the enumeration {}", enumeration.name))
 }
 
+fn is_stored_as_its_number(member: &EnumerationMember) -> bool {
+    match &member.stored {
+        Value::Int16(stored) => i64::from(*stored) == member.value,
+        Value::Int32(stored) => i64::from(*stored) == member.value,
+        Value::Int64(stored) => *stored == member.value,
+        Value::Null(_)
+        | Value::Boolean(_)
+        | Value::Float32(_)
+        | Value::Float64(_)
+        | Value::Decimal { .. }
+        | Value::Text(_)
+        | Value::Binary(_)
+        | Value::Date(_)
+        | Value::Time(_)
+        | Value::Timestamp(_)
+        | Value::TimestampTz(_)
+        | Value::Guid(_)
+        | Value::Json(_) => false,
+    }
+}
+
 /// The number of a member, which members are ordered by; null stays null.
 pub(super) fn member_number(expr: BoundExpr, enumeration: &Enumeration) -> BoundExpr {
-    let number = |member: &portico_catalog::overlay::EnumerationMember| {
-        matches!(&member.stored, Value::Int16(stored) if i64::from(*stored) == member.value)
-            || matches!(&member.stored, Value::Int32(stored) if i64::from(*stored) == member.value)
-            || matches!(&member.stored, Value::Int64(stored) if *stored == member.value)
-    };
-    if enumeration.members.iter().all(number) {
+    if enumeration.members.iter().all(is_stored_as_its_number) {
         return expr;
     }
     if let BoundExpr::Literal(value) = &expr {
         let member = enumeration.members.iter().find(|member| member.stored == *value);
         return BoundExpr::Literal(member.map_or(Value::Null(ScalarType::Int64), |member| Value::Int64(member.value)));
     }
-    let branch = |member: &portico_catalog::overlay::EnumerationMember| {
+    let branch = |member: &EnumerationMember| {
         let stored = BoundExpr::Literal(member.stored.clone());
         (BoundExpr::compare(ComparisonOperator::Eq, expr.clone(), stored), BoundExpr::Literal(Value::Int64(member.value)))
     };

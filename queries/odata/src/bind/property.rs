@@ -99,6 +99,17 @@ fn owner(table: &TableView, column: usize) -> Option<(&Derivation, &str)> {
     Some((derivation, derivation.owner(column)?.name.as_str()))
 }
 
+/// How `$select` and context URLs name a navigation property of rows of a type: with the derived type before it whose rows alone have it.
+pub(super) fn prefixed(view: &ModelView, table: &TableView, cast: Option<&str>, name: &str) -> String {
+    match table.relationship(name).filter(|relationship| !follows(table, cast, relationship)) {
+        Some(relationship) => match table.table.relationship_owner(relationship.index) {
+            Some(owner) => format!("{}.{}/{name}", namespace(view), owner.name),
+            None => name.to_owned(),
+        },
+        None => name.to_owned(),
+    }
+}
+
 /// The columns that rows of a type, or of types derived from it, can have: those of types beside it are left out.
 pub(super) fn columns_of(table: &TableView, cast: Option<&str>) -> Vec<usize> {
     let related = |column: usize| match (owner(table, column), cast) {

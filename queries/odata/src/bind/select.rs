@@ -5,14 +5,32 @@ use super::property::{self, Property, Qualified};
 use crate::error::ODataError;
 use crate::syntax::{Options, SelectItem};
 
-/// Positions of the selected columns in declared order, then of computed ones; key columns are always among them.
-pub(super) fn select(place: &Place<'_>, items: &[SelectItem]) -> Result<Vec<usize>, ODataError> {
-    let mut wanted = place.table.table.key.clone();
+/// What `$select` asks for.
+#[derive(Default)]
+pub(super) struct Selected {
+    /// Positions of columns in declared order, then of computed ones; key columns are always among them.
+    pub(super) columns: Vec<usize>,
+    /// What has no columns: see [`crate::bound::BoundQuery::mentioned`].
+    pub(super) mentioned: Vec<String>,
+}
+
+impl Selected {
+    fn mention(&mut self, name: String) {
+        if !self.mentioned.contains(&name) {
+            self.mentioned.push(name);
+        }
+    }
+}
+
+/// What the items ask for.
+pub(super) fn select(place: &Place<'_>, items: &[SelectItem]) -> Result<Selected, ODataError> {
+    let mut wanted = Selected { columns: place.table.table.key.clone(), mentioned: Vec::new() };
     for item in items {
         select_item(place, item, &mut wanted).map_err(|error| error.at(place.target("$select"), Some(item.span.start)))?;
     }
     let all = 0..place.rows.columns.len();
-    Ok(all.filter(|index| wanted.contains(index)).collect())
+    let columns = all.filter(|index| wanted.columns.contains(index)).collect();
+    Ok(Selected { columns, ..wanted })
 }
 
 /// Everything that rows here have.
@@ -21,8 +39,8 @@ pub(super) fn everything(place: &Place<'_>) -> Vec<usize> {
     property::columns_of(place.table, place.cast).into_iter().chain(computed).collect()
 }
 
-fn select_item(place: &Place<'_>, item: &SelectItem, wanted: &mut Vec<usize>) -> Result<(), ODataError> {
-    let (mut place, mut path, table) = (*place, item.path.as_slice(), place.table);
+fn select_item(place: &Place<'_>, item: &SelectItem, wanted: &mut Selected) -> Result<(), ODataError> {
+    let (original, mut place, mut path, table) = (place.cast, *place, item.path.as_slice(), place.table);
     let derived;
     if let [first, rest @ ..] = path
         && first.contains('.')
@@ -30,14 +48,17 @@ fn select_item(place: &Place<'_>, item: &SelectItem, wanted: &mut Vec<usize>) ->
     {
         if let Some(namespace) = first.strip_suffix(".*") {
             return if namespace == crate::metadata::namespace(place.view) && rest.is_empty() && item.options.is_none() {
-                // All operations: which of them may be called is told by full metadata, and no request has any effect on it.
+                wanted.mention(first.clone());
                 Ok(())
             } else {
                 Err(ODataError::bad_request(format!("$select: there is no namespace '{namespace}'")))
             };
         }
         match property::qualified(place.view, table, first) {
-            Qualified::Operation if rest.is_empty() && item.options.is_none() => return Ok(()),
+            Qualified::Operation if rest.is_empty() && item.options.is_none() => {
+                wanted.mention(first.clone());
+                return Ok(());
+            }
             Qualified::Type(name) if !rest.is_empty() => {
                 derived = name;
                 place.cast = derived.as_deref().or(place.cast);
@@ -57,7 +78,7 @@ fn select_item(place: &Place<'_>, item: &SelectItem, wanted: &mut Vec<usize>) ->
         return Err(ODataError::not_implemented(format!("'{}' in $select", item.path.join("/"))));
     }
     if first == "*" && rest.is_empty() && item.options.is_none() {
-        wanted.extend(everything(&place));
+        wanted.columns.extend(everything(&place));
         return Ok(());
     }
     let found = property::find(table, place.rows, place.cast, first);
@@ -65,25 +86,28 @@ fn select_item(place: &Place<'_>, item: &SelectItem, wanted: &mut Vec<usize>) ->
     match (found, rest) {
         (Property::Complex(complex), rest) => {
             let nested = item.options.as_ref();
-            members(&place, complex, rest, nested, wanted)
+            members(&place, complex, rest, nested, &mut wanted.columns)
         }
         (_, []) if item.options.is_some() => Err(ODataError::bad_request(format!(
             "$select: '{first}' has no properties of its own, so nothing in parentheses applies to it"
         ))),
         (Property::Column(index), []) => {
-            wanted.push(index);
+            wanted.columns.push(index);
             Ok(())
         }
         (Property::Point(point), []) => {
-            wanted.extend([point.latitude, point.longitude]);
+            wanted.columns.extend([point.latitude, point.longitude]);
             Ok(())
         }
         (Property::Stream(stream), []) => {
-            wanted.push(stream.content);
+            wanted.columns.push(stream.content);
             Ok(())
         }
         // Selecting a navigation property asks for its link, which minimal metadata leaves to convention.
-        (Property::Navigation, []) => Ok(()),
+        (Property::Navigation, []) => {
+            wanted.mention(property::prefixed(place.view, table, original, first));
+            Ok(())
+        }
         (Property::Navigation, _) => {
             let message =
                 format!("$select: '{}' leads through a navigation property: write $expand={first}($select=…)", item.path.join("/"));

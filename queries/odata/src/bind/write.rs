@@ -130,6 +130,6 @@ fn returned(request: &Request, view: &ModelView, table: &TableView, representati
     options::only(&request.options, &["$select", "$format"], "to a write")?;
     let rows = RowType::of_table(table);
     let place = Place { view, table, rows: &rows, aliases: &request.aliases, cast: None, nested_in: None, depth: 0 };
-    let selected = request.options.select.as_ref().map(|items| select::select(&place, items)).transpose()?;
+    let selected = request.options.select.as_ref().map(|items| select::select(&place, items)).transpose()?.map(|selected| selected.columns);
     Ok(if representation { selected.unwrap_or_else(|| table.columns.clone()) } else { Vec::new() })
 }

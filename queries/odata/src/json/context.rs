@@ -174,7 +174,10 @@ fn push_path(path: &str, url: &mut String) {
     });
     for (index, name) in path.split('/').enumerate() {
         url.push_str(if index > 0 { "/" } else { "" });
+        // All operations of a namespace.
+        let (name, all) = name.strip_suffix(".*").map_or((name, ""), |name| (name, ".*"));
         push_encoded(name, url);
+        url.push_str(all);
     }
 }
 
@@ -197,7 +200,20 @@ pub fn context_url(root_url: &str, view: &ModelView, read: &BoundRead, version: 
     let list = list_of_query(view, &read.query, version);
     let single = read.kind.is_single();
     let cast = read.query.cast.as_ref().map(|cast| format!("{}.{cast}", namespace(view)));
-    context(root_url, &ContextOf::Entities { set: &table.name, cast: cast.as_deref(), list: list.as_deref(), single }, version)
+    let (cast, list) = (cast.as_deref(), list.as_deref());
+    let of = match &read.query.singleton {
+        Some(name) => ContextOf::Singleton { name, cast, list },
+        None => ContextOf::Entities { set: &table.name, cast, list, single },
+    };
+    context(root_url, &of, version)
+}
+
+/// What the context URL of a complex property lists, where `$select` chose among its members.
+#[must_use]
+pub fn listed_members(view: &ModelView, query: &BoundQuery, name: &str) -> Option<Vec<Listed>> {
+    let table = view.rows(&query.table).filter(|_| query.selected)?;
+    let member = |index: &usize| table.table.overlay.complex_of(*index).filter(|(complex, _)| complex.name == name);
+    Some(query.select.iter().filter_map(member).map(|(_, member)| Listed::plain(member)).collect())
 }
 
 /// The context URL of what a function or action returns, or of a part of it: its type (Protocol, sections 10.16 to 10.18).
@@ -215,58 +231,86 @@ fn result_context(root_url: &str, view: &ModelView, (read, returns): (&BoundRead
     context(root_url, &ContextOf::Value { type_name: &type_name, many, list: list.as_deref() }, version)
 }
 
+/// The relationships that a context URL names: those whose entities are there.
+fn shown(query: &BoundQuery) -> impl Iterator<Item = &BoundExpand> {
+    query.expand.iter().filter(|expand| expand.form == ExpandForm::Entities)
+}
+
 fn narrowed(query: &BoundQuery, version: Version) -> bool {
     let applied = query.apply.as_ref().is_some_and(|apply| applied::select_list(&apply.rows, &query.select, query.selected).is_some());
-    let applied = applied || query.expand.iter().any(|expand| expand.made);
-    query.selected || applied || query.expand.iter().any(|expand| version >= Version::V4_01 || narrowed(&expand.query, version))
+    query.selected || applied || shown(query).any(|expand| expand.made || version >= Version::V4_01 || narrowed(&expand.query, version))
 }
 
 fn list_of_query(view: &ModelView, query: &BoundQuery, version: Version) -> Option<Vec<Listed>> {
-    if let Some(apply) = &query.apply {
-        let list = applied::select_list(&apply.rows, &query.select, query.selected);
-        let made = query.expand.iter().filter(|expand| expand.made);
-        let made = made.map(|expand| Listed::expanded(&expand.name, list_of_query(view, &expand.query, version).unwrap_or_default()));
-        let made: Vec<Listed> = made.collect();
-        // Without parentheses, as 4.0 has it, a name alone would say that there is nothing else.
-        let plain = version < Version::V4_01 && made.iter().any(|item| item.items.is_empty());
-        let list = list.or_else(|| plain.then(|| vec![Listed::plain("*")]));
-        return if made.is_empty() { list } else { Some(list.into_iter().flatten().chain(made).collect()) };
-    }
     if !narrowed(query, version) {
         return None;
     }
-    let mut items = Vec::new();
-    if query.selected
-        && let Some(table) = view.rows(&query.table)
-    {
-        let columns = &table.table.columns;
-        for index in &query.select {
-            let computed = || query.compute.get(index.checked_sub(columns.len())?)?.column.path.first().cloned();
-            let name = match (columns.get(*index), table.table.overlay.complex_of(*index)) {
-                (Some(_), Some((complex, member))) => Some(format!("{}/{member}", complex.name)),
-                (Some(column), None) => match table.table.overlay.point_of(*index) {
-                    // Its two columns are one property.
-                    Some(point) if point.holds(*index) && query.select.iter().find(|other| point.holds(**other)) == Some(index) => {
-                        Some(point.name.clone())
-                    }
-                    Some(_) => None,
-                    None => Some(column.name.clone()),
-                },
-                (None, _) => computed(),
-            };
-            items.extend(name.map(Listed::plain));
-        }
-    }
-    let worth_naming = |expand: &&BoundExpand| version >= Version::V4_01 || query.selected || narrowed(&expand.query, version);
-    for expand in query.expand.iter().filter(worth_naming) {
+    let mut items = match &query.apply {
+        Some(apply) => applied::select_list(&apply.rows, &query.select, query.selected).unwrap_or_default(),
+        None if query.selected => selected(view, query),
+        None => Vec::new(),
+    };
+    let worth_naming = |expand: &&BoundExpand| expand.made || version >= Version::V4_01 || !items.is_empty() || narrowed(&expand.query, version);
+    let (mut expanded, mut bare) = (Vec::new(), false);
+    for expand in shown(query).filter(worth_naming) {
         // What a relationship is expanded to again, level by level, is said by a sign after its name.
         let recursive = expand.recursion != Recursion::Once;
         let mut below = expand.query.clone();
         below.expand.retain(|inner| !(recursive && inner.recursion == expand.recursion && inner.relationship == expand.relationship));
         let items_below = list_of_query(view, if recursive { &below } else { &expand.query }, version).unwrap_or_default();
-        items.push(Listed { recursive, ..Listed::expanded(&expand.name, items_below) });
+        bare |= expand.made && items_below.is_empty();
+        let name = match &expand.only {
+            Some(of_type) => format!("{}.{of_type}/{}", namespace(view), expand.name),
+            None => expand.name.clone(),
+        };
+        expanded.push(Listed { recursive, ..Listed::expanded(name, items_below) });
     }
+    let mentioned = query.mentioned.iter().filter(|name| !expanded.iter().any(|other| other.name == **name)).map(Listed::plain);
+    items.extend(mentioned.collect::<Vec<_>>());
+    // Without parentheses, as 4.0 has it, a name alone would say that there is nothing else.
+    if items.is_empty() && bare && version < Version::V4_01 {
+        items.push(Listed::plain("*"));
+    }
+    items.extend(expanded);
     Some(items)
+}
+
+/// The properties that `$select` chose, as they are called in the service; with the qualified name of the derived type before those that
+/// only it has (Protocol, section 10.7).
+fn selected(view: &ModelView, query: &BoundQuery) -> Vec<Listed> {
+    let Some(table) = view.rows(&query.table) else { return Vec::new() };
+    let (columns, overlay) = (&table.table.columns, &table.table.overlay);
+    let name = |index: &usize| {
+        let Some(column) = columns.get(*index) else {
+            return query.compute.get(index.checked_sub(columns.len())?)?.column.path.first().cloned();
+        };
+        if let Some((complex, member)) = overlay.complex_of(*index) {
+            return Some(format!("{}/{member}", complex.name));
+        }
+        if overlay.is_stream_content(*index) {
+            return overlay.streams.iter().find(|stream| stream.content == *index).map(|stream| stream.name.clone());
+        }
+        match overlay.point_of(*index) {
+            // Its two columns are one property.
+            Some(point) => {
+                let first = query.select.iter().find(|other| point.holds(**other)) == Some(index);
+                (point.holds(*index) && first).then(|| point.name.clone())
+            }
+            None => Some(column.name.clone()),
+        }
+    };
+    let prefixed = |index: &usize| {
+        let name = name(index)?;
+        let derivation = overlay.derivation.as_ref();
+        let owner = derivation.and_then(|derivation| Some((derivation, derivation.owner(*index)?)));
+        Some(match owner {
+            Some((derivation, owner)) if !query.cast.as_ref().is_some_and(|cast| derivation.is_a(cast, &owner.name)) => {
+                format!("{}.{}/{name}", namespace(view), owner.name)
+            }
+            _ => name,
+        })
+    };
+    query.select.iter().filter_map(prefixed).map(Listed::plain).collect()
 }
 
 /// What rows of a shape hold: for rows that a request made, of which `$metadata` does not say what they hold (`$apply`).

@@ -2,7 +2,7 @@
 //! the objects.
 
 use super::encode::{Encoder, Style};
-use super::expanded::{Expanded, push_navigation};
+use super::expanded::{Expanded, push_navigation, push_operations};
 use super::plan::{AnnotationPlan, DerivationPlan, EntityPlan, LinksPlan, MediaPlan, MemberPlan, ValuePlan, reference_links};
 use super::sink::{Sink, Stamp};
 use super::url::{KeyLiteral, push_key};
@@ -415,6 +415,9 @@ impl<'a> Entities<'a> {
         }
         for expand in &self.expands {
             expand.write(number, sink)?;
+        }
+        if let (Some(url), Some(links)) = (&row.url, &self.plan.links) {
+            push_operations(links, url, sink);
         }
         close_object(brace, sink);
         Ok(())

@@ -75,7 +75,7 @@ impl EnumerationNames {
 
 /// The members whose bits make up a number, in declared order; nothing when some of its bits belong to no member. A member all of whose
 /// bits are those of others already named is left out.
-fn combined(members: &[(i64, String)], number: i64) -> Option<String> {
+pub(crate) fn combined(members: &[(i64, impl AsRef<str>)], number: i64) -> Option<String> {
     if number <= 0 {
         return None;
     }
@@ -86,7 +86,7 @@ fn combined(members: &[(i64, String)], number: i64) -> Option<String> {
     for (value, name) in members.iter().filter(|(value, _)| fits(*value) && maximal(*value)) {
         if covered & value != *value {
             covered |= value;
-            names.push(name.as_str());
+            names.push(name.as_ref());
         }
     }
     (covered == number).then(|| names.join(","))

@@ -85,6 +85,15 @@ pub(super) fn push_navigation(links: &LinksPlan, url: &str, sink: &mut Sink) {
     }
 }
 
+/// Appends the operations that an entity offers: all that the caller may call.
+pub(super) fn push_operations(links: &LinksPlan, url: &str, sink: &mut Sink) {
+    for operation in &links.operations {
+        operation.key.push(sink);
+        encode::push_text(&format!("{url}{}", operation.path), sink);
+        sink.byte(b'}');
+    }
+}
+
 /// Appends a count.
 pub(super) fn push_count(count: u64, style: Style, sink: &mut Sink) {
     if style.quote_wide {

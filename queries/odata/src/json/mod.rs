@@ -26,9 +26,10 @@ mod value;
 mod writer;
 
 use crate::header::{OmitValues, Version};
-pub use context::{ContextOf, Listed, context, context_url, listed};
+pub use context::{ContextOf, Listed, context, context_url, listed, listed_members};
 pub use cross_join::{CrossJoinForm, CrossJoinShape, CrossJoinWriter};
 pub(crate) use digits::push_decimal;
+pub(crate) use enumeration::combined;
 pub use error::{ErrorDetail, error_object, odata_error};
 pub(crate) use escape::push_string;
 pub use rows::RowsWriter;
@@ -109,6 +110,8 @@ pub struct EntityLinks {
     pub key: Vec<String>,
     /// Navigation properties.
     pub navigation: Vec<String>,
+    /// Qualified names of the operations that are bound to one entity.
+    pub operations: Vec<String>,
     /// Whether it is a singleton: then its name is its URL, without a key.
     pub singleton: bool,
 }

@@ -163,6 +163,28 @@ pub(super) struct LinksPlan {
     pub(super) shown: bool,
     /// Names of the navigation properties whose links are shown.
     pub(super) navigation: Vec<String>,
+    /// The operations that rows offer.
+    pub(super) operations: Vec<OperationPlan>,
+}
+
+/// An operation that entities offer (JSON Format 4.01, sections 17 and 18).
+#[derive(Debug)]
+pub(super) struct OperationPlan {
+    /// `,"#Ns.Name":{"title":"Name","target":`
+    pub(super) key: Stamp,
+    /// What follows the entity's URL.
+    pub(super) path: String,
+}
+
+impl OperationPlan {
+    fn new(name: &str) -> OperationPlan {
+        let mut key = key_of(&format!("#{name}"));
+        let title = text_member("title", name.rsplit('.').next().unwrap_or(name));
+        key.push(b'{');
+        key.extend(title.strip_prefix(b",").unwrap_or(&title));
+        key.extend(key_of("target"));
+        OperationPlan { key: Stamp::new(&key), path: format!("/{}", encoded(name)) }
+    }
 }
 
 #[derive(Debug)]
@@ -424,7 +446,13 @@ impl LinksPlan {
         let key = links.key.iter().map(column).collect::<Option<Vec<_>>>().filter(|key| links.singleton == key.is_empty())?;
         let full = options.metadata == MetadataLevel::Full;
         let navigation = if full { links.navigation.clone() } else { Vec::new() };
-        Some(LinksPlan { set_url, key, shown: full || options.heterogeneous, navigation })
+        let offered = |name: &&String| match &shape.mentioned {
+            Some(mentioned) => mentioned.iter().any(|one| one == *name || one.strip_suffix(".*") == Some(options.namespace.as_str())),
+            None => true,
+        };
+        let operations =
+            if full { links.operations.iter().filter(offered).map(|name| OperationPlan::new(name)).collect() } else { Vec::new() };
+        Some(LinksPlan { set_url, key, shown: full || options.heterogeneous, navigation, operations })
     }
 }
 

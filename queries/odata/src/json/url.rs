@@ -18,6 +18,7 @@ pub fn entity_links(view: &ModelView) -> BTreeMap<String, EntityLinks> {
         type_name: format!("{namespace}.{}", table.name),
         key: table.table.key.iter().filter_map(|index| table.table.columns.get(*index)).map(|column| column.name.clone()).collect(),
         navigation: table.relationships.iter().map(|relationship| relationship.name.clone()).collect(),
+        operations: operations(view, table, &namespace),
         singleton: false,
     };
     let singletons = view.singletons.iter().filter_map(|(name, singleton)| {
@@ -25,6 +26,19 @@ pub fn entity_links(view: &ModelView) -> BTreeMap<String, EntityLinks> {
         Some((name.clone(), EntityLinks { key: Vec::new(), singleton: true, ..links(table) }))
     });
     view.tables.values().map(|table| (table.name.clone(), links(table))).chain(singletons).collect()
+}
+
+/// The operations that are bound to one entity of a table, each once.
+fn operations(view: &ModelView, table: &TableView, namespace: &str) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for operation in &view.operations {
+        let bound = operation.binding.as_ref().is_some_and(|binding| !binding.many && binding.table == table.table.name);
+        let name = format!("{namespace}.{}", operation.name);
+        if bound && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// The canonical URL of an entity: for `Location` and `OData-EntityId`. Key values are in key order.

@@ -6,8 +6,19 @@ use crate::bound::apply::AppliedRows;
 use crate::json::Listed;
 use crate::value_type::{LATITUDE, LONGITUDE, RowColumn};
 
+/// Rows that come out of `$apply`.
+#[derive(Debug)]
+pub struct AppliedShape {
+    /// Their properties.
+    pub properties: Vec<PropertyShape>,
+    /// For each of the properties the columns behind it, by position in the rows.
+    pub columns: Vec<Vec<usize>>,
+    /// Which rows have which.
+    pub presence: Option<PresenceShape>,
+}
+
 /// The properties, and which rows have which. `at` says where in the batch a column of the rows is.
-pub fn shape(rows: &AppliedRows, select: &[usize], at: &dyn Fn(usize) -> Option<usize>) -> (Vec<PropertyShape>, Option<PresenceShape>) {
+pub fn shape(rows: &AppliedRows, select: &[usize], at: &dyn Fn(usize) -> Option<usize>) -> AppliedShape {
     let mut paths: Vec<(usize, PropertyPath)> = Vec::new();
     let properties = properties(rows, select, &mut Vec::new(), at, &mut paths);
     let presence = rows.presence.as_ref().and_then(|presence| {
@@ -18,7 +29,13 @@ pub fn shape(rows: &AppliedRows, select: &[usize], at: &dyn Fn(usize) -> Option<
         let position = at(presence.position)?;
         lacks.iter().any(|lacks| !lacks.is_empty()).then_some(PresenceShape { position, lacks })
     });
-    (properties, presence)
+    let mut columns = vec![Vec::new(); properties.len()];
+    for (column, path) in &paths {
+        if let Some(behind) = path.first().and_then(|first| columns.get_mut(*first)) {
+            behind.push(*column);
+        }
+    }
+    AppliedShape { properties, columns, presence }
 }
 
 /// The properties below a position, and where each column is among them.

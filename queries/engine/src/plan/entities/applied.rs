@@ -1,6 +1,6 @@
 //! The root of a read with `$apply`: what comes out of the transformations, counted, put in a total order, cut to the page, and its shape.
 
-use super::level::{Output, page};
+use super::level::{Output, is_typed, page};
 use super::rows::Reach;
 use super::{EntityNode, EntityPlanner, Restriction};
 use crate::error::EngineError;
@@ -10,7 +10,9 @@ use datafusion::functions_aggregate::expr_fn::count;
 use datafusion::logical_expr::{Expr, LogicalPlan, lit};
 use portico_odata::bound::Recursion;
 use portico_odata::bound::apply::{BoundApply, BoundTransformation};
-use portico_odata::rows::applied;
+use portico_odata::metadata::namespace_of;
+use portico_odata::rows::applied::{self, AppliedShape};
+use portico_odata::shape::{self, Naming};
 use portico_odata::{BoundQuery, EntityShape, ExpandShape};
 use std::sync::Arc;
 
@@ -49,7 +51,8 @@ impl EntityPlanner<'_> {
         apply: &BoundApply,
         restriction: &Restriction,
     ) -> Result<(EntityNode, EntityShape), EngineError> {
-        let table = Arc::clone(&self.rights_on(&query.table)?.table);
+        let rights = self.rights_of(query)?;
+        let table = Arc::clone(&rights.table);
         let planner = ApplyPlanner::new(self);
         let stage = self.stage(query, apply, restriction)?;
         // Without something that tells rows apart there is nowhere to continue from: they come at once.
@@ -83,6 +86,14 @@ impl EntityPlanner<'_> {
                 wanted.push(*index);
             }
         }
+        let entities = apply.rows.row_type.table.is_some();
+        let typed = entities && is_typed(&rights);
+        // Of which type an entity is, it says as long as it is one.
+        if let Some(derivation) = table.overlay.derivation.as_ref().filter(|_| typed)
+            && !wanted.contains(&derivation.discriminator)
+        {
+            wanted.push(derivation.discriminator);
+        }
         let mut output = Output { exprs: planner.at(&stage, &wanted)?, wanted, first: 0 };
         let position_columns = if page_size > 0 { output.positions(&keys) } else { Vec::new() };
         let slot = links.iter().enumerate().map(|(number, expr)| output.place(expr, || format!("@slot{number}"))).collect();
@@ -92,10 +103,13 @@ impl EntityPlanner<'_> {
             expands.push(ExpandShape { name: expand.name.clone(), many: expand.many, shape, form: expand.form, only: child.only.clone() });
             children.push(child);
         }
-        let (properties, presence) = applied::shape(&apply.rows, &query.select, &|index| output.at(index));
-        let entities = apply.rows.row_type.table.is_some();
+        let at = |index: usize| output.at(index);
+        let AppliedShape { properties, columns, presence } = applied::shape(&apply.rows, &query.select, &at);
         let entity_set = if entities { self.entity_set(&table) } else { String::new() };
-        let shape = EntityShape { entity_set, properties, presence, expands, ..EntityShape::default() };
+        let namespace = namespace_of(&self.service.name);
+        let naming = Naming { namespace: &namespace, entity_set: &entity_set, spatial: self.service.profile.knows_spatial(), typed };
+        let derivation = shape::derivation(&table, query, naming, &at, &columns);
+        let shape = EntityShape { entity_set, properties, presence, expands, derivation, ..EntityShape::default() };
         let plan = builder.project(output.exprs)?.build()?;
         let of_nothing = nested && computes_of_nothing(&apply.transformations);
         Ok((EntityNode { slot, of_nothing, position_columns, children, ..EntityNode::of(plan) }, shape))

@@ -35,7 +35,7 @@ pub(super) fn options<'a>(binder: &Binder<'a>, state: &mut State<'a>, options: &
     }
     match &options.select {
         Some(items) => {
-            query.select = select(binder, state, items, target("$select"))?;
+            (query.select, query.mentioned) = select(binder, state, items, target("$select"))?;
             query.selected = true;
         }
         None => query.select = state.rows.shown.clone(),
@@ -119,8 +119,15 @@ fn has(table: &portico_catalog::TableView, item: &ExpandItem) -> bool {
     item.path.first().is_some_and(|name| table.relationship(name).is_some())
 }
 
-/// Positions of the selected columns, in the order of the rows; while they are entities, with their keys.
-fn select<'a>(binder: &Binder<'a>, state: &State<'a>, items: &[SelectItem], target: &'static str) -> Result<Vec<usize>, ODataError> {
+/// Positions of the selected columns, in the order of the rows; while they are entities, with their keys. Also the navigation properties
+/// that are selected.
+fn select<'a>(
+    binder: &Binder<'a>,
+    state: &State<'a>,
+    items: &[SelectItem],
+    target: &'static str,
+) -> Result<(Vec<usize>, Vec<String>), ODataError> {
+    let mut mentioned = Vec::new();
     let mut wanted: Vec<usize> = match (&state.rows.row_type.table, state.reached.first()) {
         (Some(_), Some(reached)) => reached.table.table.key.clone(),
         _ => Vec::new(),
@@ -146,9 +153,12 @@ fn select<'a>(binder: &Binder<'a>, state: &State<'a>, items: &[SelectItem], targ
                 if found.is_empty() && !link {
                     return Err(state.unknown(&Binder { target, ..*binder }, path, item.span));
                 }
+                if found.is_empty() && !mentioned.contains(&shown) {
+                    mentioned.push(shown);
+                }
                 wanted.extend(found);
             }
         }
     }
-    Ok(state.rows.shown.iter().copied().filter(|index| wanted.contains(index)).collect())
+    Ok((state.rows.shown.iter().copied().filter(|index| wanted.contains(index)).collect(), mentioned))
 }

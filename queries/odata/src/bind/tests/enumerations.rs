@@ -51,6 +51,9 @@ fn enumerations_durations_and_types() {
         "Small eq 'Open'",
         "Small eq Portico.crm.Status'Shut'",
         "Small ne 1",
+        "Small eq '7' or Small eq 7 or Small eq Portico.crm.Status'-7'",
+        "Small eq '70000'",
+        "Label eq '7'",
         "Small in ('Open',Portico.crm.Status'Shut',null)",
         "Small gt 'Open'",
         "Label ge 'Low'",
@@ -64,6 +67,9 @@ fn enumerations_durations_and_types() {
         "Small has 'Open'",
         "Double has 1",
         "cast(Label,Edm.String) eq 'Low'",
+        "cast(Small,Edm.String) eq '7'",
+        "contains(cast(Medium,Edm.String),'Read')",
+        "cast('Read,Write',Portico.crm.Rights) eq 'All' or cast(Large,Portico.crm.Rights) has 'Read'",
         "cast(Label,Edm.Int32) eq 2",
         "cast(Large,Portico.crm.Grade) eq 'High'",
         "cast(Day,Edm.String) eq '2026-08-01' and cast(Flag,'Edm.String') eq 'true'",
@@ -106,6 +112,12 @@ fn enumerations_durations_and_types() {
           (#1 Eq 1:int16)
         Small ne 1
           (#1 Ne 1:int16)
+        Small eq '7' or Small eq 7 or Small eq Portico.crm.Status'-7'
+          (((#1 Eq 7:int16) Or (#1 Eq 7:int16)) Or (#1 Eq -7:int16))
+        Small eq '70000'
+          BadRequest Some(0): Small (Status) cannot be compared with or applied to '70000': '70000' is not a member of the enumeration Status
+        Label eq '7'
+          BadRequest Some(0): Label (Grade) cannot be compared with or applied to '7': '7' is not a member of the enumeration Grade
         Small in ('Open',Portico.crm.Status'Shut',null)
           (#1 In [0:int16 1:int16 null:int16])
         Small gt 'Open'
@@ -132,6 +144,12 @@ fn enumerations_durations_and_types() {
           BadRequest Some(0): 'has' expects an enumeration of flags, not Double (Edm.Double)
         cast(Label,Edm.String) eq 'Low'
           (Case((#8 Eq 'L') : 'Low', (#8 Eq 'H') : 'High'):text Eq 'Low')
+        cast(Small,Edm.String) eq '7'
+          (Case((#1 Eq 0:int16) : 'Open', (#1 Eq 1:int16) : 'Shut', (#1 Ne null:int16) : (#1 as text)):text Eq '7')
+        contains(cast(Medium,Edm.String),'Read')
+          Contains((#2 converted from Rights to text), 'Read'):boolean
+        cast('Read,Write',Portico.crm.Rights) eq 'All' or cast(Large,Portico.crm.Rights) has 'Read'
+          ((('Read,Write' converted from text to Rights) Eq 3:int32) Or HasFlags(((#3 converted from int64 to int32) as int64), 1:int64):boolean)
         cast(Label,Edm.Int32) eq 2
           ((Case((#8 Eq 'L') : 1:int64, (#8 Eq 'H') : 2:int64):int64 converted from int64 to int32) Eq 2:int32)
         cast(Large,Portico.crm.Grade) eq 'High'

@@ -2,6 +2,7 @@
 //! singleton, searchable columns, restrictions. Also the paths and options that need none of it.
 
 mod all;
+mod contexts;
 mod paths;
 
 use super::{bound_in, outcome_in};

@@ -35,7 +35,13 @@ pub(super) fn int32(values: &[i32]) -> ArrayRef {
 
 /// Links for a set `S` with the key `Id` and the relationship `Nav`.
 fn links() -> JsonOptions {
-    let links = EntityLinks { type_name: "N.S".into(), key: vec!["Id".into()], navigation: vec!["Nav".into()], singleton: false };
+    let links = EntityLinks {
+        type_name: "N.S".into(),
+        key: vec!["Id".into()],
+        navigation: vec!["Nav".into()],
+        operations: vec![],
+        singleton: false,
+    };
     JsonOptions { root_url: "http://h/o".into(), links: [("S".to_owned(), links)].into(), namespace: "N".into(), ..JsonOptions::default() }
 }
 
@@ -356,7 +362,10 @@ fn references_and_entities_of_any_set() {
 
     let mut two = links();
     two.heterogeneous = true;
-    two.links.insert("T".into(), EntityLinks { type_name: "N.T".into(), key: vec!["Code".into()], navigation: vec![], singleton: false });
+    two.links.insert(
+        "T".into(),
+        EntityLinks { type_name: "N.T".into(), key: vec!["Code".into()], navigation: vec![], operations: vec![], singleton: false },
+    );
     let mut writer = JsonWriter::new(&shape_of, two);
     let mut out = bytes::BytesMut::from(&writer.start_collection(None)[..]);
     writer.write_batch(&one, &mut out).unwrap();
@@ -371,7 +380,9 @@ fn keys_of_every_kind_are_written_in_ids() {
     let color = enumeration(false, &[("Red", 1, Value::Int32(1))]);
     let key = ["A", "B", "C"].map(str::to_owned).to_vec();
     let mut options = full();
-    options.links.insert("K".into(), EntityLinks { type_name: "N.K".into(), key, navigation: vec![], singleton: false });
+    options
+        .links
+        .insert("K".into(), EntityLinks { type_name: "N.K".into(), key, navigation: vec![], operations: vec![], singleton: false });
     let shape = EntityShape {
         entity_set: "K".into(),
         properties: vec![
@@ -390,9 +401,10 @@ fn keys_of_every_kind_are_written_in_ids() {
 #[test]
 fn singletons_have_no_key() {
     let mut options = full();
-    options
-        .links
-        .insert("Me".into(), EntityLinks { type_name: "N.S".into(), key: vec![], navigation: vec!["Nav".into()], singleton: true });
+    options.links.insert(
+        "Me".into(),
+        EntityLinks { type_name: "N.S".into(), key: vec![], navigation: vec!["Nav".into()], operations: vec![], singleton: true },
+    );
     let rows = plain(batch(vec![texts(&[Some("x")])]));
     assert_eq!(
         all(&shape("Me", &[("Name", ScalarType::Text)]), options, &rows),
@@ -406,4 +418,27 @@ fn empty_rows_and_batches() {
     let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(2));
     let rows = RecordBatch::try_new_with_options(Arc::new(arrow::datatypes::Schema::empty()), vec![], &options).unwrap();
     assert_eq!(all(&shape, JsonOptions::default(), &plain(rows)), "{}\n{}");
+}
+
+#[test]
+fn full_metadata_offers_operations() {
+    let mut options = full();
+    options.links.get_mut("S").unwrap().operations = vec!["N.Praise".into(), "N.Sack".into()];
+    let shape = EntityShape {
+        entity_set: "S".into(),
+        properties: vec![PropertyShape::column("Id", 0, ScalarType::Int32.into())],
+        ..EntityShape::default()
+    };
+    let rows = plain(batch(vec![int32(&[7])]));
+    let sack = r##""#N.Sack":{"title":"Sack","target":"http://h/o/S(7)/N.Sack"}"##;
+    let offered = all(&shape, options.clone(), &rows);
+    assert!(offered.contains(r##","#N.Praise":{"title":"Praise","target":"http://h/o/S(7)/N.Praise"},"##), "{offered}");
+    assert!(offered.contains(sack), "{offered}");
+    // Of those that are selected, and to those who want to know.
+    let of = |mentioned: &[&str]| EntityShape { mentioned: Some(mentioned.iter().map(|name| (*name).into()).collect()), ..shape.clone() };
+    let selected = all(&of(&["N.Sack"]), options.clone(), &rows);
+    assert!(selected.contains(sack) && !selected.contains("Praise"), "{selected}");
+    assert_eq!(all(&of(&["N.*"]), options.clone(), &rows), offered);
+    assert!(!all(&of(&[]), options.clone(), &rows).contains("target"));
+    assert!(!all(&shape, JsonOptions { metadata: MetadataLevel::Minimal, ..options }, &rows).contains("target"));
 }

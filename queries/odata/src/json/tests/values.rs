@@ -101,7 +101,16 @@ fn collections_of_values() {
 #[test]
 fn cross_joins_are_links_or_entities() {
     let links = |name: &str| {
-        (name.to_owned(), EntityLinks { type_name: format!("N.{name}"), key: vec!["Id".into()], navigation: vec![], singleton: false })
+        (
+            name.to_owned(),
+            EntityLinks {
+                type_name: format!("N.{name}"),
+                key: vec!["Id".into()],
+                navigation: vec![],
+                operations: vec![],
+                singleton: false,
+            },
+        )
     };
     let options = JsonOptions {
         context_url: Some("http://h/o/$metadata#Collection(Edm.ComplexType)".into()),
