@@ -60,7 +60,7 @@ pub async fn answer(call: &Call, service: &Service, request: &Request, all: Boun
     };
     let body = stream::body(Streaming { deadline: call.context.deadline, trace: Arc::clone(&call.trace) }, producer).await?;
     let mut response = Response::new(body);
-    respond::set(response.headers_mut(), header::CONTENT_TYPE, &wanted.format.content_type());
+    respond::set(response.headers_mut(), header::CONTENT_TYPE, &wanted.format.content_type(call.version));
     applied(call, &wanted, response.headers_mut());
     Ok(response)
 }

@@ -43,7 +43,7 @@ pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, Requ
             let by_id = matches!(segments.as_slice(), [only] if only.name == "$entity");
             let request = bind::dereference(&request, &service.root)?;
             let request = bind::of_type(&request, &service.view)?.unwrap_or(request);
-            entities(call, service, &request, by_id).await.map_err(|error| blamed(error, &request))
+            Box::pin(entities(call, service, &request, by_id)).await.map_err(|error| blamed(error, &request))
         }
     }
 }

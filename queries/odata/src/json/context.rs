@@ -250,7 +250,8 @@ fn list_of_query(view: &ModelView, query: &BoundQuery, version: Version) -> Opti
         None if query.selected => selected(view, query),
         None => Vec::new(),
     };
-    let worth_naming = |expand: &&BoundExpand| expand.made || version >= Version::V4_01 || !items.is_empty() || narrowed(&expand.query, version);
+    let worth_naming =
+        |expand: &&BoundExpand| expand.made || version >= Version::V4_01 || !items.is_empty() || narrowed(&expand.query, version);
     let (mut expanded, mut bare) = (Vec::new(), false);
     for expand in shown(query).filter(worth_naming) {
         // What a relationship is expanded to again, level by level, is said by a sign after its name.
