@@ -1,4 +1,5 @@
 //! Geographic and geometric values in definitions: what they become, and every mistake that is refused, with its path.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "what the tests share is a part of them")]
 
 use portico_catalog::spatial::{SpatialFamily, SpatialFormat, SpatialShape};
 use portico_catalog::{Model, ModelDefinition, ModelError, build};

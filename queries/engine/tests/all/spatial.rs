@@ -130,9 +130,9 @@ async fn measures_are_right_over_every_kind() {
             keys(&sites, |site| site.area.is_some() && plane(site, (0.0, 0.0)).is_some_and(|d| d < 4.0)),
         ),
     ];
-    for kind in 0..KINDS.len() {
+    for (kind, name) in KINDS.iter().enumerate() {
         for (filter, expected) in &cases {
-            assert_eq!(&found(&world, kind, filter).await, expected, "{} {filter}", KINDS[kind]);
+            assert_eq!(&found(&world, kind, filter).await, expected, "{} {filter}", name);
         }
         let query = world
             .bind(kind, &[("$orderby", "geo.distance(Place,geography'SRID=4326;Point(7.4 46.9)'),Id"), ("$select", "Id,Place")])
@@ -141,18 +141,18 @@ async fn measures_are_right_over_every_kind() {
         // Nulls are the least.
         let distance = |key: i64| metres(&sites[usize::try_from(key).unwrap()], 46.9, 7.4).map_or(-1.0, |metres| metres);
         sorted.sort_by(|left, right| distance(*left).total_cmp(&distance(*right)).then(left.cmp(right)));
-        assert_eq!(world.keys(query.clone(), Paging::default()).await.unwrap().0, sorted, "{}", KINDS[kind]);
+        assert_eq!(world.keys(query.clone(), Paging::default()).await.unwrap().0, sorted, "{}", name);
         // The same in pages, which are continued after a distance and a key.
         let (mut paged, mut position) = (Vec::new(), None);
         loop {
-            let (keys, next) = world.keys(query.clone(), Paging { size: 7, position, ..Paging::default() }).await.unwrap();
+            let (keys, next) = world.keys(query.clone(), Paging { size: 7, position }).await.unwrap();
             paged.extend(keys);
             position = next;
             if position.is_none() {
                 break;
             }
         }
-        assert_eq!(paged, sorted, "{} in pages", KINDS[kind]);
+        assert_eq!(paged, sorted, "{} in pages", name);
     }
     let asked = world.asked(world.bind(3, &[("$filter", "Place eq null and Desk ne null")]).unwrap()).await.join(" ");
     assert!(asked.contains("\"Lat\" IS NULL") && asked.contains("\"Desk\" IS NULL"), "{asked}");
@@ -166,10 +166,10 @@ async fn what_is_no_value_is_an_error_that_names_its_column() {
         vec![Value::Int64(id), Value::float64(latitude), lon, Value::text(desk), Value::Null(ScalarType::Text)]
     };
     world.insert(&bad(100, 90.5, "by the window")).await;
-    for kind in 0..KINDS.len() {
+    for (kind, name) in KINDS.iter().enumerate() {
         for (filter, expected) in [
-            ("geo.distance(Place,geography'SRID=4326;Point(0 0)') gt 0", format!("{}.Place holds a value", KINDS[kind])),
-            ("geo.distance(Desk,geometry'SRID=0;Point(0 0)') ge 0", format!("{}.Desk holds a value", KINDS[kind])),
+            ("geo.distance(Place,geography'SRID=4326;Point(0 0)') gt 0", format!("{}.Place holds a value", name)),
+            ("geo.distance(Desk,geometry'SRID=0;Point(0 0)') ge 0", format!("{}.Desk holds a value", name)),
         ] {
             let query = world.bind(kind, &[("$filter", filter)]).unwrap();
             let error = world.keys(query, Paging::default()).await.unwrap_err();
