@@ -101,7 +101,8 @@ pub struct Wanted {
 /// `by_id` says that the request named one entity by its id.
 async fn entities(call: &Call, service: &Service, request: &Request, by_id: bool) -> Result<Response<Body>, RequestError> {
     if let Some(bound) = call.trace.stage(Stage::Parse, || bind::all(request, &service.view))? {
-        return Ok(fresh(call, all::answer(call, service, request, bound).await?));
+        // Seldom asked, and large: other reads need not carry it.
+        return Ok(fresh(call, Box::pin(all::answer(call, service, request, bound)).await?));
     }
     let (request, shown) = profile::request(&call.gateway, service, request).await?;
     let mut wanted = None;
