@@ -72,6 +72,7 @@ async fn metadata_is_valid_in_every_form_and_language() {
         "<NavigationProperty Name=\"Tags\" Type=\"Collection(Portico.crm.Tags)\" Partner=\"Partners\"/>",
         "<Singleton Name=\"Owner\" Type=\"Portico.crm.Partners\">",
         "String=\"Business partners\"",
+        "<Annotation Term=\"Aggregation.CustomAggregate\" Qualifier=\"BankCodes\" String=\"Edm.Decimal\"/>",
         "Qualifier=\"Reporting\"",
         "<Function Name=\"Superior\" IsBound=\"true\"",
         "<FunctionImport Name=\"Important\"",
