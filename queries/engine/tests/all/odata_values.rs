@@ -90,7 +90,10 @@ impl Both {
     async fn fails(&self, option: &str) {
         for set in ["Able", "Unable"] {
             let outcome = self.page(set, option, Paging::default()).await;
-            assert!(matches!(outcome, Err(EngineError::Invalid(_) | EngineError::Source(_))), "{set}: {option}: {outcome:?}");
+            assert!(
+                matches!(outcome, Err(EngineError::Invalid(_) | EngineError::Arithmetic(_) | EngineError::Source(_))),
+                "{set}: {option}: {outcome:?}"
+            );
         }
     }
 }

@@ -403,7 +403,7 @@ async fn paths_and_options_mean_the_same_over_every_kind() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_of_computed_orders_linked_rows_and_references_are_the_whole() {
     let urls = [
-        "People?$compute=Id mod 2 as Odd&$orderby=Odd desc,Bonus&$select=Id",
+        "People?$compute=Id mod 2 as Odd&$orderby=Odd desc,NS.Manager/Bonus&$select=Id",
         "People(1)/Tags?$orderby=Note desc",
         "Tags?$orderby=Note&$expand=People($select=Id;$orderby=Id)",
         "People/$ref?$orderby=Bonus desc",
