@@ -67,7 +67,8 @@ async fn odata(call: Call, method: Method, body: Body) -> Result<Response<Body>,
         }
         other => {
             let name: String = other.as_str().chars().take(20).collect();
-            Err(RequestError::new(Code::MethodNotAllowed, format!("{name} does not exist here")).allowing("GET, HEAD, POST, PATCH, DELETE"))
+            let allowed = write::allowed(&call, &service);
+            Err(RequestError::new(Code::MethodNotAllowed, format!("{name} does not exist here")).allowing(allowed))
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::pipeline;
 use axum::body::Body;
 use axum::http::{Method, Response, StatusCode, header};
 use bytes::Bytes;
+use portico_catalog::ModelView;
 use portico_engine::WriteAnswer;
 use portico_odata::header::{Handling, Preferences, Returning, match_condition, preferences};
 use portico_odata::json::{JsonWriter, entity_url};
@@ -32,7 +33,7 @@ pub async fn write(call: &Call, service: &Service, method: &Method, body: Bytes)
     if *method == Method::POST && bind::is_action(&request, &service.published.view) {
         return action::call(call, service, &request, &body).await;
     }
-    check_method(method, segments)?;
+    check_method(&service.view, method, segments)?;
     segments.first().map_or(Ok(()), |first| not_yet_known(call, service, &first.name))?;
     call.trace.set_statement(method.as_str());
     if call.header("if-none-match").is_some() {
@@ -90,25 +91,49 @@ fn bound(
         Method::PATCH => bind::update(request, &service.view, body, condition, representation),
         _ => bind::delete(request, &service.view, condition),
     };
-    write.map_err(|error| allowing(error.into(), &request.resource))
+    write.map_err(|error| allowing(error.into(), &service.view, &request.resource))
 }
 
 /// Which methods a path has.
-fn methods(segments: &[Segment]) -> &'static str {
+fn methods(view: &ModelView, segments: &[Segment]) -> &'static str {
     match segments {
+        [only] if view.singletons.contains_key(&only.name) => "GET, HEAD, PATCH",
         [only] if only.key.is_none() => "GET, HEAD, POST",
         [_] => "GET, HEAD, PATCH, DELETE",
         _ => "GET, HEAD",
     }
 }
 
-fn allowing(error: RequestError, resource: &Resource) -> RequestError {
+/// Which of these the caller may use.
+fn offered(view: &ModelView, segments: &[Segment]) -> &'static str {
+    let [only] = segments else { return "GET, HEAD" };
+    let singleton = view.singletons.get(&only.name);
+    let Some(table) = view.table(singleton.map_or(only.name.as_str(), |singleton| singleton.table.as_str())) else { return "GET, HEAD" };
+    match (methods(view, segments), table.insertable, table.updatable, table.deletable) {
+        ("GET, HEAD, PATCH", _, true, _) => "GET, HEAD, PATCH",
+        ("GET, HEAD, POST", true, ..) => "GET, HEAD, POST",
+        ("GET, HEAD, PATCH, DELETE", _, true, true) => "GET, HEAD, PATCH, DELETE",
+        ("GET, HEAD, PATCH, DELETE", _, true, false) => "GET, HEAD, PATCH",
+        ("GET, HEAD, PATCH, DELETE", _, false, true) => "GET, HEAD, DELETE",
+        _ => "GET, HEAD",
+    }
+}
+
+/// What `Allow` says of the path of a call: the same whichever method was tried in vain.
+pub fn allowed(call: &Call, service: &Service) -> &'static str {
+    let Ok(request) = service.parse(call) else { return "GET, HEAD" };
+    match &request.resource {
+        Resource::Batch => "POST",
+        Resource::ServiceDocument | Resource::Metadata => "GET, HEAD",
+        Resource::EntitySet(_) if bind::is_action(&request, &service.published.view) => "POST",
+        Resource::EntitySet(segments) => offered(&service.view, segments),
+    }
+}
+
+fn allowing(error: RequestError, view: &ModelView, resource: &Resource) -> RequestError {
     match resource {
-        Resource::EntitySet(segments) if error.code == Code::MethodNotAllowed => {
-            // What the caller may not do is not offered again.
-            let allow = if segments.len() == 1 { "GET, HEAD" } else { methods(segments) };
-            error.allowing(allow)
-        }
+        // What the caller may not do is not offered again.
+        Resource::EntitySet(segments) if error.code == Code::MethodNotAllowed => error.allowing(offered(view, segments)),
         _ => error,
     }
 }
@@ -117,14 +142,13 @@ fn only(allow: &'static str, method: &Method) -> RequestError {
     RequestError::new(Code::MethodNotAllowed, format!("{method} does not exist here")).allowing(allow)
 }
 
-fn check_method(method: &Method, segments: &[Segment]) -> Result<(), RequestError> {
+fn check_method(view: &ModelView, method: &Method, segments: &[Segment]) -> Result<(), RequestError> {
     if *method == Method::PUT {
         let message = "PUT is not supported: change an entity with PATCH, which leaves alone what is not sent";
         return Err(RequestError::new(Code::NotImplemented, message));
     }
-    let allow = methods(segments);
-    if !allow.split(", ").any(|allowed| allowed == method.as_str()) && segments.len() == 1 {
-        return Err(only(allow, method));
+    if !methods(view, segments).split(", ").any(|allowed| allowed == method.as_str()) && segments.len() == 1 {
+        return Err(only(offered(view, segments), method));
     }
     Ok(())
 }
@@ -152,7 +176,7 @@ async fn answered(
     let mut response = match &answer.entity {
         Some(entity) => {
             let (shape, batch) = profile::entity(&call.gateway, service, entity, &written.shown).await?;
-            let options = json_options(call, service, written.format, (&as_read(written), &written.shown), None);
+            let options = json_options(call, service, written.format, (&as_read(service, written), &written.shown), None);
             let body = crate::http::stream::encode(&call.trace, || JsonWriter::new(&shape, options).entity(&batch))?;
             let status = if *method == Method::POST { StatusCode::CREATED } else { StatusCode::OK };
             call.trace.sent(1, body.len() as u64);
@@ -191,8 +215,13 @@ async fn answered(
 }
 
 /// The written entity as if it had been read: what its context URL says.
-fn as_read(written: &Written<'_>) -> BoundRead {
+fn as_read(service: &Service, written: &Written<'_>) -> BoundRead {
     let selected = written.request.options.select.is_some();
-    let query = BoundQuery { key: Some(Vec::new()), selected, ..BoundQuery::of(&written.table, written.select.clone()) };
+    let singleton = match &written.request.resource {
+        Resource::EntitySet(segments) => segments.first().map(|first| &first.name),
+        Resource::ServiceDocument | Resource::Metadata | Resource::Batch => None,
+    };
+    let singleton = singleton.filter(|name| service.view.singletons.contains_key(*name)).cloned();
+    let query = BoundQuery { key: Some(Vec::new()), selected, singleton, ..BoundQuery::of(&written.table, written.select.clone()) };
     BoundRead::new(query, ReadKind::Entity)
 }

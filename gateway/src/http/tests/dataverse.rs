@@ -183,7 +183,7 @@ async fn singletons_and_types_are_as_published() {
     let first = asked(&door, "First?$select=name").await;
     let one = guid(&door, 1).await;
     assert_eq!((&first["name"], &first["CustomersKey"]), (&json!("Ann"), &json!(one)), "{first}");
-    assert_eq!(first["@odata.context"], "https://data.example.com/dv/$metadata#Customers(CustomersKey,name)/$entity");
+    assert_eq!(first["@odata.context"], "https://data.example.com/dv/$metadata#First(CustomersKey,name)");
     assert_eq!(asked(&door, "First/Orders/$count").await, json!(4));
     let companies = rows(&door, "Customers/Portico.dv.Company").await;
     assert_eq!((companies.as_array().unwrap().len(), &companies[0]["vat"]), (1, &json!("DE1")), "{companies}");

@@ -5,6 +5,7 @@ mod batch;
 mod codecs;
 mod dataverse;
 mod protocol;
+mod singletons;
 
 use crate::config;
 use crate::startup::assemble;

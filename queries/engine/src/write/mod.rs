@@ -1,6 +1,8 @@
 //! Writes: one entity, or several as one; one source, one transaction. The current row is read first, to compare ETags and to let unchanged read-only
 //! values pass; what was compared is compared again in the statement that writes, so that nothing can come in between.
 
+mod refused;
+
 use crate::error::EngineError;
 use crate::execute::expand::etags;
 use crate::execute::remote;
@@ -143,7 +145,8 @@ async fn send(writes: &[&PermittedWrite], changes: Vec<Change>, run: &Arc<Run>) 
     let outdated = Outdated { writes, run };
     let written = tokio::time::timeout(run.request.remaining(), writable.write(changes, &context)).await;
     drop(outdated);
-    Ok(written.map_err(|_| EngineError::Timeout)??)
+    let written = written.map_err(|_| EngineError::Timeout)?;
+    written.map_err(|error| EngineError::Source(refused::told(error, writes)))
 }
 
 /// Whether the row still holds what its new values were made of.

@@ -211,3 +211,16 @@ async fn what_lies_behind_the_end_is_nothing() {
     assert_eq!(both.ids("$skip=9223372036854775808").await, [] as [i64; 0]);
     assert_eq!(both.ids("$top=18446744073709551615&$filter=Id eq 1").await, [1]);
 }
+
+#[tokio::test]
+async fn failures_are_told_without_the_words_of_those_who_compute() {
+    let both = both().await;
+    for set in ["Able", "Unable"] {
+        for option in ["$compute=time(At add duration'-P99999999D') as z", "$filter=time(At add duration'-P99999999D') ne null"] {
+            if let Err(error) = both.page(set, option, Paging::default()).await {
+                let told = error.to_string().to_lowercase();
+                assert!(!["arrow", "naive", "cast error"].iter().any(|word| told.contains(word)), "{set}: {option}: {error}");
+            }
+        }
+    }
+}

@@ -338,6 +338,12 @@ fn cases() -> Vec<(&'static str, Json)> {
         ("People/$filter(Id gt 2)/$count", json!(2)),
         ("People/$filter(Id gt 2)?$filter=Id lt 4&$select=Id", json!({"value": [{"Id": 3}]})),
         ("People/2/Boss/Name/$value", json!("Ann")),
+        // What only a derived type has, its rows have as long as they are entities.
+        (
+            "People?$apply=identity&$select=Id,Bonus&$orderby=Id",
+            json!({"value": [{"Id": 1, "Bonus": 10}, {"Id": 2, "Bonus": 5}, {"Id": 3}, {"Id": 4}]}),
+        ),
+        ("People?$apply=concat(topcount(1,Id),bottomcount(1,Id))&$select=Id,Level", json!({"value": [{"Id": 4}, {"Id": 1, "Level": 3}]})),
         ("People(1)/Home/City", json!({"value": "Berlin"})),
         ("People(1)/Home", json!({"Street": "Main St", "City": "Berlin"})),
         ("People(2)/Home", json!(null)),

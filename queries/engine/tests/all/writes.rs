@@ -92,7 +92,11 @@ async fn inserts_give_what_is_mandatory() {
     assert!(matches!(bench.write("all", &short).await, Err(EngineError::Invalid(message)) if message.contains("Name")));
     let whole = insert(vec![(0, Value::Int64(6)), (1, Value::text("Zeta")), (2, Value::Null(ScalarType::Text)), (5, Value::Int64(1))]);
     assert_eq!(bench.write("all", &whole).await.unwrap().key, [Value::Int64(6)]);
-    assert!(matches!(bench.write("all", &whole).await, Err(EngineError::Source(_))), "the key is taken");
+    let taken = bench.write("all", &whole).await.err().unwrap();
+    assert!(
+        matches!(&taken, EngineError::Source(error) if error.message == "another entity of 'Customers' has the same value of 'Id' already, which must be unique"),
+        "{taken:?}"
+    );
     assert_eq!(name_of(&bench, 6).await, ["Zeta"]);
 }
 

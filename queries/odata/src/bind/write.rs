@@ -7,7 +7,7 @@ use crate::body::{self, Purpose};
 use crate::bound::{BoundAction, BoundWrite, MatchCondition, ReadKind, WriteAction};
 use crate::error::{ODataError, ODataErrorKind};
 use crate::metadata::namespace;
-use crate::syntax::Request;
+use crate::syntax::{Request, Resource};
 use crate::value_type::RowType;
 use portico_catalog::{ModelView, Operation, TableView};
 use portico_provider_api::Value;
@@ -90,6 +90,9 @@ pub fn update(
 /// # Errors
 /// As [`super::read`]; `NotAllowed` when the caller may not delete.
 pub fn delete(request: &Request, view: &ModelView, condition: MatchCondition) -> Result<BoundWrite, ODataError> {
+    if let Some(name) = path::singleton(request, view).filter(|_| !leads_on(request)) {
+        return Err(not_allowed(format!("'{name}' is a singleton, which cannot be deleted")));
+    }
     let (table, key) = one_entity(request, view, "DELETE")?;
     if !table.deletable {
         return Err(not_allowed(format!("entities of '{}' may not be deleted", table.name)));
@@ -113,8 +116,17 @@ fn one_entity<'a>(request: &Request, view: &'a ModelView, method: &str) -> Resul
     match (key, via) {
         (Some(key), None) => Ok((table, key)),
         (_, Some(_)) => Err(ODataError::not_implemented(format!("{method} through a navigation property")).at("path", None)),
+        (None, None) if kind == ReadKind::Entity => {
+            let message = format!("{method} of a singleton of '{}' of which the model says no key", table.name);
+            Err(ODataError::not_implemented(message).at("path", None))
+        }
         (None, None) => Err(not_allowed(format!("{method} goes to one entity, not to the whole of '{}': give a key", table.name))),
     }
+}
+
+/// Whether something follows what a path begins at.
+fn leads_on(request: &Request) -> bool {
+    matches!(&request.resource, Resource::EntitySet(segments) if segments.len() > 1)
 }
 
 fn not_allowed(message: impl Into<String>) -> ODataError {

@@ -159,7 +159,7 @@ impl Fuzzer {
                 }
                 2 => {
                     let (from, to) = self.range(&text);
-                    text.replace_range(from..to.min(from + 12).max(from), "");
+                    text.replace_range(from..text.floor_char_boundary(to.min(from + 12)), "");
                 }
                 3 => {
                     // A part twice, or many times.
