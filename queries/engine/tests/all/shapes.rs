@@ -406,7 +406,7 @@ async fn pages_of_computed_orders_linked_rows_and_references_are_the_whole() {
         "People?$compute=Id mod 2 as Odd&$orderby=Odd desc,NS.Manager/Bonus&$select=Id",
         "People(1)/Tags?$orderby=Note desc",
         "Tags?$orderby=Note&$expand=People($select=Id;$orderby=Id)",
-        "People/$ref?$orderby=Bonus desc",
+        "People/$ref?$orderby=NS.Manager/Bonus desc",
     ];
     for kind in KINDS {
         let world = World::new(kind).await;
