@@ -58,7 +58,7 @@ const STATUSES: &[(&str, u16)] = &[
     ("Customers/$filter(Id%20lt%203)/$count", 200),
     ("Customers/$filter(@f)?@f=Id%20lt%203", 200),
     ("$entity?$id=Customers(1)", 200),
-    ("$entity?$id=Customers", 200),
+    ("$entity?$id=Customers", 400),
     ("$entity?$id=http://elsewhere/odata/Customers(1)", 400),
     ("$entity", 400),
     ("Documents(1)/$value", 200),
