@@ -3,14 +3,14 @@
 
 use super::functions::{self, FUNCTIONS};
 use super::member::Meaning;
-use super::promote::{self, Operand, coerce, common, meeting_type, unify};
+use super::promote::{self, Operand, coerce, meeting_type, unify};
 use super::scope::{Row, Scope};
-use super::{spatial, suggestion, temporal};
+use super::{arithmetic, spatial, suggestion, temporal};
 use crate::bound::{ArithmeticOperator, BoundExpr, BoundQuantifier, ComparisonOperator, ODataFunction};
 use crate::error::ODataError;
 use crate::syntax::{Argument, BinaryOperator, Expr, ExprKind, Literal, LiteralKind, LogicalOperator, Span, UnaryOperator};
 use crate::value_type::ValueType;
-use portico_provider_api::{ArithmeticOp, Expr as IrExpr, ScalarType, TableColumn, Value};
+use portico_provider_api::{ScalarType, Value};
 
 impl Scope<'_> {
     pub(super) fn operand(&self, expr: &Expr) -> Result<Operand, ODataError> {
@@ -283,7 +283,7 @@ impl Scope<'_> {
                 return Err(self.wrong(span, format!("'{written}' expects numbers, not {}", operand.description())));
             }
         }
-        let (l, r, scalar_type) = arithmetic_operands(op, l, r).map_err(|why| self.wrong(span, why))?;
+        let (l, r, scalar_type) = arithmetic::operands(op, l, r).map_err(|why| self.wrong(span, why))?;
         // What divides decimals exactly is the division of decimals, which their scales have been widened for.
         let op =
             if matches!(scalar_type, ScalarType::Decimal { .. }) && op == ArithmeticOperator::DivBy { ArithmeticOperator::Div } else { op };
@@ -438,60 +438,6 @@ fn parts_of(row: &Row<'_>, prefix: &[String]) -> Vec<(Vec<String>, usize, ValueT
     columns
         .map(|(index, column)| (column.path.get(prefix.len()..).unwrap_or_default().to_vec(), index, column.value_type.clone()))
         .collect()
-}
-
-/// Operands of arithmetic and the type of its result. Decimals keep their own precisions and scales, as the IR has it.
-fn arithmetic_operands(op: ArithmeticOperator, left: Operand, right: Operand) -> Result<(BoundExpr, BoundExpr, ScalarType), String> {
-    let ir = match op {
-        ArithmeticOperator::DivBy => return division(left, right),
-        ArithmeticOperator::Add => ArithmeticOp::Add,
-        ArithmeticOperator::Sub => ArithmeticOp::Subtract,
-        ArithmeticOperator::Mul => ArithmeticOp::Multiply,
-        ArithmeticOperator::Div => ArithmeticOp::Divide,
-        ArithmeticOperator::Mod => ArithmeticOp::Modulo,
-    };
-    let fallback = right.scalar_type().or(left.scalar_type()).unwrap_or(ScalarType::Int32);
-    let (l, r) = (left.scalar_type().unwrap_or(fallback), right.scalar_type().unwrap_or(fallback));
-    // Two small integers would overflow soon; the specification allows to compute in a wider type.
-    let meeting = match common(l, r) {
-        Some(ScalarType::Int16) => ScalarType::Int32,
-        Some(meeting) => meeting,
-        None => ScalarType::Float64,
-    };
-    if !matches!(meeting, ScalarType::Decimal { .. }) {
-        return Ok((coerce(left, meeting)?, coerce(right, meeting)?, meeting));
-    }
-    let own = |scalar_type: ScalarType| match promote::decimal_extent(scalar_type) {
-        Some((precision, scale)) => ScalarType::Decimal { precision: precision as u8, scale: scale as i8 },
-        None => meeting,
-    };
-    let (l, r) = (own(l), own(r));
-    let columns = [TableColumn::computed("left", l, true), TableColumn::computed("right", r, true)];
-    let sample = IrExpr::Arithmetic { op: ir, left: Box::new(IrExpr::Column(0)), right: Box::new(IrExpr::Column(1)) };
-    let result = sample.scalar_type(&columns).ok_or_else(|| "the operands do not go together".to_owned())?;
-    Ok((coerce(left, l)?, coerce(right, r)?, result))
-}
-
-/// Operands of `divby`, which never truncates. By a constant other than zero it is exact, with more digits after the point than the
-/// operands have; otherwise it is a division of doubles, because only they have the infinities that a division by zero yields.
-fn division(left: Operand, right: Operand) -> Result<(BoundExpr, BoundExpr, ScalarType), String> {
-    let divisor = &right.expr;
-    let not_zero = matches!(divisor, BoundExpr::Literal(Value::Int32(value)) if *value != 0)
-        || matches!(divisor, BoundExpr::Literal(Value::Int64(value)) if *value != 0)
-        || matches!(divisor, BoundExpr::Literal(Value::Decimal { unscaled, .. }) if unscaled.to_i128() != Some(0));
-    let extents = (left.scalar_type().and_then(promote::decimal_extent), right.scalar_type().and_then(promote::decimal_extent));
-    let (Some((p1, s1)), Some((p2, s2)), true) = (extents.0, extents.1, not_zero) else {
-        let to = ScalarType::Float64;
-        return Ok((coerce(left, to)?, coerce(right, to)?, to));
-    };
-    // The result has the left scale and four digits more, and all of it 38 digits at most.
-    let extra = (34 - p1 - s2).clamp(0, 12);
-    let decimal = |precision: i16, scale: i16| ScalarType::Decimal { precision: precision as u8, scale: scale as i8 };
-    let (l, r) = (decimal(p1 + extra, s1 + extra), decimal(p2, s2));
-    let columns = [TableColumn::computed("left", l, true), TableColumn::computed("right", r, true)];
-    let sample = IrExpr::Arithmetic { op: ArithmeticOp::Divide, left: Box::new(IrExpr::Column(0)), right: Box::new(IrExpr::Column(1)) };
-    let result = sample.scalar_type(&columns).ok_or_else(|| "the operands do not go together".to_owned())?;
-    Ok((coerce(left, l)?, coerce(right, r)?, result))
 }
 
 /// A chain as a tree of least height: what recurses over it stays shallow however long the chain is.

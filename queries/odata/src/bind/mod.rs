@@ -4,6 +4,7 @@
 mod all;
 mod annotate;
 mod apply;
+mod arithmetic;
 mod call;
 mod collections;
 mod compute;
