@@ -258,6 +258,7 @@ fn invalid(error: arrow::error::ArrowError) -> EvaluateError {
 }
 
 /// Refuses what the evaluator does not know and what has no type, before any row is read: also over no rows.
+#[deny(clippy::wildcard_enum_match_arm)]
 fn check_expression(expression: &Expr, columns: &[TableColumn]) -> Result<(), EvaluateError> {
     match expression {
         Expr::OuterColumn { .. } => return unsupported("columns of an enclosing query"),
@@ -266,7 +267,19 @@ fn check_expression(expression: &Expr, columns: &[TableColumn]) -> Result<(), Ev
         Expr::Exists(_) => return unsupported("EXISTS"),
         Expr::Window { .. } => return unsupported("window functions"),
         Expr::Column(index) if *index >= columns.len() => return Err(no_column(*index)),
-        _ => {}
+        Expr::Column(_)
+        | Expr::Literal(_)
+        | Expr::Compare { .. }
+        | Expr::InList { .. }
+        | Expr::And(_)
+        | Expr::Or(_)
+        | Expr::Not(_)
+        | Expr::IsNull(_)
+        | Expr::Arithmetic { .. }
+        | Expr::Negate(_)
+        | Expr::Case { .. }
+        | Expr::Cast { .. }
+        | Expr::Call { .. } => {}
     }
     expression.children().into_iter().try_for_each(|child| check_expression(child, columns))?;
     match expression.scalar_type(columns) {
