@@ -1,5 +1,5 @@
-//! The request path: one function for reads, one for writes and one for actions, every stage one line, in this order, by these names. The same names
-//! are the tracing spans, the metric labels and the `Server-Timing` entries.
+//! The request path: one function for reads, one for writes and one for actions, every stage one line, in this order, by these names. The
+//! same names are the tracing spans, the metric labels and the `Server-Timing` entries.
 //!
 //! A protocol brings the first stage and the last: what it was asked, and how it answers. All between is the same for all of them.
 //! Both return when the first rows are there; what streams after that is pulled by the client through the response.

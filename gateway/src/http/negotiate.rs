@@ -194,8 +194,18 @@ impl JsonFormat {
         JsonFormat { metadata, ieee754_compatible }
     }
 
-    /// The `Content-Type` of an answer in this format. From 4.01 on its parameters have no prefix (JSON Format 4.01, section 3.1).
+    /// The `Content-Type` of an answer in this format that may stream.
     pub fn content_type(self, version: Version) -> String {
+        self.typed(version, true)
+    }
+
+    /// The `Content-Type` of a document in this format that is known before it is sent.
+    pub fn document_type(self, version: Version) -> String {
+        self.typed(version, false)
+    }
+
+    /// From 4.01 on the parameters have no prefix (JSON Format 4.01, section 3.1).
+    fn typed(self, version: Version, streaming: bool) -> String {
         let level = match self.metadata {
             MetadataLevel::None => "none",
             MetadataLevel::Minimal => "minimal",
@@ -203,7 +213,8 @@ impl JsonFormat {
         };
         let strings = if self.ieee754_compatible { ";IEEE754Compatible=true" } else { "" };
         let prefix = if version >= Version::V4_01 { "" } else { "odata." };
-        format!("application/json;{prefix}metadata={level};{prefix}streaming=true{strings};charset=utf-8")
+        let streaming = if streaming { format!(";{prefix}streaming=true") } else { String::new() };
+        format!("application/json;{prefix}metadata={level}{streaming}{strings};charset=utf-8")
     }
 }
 

@@ -60,7 +60,7 @@ fn service_document(call: &Call, service: &Service, request: &Request) -> Result
     bind::schema_version(&request.options, &service.published.view)?;
     let format = JsonFormat::negotiate(request.options.format.as_deref(), call.header("accept").as_deref())?;
     let body = metadata::service_document(&service.published.view, &service.root);
-    validated(call, &format.content_type(call.version).replace("odata.streaming=true;", "").replace("streaming=true;", ""), body)
+    validated(call, &format.document_type(call.version), body)
 }
 
 /// A document with an ETag over its bytes, or 304 for a client that has it already.

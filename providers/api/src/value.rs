@@ -99,6 +99,33 @@ impl Value {
         Value::Text(value.into())
     }
 
+    /// The value of an integer of any width; nothing for any other value.
+    pub fn as_integer(&self) -> Option<i64> {
+        match self {
+            Value::Int16(value) => Some(i64::from(*value)),
+            Value::Int32(value) => Some(i64::from(*value)),
+            Value::Int64(value) => Some(*value),
+            Value::Null(_)
+            | Value::Boolean(_)
+            | Value::Float32(_)
+            | Value::Float64(_)
+            | Value::Decimal { .. }
+            | Value::Text(_)
+            | Value::Binary(_)
+            | Value::Date(_)
+            | Value::Time(_)
+            | Value::Timestamp(_)
+            | Value::TimestampTz(_)
+            | Value::Guid(_)
+            | Value::Json(_) => None,
+        }
+    }
+
+    /// Whether it is a float that is no number.
+    pub fn is_nan(&self) -> bool {
+        matches!(self, Value::Float32(Float(number)) | Value::Float64(Float(number)) if number.is_nan())
+    }
+
     /// The type of this value.
     pub fn scalar_type(&self) -> ScalarType {
         match self {

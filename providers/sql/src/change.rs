@@ -153,7 +153,7 @@ fn assigned(render: &mut Render<'_>, index: usize, value: &ChangeValue) -> Resul
         ChangeValue::FromChange { .. } => return Err(unsupported("a reference to an earlier change that was not resolved").into()),
     };
     let stored = stored_value(column, &value).map_err(|reason| TranslateError::Data(format!("column '{}': {reason}", column.name)))?;
-    if render.dialect.nan_equals_itself.is_none() && crate::expr::is_nan(&stored) {
+    if render.dialect.nan_equals_itself.is_none() && stored.is_nan() {
         return Err(TranslateError::Data(format!("column '{}' cannot hold not-a-number", column.name)));
     }
     let parameter = render.raw_parameter(&stored);

@@ -4,7 +4,7 @@
 
 use crate::codec::{encode, stored_type};
 use crate::decimal::Digits;
-use crate::expr::{Render, is_nan, unsupported};
+use crate::expr::{Render, unsupported};
 use arrow::datatypes::i256;
 use portico_provider_api::{Codec, CompareOp, Expr, ScalarType, TableColumn, Unsupported, Value};
 
@@ -185,7 +185,7 @@ impl Render<'_> {
             return self.compare(flipped(op), right, left);
         }
         if let Expr::Literal(value) = right {
-            if is_nan(value) {
+            if value.is_nan() {
                 let holds = matches!(op, CompareOp::NotEq | CompareOp::IsDistinctFrom);
                 // The two-valued ones do not depend on the operand. It is not even written: a parameter of it that stands nowhere in
                 // the text would have no type.
@@ -225,7 +225,7 @@ impl Render<'_> {
     /// Null-safe equality with what was read before: here a NaN is the same as a NaN.
     pub(crate) fn unchanged(&mut self, index: usize, value: &Value) -> Result<String, Unsupported> {
         let column = self.column(index)?;
-        if !is_nan(value) {
+        if !value.is_nan() {
             return self.compare(CompareOp::IsNotDistinctFrom, &Expr::Column(index), &Expr::Literal(value.clone()));
         }
         let literal = self.literal(value)?;
@@ -250,7 +250,7 @@ impl Render<'_> {
                 candidates.push(self.value(item)?);
                 continue;
             };
-            if is_nan(value) {
+            if value.is_nan() {
                 continue;
             }
             match (column, stored_codec, value.is_null()) {

@@ -55,7 +55,7 @@ impl<'a> Render<'a> {
 
     /// A literal in the dialect's own form.
     pub(crate) fn literal(&mut self, value: &Value) -> Result<String, Unsupported> {
-        if is_nan(value) && self.dialect.nan_equals_itself.is_none() {
+        if value.is_nan() && self.dialect.nan_equals_itself.is_none() {
             return Err(unsupported("not-a-number as a value"));
         }
         let placeholder = self.raw_parameter(value);
@@ -203,10 +203,6 @@ impl<'a> Render<'a> {
             Family::Sqlite => sqlite_decoded(column, stored),
         }
     }
-}
-
-pub(crate) fn is_nan(value: &Value) -> bool {
-    matches!(value, Value::Float32(float) | Value::Float64(float) if float.0.is_nan())
 }
 
 pub(crate) fn is_integer(scalar_type: ScalarType) -> bool {

@@ -3,7 +3,7 @@
 
 use crate::compare::{OnStored, on_stored, orders_as_stored};
 use crate::dialect::KeyStyle;
-use crate::expr::{Render, column_stored_type, is_nan, unsupported};
+use crate::expr::{Render, column_stored_type, unsupported};
 use portico_provider_api::{CompareOp, KeySet, ScalarType, TableColumn, Unsupported, Value};
 
 /// How one key column takes part: what is compared, and the type of what is sent.
@@ -81,7 +81,7 @@ impl<'a> Render<'a> {
 fn sent_tuple(columns: &[KeyColumn<'_>], tuple: &[Value]) -> Result<Option<Vec<Value>>, Unsupported> {
     let mut sent = Vec::with_capacity(tuple.len());
     for (key, value) in columns.iter().zip(tuple) {
-        if value.is_null() || is_nan(value) {
+        if value.is_null() || value.is_nan() {
             return Ok(None);
         }
         if !key.as_stored {

@@ -160,13 +160,13 @@ pub struct CustomAggregate {
 /// How values become one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AggregateMethod {
-    /// Their sum.
+    /// Their sum; null without values.
     Sum,
-    /// The least.
+    /// The least; null without values.
     Min,
-    /// The greatest.
+    /// The greatest; null without values.
     Max,
-    /// Their mean.
+    /// Their sum, divided by their number; null without values.
     Average,
     /// How many different ones there are.
     CountDistinct,

@@ -3,7 +3,6 @@
 
 use super::EvaluateError;
 use super::calendar::{self, MICROS_PER_DAY};
-use super::compare::as_integer;
 use super::decimal::{self, Rounding};
 use crate::types::ScalarType;
 use crate::value::{Float, Value};
@@ -113,7 +112,7 @@ fn to_integer(value: &Value, to: ScalarType) -> Result<Option<Value>, EvaluateEr
             whole.ok_or_else(|| does_not_fit(value, to))?
         }
         Value::Text(text) => text.parse().map_err(|_| not_a(to))?,
-        other => match as_integer(other) {
+        other => match other.as_integer() {
             Some(number) => number,
             None => return Ok(None),
         },
@@ -133,7 +132,7 @@ fn to_float(value: &Value, to: ScalarType) -> Result<Option<Value>, EvaluateErro
         // Through text, because only that is correctly rounded for every digit count.
         Value::Decimal { unscaled, scale, .. } => parse_float(&decimal::to_text(*unscaled, *scale), to)?,
         Value::Text(text) => parse_float(text, to)?,
-        other => match as_integer(other) {
+        other => match other.as_integer() {
             // An int64 goes to a single in one rounding, not two.
             Some(number) if to == ScalarType::Float32 => f64::from(number as f32),
             Some(number) => number as f64,
@@ -170,7 +169,7 @@ fn to_decimal(value: &Value, precision: u8, scale: i8) -> Result<Option<Value>, 
         }
         Value::Float32(_) | Value::Float64(_) => return Err(does_not_fit(value, ScalarType::Decimal { precision, scale })),
         Value::Text(text) => decimal::from_text(text, precision, scale)?,
-        other => match as_integer(other) {
+        other => match other.as_integer() {
             Some(number) => decimal::rescale_exactly(i128::from(number).into(), 0, precision, scale)?,
             None => return Ok(None),
         },

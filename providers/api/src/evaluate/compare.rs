@@ -29,35 +29,13 @@ pub fn compare_values(left: &Value, right: &Value) -> Result<Option<Ordering>, E
         (Value::Time(left), Value::Time(right))
         | (Value::Timestamp(left), Value::Timestamp(right))
         | (Value::TimestampTz(left), Value::TimestampTz(right)) => Some(left.cmp(right)),
-        (left, right) => match (as_integer(left), as_integer(right)) {
+        (left, right) => match (left.as_integer(), right.as_integer()) {
             (Some(left), Some(right)) => Some(left.cmp(&right)),
             _ => {
                 return Err(EvaluateError::Invalid(format!("{} does not compare with {}", left.scalar_type(), right.scalar_type())));
             }
         },
     })
-}
-
-/// The value of an integer of any width.
-pub(super) fn as_integer(value: &Value) -> Option<i64> {
-    match value {
-        Value::Int16(value) => Some(i64::from(*value)),
-        Value::Int32(value) => Some(i64::from(*value)),
-        Value::Int64(value) => Some(*value),
-        Value::Null(_)
-        | Value::Boolean(_)
-        | Value::Float32(_)
-        | Value::Float64(_)
-        | Value::Decimal { .. }
-        | Value::Text(_)
-        | Value::Binary(_)
-        | Value::Date(_)
-        | Value::Time(_)
-        | Value::Timestamp(_)
-        | Value::TimestampTz(_)
-        | Value::Guid(_)
-        | Value::Json(_) => None,
-    }
 }
 
 /// Compares two values as `ORDER BY` does: a total order in which NaN is the greatest float and the zeros are equal. Nulls go
@@ -75,13 +53,9 @@ pub fn compare_for_sort(left: &Value, right: &Value, descending: bool, nulls_fir
     }
     let ascending = match compare_values(left, right)? {
         Some(ordering) => ordering,
-        None => is_nan(left).cmp(&is_nan(right)),
+        None => left.is_nan().cmp(&right.is_nan()),
     };
     Ok(if descending { ascending.reverse() } else { ascending })
-}
-
-pub(super) fn is_nan(value: &Value) -> bool {
-    matches!(value, Value::Float32(Float(number)) | Value::Float64(Float(number)) if number.is_nan())
 }
 
 /// A representative of all values that `DISTINCT`, grouping and key sets treat as one: null equals null, NaN equals NaN, the

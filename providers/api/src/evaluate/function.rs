@@ -2,7 +2,6 @@
 
 use super::EvaluateError;
 use super::calendar::{self, MICROS_PER_DAY, MICROS_PER_SECOND};
-use super::compare::as_integer;
 use super::{number, text};
 use crate::expr::Function;
 use crate::typing::function_type;
@@ -33,8 +32,8 @@ pub(super) fn call(function: Function, arguments: &[Cow<'_, Value>]) -> Result<V
             _ => Err(misuse()),
         },
         Function::Substring => {
-            let start = second.and_then(as_integer).ok_or_else(misuse)?;
-            let length = arguments.get(2).map(|length| as_integer(length).ok_or_else(misuse)).transpose()?;
+            let start = second.and_then(Value::as_integer).ok_or_else(misuse)?;
+            let length = arguments.get(2).map(|length| length.as_integer().ok_or_else(misuse)).transpose()?;
             match first {
                 Value::Text(value) => text::substring(value, start, length).map(Value::Text),
                 _ => Err(misuse()),

@@ -2,7 +2,7 @@
 //! needs; outputs are computed for the rows that remain, and plain columns are copied by Arrow without going through values.
 
 use super::EvaluateError;
-use super::compare::{compare_for_sort, grouping_value, is_nan};
+use super::compare::{compare_for_sort, grouping_value};
 use super::expression::{Row, no_column};
 use crate::arrays::{array_from_values, value_at};
 use crate::expr::Expr;
@@ -192,7 +192,7 @@ impl<'q> TableEvaluation<'q> {
         if let Some(keys) = &self.keys {
             let tuple = keys.columns.iter().map(|index| cells.cell(*index, row)).collect::<Result<Vec<_>, _>>()?;
             // A null or NaN equals nothing.
-            if tuple.iter().any(|value| value.is_null() || is_nan(value)) {
+            if tuple.iter().any(|value| value.is_null() || value.is_nan()) {
                 return Ok(false);
             }
             if !keys.tuples.contains(&tuple.into_iter().map(grouping_value).collect::<Vec<_>>()) {

@@ -8,15 +8,14 @@ use crate::error::EngineError;
 use crate::plan::checked_sum;
 use crate::plan::decimal_factors;
 use crate::plan::float_extremes;
+use crate::plan::rewrite;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
 use arrow::compute::kernels::numeric::{add, mul, neg, rem, sub};
 use arrow::datatypes::{DataType, Field, FieldRef, Float32Type, Float64Type, TimeUnit};
 use arrow::error::ArrowError;
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result as DataFusionResult, plan_err};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     AggregateUDF, BinaryExpr, Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs,
     ScalarUDF, ScalarUDFImpl, Signature, Volatility, WindowFunctionDefinition,
@@ -52,16 +51,7 @@ pub fn call(operation: Operation, arguments: Vec<Expr>) -> Expr {
 /// # Errors
 /// None of its own: the plan was well-typed before.
 pub fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan, EngineError> {
-    let rewritten = plan.transform_up_with_subqueries(|node| {
-        let schema = merge_schema(&node.inputs());
-        let names = NamePreserver::new(&node);
-        node.map_expressions(|expression| {
-            let name = names.save(&expression);
-            let checked = expression.transform_up(|part| Ok(checked(part, &schema)))?;
-            Ok(if checked.transformed { checked.update_data(|expression| name.restore(expression)) } else { checked })
-        })
-    })?;
-    Ok(rewritten.data)
+    rewrite::expressions(plan, checked)
 }
 
 fn checked(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {

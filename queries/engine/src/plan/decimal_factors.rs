@@ -3,11 +3,10 @@
 //! hidden behind a function that might be; what has been optimised is freed of it again. It must not know sources.
 
 use crate::error::EngineError;
+use crate::plan::rewrite;
 use arrow::datatypes::{DataType, Field, FieldRef};
-use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result as DataFusionResult, internal_err};
-use datafusion::logical_expr::expr_rewriter::NamePreserver;
-use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
     BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
     Signature, Volatility,
@@ -25,16 +24,7 @@ static HIDDEN: LazyLock<Arc<ScalarUDF>> =
 /// # Errors
 /// None of its own: the plan was well-typed before.
 pub fn hide(plan: LogicalPlan) -> Result<LogicalPlan, EngineError> {
-    let hidden = plan.transform_up_with_subqueries(|node| {
-        let schema = merge_schema(&node.inputs());
-        let names = NamePreserver::new(&node);
-        node.map_expressions(|expression| {
-            let name = names.save(&expression);
-            let hidden = expression.transform_up(|part| Ok(hidden(part, &schema)))?;
-            Ok(if hidden.transformed { hidden.update_data(|expression| name.restore(expression)) } else { hidden })
-        })
-    })?;
-    Ok(hidden.data)
+    rewrite::expressions(plan, hidden)
 }
 
 fn hidden(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {

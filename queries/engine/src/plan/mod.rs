@@ -25,6 +25,7 @@ mod nodes;
 pub mod parameters;
 mod pattern;
 mod ranges;
+mod rewrite;
 pub mod rows;
 pub mod seek;
 pub mod session;

@@ -166,25 +166,7 @@ fn constants(items: &[BoundExpr]) -> Option<Vec<&Value>> {
 
 /// `eq` of two values of one type: null equals itself, NaN nothing.
 fn is_same(left: &Value, right: &Value) -> bool {
-    let is_nan = |value: &Value| match value {
-        Value::Float64(number) => number.0.is_nan(),
-        Value::Float32(number) => number.0.is_nan(),
-        Value::Null(_)
-        | Value::Boolean(_)
-        | Value::Int16(_)
-        | Value::Int32(_)
-        | Value::Int64(_)
-        | Value::Decimal { .. }
-        | Value::Text(_)
-        | Value::Binary(_)
-        | Value::Date(_)
-        | Value::Time(_)
-        | Value::Timestamp(_)
-        | Value::TimestampTz(_)
-        | Value::Guid(_)
-        | Value::Json(_) => false,
-    };
-    (left.is_null() && right.is_null()) || (left == right && !is_nan(left))
+    (left.is_null() && right.is_null()) || (left == right && !left.is_nan())
 }
 
 fn is_subset(given: &[&Value], wanted: &[&Value]) -> bool {

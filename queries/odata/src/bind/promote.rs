@@ -181,24 +181,7 @@ pub(crate) fn member(text: &str, enumeration: &Enumeration) -> Result<Value, Str
 }
 
 fn is_stored_as_its_number(member: &EnumerationMember) -> bool {
-    match &member.stored {
-        Value::Int16(stored) => i64::from(*stored) == member.value,
-        Value::Int32(stored) => i64::from(*stored) == member.value,
-        Value::Int64(stored) => *stored == member.value,
-        Value::Null(_)
-        | Value::Boolean(_)
-        | Value::Float32(_)
-        | Value::Float64(_)
-        | Value::Decimal { .. }
-        | Value::Text(_)
-        | Value::Binary(_)
-        | Value::Date(_)
-        | Value::Time(_)
-        | Value::Timestamp(_)
-        | Value::TimestampTz(_)
-        | Value::Guid(_)
-        | Value::Json(_) => false,
-    }
+    member.stored.as_integer() == Some(member.value)
 }
 
 /// The number of a member, which members are ordered by; null stays null.

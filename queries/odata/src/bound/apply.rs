@@ -6,6 +6,7 @@ use super::hierarchy::{BoundHierarchy, BoundRelatives, BoundTopLevels, BoundTrav
 use super::{BoundComputed, BoundExpr, BoundOrder};
 use crate::syntax::RankedEnd;
 use crate::value_type::{RowColumn, RowType};
+use portico_catalog::overlay::AggregateMethod;
 use std::collections::BTreeSet;
 
 /// `$apply`: what is done with the rows, and what comes out.
@@ -162,28 +163,11 @@ pub struct BoundAggregate {
     /// Positions, in the rows after that, of the columns that tell groups apart, in the order of the keys of the transformation.
     pub keys: Vec<usize>,
     /// How values become one.
-    pub method: BoundMethod,
+    pub method: AggregateMethod,
     /// The values; without them rows are counted. Nulls do not count.
     pub argument: Option<BoundExpr>,
     /// Name and type of the result.
     pub column: RowColumn,
-}
-
-/// How values become one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BoundMethod {
-    /// Their sum; null without values.
-    Sum,
-    /// The least; null without values.
-    Min,
-    /// The greatest; null without values.
-    Max,
-    /// Their sum, divided by their number; null without values.
-    Average,
-    /// How many different ones there are.
-    CountDistinct,
-    /// How many there are.
-    Count,
 }
 
 /// One sequence of `concat`.

@@ -7,7 +7,8 @@ use arrow::datatypes::DataType;
 use datafusion::common::{Column, NullEquality};
 use datafusion::functions_aggregate::expr_fn::{avg, count, count_distinct, max, min, sum};
 use datafusion::logical_expr::{Expr, ExprSchemable, JoinType, LogicalPlan, LogicalPlanBuilder, cast, lit};
-use portico_odata::bound::apply::{BoundAggregate, BoundMethod};
+use portico_catalog::overlay::AggregateMethod;
+use portico_odata::bound::apply::BoundAggregate;
 use portico_provider_api::ScalarType;
 
 /// A plan of one row per group: its keys, and what was computed.
@@ -70,7 +71,7 @@ impl ApplyPlanner<'_> {
                     let value;
                     (stage, value) = self.value(stage, argument)?;
                     let name = self.name();
-                    let canonical = if item.method == BoundMethod::CountDistinct { self.group_key(value, &stage)? } else { value };
+                    let canonical = if item.method == AggregateMethod::CountDistinct { self.group_key(value, &stage)? } else { value };
                     let data_type = canonical.get_type(stage.builder().schema())?;
                     let wide = widened(item.method, item.column.value_type.scalar(), &data_type);
                     input.push(wide.map_or(canonical.clone(), |wide| cast(canonical, wide)).alias(&name));
@@ -134,7 +135,7 @@ impl ApplyPlanner<'_> {
             let missing = || EngineError::Internal("an aggregate was not computed".to_owned());
             let (position, expr) = position.and_then(|at| Some((at, found.get(at)?.1.clone()))).ok_or_else(missing)?;
             // A group that no row of the other side belongs to has none of them.
-            let counts = matches!(item.method, BoundMethod::Count | BoundMethod::CountDistinct);
+            let counts = matches!(item.method, AggregateMethod::Count | AggregateMethod::CountDistinct);
             let name = self.name();
             let absent = (outer || position >= first) && counts && !keys.is_empty();
             let value = if absent { self.or_zero(expr, item)? } else { expr };
@@ -151,28 +152,28 @@ impl ApplyPlanner<'_> {
     }
 }
 
-fn call(method: BoundMethod, argument: Expr) -> Expr {
+fn call(method: AggregateMethod, argument: Expr) -> Expr {
     match method {
-        BoundMethod::Sum => sum(argument),
-        BoundMethod::Min => min(argument),
-        BoundMethod::Max => max(argument),
-        BoundMethod::Average => avg(argument),
-        BoundMethod::CountDistinct => count_distinct(argument),
-        BoundMethod::Count => count(argument),
+        AggregateMethod::Sum => sum(argument),
+        AggregateMethod::Min => min(argument),
+        AggregateMethod::Max => max(argument),
+        AggregateMethod::Average => avg(argument),
+        AggregateMethod::CountDistinct => count_distinct(argument),
+        AggregateMethod::Count => count(argument),
     }
 }
 
 /// The type that values are added up in, where it is another: no sum may run over.
-fn widened(method: BoundMethod, to: ScalarType, from: &DataType) -> Option<DataType> {
+fn widened(method: AggregateMethod, to: ScalarType, from: &DataType) -> Option<DataType> {
     let wide = match (method, to) {
-        (BoundMethod::Sum, ScalarType::Decimal { scale, .. }) if from.is_integer() => DataType::Decimal128(19, scale),
-        (BoundMethod::Sum | BoundMethod::Average, ScalarType::Decimal { precision, .. }) => match from {
+        (AggregateMethod::Sum, ScalarType::Decimal { scale, .. }) if from.is_integer() => DataType::Decimal128(19, scale),
+        (AggregateMethod::Sum | AggregateMethod::Average, ScalarType::Decimal { precision, .. }) => match from {
             // DataFusion adds ten digits to the sum of decimals, and four to their average, up to the most that the carrier holds.
             DataType::Decimal128(own, scale) if precision > 38 => DataType::Decimal256((*own).min(66), *scale),
             _ => return None,
         },
-        (BoundMethod::Average, _) => DataType::Float64,
-        (BoundMethod::Sum, ScalarType::Float64) => DataType::Float64,
+        (AggregateMethod::Average, _) => DataType::Float64,
+        (AggregateMethod::Sum, ScalarType::Float64) => DataType::Float64,
         _ => return None,
     };
     (wide != *from).then_some(wide)

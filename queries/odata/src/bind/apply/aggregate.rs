@@ -4,11 +4,12 @@
 use super::Binder;
 use super::state::{State, name, names};
 use crate::bound::BoundExpr;
-use crate::bound::apply::{BoundAggregate, BoundMethod, BoundTransformation};
+use crate::bound::apply::{BoundAggregate, BoundTransformation};
 use crate::edm::type_name;
 use crate::error::ODataError;
 use crate::syntax::{AggregateFrom, AggregateItem, Expr, ExprKind, Name, PathStep, Span, StepKind};
 use crate::value_type::{RowColumn, ValueType};
+use portico_catalog::overlay::AggregateMethod;
 use portico_provider_api::ScalarType;
 
 /// What `$count` and `countdistinct` yield: `Edm.Decimal` with scale 0 (sections 3.2.1.3.5 and 3.2.1.4).
@@ -119,12 +120,18 @@ impl<'a> Binder<'a> {
             (Some(_), Some(method)) => Err(self.wrong(method.span, "$count takes no method")),
             (Some([]), None) => {
                 let column = column(alias, ValueType::Scalar(COUNT));
-                Ok(BoundAggregate { before: Vec::new(), keys: state.partition.clone(), method: BoundMethod::Count, argument: None, column })
+                Ok(BoundAggregate {
+                    before: Vec::new(),
+                    keys: state.partition.clone(),
+                    method: AggregateMethod::Count,
+                    argument: None,
+                    column,
+                })
             }
             (Some(path), None) => {
                 let path = path.iter().map(|step| name(self, step)).collect::<Result<Vec<_>, _>>()?;
-                let measured = self.along(state, &path, BoundMethod::Count, item.expr.span)?;
-                self.measured_item(measured, BoundMethod::Count, alias, item.span)
+                let measured = self.along(state, &path, AggregateMethod::Count, item.expr.span)?;
+                self.measured_item(measured, AggregateMethod::Count, alias, item.span)
             }
             (None, Some(method)) => {
                 let method = self.method(method)?;
@@ -149,14 +156,14 @@ impl<'a> Binder<'a> {
     }
 
     /// An expression of each row: related entities are not considered once, but row by row.
-    fn expression_item(&self, state: &State<'a>, expr: &Expr, method: BoundMethod, alias: &Name) -> Result<BoundAggregate, ODataError> {
+    fn expression_item(&self, state: &State<'a>, expr: &Expr, method: AggregateMethod, alias: &Name) -> Result<BoundAggregate, ODataError> {
         let (argument, value_type) = self.scope(state, self.target).value(expr)?;
         let value_type = result_type(method, &value_type).map_err(|why| self.wrong(expr.span, why))?;
         let (keys, column) = (state.partition.clone(), column(alias, value_type));
         Ok(BoundAggregate { before: Vec::new(), keys, method, argument: Some(argument), column })
     }
 
-    fn measured_item(&self, measured: Measured, method: BoundMethod, alias: &Name, span: Span) -> Result<BoundAggregate, ODataError> {
+    fn measured_item(&self, measured: Measured, method: AggregateMethod, alias: &Name, span: Span) -> Result<BoundAggregate, ODataError> {
         let Measured { before, keys, argument, value_type } = measured;
         let value_type = result_type(method, &value_type).map_err(|why| self.wrong(span, why))?;
         let argument = argument.map(BoundExpr::Column);
@@ -164,7 +171,7 @@ impl<'a> Binder<'a> {
     }
 
     /// Where a path in front of `with` or `$count` leads. The entities at the end of its last navigation property are considered once.
-    fn along(&self, state: &State<'a>, path: &[String], method: BoundMethod, span: Span) -> Result<Measured, ODataError> {
+    fn along(&self, state: &State<'a>, path: &[String], method: AggregateMethod, span: Span) -> Result<Measured, ODataError> {
         let mut inner = state.fork();
         // What has been joined is reached already.
         let reached = inner.reached.iter().enumerate().filter(|(_, reached)| path.starts_with(&reached.path));
@@ -208,10 +215,10 @@ impl<'a> Binder<'a> {
         mut inner: State<'a>,
         identity: &[usize],
         value: Option<usize>,
-        method: BoundMethod,
+        method: AggregateMethod,
         span: Span,
     ) -> Result<Measured, ODataError> {
-        let counts = matches!(method, BoundMethod::Count | BoundMethod::CountDistinct);
+        let counts = matches!(method, AggregateMethod::Count | AggregateMethod::CountDistinct);
         let Some(counted) = value.or_else(|| identity.first().copied()).filter(|_| value.is_some() || counts) else {
             return Err(self.wrong(span, "entities can only be counted: name one of their properties"));
         };
@@ -227,13 +234,13 @@ impl<'a> Binder<'a> {
         Ok(Measured { before: inner.out, keys: inner.partition, argument, value_type })
     }
 
-    fn method(&self, method: &Name) -> Result<BoundMethod, ODataError> {
+    fn method(&self, method: &Name) -> Result<AggregateMethod, ODataError> {
         Ok(match method.text.as_str() {
-            "sum" => BoundMethod::Sum,
-            "min" => BoundMethod::Min,
-            "max" => BoundMethod::Max,
-            "average" => BoundMethod::Average,
-            "countdistinct" => BoundMethod::CountDistinct,
+            "sum" => AggregateMethod::Sum,
+            "min" => AggregateMethod::Min,
+            "max" => AggregateMethod::Max,
+            "average" => AggregateMethod::Average,
+            "countdistinct" => AggregateMethod::CountDistinct,
             other => return Err(self.not_built(method.span, format!("the aggregation method '{other}'"))),
         })
     }
@@ -252,7 +259,7 @@ fn column(alias: &Name, value_type: ValueType) -> RowColumn {
 }
 
 /// The type of what a method yields, the same for all groups: wide enough for what is summed up.
-pub(super) fn result_type(method: BoundMethod, of: &ValueType) -> Result<ValueType, String> {
+pub(super) fn result_type(method: AggregateMethod, of: &ValueType) -> Result<ValueType, String> {
     let scalar_type = of.scalar();
     let what = type_name(scalar_type);
     let number = matches!(of, ValueType::Scalar(scalar_type) if scalar_type.is_numeric());
@@ -260,27 +267,27 @@ pub(super) fn result_type(method: BoundMethod, of: &ValueType) -> Result<ValueTy
         precision: precision.saturating_add(by).min(76),
         scale: scale.saturating_add(digits),
     };
-    if matches!(of, ValueType::Spatial(_)) && method != BoundMethod::Count {
+    if matches!(of, ValueType::Spatial(_)) && method != AggregateMethod::Count {
         return Err("geographic and geometric values are not aggregated: only how many there are is told".to_owned());
     }
     Ok(match method {
-        BoundMethod::Count => ValueType::Scalar(COUNT),
-        BoundMethod::CountDistinct if scalar_type == ScalarType::Json => return Err("JSON documents are not compared".to_owned()),
-        BoundMethod::CountDistinct => ValueType::Scalar(COUNT),
-        BoundMethod::Min | BoundMethod::Max if matches!(scalar_type, ScalarType::Binary | ScalarType::Json) => {
+        AggregateMethod::Count => ValueType::Scalar(COUNT),
+        AggregateMethod::CountDistinct if scalar_type == ScalarType::Json => return Err("JSON documents are not compared".to_owned()),
+        AggregateMethod::CountDistinct => ValueType::Scalar(COUNT),
+        AggregateMethod::Min | AggregateMethod::Max if matches!(scalar_type, ScalarType::Binary | ScalarType::Json) => {
             return Err(format!("values of type {what} have no order: they have no least and no greatest one"));
         }
-        BoundMethod::Min | BoundMethod::Max => of.clone(),
-        BoundMethod::Sum | BoundMethod::Average if !number => {
+        AggregateMethod::Min | AggregateMethod::Max => of.clone(),
+        AggregateMethod::Sum | AggregateMethod::Average if !number => {
             return Err(format!("only numbers can be added up, not values of type {what}"));
         }
-        BoundMethod::Sum => ValueType::Scalar(match scalar_type {
+        AggregateMethod::Sum => ValueType::Scalar(match scalar_type {
             ScalarType::Int16 | ScalarType::Int32 => ScalarType::Int64,
             ScalarType::Int64 => ScalarType::Decimal { precision: 29, scale: 0 },
             ScalarType::Decimal { precision, scale } => wider(precision, scale, 10, 0),
             _ => ScalarType::Float64,
         }),
-        BoundMethod::Average => ValueType::Scalar(match scalar_type {
+        AggregateMethod::Average => ValueType::Scalar(match scalar_type {
             ScalarType::Decimal { precision, scale } => wider(precision, scale, 4, 4),
             _ => ScalarType::Float64,
         }),

@@ -5,7 +5,6 @@ use super::Binder;
 use super::aggregate::{is_name, result_type};
 use super::state::{State, names};
 use crate::bind::suggestion;
-use crate::bound::apply::BoundMethod;
 use crate::error::ODataError;
 use crate::syntax::{Expr, ExprKind};
 use crate::value_type::{RowType, ValueType};
@@ -23,10 +22,10 @@ pub(super) struct Named<'a> {
 
 impl Named<'_> {
     /// The path to the values, and how they become one. Entities are counted where it leads to no property.
-    pub(super) fn spelt_out(&self) -> (Vec<String>, BoundMethod) {
+    pub(super) fn spelt_out(&self) -> (Vec<String>, AggregateMethod) {
         let property = self.aggregate.column.and_then(|column| RowType::of_table(self.table).columns.into_iter().nth(column));
         let path = self.along.iter().cloned().chain(property.into_iter().flat_map(|column| column.path)).collect();
-        (path, method(self.aggregate.method))
+        (path, self.aggregate.method)
     }
 }
 
@@ -74,17 +73,6 @@ fn has(table: &TableView, name: &str) -> bool {
     table.table.overlay.aggregates.iter().any(|aggregate| aggregate.name == name)
 }
 
-fn method(method: AggregateMethod) -> BoundMethod {
-    match method {
-        AggregateMethod::Sum => BoundMethod::Sum,
-        AggregateMethod::Min => BoundMethod::Min,
-        AggregateMethod::Max => BoundMethod::Max,
-        AggregateMethod::Average => BoundMethod::Average,
-        AggregateMethod::CountDistinct => BoundMethod::CountDistinct,
-        AggregateMethod::Count => BoundMethod::Count,
-    }
-}
-
 /// The type of what a custom aggregate of a table yields; nothing where its method and its column do not go together.
 pub(crate) fn custom_type(table: &TableView, aggregate: &CustomAggregate) -> Option<ValueType> {
     // What rows are counted by has any type.
@@ -92,5 +80,5 @@ pub(crate) fn custom_type(table: &TableView, aggregate: &CustomAggregate) -> Opt
         Some(column) => ValueType::of_column(table.table.columns.get(column)?),
         None => ValueType::Scalar(portico_provider_api::ScalarType::Boolean),
     };
-    result_type(method(aggregate.method), &of).ok()
+    result_type(aggregate.method, &of).ok()
 }
