@@ -5,14 +5,14 @@ use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service};
 use crate::http::collection::Continued;
 use crate::http::odata::{Wanted, applied, continuation, how, json_options};
-use crate::http::profile::{self, Rows};
-use crate::http::respond;
+use crate::http::profile::Rows;
+use crate::http::room::Room;
 use crate::http::stream::{self, Chunk, Producer, Streaming};
 use crate::pipeline;
 use crate::startup::Gateway;
 use crate::telemetry::Trace;
 use axum::body::Body;
-use axum::http::{Response, header};
+use axum::http::Response;
 use bytes::BytesMut;
 use portico_engine::{Answer, EntityAnswer, EntityRead, Paging, RequestContext, Statement};
 use portico_odata::bound::{AllPart, BoundAll};
@@ -51,16 +51,13 @@ pub async fn answer(call: &Call, service: &Service, request: &Request, all: Boun
         current: None,
         page_size: wanted.page_size,
         top: wanted.bound.query.top,
-        room: profile::page_bytes(service.view.profile),
-        last: None,
+        room: Room::of(service.view.profile),
         trace: Arc::clone(&call.trace),
         continued,
         state: State::Start(count),
         returned: 0,
     };
-    let body = stream::body(Streaming { deadline: call.context.deadline, trace: Arc::clone(&call.trace) }, producer).await?;
-    let mut response = Response::new(body);
-    respond::set(response.headers_mut(), header::CONTENT_TYPE, &wanted.format.content_type(call.version));
+    let mut response = stream::response(Streaming::of(call), producer, &wanted.format.content_type(call.version)).await?;
     applied(call, &wanted, response.headers_mut());
     Ok(response)
 }
@@ -196,10 +193,7 @@ struct AllEntities {
     current: Option<(String, Rows)>,
     page_size: u64,
     top: Option<u64>,
-    /// Bytes that the page may still have; none where it has no limit.
-    room: Option<usize>,
-    /// Where the page would end if it ended before the current batch; kept only where it has a limit.
-    last: Option<Vec<Value>>,
+    room: Room,
     trace: Arc<Trace>,
     continued: Continued,
     state: State,
@@ -265,30 +259,14 @@ impl AllEntities {
 
     fn write(&mut self, batch: &EntityBatch, mut out: BytesMut) -> Result<Chunk, RequestError> {
         let total = batch.rows.num_rows();
-        let most = self.room.map_or(usize::MAX, |room| room.saturating_sub(out.len()));
+        let most = self.room.beside(out.len());
         let written = stream::encode(&self.trace, || self.writer.write_within(batch, most, &mut out))?;
         self.returned += written as u64;
-        if written < total || self.room.is_some() {
-            // A page without a limit needs no position of its batches: the engine knows where it ends.
-            let ended = written.checked_sub(1).map(|row| self.position(batch, row)).transpose()?;
-            self.last = ended.or_else(|| self.last.take());
-        }
-        if written < total {
-            let position = self.last.take().ok_or_else(|| {
-                let message = "one entity alone is larger than a page may be for the clients of this service";
-                RequestError::new(Code::LimitExceeded, message)
-            })?;
-            return self.finish(Some(&position), out, written as u64);
-        }
-        if let Some(room) = &mut self.room {
-            *room = room.saturating_sub(out.len());
-        }
-        Ok(Chunk { bytes: out.freeze(), rows: written as u64 })
-    }
-
-    /// Where a page ends that ends with a row of the set that is being read.
-    fn position(&self, batch: &EntityBatch, row: usize) -> Result<Vec<Value>, RequestError> {
         let (set, rows) = self.current.as_ref().ok_or_else(|| RequestError::new(Code::Internal, "rows of no set are written"))?;
-        Ok(within(set, &rows.position_of(batch, row)?))
+        let position = |row| Ok(within(set, &rows.position_of(batch, row)?));
+        match self.room.take((written, total), out.len(), position)? {
+            Some(position) => self.finish(Some(&position), out, written as u64),
+            None => Ok(Chunk { bytes: out.freeze(), rows: written as u64 }),
+        }
     }
 }

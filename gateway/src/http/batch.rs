@@ -94,10 +94,8 @@ pub async fn answer(call: Arc<Call>, service: &Service, body: Bytes) -> Result<R
         number: 0,
         call: Arc::clone(&call),
     };
-    let streaming = Streaming { deadline: call.context.deadline, trace: Arc::clone(&call.trace) };
-    let mut response = Response::new(stream::body(streaming, running).await?);
+    let mut response = stream::response(Streaming::of(&call), running, &content_type).await?;
     let headers = response.headers_mut();
-    respond::set(headers, header::CONTENT_TYPE, &content_type);
     respond::set(headers, header::CACHE_CONTROL, "no-store");
     if let Some(value) = preferences.continue_on_error {
         let name = respond::preference_name("continue-on-error", call.version);

@@ -5,12 +5,12 @@ use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service};
 use crate::http::nested::RestLinks;
 use crate::http::odata::{Wanted, json_options};
-use crate::http::profile::{self, Rows};
-use crate::http::respond;
+use crate::http::profile::Rows;
+use crate::http::room::Room;
 use crate::http::stream::{self, Chunk, Producer, Streaming};
 use crate::telemetry::Trace;
 use axum::body::Body;
-use axum::http::{Response, header};
+use axum::http::Response;
 use bytes::{Bytes, BytesMut};
 use portico_engine::EntityAnswer;
 use portico_odata::json::{CrossJoinWriter, JsonWriter, ValuesWriter, WriteError};
@@ -47,17 +47,13 @@ pub async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer:
         writer,
         rows,
         rest_links: wanted.rest_links.clone().map(|links| (shape, links)),
-        room: profile::page_bytes(service.view.profile),
-        last: None,
+        room: Room::of(service.view.profile),
         trace: Arc::clone(&call.trace),
         continued,
         state: CollectionState::Start(count),
         returned: 0,
     };
-    let body = stream::body(Streaming { deadline: call.context.deadline, trace: Arc::clone(&call.trace) }, producer).await?;
-    let mut response = Response::new(body);
-    respond::set(response.headers_mut(), header::CONTENT_TYPE, &wanted.format.content_type(call.version));
-    Ok(response)
+    stream::response(Streaming::of(call), producer, &wanted.format.content_type(call.version)).await
 }
 
 /// What a link to the next page is made of.
@@ -166,10 +162,7 @@ struct Collection {
     rows: Rows,
     /// The shape of the rows and the links of expanded relationships, where these have pages.
     rest_links: Option<(EntityShape, RestLinks)>,
-    /// Bytes that the page may still have; none where it has no limit.
-    room: Option<usize>,
-    /// Where the page would end if it ended before the current batch; kept only where it has a limit.
-    last: Option<Vec<portico_provider_api::Value>>,
+    room: Room,
     trace: Arc<Trace>,
     continued: Continued,
     state: CollectionState,
@@ -197,34 +190,16 @@ impl Producer for Collection {
             links.add(shape, &mut batch)?;
         }
         let total = batch.rows.num_rows();
-        let most = self.room.map_or(usize::MAX, |room| room.saturating_sub(out.len()));
+        let most = self.room.beside(out.len());
         let written = stream::encode(&self.trace, || self.writer.write_within(&batch, most, &mut out))?;
         self.returned += written as u64;
-        if written < total {
-            self.cut_short(&batch, written, &mut out)?;
-        } else if let Some(room) = &mut self.room {
-            *room = room.saturating_sub(out.len());
-            self.last = Some(self.rows.position_of(&batch, total.saturating_sub(1))?);
+        let end = self.room.take((written, total), out.len(), |row| self.rows.position_of(&batch, row))?;
+        if let Some(end) = end {
+            // What the query still holds is not asked for.
+            self.state = CollectionState::Ended;
+            let link = self.continued.link(Some(&end), self.returned)?;
+            out.extend_from_slice(&self.writer.finish(link.as_deref()));
         }
-        let bytes: Bytes = out.freeze();
-        Ok(Some(Chunk { bytes, rows: written as u64 }))
-    }
-}
-
-impl Collection {
-    /// Ends the page after so many rows of a batch, because it has no room for the next, and the query with it.
-    fn cut_short(&mut self, batch: &EntityBatch, written: usize, out: &mut BytesMut) -> Result<(), RequestError> {
-        let position = match written.checked_sub(1) {
-            Some(last) => Some(self.rows.position_of(batch, last)?),
-            None => self.last.take(),
-        };
-        let Some(position) = position else {
-            let message = "one entity alone is larger than a page may be for the clients of this service: select fewer properties";
-            return Err(RequestError::new(Code::LimitExceeded, message));
-        };
-        self.state = CollectionState::Ended;
-        let link = self.continued.link(Some(&position), self.returned)?;
-        out.extend_from_slice(&self.writer.finish(link.as_deref()));
-        Ok(())
+        Ok(Some(Chunk { bytes: out.freeze(), rows: written as u64 }))
     }
 }

@@ -18,6 +18,7 @@ mod part;
 mod parts;
 pub mod profile;
 mod respond;
+mod room;
 mod root;
 mod sql;
 mod stream;

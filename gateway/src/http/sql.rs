@@ -52,22 +52,16 @@ pub async fn query(call: &Call, body: Bytes) -> Result<Response<Body>, RequestEr
     let Answer::Table(TableAnswer { schema, batches }) = answer else {
         return Err(RequestError::new(Code::Internal, "SQL was answered with something else than a table"));
     };
-    let streaming = Streaming { deadline: call.context.deadline, trace: Arc::clone(&call.trace) };
-    let (body, content_type) = if OFFERED[chosen].1 == "json" {
+    let (encoder, content_type) = if OFFERED[chosen].1 == "json" {
         let writer = RowsWriter::new(&schema).map_err(|error| RequestError::new(Code::NotImplemented, error.to_string()))?;
-        let encoder = Encoder::Json(Box::new(writer));
-        (
-            stream::body(streaming, Rows { encoder: Some(encoder), batches, started: false, trace: Arc::clone(&call.trace) }).await?,
-            "application/json;charset=utf-8",
-        )
+        (Encoder::Json(Box::new(writer)), "application/json;charset=utf-8")
     } else {
         let writer = StreamWriter::try_new(Vec::new(), &schema).map_err(|error| RequestError::new(Code::Internal, error.to_string()))?;
-        let encoder = Encoder::Arrow(Box::new(writer));
-        (stream::body(streaming, Rows { encoder: Some(encoder), batches, started: false, trace: Arc::clone(&call.trace) }).await?, ARROW)
+        (Encoder::Arrow(Box::new(writer)), ARROW)
     };
-    let mut response = Response::new(body);
+    let rows = Rows { encoder: Some(encoder), batches, started: false, trace: Arc::clone(&call.trace) };
+    let mut response = stream::response(Streaming::of(call), rows, content_type).await?;
     let headers = response.headers_mut();
-    respond::set(headers, header::CONTENT_TYPE, content_type);
     respond::set(headers, header::AGE, &call.context.journal.age().as_secs().to_string());
     respond::set(headers, header::CACHE_CONTROL, "private, no-store");
     Ok(response)

@@ -3,8 +3,11 @@
 //! went away) drops the query. It must not know what the batches are.
 
 use crate::error::{Code, RequestError};
+use crate::http::call::Call;
+use crate::http::respond;
 use crate::telemetry::{Outcome, Stage, Trace};
 use axum::body::Body;
+use axum::http::{Response, header};
 use bytes::Bytes;
 use futures::Stream;
 use futures::stream::try_unfold;
@@ -36,6 +39,11 @@ pub struct Streaming {
 }
 
 impl Streaming {
+    /// For the answer to a call.
+    pub fn of(call: &Call) -> Streaming {
+        Streaming { deadline: call.context.deadline, trace: Arc::clone(&call.trace) }
+    }
+
     /// The time left.
     fn remaining(&self) -> Duration {
         self.deadline.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO)
@@ -57,6 +65,16 @@ impl Streaming {
 pub async fn body(streaming: Streaming, mut producer: impl Producer) -> Result<Body, RequestError> {
     let first = streaming.pull(&mut producer).await?;
     Ok(Body::from_stream(chunks(streaming, producer, first)))
+}
+
+/// An answer of a media type that streams what a producer makes.
+///
+/// # Errors
+/// What the first chunk fails with.
+pub async fn response(streaming: Streaming, producer: impl Producer, content_type: &str) -> Result<Response<Body>, RequestError> {
+    let mut response = Response::new(body(streaming, producer).await?);
+    respond::set(response.headers_mut(), header::CONTENT_TYPE, content_type);
+    Ok(response)
 }
 
 /// The chunks of a body; the error of a broken one is for the connection, which is then closed.

@@ -94,27 +94,47 @@ fn bound(
     write.map_err(|error| allowing(error.into(), &service.view, &request.resource))
 }
 
-/// Which methods a path has.
-fn methods(view: &ModelView, segments: &[Segment]) -> &'static str {
-    match segments {
-        [only] if view.singletons.contains_key(&only.name) => "GET, HEAD, PATCH",
-        [only] if only.key.is_none() => "GET, HEAD, POST",
-        [_] => "GET, HEAD, PATCH, DELETE",
-        _ => "GET, HEAD",
+/// What a path addresses, as far as methods differ by it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Addressed {
+    Set,
+    Entity,
+    Singleton,
+    Other,
+}
+
+impl Addressed {
+    fn of(view: &ModelView, segments: &[Segment]) -> Addressed {
+        match segments {
+            [only] if view.singletons.contains_key(&only.name) => Addressed::Singleton,
+            [only] if only.key.is_none() => Addressed::Set,
+            [_] => Addressed::Entity,
+            _ => Addressed::Other,
+        }
+    }
+
+    /// Whether there is such a write, whoever asks.
+    fn has(self, method: &Method) -> bool {
+        match self {
+            Addressed::Set => *method == Method::POST,
+            Addressed::Entity => *method == Method::PATCH || *method == Method::DELETE,
+            Addressed::Singleton => *method == Method::PATCH,
+            // Which writes a longer path has is for the binder to say.
+            Addressed::Other => true,
+        }
     }
 }
 
-/// Which of these the caller may use.
+/// Which methods the caller may use on a path.
 fn offered(view: &ModelView, segments: &[Segment]) -> &'static str {
     let [only] = segments else { return "GET, HEAD" };
     let singleton = view.singletons.get(&only.name);
     let Some(table) = view.table(singleton.map_or(only.name.as_str(), |singleton| singleton.table.as_str())) else { return "GET, HEAD" };
-    match (methods(view, segments), table.insertable, table.updatable, table.deletable) {
-        ("GET, HEAD, PATCH", _, true, _) => "GET, HEAD, PATCH",
-        ("GET, HEAD, POST", true, ..) => "GET, HEAD, POST",
-        ("GET, HEAD, PATCH, DELETE", _, true, true) => "GET, HEAD, PATCH, DELETE",
-        ("GET, HEAD, PATCH, DELETE", _, true, false) => "GET, HEAD, PATCH",
-        ("GET, HEAD, PATCH, DELETE", _, false, true) => "GET, HEAD, DELETE",
+    match Addressed::of(view, segments) {
+        Addressed::Set if table.insertable => "GET, HEAD, POST",
+        Addressed::Entity if table.updatable && table.deletable => "GET, HEAD, PATCH, DELETE",
+        Addressed::Entity if table.deletable => "GET, HEAD, DELETE",
+        Addressed::Entity | Addressed::Singleton if table.updatable => "GET, HEAD, PATCH",
         _ => "GET, HEAD",
     }
 }
@@ -147,7 +167,7 @@ fn check_method(view: &ModelView, method: &Method, segments: &[Segment]) -> Resu
         let message = "PUT is not supported: change an entity with PATCH, which leaves alone what is not sent";
         return Err(RequestError::new(Code::NotImplemented, message));
     }
-    if !methods(view, segments).split(", ").any(|allowed| allowed == method.as_str()) && segments.len() == 1 {
+    if !Addressed::of(view, segments).has(method) {
         return Err(only(offered(view, segments), method));
     }
     Ok(())
