@@ -32,7 +32,7 @@ pub struct SourceModel {
     /// Version of its remote schema.
     pub schema_version: String,
     /// What it can evaluate.
-    pub capabilities: Capabilities,
+    pub capabilities: Arc<Capabilities>,
 }
 
 /// A published table.

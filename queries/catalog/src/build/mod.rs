@@ -72,7 +72,7 @@ pub fn build(
         sources: schemas
             .iter()
             .map(|(name, schema)| {
-                let known = SourceModel { schema_version: schema.version.clone(), capabilities: schema.capabilities.clone() };
+                let known = SourceModel { schema_version: schema.version.clone(), capabilities: Arc::new(schema.capabilities.clone()) };
                 (name.clone(), known)
             })
             .collect(),

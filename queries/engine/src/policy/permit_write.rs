@@ -219,7 +219,7 @@ fn translated(rule: &PlanExpr, schema: &DFSchema, fields: &[Expr], relation: &Ta
     let context = SimplifyContext::builder().with_schema(Arc::new(schema.clone())).build();
     let simplifier = ExprSimplifier::new(context);
     let simple = simplifier.simplify(simplifier.coerce(rule.clone(), schema)?)?;
-    let translation = Translation { schema, fields, columns: &relation.columns };
+    let translation = Translation { schema, fields, columns: &relation.columns, source: "" };
     // A rule that cannot be checked in the write's own transaction cannot be kept.
     translation.whole(&simple).ok_or_else(|| {
         EngineError::Unsupported(format!(

@@ -3,21 +3,22 @@
 
 use crate::error::EngineError;
 use crate::plan::canonical_float;
-use crate::plan::key_set::{KEY_SLOT_PREFIX, KeySetFunction, KeySlot};
 use crate::plan::tables::RemoteTable;
 use crate::policy::barrier;
-use crate::pushdown::fragment::RemoteFragment;
-use crate::pushdown::translate::Translation;
+use crate::pushdown::aggregate::aggregated;
+use crate::pushdown::cluster::{grow_cluster, is_inner};
+use crate::pushdown::growing::{Growing, Rules};
+use crate::pushdown::join::{self, Condition};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchemaRef};
+use datafusion::error::DataFusionError;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
-    Expr as PlanExpr, Extension, FetchType, Filter, Limit, LogicalPlan, LogicalPlanBuilder, Projection, SkipType, Sort, TableScan,
+    Aggregate, Expr as PlanExpr, FetchType, Filter, Join, Limit, LogicalPlan, LogicalPlanBuilder, Projection, SkipType, Sort, Subquery,
+    SubqueryAlias, TableScan, Union,
 };
-use portico_catalog::Model;
-use portico_provider_api::check::ExprCheck;
-use portico_provider_api::{
-    AggregateCall, AggregateFunction, Aggregation, Capabilities, Expr, Output, Relation, ScalarType, SortKey, SourceQuery, Support,
-};
+use portico_catalog::{Model, Origin};
+use portico_provider_api::{Expr, Relation, SortKey, SourceQuery};
 use std::sync::Arc;
 
 /// Cuts a plan.
@@ -29,160 +30,44 @@ pub fn cut(plan: LogicalPlan, model: &Model) -> Result<LogicalPlan, EngineError>
 }
 
 /// A piece of a plan: still one source query, or not any more.
-enum Piece {
+pub enum Piece {
+    /// One source query, which may grow.
     Remote(Box<Growing>),
+    /// A plan with source queries in it.
     Local(LogicalPlan),
 }
 
-/// A source query that may still grow.
-#[derive(Clone)]
-struct Growing {
-    source: String,
-    capabilities: Arc<Capabilities>,
-    schema_version: String,
-    freshness: std::time::Duration,
-    table: String,
-    row_estimate: u64,
-    query: SourceQuery,
-    key_slot: Option<(Vec<usize>, KeySlot)>,
-    /// Columns without whose values the table cannot be asked. Whether a run has them is known only then.
-    required_keys: Vec<String>,
-    /// The schema of the piece of plan that has been taken in. A piece whose filter is inexact has a residual above it and is local
-    /// already, so a limit never gets below one.
-    schema: DFSchemaRef,
-}
-
 impl Piece {
-    fn into_plan(self) -> Result<LogicalPlan, EngineError> {
+    /// The plan in its place.
+    pub fn into_plan(self) -> Result<LogicalPlan, EngineError> {
         match self {
             Piece::Local(plan) => Ok(plan),
             Piece::Remote(growing) => Ok(growing.into_plan()),
         }
     }
-}
 
-impl Growing {
-    fn into_plan(mut self) -> LogicalPlan {
-        if self.query.output.is_empty() {
-            // A source returns at least one column; who wants none, such as a count, gets the first and drops it.
-            self.query.output.push(Output { name: "c0".to_owned(), expr: Expr::Column(0) });
-        }
-        let estimate = self.estimate();
-        // A count of chunks of keys would be several counts.
-        let takes_keys = |index: &usize| {
-            self.query.aggregate.is_none() && self.with_check(|check| check.key_columns(&[*index]) != Support::None).unwrap_or(false)
-        };
-        let key_columns = (0..self.columns().len()).filter(takes_keys).collect();
-        LogicalPlan::Extension(Extension {
-            node: Arc::new(RemoteFragment {
-                source: self.source,
-                query: self.query,
-                key_slot: self.key_slot,
-                schema: self.schema,
-                freshness: self.freshness,
-                schema_version: self.schema_version,
-                estimate,
-                table: self.table,
-                key_limits: self.capabilities.keys,
-                required_keys: self.required_keys,
-                key_columns,
-            }),
-        })
-    }
-
-    /// A guess beats none: the optimiser then builds its hash table on the side that is likely small.
-    fn estimate(&self) -> u64 {
-        if self.query.aggregate.is_some() {
-            return 1;
-        }
-        let mut rows = self.row_estimate.max(1);
-        if let Some(filter) = &self.query.filter {
-            let conjuncts = if let Expr::And(parts) = filter { parts.len() } else { 1 };
-            rows /= 10_u64.saturating_pow(u32::try_from(conjuncts).unwrap_or(4).min(4));
-        }
-        if self.key_slot.is_some() {
-            rows = rows.min(1_000);
-        }
-        self.query.limit.map_or(rows, |limit| rows.min(limit)).max(1)
-    }
-
-    fn columns(&self) -> Vec<portico_provider_api::TableColumn> {
-        self.query.visible_columns()
-    }
-
-    fn fields(&self) -> Vec<Expr> {
-        self.query.output.iter().map(|output| output.expr.clone()).collect()
-    }
-
-    fn translate(&self, expression: &PlanExpr) -> Option<Expr> {
-        let (fields, columns) = (self.fields(), self.columns());
-        Translation { schema: &self.schema, fields: &fields, columns: &columns }.whole(expression)
-    }
-
-    fn with_check<T>(&self, ask: impl FnOnce(&ExprCheck<'_>) -> T) -> Option<T> {
-        match &self.query.from {
-            Relation::Table(table) => Some(ask(&ExprCheck::new(&self.capabilities, table))),
-            Relation::Join(_) | Relation::Query(_) | Relation::Union(_) => None,
+    /// The source, while there is only one.
+    pub fn source(&self) -> Option<&str> {
+        match self {
+            Piece::Remote(growing) => Some(&growing.source),
+            Piece::Local(_) => None,
         }
     }
 
-    /// Whether what is above sees other rows than the filter kept, so that a further condition may not go below.
-    fn is_cut_off(&self) -> bool {
-        self.query.limit.is_some() || self.query.offset > 0 || self.query.aggregate.is_some()
-    }
-
-    /// Takes a conjunct: whether the source gets it, and whether it must be evaluated again here.
-    fn take_conjunct(&mut self, conjunct: &PlanExpr) -> Taken {
-        if let Some((columns, slot)) = self.key_slot_of(conjunct) {
-            let support = self.with_check(|check| check.key_columns(&columns)).unwrap_or(Support::None);
-            if self.key_slot.is_some() || support == Support::None {
-                return Taken::No;
-            }
-            self.key_slot = Some((columns, slot));
-            return if support == Support::Exact { Taken::Wholly } else { Taken::Roughly };
+    /// Roughly how many rows it has; of what is joined here already nobody knows.
+    pub fn estimate(&self) -> u64 {
+        match self {
+            Piece::Remote(growing) => growing.estimate(),
+            Piece::Local(_) => 10_000,
         }
-        let Some(translated) = self.translate(conjunct) else { return Taken::No };
-        let support = self.with_check(|check| check.predicate(&translated)).unwrap_or(Support::None);
-        if support == Support::None {
-            return Taken::No;
-        }
-        let all = Expr::all(self.query.filter.iter().cloned().chain([translated]));
-        // A source may take each condition alone, and not all together.
-        let together = all.as_ref().and_then(|all| self.with_check(|check| check.predicate(all))).unwrap_or(Support::None);
-        if together == Support::None {
-            return Taken::No;
-        }
-        self.query.filter = all;
-        if support == Support::Exact { Taken::Wholly } else { Taken::Roughly }
-    }
-
-    fn key_slot_of(&self, conjunct: &PlanExpr) -> Option<(Vec<usize>, KeySlot)> {
-        let PlanExpr::ScalarFunction(call) = conjunct else { return None };
-        if !call.func.name().starts_with(KEY_SLOT_PREFIX) {
-            return None;
-        }
-        let function = call.func.inner().downcast_ref::<KeySetFunction>()?;
-        let columns = call
-            .args
-            .iter()
-            .map(|argument| match self.translate(argument) {
-                Some(Expr::Column(index)) => Some(index),
-                _ => None,
-            })
-            .collect::<Option<Vec<usize>>>()?;
-        Some((columns, function.slot.clone()))
     }
 }
 
-/// How much of a conjunct the source evaluates.
-#[derive(PartialEq, Eq)]
-enum Taken {
-    Wholly,
-    Roughly,
-    No,
-}
-
-fn grow(plan: LogicalPlan, model: &Model) -> Result<Piece, EngineError> {
+/// Grows source queries over the leaves of a plan.
+///
+/// # Errors
+/// As [`cut`].
+pub fn grow(plan: LogicalPlan, model: &Model) -> Result<Piece, EngineError> {
     match plan {
         LogicalPlan::TableScan(scan) => grow_scan(scan, model),
         LogicalPlan::Filter(filter) => grow_filter(filter, model),
@@ -190,83 +75,119 @@ fn grow(plan: LogicalPlan, model: &Model) -> Result<Piece, EngineError> {
         LogicalPlan::Sort(sort) => grow_sort(sort, model),
         LogicalPlan::Limit(limit) => grow_limit(limit, model),
         LogicalPlan::Aggregate(aggregate) => grow_aggregate(aggregate, model),
+        LogicalPlan::Join(join) if is_inner(&join) => grow_cluster(join, model),
+        LogicalPlan::Join(join) => grow_join(join, model),
+        LogicalPlan::Union(union) => grow_union(union, model),
         LogicalPlan::SubqueryAlias(alias) => Ok(match grow(Arc::unwrap_or_clone(alias.input.clone()), model)? {
             Piece::Remote(mut growing) => {
                 growing.schema = Arc::clone(&alias.schema);
                 Piece::Remote(growing)
             }
-            Piece::Local(input) => Piece::Local(LogicalPlan::SubqueryAlias(datafusion::logical_expr::SubqueryAlias::try_new(
-                Arc::new(input),
-                alias.alias.clone(),
-            )?)),
+            Piece::Local(input) => Piece::Local(LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?)),
         }),
         other => {
             let inputs = other.inputs().into_iter().cloned().map(|input| cut(input, model)).collect::<Result<Vec<_>, _>>()?;
-            let expressions =
-                other.expressions().into_iter().map(|expression| cut_subqueries(expression, model)).collect::<Result<Vec<_>, _>>()?;
             if inputs.is_empty() {
                 return Ok(Piece::Local(other));
             }
-            Ok(Piece::Local(other.with_new_exprs(expressions, inputs)?))
+            around(other, inputs, model)
         }
     }
 }
 
-/// Counting rows is left to a source that can; every other aggregate stays local for now.
-fn grow_aggregate(aggregate: datafusion::logical_expr::Aggregate, model: &Model) -> Result<Piece, EngineError> {
-    let counts_rows = aggregate.group_expr.is_empty() && matches!(aggregate.aggr_expr.as_slice(), [call] if is_row_count(call));
-    match grow(Arc::unwrap_or_clone(Arc::clone(&aggregate.input)), model)? {
-        Piece::Remote(growing) if counts_rows && growing.key_slot.is_none() => match counted(&growing, &aggregate.schema) {
-            Some(counted) => Ok(Piece::Remote(Box::new(counted))),
-            None => local_aggregate(aggregate, Piece::Remote(growing), model),
-        },
-        input => local_aggregate(aggregate, input, model),
+/// A node that stays here, around inputs that have been cut.
+fn around(node: LogicalPlan, inputs: Vec<LogicalPlan>, model: &Model) -> Result<Piece, EngineError> {
+    let expressions = node.expressions().into_iter().map(|expression| cut_subqueries(expression, model)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Piece::Local(node.with_new_exprs(expressions, inputs)?))
+}
+
+fn grow_aggregate(mut aggregate: Aggregate, model: &Model) -> Result<Piece, EngineError> {
+    let input = grow(Arc::unwrap_or_clone(Arc::clone(&aggregate.input)), model)?;
+    for expression in aggregate.group_expr.iter_mut().chain(&mut aggregate.aggr_expr) {
+        *expression = cut_subqueries(std::mem::take(expression), model)?;
     }
+    if let Piece::Remote(growing) = &input
+        && let Some(grown) = aggregated(growing, &aggregate)
+    {
+        return Ok(Piece::Remote(Box::new(grown)));
+    }
+    around(LogicalPlan::Aggregate(aggregate), vec![input.into_plan()?], model)
 }
 
-fn local_aggregate(aggregate: datafusion::logical_expr::Aggregate, input: Piece, model: &Model) -> Result<Piece, EngineError> {
-    let plan = LogicalPlan::Aggregate(aggregate);
-    let expressions = plan.expressions().into_iter().map(|expression| cut_subqueries(expression, model)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Piece::Local(plan.with_new_exprs(expressions, vec![input.into_plan()?])?))
-}
-
-/// `count(*)`, which the optimiser writes as the count of a constant.
-fn is_row_count(call: &PlanExpr) -> bool {
-    match call {
-        PlanExpr::Alias(alias) => is_row_count(&alias.expr),
-        PlanExpr::AggregateFunction(function) => {
-            let parameters = &function.params;
-            let plain = !parameters.distinct && parameters.filter.is_none() && parameters.order_by.is_empty();
-            let constant = matches!(parameters.args.as_slice(), [PlanExpr::Literal(value, _)] if !value.is_null());
-            function.func.name() == "count" && plain && constant
+/// A join that has a first and a second side.
+fn grow_join(mut plan: Join, model: &Model) -> Result<Piece, EngineError> {
+    let left = grow(Arc::unwrap_or_clone(Arc::clone(&plan.left)), model)?;
+    let right = grow(Arc::unwrap_or_clone(Arc::clone(&plan.right)), model)?;
+    plan.filter = plan.filter.map(|filter| cut_subqueries(filter, model)).transpose()?;
+    if let (Piece::Remote(left), Piece::Remote(right)) = (&left, &right) {
+        let condition = Condition {
+            on: &plan.on,
+            filter: plan.filter.clone(),
+            join_type: plan.join_type,
+            null_equality: plan.null_equality,
+            null_aware: plan.null_aware,
+            schema: &plan.schema,
+        };
+        if let Some(joined) = join::join(left.as_ref().clone(), right.as_ref().clone(), &condition) {
+            return Ok(Piece::Remote(Box::new(joined)));
         }
-        _ => false,
     }
+    let (left, right) = (Arc::new(left.into_plan()?), Arc::new(right.into_plan()?));
+    Ok(Piece::Local(LogicalPlan::Join(Join { left, right, ..plan })))
 }
 
-/// The same question for the number of rows, if the source counts.
-fn counted(growing: &Growing, schema: &DFSchemaRef) -> Option<Growing> {
-    let call = AggregateCall {
-        function: AggregateFunction::CountRows,
-        argument: None,
-        distinct: false,
-        filter: None,
-        scalar_type: ScalarType::Int64,
+fn grow_union(union: Union, model: &Model) -> Result<Piece, EngineError> {
+    let pieces = union.inputs.iter().map(|input| grow(input.as_ref().clone(), model)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(grown) = united(&pieces, &union.schema) {
+        return Ok(Piece::Remote(Box::new(grown)));
+    }
+    let inputs = pieces.into_iter().map(|piece| piece.into_plan().map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Piece::Local(LogicalPlan::Union(Union { inputs, schema: union.schema })))
+}
+
+/// All pieces as one query of their source.
+fn united(pieces: &[Piece], schema: &DFSchemaRef) -> Option<Growing> {
+    let blocks = pieces.iter().map(|piece| match piece {
+        Piece::Remote(growing) => Some(growing),
+        Piece::Local(_) => None,
+    });
+    let blocks = blocks.collect::<Option<Vec<_>>>()?;
+    let first = blocks.first()?;
+    let alike = |block: &Growing| block.source == first.source && block.key_slot.is_none() && block.required_keys.is_empty();
+    let types = |block: &Growing| block.query.result_columns().into_iter().map(|column| column.scalar_type).collect::<Vec<_>>();
+    if !blocks.iter().all(|block| alike(block) && types(block) == types(first)) {
+        return None;
+    }
+    let queries = blocks.iter().map(|block| {
+        let mut query = block.query.clone();
+        if !block.is_cut_off() {
+            query.order_by.clear();
+        }
+        query
+    });
+    let relation = Relation::Union(queries.collect());
+    let fields = (0..first.query.output.len()).map(Expr::Column);
+    let query = SourceQuery::select(relation, crate::pushdown::growing::outputs(fields));
+    let grown = Growing {
+        query,
+        rows: blocks.iter().map(|block| block.estimate()).sum(),
+        freshness: blocks.iter().map(|block| block.freshness).min()?,
+        rules: Rules { conditions: Vec::new(), within: blocks.iter().any(|block| !block.rules.is_empty()) },
+        key: None,
+        schema: Arc::clone(schema),
+        ..first.as_ref().clone()
     };
-    let mut query = growing.query.clone();
-    query.aggregate = Some(Aggregation { group_by: Vec::new(), calls: vec![call], having: None });
-    query.output = vec![Output { name: "c0".to_owned(), expr: Expr::Column(0) }];
-    // The order of rows does not change their number; a limit does, and is refused with a count.
-    query.order_by = Vec::new();
-    growing.capabilities.check(&query).is_ok().then(|| Growing { query, schema: Arc::clone(schema), ..growing.clone() })
+    grown.accepted()
 }
 
 /// Cuts the plans of the sub-queries in an expression.
-fn cut_subqueries(expression: PlanExpr, model: &Model) -> Result<PlanExpr, EngineError> {
-    use datafusion::common::tree_node::{Transformed, TreeNode};
-    let cut_one = |subquery: &mut datafusion::logical_expr::Subquery| -> Result<(), datafusion::error::DataFusionError> {
-        let inner = cut(Arc::unwrap_or_clone(Arc::clone(&subquery.subquery)), model)
-            .map_err(|error| datafusion::error::DataFusionError::External(Box::new(error)))?;
+///
+/// # Errors
+/// As [`cut`].
+pub fn cut_subqueries(expression: PlanExpr, model: &Model) -> Result<PlanExpr, EngineError> {
+    let cut_one = |subquery: &mut Subquery| -> Result<(), DataFusionError> {
+        let inner =
+            cut(Arc::unwrap_or_clone(Arc::clone(&subquery.subquery)), model).map_err(|error| DataFusionError::External(Box::new(error)))?;
         subquery.subquery = Arc::new(inner);
         Ok(())
     };
@@ -289,31 +210,29 @@ fn grow_scan(scan: TableScan, model: &Model) -> Result<Piece, EngineError> {
     let known = model.sources.get(&remote.source);
     let known = known.ok_or_else(|| EngineError::Internal(format!("the model does not know the source '{}'", remote.source)))?;
     let full = LogicalPlanBuilder::scan(scan.table_name.clone(), Arc::clone(&scan.source), None)?.build()?;
-    let mut capabilities = known.capabilities.clone();
-    let of_table = capabilities.tables.get_mut(&remote.relation.table.to_string());
-    let required_keys = of_table.map(|table| std::mem::take(&mut table.required_keys)).unwrap_or_default();
+    let of_table = known.capabilities.tables.get(&remote.relation.table.to_string());
     let mut growing = Growing {
         source: remote.source.clone(),
-        capabilities: Arc::new(capabilities),
-        required_keys,
+        capabilities: Arc::clone(&known.capabilities),
+        required_keys: of_table.map(|table| table.required_keys.clone()).unwrap_or_default(),
         schema_version: known.schema_version.clone(),
         freshness: remote.table.freshness,
-        table: remote.relation.table.to_string(),
-        row_estimate: remote.table.row_estimate.unwrap_or(100_000),
+        rows: remote.table.row_estimate.unwrap_or(100_000).max(1),
         query: SourceQuery::scan(remote.relation.clone()),
         key_slot: None,
+        rules: Rules::default(),
+        key: primary_key(remote),
         schema: Arc::clone(full.schema()),
     };
-    let conjuncts = scan.filters.iter().flat_map(split_conjunction).cloned().collect();
+    let conjuncts: Vec<PlanExpr> = scan.filters.iter().flat_map(split_conjunction).cloned().collect();
+    let rules = conjuncts.iter().filter_map(barrier::unmarked).filter_map(|rule| growing.translate(rule)).collect();
     let conjuncts = barrier::guarded(conjuncts, &growing.schema)?;
-    let residual = take_filters(&mut growing, &conjuncts);
+    let residual = growing.take_filters(&conjuncts);
+    // Those that the source does not evaluate are in the rest, above which nothing grows.
+    growing.rules = Rules { conditions: rules, within: false };
     let wanted: Vec<PlanExpr> = columns_of(&scan.projected_schema);
     if residual.is_empty() {
-        let piece = project(growing, &wanted, &scan.projected_schema);
-        return match scan.fetch {
-            Some(fetch) => limit(piece, 0, Some(fetch)),
-            None => Ok(piece),
-        };
+        return limit(project(growing, wanted, &scan.projected_schema)?, 0, scan.fetch);
     }
     // The residual needs its columns too; they are dropped again above it.
     let mut kept = wanted.clone();
@@ -324,7 +243,7 @@ fn grow_scan(scan: TableScan, model: &Model) -> Result<Piece, EngineError> {
         }
     }
     let narrow = LogicalPlanBuilder::from(full).project(kept.clone())?.build()?;
-    let piece = project(growing, &kept, narrow.schema());
+    let piece = project(growing, kept.clone(), narrow.schema())?;
     let mut builder = LogicalPlanBuilder::from(piece.into_plan()?);
     if let Some(condition) = residual.into_iter().reduce(PlanExpr::and) {
         builder = builder.filter(condition)?;
@@ -338,71 +257,67 @@ fn grow_scan(scan: TableScan, model: &Model) -> Result<Piece, EngineError> {
     Ok(Piece::Local(builder.build()?))
 }
 
-fn columns_of(schema: &DFSchemaRef) -> Vec<PlanExpr> {
-    schema.iter().map(|field| PlanExpr::Column(Column::from(field))).collect()
+/// What tells the rows of a table apart.
+fn primary_key(remote: &RemoteTable) -> Option<Vec<Expr>> {
+    let Origin::Single { .. } = remote.table.origin else { return None };
+    let key = remote.table.key.iter().map(|position| remote.table.columns.get(*position).map(|column| Expr::Column(column.remote)));
+    key.collect::<Option<Vec<_>>>().filter(|key| !key.is_empty())
 }
 
-/// Gives the source the conjuncts that it can evaluate, and returns what must be evaluated here.
-fn take_filters(growing: &mut Growing, filters: &[PlanExpr]) -> Vec<PlanExpr> {
-    let mut residual = Vec::new();
-    for conjunct in filters.iter().flat_map(split_conjunction) {
-        if growing.take_conjunct(conjunct) != Taken::Wholly {
-            residual.push(conjunct.clone());
-        }
-    }
-    residual
+/// The columns of a schema, as expressions.
+pub fn columns_of(schema: &DFSchemaRef) -> Vec<PlanExpr> {
+    schema.iter().map(|field| PlanExpr::Column(Column::from(field))).collect()
 }
 
 fn grow_filter(filter: Filter, model: &Model) -> Result<Piece, EngineError> {
     let predicate = cut_subqueries(filter.predicate, model)?;
-    let mut growing = match grow(Arc::unwrap_or_clone(filter.input), model)? {
-        Piece::Remote(growing) if !growing.is_cut_off() => growing,
-        other => return Ok(Piece::Local(LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(other.into_plan()?))?))),
+    let growing = match grow(Arc::unwrap_or_clone(filter.input), model)? {
+        Piece::Remote(growing) if growing.is_cut_off() => match growing.as_ref().clone().nested(true) {
+            Some(nested) => Ok(nested),
+            None => Err(Piece::Remote(growing)),
+        },
+        Piece::Remote(growing) => Ok(*growing),
+        local @ Piece::Local(_) => Err(local),
     };
-    let residual = take_filters(&mut growing, &[predicate]);
+    let mut growing = match growing {
+        Ok(growing) => growing,
+        Err(other) => return Ok(Piece::Local(LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(other.into_plan()?))?))),
+    };
+    let residual = growing.take_filters(&[predicate]);
     match residual.into_iter().reduce(PlanExpr::and) {
-        None => Ok(Piece::Remote(growing)),
+        None => Ok(Piece::Remote(Box::new(growing))),
         Some(condition) => {
-            let input = Piece::Remote(growing).into_plan()?;
+            let input = growing.into_plan();
             Ok(Piece::Local(LogicalPlan::Filter(Filter::try_new(condition, Arc::new(input))?)))
         }
     }
 }
 
-/// Replaces the outputs, when the source can return all of the expressions.
-fn project(growing: Growing, expressions: &[PlanExpr], schema: &DFSchemaRef) -> Piece {
-    let mut growing = growing;
-    let counts = growing.query.aggregate.is_some();
-    let outputs = expressions.iter().enumerate().map(|(index, expression)| {
-        let expr = growing.translate(expression)?;
-        let output = Output { name: format!("c{index}"), expr };
-        if counts {
-            // A count may be renamed, not computed with.
-            return matches!(output.expr, Expr::Column(0)).then_some(output);
-        }
-        let support = growing.with_check(|check| check.output(&output))?;
-        (support == Support::Exact).then_some(output)
-    });
-    if let Some(outputs) = outputs.collect::<Option<Vec<_>>>() {
-        growing.query.output = outputs;
-        growing.schema = Arc::clone(schema);
+/// Replaces what is returned, at the source where it can return all of it; else above it.
+///
+/// # Errors
+/// When the expressions are not of the schema.
+pub fn project(growing: Growing, expressions: Vec<PlanExpr>, schema: &DFSchemaRef) -> Result<Piece, EngineError> {
+    if let Some(projected) = projected(&growing, &expressions, schema) {
+        return Ok(Piece::Remote(Box::new(projected)));
     }
-    Piece::Remote(Box::new(growing))
+    let input = Arc::new(growing.into_plan());
+    Ok(Piece::Local(LogicalPlan::Projection(Projection::try_new_with_schema(expressions, input, Arc::clone(schema))?)))
+}
+
+fn projected(growing: &Growing, expressions: &[PlanExpr], schema: &DFSchemaRef) -> Option<Growing> {
+    // Fewer columns of distinct rows may be equal rows.
+    let growing = if growing.query.distinct { growing.clone().nested(true)? } else { growing.clone() };
+    let fields = expressions.iter().map(|expression| growing.translate(expression)).collect::<Option<Vec<_>>>()?;
+    let mut growing = growing.returning(fields, Arc::clone(schema));
+    expressions.iter().for_each(|expression| growing.also_reading(expression));
+    growing.accepted()
 }
 
 fn grow_projection(projection: Projection, model: &Model) -> Result<Piece, EngineError> {
     let expressions = projection.expr.into_iter().map(|expression| cut_subqueries(expression, model)).collect::<Result<Vec<_>, _>>()?;
     match grow(Arc::unwrap_or_clone(projection.input), model)? {
-        Piece::Remote(growing) => {
-            let Piece::Remote(projected) = project(*growing, &expressions, &projection.schema) else {
-                return Err(EngineError::Internal("a projection lost its input".to_owned()));
-            };
-            if Arc::ptr_eq(&projected.schema, &projection.schema) {
-                return Ok(Piece::Remote(projected));
-            }
-            let input = Arc::new(Piece::Remote(projected).into_plan()?);
-            Ok(Piece::Local(LogicalPlan::Projection(Projection::try_new(expressions, input)?)))
-        }
+        Piece::Remote(growing) => project(*growing, expressions, &projection.schema),
         Piece::Local(input) => Ok(Piece::Local(LogicalPlan::Projection(Projection::try_new(expressions, Arc::new(input))?))),
     }
 }
@@ -411,40 +326,47 @@ fn grow_sort(mut sort: Sort, model: &Model) -> Result<Piece, EngineError> {
     for key in &mut sort.expr {
         key.expr = cut_subqueries(std::mem::take(&mut key.expr), model)?;
     }
-    let mut growing = match grow(Arc::unwrap_or_clone(sort.input), model)? {
-        Piece::Remote(growing) if !growing.is_cut_off() => growing,
-        other => return Ok(Piece::Local(LogicalPlan::Sort(Sort { input: Arc::new(other.into_plan()?), ..sort }))),
-    };
+    match grow(Arc::unwrap_or_clone(Arc::clone(&sort.input)), model)? {
+        Piece::Remote(growing) => match sorted(&growing, &sort) {
+            Some(sorted) => limit(Piece::Remote(Box::new(sorted)), 0, sort.fetch),
+            None => Ok(Piece::Local(LogicalPlan::Sort(Sort { input: Arc::new(growing.into_plan()), ..sort }))),
+        },
+        Piece::Local(input) => Ok(Piece::Local(LogicalPlan::Sort(Sort { input: Arc::new(input), ..sort }))),
+    }
+}
+
+/// The rows in an order. A slot is filled with no more keys than one request takes, so they come in one.
+fn sorted(growing: &Growing, sort: &Sort) -> Option<Growing> {
+    let mut growing = if growing.is_cut_off() { growing.clone().nested(false)? } else { growing.clone() };
     let keys = sort.expr.iter().map(|key| {
         // Sources sort the zeros as one number, and NaN on top.
         let expr = growing.translate(canonical_float::inner(&key.expr).unwrap_or(&key.expr))?;
         Some(SortKey { expr, descending: !key.asc, nulls_first: key.nulls_first })
     });
-    let keys: Option<Vec<SortKey>> = keys.collect();
-    let sortable = keys.filter(|keys| growing.with_check(|check| check.order_by(keys).is_ok()).unwrap_or(false));
-    // A slot is filled with no more keys than one request takes, so its rows come in one order.
-    let Some(keys) = sortable else {
-        let input = Arc::new(Piece::Remote(growing).into_plan()?);
-        return Ok(Piece::Local(LogicalPlan::Sort(Sort { input, ..sort })));
-    };
+    let keys = keys.collect::<Option<Vec<SortKey>>>()?;
     growing.query.order_by = keys;
-    match sort.fetch {
-        Some(fetch) => limit(Piece::Remote(growing), 0, Some(fetch)),
-        None => Ok(Piece::Remote(growing)),
-    }
+    sort.expr.iter().for_each(|key| growing.also_reading(&key.expr));
+    growing.accepted()
 }
 
 /// Cuts a piece's rows off, at the source where it can.
 fn limit(piece: Piece, skip: usize, fetch: Option<usize>) -> Result<Piece, EngineError> {
-    let Piece::Remote(mut growing) = piece else {
-        return Ok(Piece::Local(LogicalPlanBuilder::from(piece.into_plan()?).limit(skip, fetch)?.build()?));
-    };
-    let of_table = growing.capabilities.tables.get(&growing.table).and_then(|table| table.limit).unwrap_or(Support::Exact);
-    let can_limit = fetch.is_none() || growing.capabilities.limit.min(of_table) == Support::Exact;
-    let can_skip = skip == 0 || growing.capabilities.offset.min(of_table) == Support::Exact;
-    if growing.key_slot.is_some() || growing.query.aggregate.is_some() || !can_limit || !can_skip {
-        return Ok(Piece::Local(LogicalPlanBuilder::from(Piece::Remote(growing).into_plan()?).limit(skip, fetch)?.build()?));
+    if skip == 0 && fetch.is_none() {
+        return Ok(piece);
     }
+    if let Piece::Remote(growing) = &piece
+        && let Some(limited) = limited(growing, skip, fetch)
+    {
+        return Ok(Piece::Remote(Box::new(limited)));
+    }
+    Ok(Piece::Local(LogicalPlanBuilder::from(piece.into_plan()?).limit(skip, fetch)?.build()?))
+}
+
+fn limited(growing: &Growing, skip: usize, fetch: Option<usize>) -> Option<Growing> {
+    if growing.key_slot.is_some() {
+        return None;
+    }
+    let mut growing = growing.clone();
     let skip = u64::try_from(skip).unwrap_or(u64::MAX);
     let remaining = growing.query.limit.map(|rows| rows.saturating_sub(skip));
     let wanted = fetch.map(|fetch| u64::try_from(fetch).unwrap_or(u64::MAX));
@@ -453,7 +375,7 @@ fn limit(piece: Piece, skip: usize, fetch: Option<usize>) -> Result<Piece, Engin
         (Some(remaining), Some(wanted)) => Some(remaining.min(wanted)),
         (remaining, wanted) => remaining.or(wanted),
     };
-    Ok(Piece::Remote(growing))
+    growing.accepted()
 }
 
 fn grow_limit(node: Limit, model: &Model) -> Result<Piece, EngineError> {

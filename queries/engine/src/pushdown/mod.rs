@@ -1,8 +1,15 @@
 //! Push-down: optimises a permitted plan and cuts it into source queries and what stays local.
 
+mod aggregate;
+mod cluster;
 pub mod cut;
+mod equalities;
+mod fallible;
 pub mod fragment;
+mod growing;
+mod join;
 pub mod query_planner;
+mod shift;
 pub mod translate;
 
 use crate::error::EngineError;
@@ -98,6 +105,7 @@ fn push_limits_per_parent(node: &mut EntityNode, model: &Model) {
         let Some(top) = most.filter(|_| !child.count && child.form != ExpandForm::Count) else { continue };
         let Some(fragment) = sole_fragment(&child.node.plan) else { continue };
         let able = model.sources.get(&fragment.source).is_some_and(|source| source.capabilities.limit_per == Support::Exact);
+        let able = able && fragment.query.aggregate.is_none() && !fragment.query.distinct;
         let Some((columns, _)) = fragment.key_slot.clone().filter(|_| able) else { continue };
         let mut limited = fragment.clone();
         let columns = columns.into_iter().map(Expr::Column).collect();

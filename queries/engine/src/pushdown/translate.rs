@@ -4,12 +4,13 @@
 use crate::plan::canonical_float;
 use crate::plan::decimal_factors::FACTOR;
 use crate::policy::barrier::RULE;
+use crate::pushdown::sole_fragment;
 use crate::values::{typed_as, value_from_scalar};
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ScalarValue};
 use datafusion::logical_expr::expr::{InList, ScalarFunction};
-use datafusion::logical_expr::{BinaryExpr, Case, Cast, Expr as PlanExpr, ExprSchemable, Operator};
+use datafusion::logical_expr::{BinaryExpr, Case, Cast, Expr as PlanExpr, ExprSchemable, Operator, Subquery};
 use portico_provider_api::{ArithmeticOp, CompareOp, Expr, Function, ScalarType, TableColumn, Value};
 
 /// The deepest expression that is translated, `AND` and `OR` not counted, which become flat. Translators recurse, and what is deeper
@@ -24,6 +25,8 @@ pub struct Translation<'a> {
     pub fields: &'a [Expr],
     /// The relation's columns.
     pub columns: &'a [TableColumn],
+    /// The source that is asked.
+    pub source: &'a str,
 }
 
 impl Translation<'_> {
@@ -95,9 +98,17 @@ impl Translation<'_> {
                 Some(Expr::Cast { expr: Box::new(self.expression(expr)?), to })
             }
             PlanExpr::ScalarFunction(function) => self.function(function),
+            PlanExpr::ScalarSubquery(subquery) => self.scalar_subquery(subquery),
             // Everything else stays local: no source has its equal yet.
             _ => None,
         }
+    }
+
+    /// A sub-query that has become one query of the same source.
+    fn scalar_subquery(&self, subquery: &Subquery) -> Option<Expr> {
+        let fragment = sole_fragment(&subquery.subquery)?;
+        let fits = fragment.source == self.source && fragment.key_slot.is_none() && fragment.required_keys.is_empty();
+        (fits && subquery.outer_ref_columns.is_empty()).then(|| Expr::ScalarSubquery(Box::new(fragment.query.clone())))
     }
 
     fn predicate(&self, expression: &PlanExpr) -> Option<Expr> {

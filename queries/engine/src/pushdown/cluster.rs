@@ -1,0 +1,227 @@
+//! Inner joins next to each other are one cluster of inputs and conditions, in whatever order they were written. Its inputs are regrouped by
+//! source, so that each source joins its own; what remains is joined here, the smallest piece first. It must not know capabilities.
+
+use crate::error::EngineError;
+use crate::pushdown::cut::{Piece, columns_of, cut_subqueries, grow, project};
+use crate::pushdown::equalities::{Equalities, covers};
+use crate::pushdown::growing::{Growing, Taken};
+use crate::pushdown::join::{self, Condition};
+use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType, NullEquality};
+use datafusion::logical_expr::utils::split_conjunction_owned;
+use datafusion::logical_expr::{Expr, Join, JoinConstraint, LogicalPlan, LogicalPlanBuilder};
+use portico_catalog::Model;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+/// Whether a join is one of those that may be made in any order.
+pub fn is_inner(join: &Join) -> bool {
+    join.join_type == JoinType::Inner && join.null_equality == NullEquality::NullEqualsNothing && !join.null_aware
+}
+
+/// Cuts a cluster of inner joins, of which this is the topmost.
+///
+/// # Errors
+/// `Internal` when the plan is not one that policy let through.
+pub fn grow_cluster(join: Join, model: &Model) -> Result<Piece, EngineError> {
+    let wanted = Arc::clone(&join.schema);
+    let mut joining = Joining { equalities: Equalities::default(), conditions: Vec::new(), wanted };
+    let mut inputs = Vec::new();
+    joining.take(LogicalPlan::Join(join), &mut inputs);
+    joining.conditions = std::mem::take(&mut joining.conditions)
+        .into_iter()
+        .map(|condition| cut_subqueries(condition, model))
+        .collect::<Result<Vec<_>, _>>()?;
+    let pieces = inputs.into_iter().map(|input| grow(input, model)).collect::<Result<Vec<_>, _>>()?;
+    let mut pieces = joining.within_sources(pieces);
+    match (pieces.pop(), pieces.is_empty()) {
+        (Some(Piece::Remote(growing)), true) => joining.finished(*growing),
+        (last, _) => {
+            pieces.extend(last);
+            joining.here(pieces).map(Piece::Local)
+        }
+    }
+}
+
+/// A cluster while it is joined.
+struct Joining {
+    /// What equals what, on different sides.
+    equalities: Equalities,
+    /// Conditions that have not been applied yet.
+    conditions: Vec<Expr>,
+    /// The columns that are wanted in the end.
+    wanted: DFSchemaRef,
+}
+
+impl Joining {
+    /// Takes in a plan: the sides of an inner join one by one.
+    fn take(&mut self, plan: LogicalPlan, inputs: &mut Vec<LogicalPlan>) {
+        match plan {
+            LogicalPlan::Join(join) if is_inner(&join) => {
+                self.equalities.extend(join.on);
+                self.conditions.extend(join.filter.into_iter().flat_map(split_conjunction_owned));
+                self.take(Arc::unwrap_or_clone(join.left), inputs);
+                self.take(Arc::unwrap_or_clone(join.right), inputs);
+            }
+            // Between joins, columns that nobody needs any more are dropped; those that are left keep their names.
+            LogicalPlan::Projection(projection)
+                if projection.expr.iter().all(|expr| matches!(expr, Expr::Column(_)))
+                    && matches!(projection.input.as_ref(), LogicalPlan::Join(join) if is_inner(join)) =>
+            {
+                self.take(Arc::unwrap_or_clone(projection.input), inputs);
+            }
+            other => inputs.push(other),
+        }
+    }
+
+    /// Joins the pieces of each source, as far as equalities connect them and the source takes it. Among pieces of several sources two are
+    /// joined only by a key of one of them: else there may be far more rows than both have.
+    fn within_sources(&mut self, pieces: Vec<Piece>) -> Vec<Piece> {
+        let sources: HashSet<Option<&str>> = pieces.iter().map(Piece::source).collect();
+        let only_one = sources.len() == 1;
+        let (mut waiting, mut done): (VecDeque<Piece>, Vec<Piece>) = (pieces.into(), Vec::new());
+        while let Some(piece) = waiting.pop_front() {
+            let Piece::Remote(mut growing) = piece else {
+                done.push(piece);
+                continue;
+            };
+            let mut at = 0;
+            while at < waiting.len() {
+                let joined = match waiting.get(at) {
+                    Some(Piece::Remote(other)) => self.joined(&growing, other, only_one),
+                    Some(Piece::Local(_)) | None => None,
+                };
+                // What is there now may be connected with those that were not before.
+                at = match joined {
+                    Some(joined) => {
+                        *growing = joined;
+                        waiting.remove(at);
+                        0
+                    }
+                    None => at + 1,
+                };
+            }
+            done.push(Piece::Remote(growing));
+        }
+        done
+    }
+
+    /// Two pieces as one query of their source, with the conditions that can now be asked.
+    fn joined(&mut self, left: &Growing, right: &Growing, only_one: bool) -> Option<Growing> {
+        if left.source != right.source {
+            return None;
+        }
+        let on = self.equalities.between(&left.schema, &right.schema);
+        let by_key = left.is_key(on.iter().map(|(own, _)| own)) || right.is_key(on.iter().map(|(_, theirs)| theirs));
+        if on.is_empty() || !(only_one || by_key) {
+            return None;
+        }
+        let schema = Arc::new(left.schema.join(&right.schema).ok()?);
+        let condition = Condition {
+            on: &on,
+            filter: None,
+            join_type: JoinType::Inner,
+            null_equality: NullEquality::NullEqualsNothing,
+            null_aware: false,
+            schema: &schema,
+        };
+        let mut joined = join::join(left.clone(), right.clone(), &condition)?;
+        self.equalities.apply(&left.schema, &right.schema);
+        self.conditions.extend(self.equalities.take_within(&joined.schema));
+        self.conditions.retain(|condition| !covers(&joined.schema, condition) || joined.take_conjunct(condition) != Taken::Wholly);
+        Some(joined)
+    }
+
+    /// All is one query: what the source does not evaluate is evaluated here, above it.
+    fn finished(self, growing: Growing) -> Result<Piece, EngineError> {
+        let wanted = columns_of(&self.wanted);
+        let left: Vec<Expr> = self.equalities.conditions().chain(self.conditions).collect();
+        if left.is_empty() {
+            return project(growing, wanted, &self.wanted);
+        }
+        let mut plan = LogicalPlanBuilder::from(growing.into_plan());
+        if let Some(condition) = left.into_iter().reduce(Expr::and) {
+            plan = plan.filter(condition)?;
+        }
+        Ok(Piece::Local(plan.project(wanted)?.build()?))
+    }
+
+    /// Joins pieces here: the smallest first, then those that are connected with what is there, again the smallest first, so that the keys
+    /// of a small piece can restrict what is asked of a large one.
+    fn here(mut self, pieces: Vec<Piece>) -> Result<LogicalPlan, EngineError> {
+        let needed = self.needed();
+        let mut waiting: Vec<(u64, LogicalPlan)> = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            let rows = piece.estimate();
+            waiting.push((rows, narrowed(piece, &needed)?.into_plan()?));
+        }
+        let mut joined: Option<LogicalPlan> = None;
+        while let Some(next) = self.next(joined.as_ref(), &waiting) {
+            let (_, plan) = waiting.remove(next);
+            let together = match joined.take() {
+                None => plan,
+                Some(left) => self.local_join(left, plan)?,
+            };
+            joined = Some(self.filtered(together)?);
+        }
+        let joined = joined.ok_or_else(|| EngineError::Internal("a join had no inputs".to_owned()))?;
+        let mut plan = LogicalPlanBuilder::from(joined);
+        if let Some(condition) = self.equalities.conditions().chain(std::mem::take(&mut self.conditions)).reduce(Expr::and) {
+            plan = plan.filter(condition)?;
+        }
+        Ok(plan.project(columns_of(&self.wanted))?.build()?)
+    }
+
+    /// The smallest piece that is connected, or the smallest at all.
+    fn next(&self, joined: Option<&LogicalPlan>, waiting: &[(u64, LogicalPlan)]) -> Option<usize> {
+        let connected =
+            |plan: &LogicalPlan| joined.is_some_and(|joined| !self.equalities.between(joined.schema(), plan.schema()).is_empty());
+        let order = |(_, (rows, plan)): &(usize, &(u64, LogicalPlan))| (!connected(plan), *rows);
+        waiting.iter().enumerate().min_by_key(order).map(|(index, _)| index)
+    }
+
+    fn local_join(&mut self, left: LogicalPlan, right: LogicalPlan) -> Result<LogicalPlan, EngineError> {
+        let on = self.equalities.between(left.schema(), right.schema());
+        self.equalities.apply(left.schema(), right.schema());
+        let join = Join::try_new(
+            Arc::new(left),
+            Arc::new(right),
+            on,
+            None,
+            JoinType::Inner,
+            JoinConstraint::On,
+            NullEquality::NullEqualsNothing,
+            false,
+        )?;
+        Ok(LogicalPlan::Join(join))
+    }
+
+    /// Applies the conditions that can now be asked.
+    fn filtered(&mut self, plan: LogicalPlan) -> Result<LogicalPlan, EngineError> {
+        self.conditions.extend(self.equalities.take_within(plan.schema()));
+        let (now, later): (Vec<Expr>, Vec<Expr>) =
+            std::mem::take(&mut self.conditions).into_iter().partition(|condition| covers(plan.schema(), condition));
+        self.conditions = later;
+        match now.into_iter().reduce(Expr::and) {
+            Some(condition) => Ok(LogicalPlanBuilder::from(plan).filter(condition)?.build()?),
+            None => Ok(plan),
+        }
+    }
+
+    /// The columns that are needed above the pieces.
+    fn needed(&self) -> HashSet<Column> {
+        let applied = self.equalities.expressions().chain(&self.conditions).flat_map(Expr::column_refs).cloned();
+        self.wanted.iter().map(Column::from).chain(applied).collect()
+    }
+}
+
+/// A piece without the columns that nobody needs.
+fn narrowed(piece: Piece, needed: &HashSet<Column>) -> Result<Piece, EngineError> {
+    let Piece::Remote(growing) = piece else { return Ok(piece) };
+    let fields: Vec<_> = growing.schema.iter().filter(|field| needed.contains(&Column::from(*field))).collect();
+    if fields.len() == growing.schema.fields().len() {
+        return Ok(Piece::Remote(growing));
+    }
+    let fields = fields.into_iter().map(|(qualifier, field)| (qualifier.cloned(), Arc::clone(field))).collect();
+    let schema: DFSchemaRef = Arc::new(DFSchema::new_with_metadata(fields, growing.schema.metadata().clone())?);
+    project(*growing, columns_of(&schema), &schema)
+}

@@ -1,0 +1,334 @@
+//! A source query while it grows: what it has taken in of a plan, and whether the source takes one thing more. What is asked of the
+//! capabilities is always the whole query. It must not know plans, only expressions over what has been taken in.
+
+use crate::plan::key_set::{KEY_SLOT_PREFIX, KeySetFunction, KeySlot};
+use crate::pushdown::fallible::can_fail;
+use crate::pushdown::fragment::RemoteFragment;
+use crate::pushdown::sole_fragment;
+use crate::pushdown::translate::Translation;
+use datafusion::common::DFSchemaRef;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{Expr as PlanExpr, Extension, LogicalPlan};
+use portico_provider_api::check::ExprCheck;
+use portico_provider_api::value::Value;
+use portico_provider_api::{Capabilities, Expr, KeySet, Output, Relation, SortKey, SourceQuery, Support, TableColumn};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A source query that may still grow. Its answer is exact: what a source evaluates only roughly is cut off at once, with the rest of the
+/// condition above it.
+#[derive(Clone)]
+pub struct Growing {
+    /// The source.
+    pub source: String,
+    /// What the source can evaluate.
+    pub capabilities: Arc<Capabilities>,
+    /// Version of the source's schema.
+    pub schema_version: String,
+    /// How old the rows may be: the least of its tables'.
+    pub freshness: Duration,
+    /// Roughly how many rows `from` and the filter leave.
+    pub rows: u64,
+    /// The query. Its outputs are the fields of `schema`, by position.
+    pub query: SourceQuery,
+    /// Where the keys of each run come from: columns of `from`, and the slot.
+    pub key_slot: Option<(Vec<usize>, KeySlot)>,
+    /// Columns without whose values the table cannot be asked. Whether a run has them is known only then.
+    pub required_keys: Vec<String>,
+    /// What hides rows from the caller.
+    pub rules: Rules,
+    /// What tells rows apart, over the columns that outputs see, if anything is known to.
+    pub key: Option<Vec<Expr>>,
+    /// The schema of the piece of plan that has been taken in.
+    pub schema: DFSchemaRef,
+}
+
+/// The row rules in force in a block. A condition of the caller's that can fail must not meet the rows that they hide: its error would tell
+/// what these hold, and a source evaluates conditions in any order.
+#[derive(Clone, Default)]
+pub struct Rules {
+    /// Conditions over the columns of `from`.
+    pub conditions: Vec<Expr>,
+    /// Whether some cannot be said over these columns: they are inside a nested block, or on the side of a join that may be missing.
+    pub within: bool,
+}
+
+impl Rules {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.conditions.is_empty() && !self.within
+    }
+}
+
+/// How much of a conjunct the source evaluates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// All of it.
+    Wholly,
+    /// Some: it must be evaluated again.
+    Roughly,
+    /// Nothing.
+    No,
+}
+
+impl Growing {
+    /// Whether the source takes the query as it is, and how well.
+    pub fn support(&self) -> Support {
+        let mut capabilities = &self.capabilities;
+        let without;
+        let mut probe = self.query.clone();
+        // The keys themselves are known at run time, as many at once as the source takes.
+        probe.keys = self.key_slot.as_ref().map(|(columns, _)| KeySet { columns: columns.clone(), tuples: Vec::new() });
+        if !self.required_keys.is_empty() {
+            without = Arc::new(self.without_required_keys());
+            capabilities = &without;
+        }
+        capabilities.support(&probe).unwrap_or(Support::None)
+    }
+
+    /// Keys that the table requires may still come, from a join.
+    fn without_required_keys(&self) -> Capabilities {
+        let mut capabilities = Capabilities::clone(&self.capabilities);
+        for table in self.query.tables() {
+            if let Some(table) = capabilities.tables.get_mut(&table.to_string()) {
+                table.required_keys.clear();
+            }
+        }
+        capabilities
+    }
+
+    /// Itself, if the source gives just these rows.
+    pub fn accepted(self) -> Option<Growing> {
+        (self.support() == Support::Exact).then_some(self)
+    }
+
+    /// What each field is, over the columns that outputs see.
+    pub fn fields(&self) -> Vec<Expr> {
+        self.query.output.iter().map(|output| output.expr.clone()).collect()
+    }
+
+    /// The columns that outputs see.
+    pub fn columns(&self) -> Vec<TableColumn> {
+        self.query.visible_columns()
+    }
+
+    /// Takes in how fresh the sub-queries of an expression must be.
+    pub fn also_reading(&mut self, expression: &PlanExpr) {
+        let mut least = self.freshness;
+        // The closure cannot fail.
+        let _ = expression.apply(|node| {
+            if let PlanExpr::ScalarSubquery(subquery) = node
+                && let Some(fragment) = sole_fragment(&subquery.subquery)
+            {
+                least = least.min(fragment.freshness);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        });
+        self.freshness = least;
+    }
+
+    /// An expression over the schema in the IR; `None` where it has no equal there.
+    pub fn translate(&self, expression: &PlanExpr) -> Option<Expr> {
+        let (fields, columns) = (self.fields(), self.columns());
+        self.translation(&fields, &columns).whole(expression)
+    }
+
+    /// For expressions over the schema.
+    pub fn translation<'a>(&'a self, fields: &'a [Expr], columns: &'a [TableColumn]) -> Translation<'a> {
+        Translation { schema: &self.schema, fields, columns, source: &self.source }
+    }
+
+    /// Whether some expressions over the schema tell its rows apart.
+    pub fn is_key<'a>(&self, expressions: impl Iterator<Item = &'a PlanExpr>) -> bool {
+        let Some(key) = &self.key else { return false };
+        let given: Vec<Expr> = expressions.filter_map(|expression| self.translate(expression)).collect();
+        key.iter().all(|part| given.contains(part))
+    }
+
+    /// Replaces what is returned.
+    pub fn returning(mut self, fields: impl IntoIterator<Item = Expr>, schema: DFSchemaRef) -> Growing {
+        self.query.output = outputs(fields);
+        self.schema = schema;
+        self
+    }
+
+    /// Whether a limit cuts rows off, so that what comes after it sees other rows than what came before.
+    pub fn is_cut_off(&self) -> bool {
+        self.query.limit.is_some() || self.query.offset > 0 || self.query.limit_per.is_some()
+    }
+
+    /// Whether it is nothing but rows of its relation: no groups, nothing left out but by conditions.
+    pub fn is_plain(&self) -> bool {
+        self.query.aggregate.is_none() && !self.query.distinct && !self.is_cut_off()
+    }
+
+    /// The same rows as a nested block, over which a new one begins. Their order is kept where the new block can say it.
+    pub fn nested(self, keep_order: bool) -> Option<Growing> {
+        if self.key_slot.is_some() || !self.required_keys.is_empty() {
+            return None;
+        }
+        let mut inner = self.query.clone();
+        let order_by = if keep_order {
+            let over = |key: &SortKey| {
+                let at = inner.output.iter().position(|output| output.expr == key.expr)?;
+                Some(SortKey { expr: Expr::Column(at), ..key.clone() })
+            };
+            inner.order_by.iter().map(over).collect::<Option<Vec<_>>>()?
+        } else {
+            Vec::new()
+        };
+        if !self.is_cut_off() {
+            inner.order_by.clear();
+        }
+        ensure_output(&mut inner);
+        let fields = (0..self.query.output.len()).map(Expr::Column);
+        let place = |part: &Expr| inner.output.iter().position(|output| output.expr == *part).map(Expr::Column);
+        let key = self.key.as_ref().and_then(|key| key.iter().map(place).collect());
+        let rules = Rules { conditions: Vec::new(), within: !self.rules.is_empty() };
+        let query = SourceQuery { order_by, ..SourceQuery::select(Relation::Query(Box::new(inner)), outputs(fields)) };
+        Growing { rows: self.estimate(), query, rules, key, ..self }.accepted()
+    }
+
+    /// Takes a conjunct: how much of it the source evaluates.
+    pub fn take_conjunct(&mut self, conjunct: &PlanExpr) -> Taken {
+        if let Some((columns, slot)) = self.key_slot_of(conjunct) {
+            return self.take_slot(columns, slot);
+        }
+        let Some(translated) = self.translate(conjunct) else { return Taken::No };
+        let Some(condition) = self.guarded(translated) else { return Taken::No };
+        let grouped = self.query.aggregate.is_some();
+        let with = |condition: Option<Expr>| {
+            let mut next = self.clone();
+            match &mut next.query.aggregate {
+                Some(aggregate) => aggregate.having = condition,
+                None => next.query.filter = condition,
+            }
+            next
+        };
+        let present = match &self.query.aggregate {
+            Some(aggregate) => aggregate.having.clone(),
+            None => self.query.filter.clone(),
+        };
+        let alone = with(Some(condition.clone())).support();
+        if alone == Support::None || (grouped && alone != Support::Exact) {
+            return Taken::No;
+        }
+        // A source may take each condition alone, and not all together.
+        let next = with(Expr::all(present.into_iter().chain([condition])));
+        if next.support() == Support::None {
+            return Taken::No;
+        }
+        *self = next;
+        self.also_reading(conjunct);
+        self.rows = (self.rows / 10).max(1);
+        if alone == Support::Exact { Taken::Wholly } else { Taken::Roughly }
+    }
+
+    /// A condition that asks the rules first, where it could fail on a row that they hide.
+    pub fn guarded(&self, condition: Expr) -> Option<Expr> {
+        if self.rules.is_empty() || !can_fail(&condition, &self.columns()) {
+            return Some(condition);
+        }
+        if self.rules.within || self.query.aggregate.is_some() {
+            return None;
+        }
+        let rules = Expr::all(self.rules.conditions.iter().cloned())?;
+        Some(Expr::Case { branches: vec![(rules, condition)], otherwise: Some(Box::new(Expr::Literal(Value::Boolean(false)))) })
+    }
+
+    fn take_slot(&mut self, columns: Vec<usize>, slot: KeySlot) -> Taken {
+        if self.key_slot.is_some() || self.query.aggregate.is_some() {
+            return Taken::No;
+        }
+        let mut next = self.clone();
+        next.key_slot = Some((columns, slot));
+        let support = next.support();
+        if support == Support::None {
+            return Taken::No;
+        }
+        *self = next;
+        self.rows = self.rows.min(1_000);
+        if support == Support::Exact { Taken::Wholly } else { Taken::Roughly }
+    }
+
+    fn key_slot_of(&self, conjunct: &PlanExpr) -> Option<(Vec<usize>, KeySlot)> {
+        let PlanExpr::ScalarFunction(call) = conjunct else { return None };
+        if !call.func.name().starts_with(KEY_SLOT_PREFIX) {
+            return None;
+        }
+        let function = call.func.inner().downcast_ref::<KeySetFunction>()?;
+        let columns = call
+            .args
+            .iter()
+            .map(|argument| match self.translate(argument) {
+                Some(Expr::Column(index)) => Some(index),
+                _ => None,
+            })
+            .collect::<Option<Vec<usize>>>()?;
+        Some((columns, function.slot.clone()))
+    }
+
+    /// Gives the source the conjuncts that it can evaluate, and returns what must be evaluated here.
+    pub fn take_filters(&mut self, filters: &[PlanExpr]) -> Vec<PlanExpr> {
+        let conjuncts = filters.iter().flat_map(split_conjunction);
+        let mut residual = Vec::new();
+        for conjunct in conjuncts {
+            if self.take_conjunct(conjunct) != Taken::Wholly {
+                residual.push(conjunct.clone());
+            }
+        }
+        residual
+    }
+
+    /// The leaf that stands for it in a plan.
+    pub fn into_plan(mut self) -> LogicalPlan {
+        ensure_output(&mut self.query);
+        let estimate = self.estimate();
+        let tables: Vec<String> = self.query.tables().into_iter().map(ToString::to_string).collect();
+        // A group of chunks of keys would be several groups.
+        let key_columns = if self.query.aggregate.is_none() {
+            let check = ExprCheck::over(&self.capabilities, &self.query.from);
+            (0..self.columns().len()).filter(|index| check.key_columns(&[*index]) != Support::None).collect()
+        } else {
+            Vec::new()
+        };
+        LogicalPlan::Extension(Extension {
+            node: Arc::new(RemoteFragment {
+                source: self.source,
+                query: self.query,
+                key_slot: self.key_slot,
+                schema: self.schema,
+                freshness: self.freshness,
+                schema_version: self.schema_version,
+                estimate,
+                table: tables.join(", "),
+                key_limits: self.capabilities.keys,
+                required_keys: self.required_keys,
+                key_columns,
+            }),
+        })
+    }
+
+    /// A guess beats none: the optimiser then builds its hash table on the side that is likely small.
+    pub fn estimate(&self) -> u64 {
+        let rows = match &self.query.aggregate {
+            Some(aggregate) if aggregate.group_by.is_empty() => 1,
+            Some(_) => self.rows / 10,
+            None => self.rows,
+        };
+        self.query.limit.map_or(rows, |limit| rows.min(limit)).max(1)
+    }
+}
+
+/// A source returns at least one column; who wants none gets one and drops it.
+fn ensure_output(query: &mut SourceQuery) {
+    if query.output.is_empty() {
+        query.output = outputs([Expr::Column(0)]);
+    }
+}
+
+/// Outputs under names of their own.
+pub fn outputs(fields: impl IntoIterator<Item = Expr>) -> Vec<Output> {
+    fields.into_iter().enumerate().map(|(index, expr)| Output { name: format!("c{index}"), expr }).collect()
+}
