@@ -65,7 +65,7 @@ impl Translation<'_> {
             // Not every source has a NaN, and none says so beforehand.
             PlanExpr::Literal(ScalarValue::Float64(Some(number)), _) if number.is_nan() => None,
             PlanExpr::Literal(ScalarValue::Float32(Some(number)), _) if number.is_nan() => None,
-            PlanExpr::Literal(scalar, _) => value_from_scalar(scalar).ok().map(Expr::Literal),
+            PlanExpr::Literal(scalar, _) => value_from_scalar(scalar).ok().filter(is_of_our_era).map(Expr::Literal),
             PlanExpr::Alias(alias) => self.untyped(&alias.expr),
             PlanExpr::BinaryExpr(binary) => self.binary(binary),
             PlanExpr::Not(inner) => Some(Expr::Not(Box::new(self.predicate(inner)?))),
@@ -275,6 +275,18 @@ impl Translation<'_> {
             }
             _ => None,
         }
+    }
+}
+
+/// Whether every source can say a value. Dates before year 1 and after 9999, which arise where an inequality of years becomes one of dates,
+/// lie beyond what some can hold, and each has limits of its own.
+fn is_of_our_era(value: &Value) -> bool {
+    const DAYS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
+    const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
+    match value {
+        Value::Date(days) => DAYS.contains(&i64::from(*days)),
+        Value::Timestamp(micros) | Value::TimestampTz(micros) => DAYS.contains(&micros.div_euclid(MICROSECONDS_PER_DAY)),
+        _ => true,
     }
 }
 

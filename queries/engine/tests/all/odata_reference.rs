@@ -42,6 +42,15 @@ impl<'a> Related<'a> {
     }
 }
 
+/// What a source may compute with before it knows which rows are related.
+#[derive(Clone, Copy)]
+pub enum Elsewhere<'a> {
+    /// Any row.
+    Row(&'a [Value]),
+    /// What links a row to another, in place of what it equals there.
+    Link,
+}
+
 /// Evaluates over one row.
 pub struct Reference<'a> {
     /// The row, then those around it.
@@ -53,20 +62,42 @@ pub struct Reference<'a> {
     pub now: i64,
     /// Whether any part failed, even one that does not decide the value: then a request may fail as well.
     pub faulty: Cell<bool>,
+    /// What paths are taken to lead to, to see what fails there.
+    pub elsewhere: Option<Elsewhere<'a>>,
 }
 
 impl<'a> Reference<'a> {
     pub fn new(row: &'a [Value], related: &'a Related<'a>, nullable: &'a [bool], now: i64) -> Reference<'a> {
-        Reference { scopes: vec![row], related, nullable, now, faulty: Cell::new(false) }
+        Reference { scopes: vec![row], related, nullable, now, faulty: Cell::new(false), elsewhere: None }
+    }
+
+    /// The value; notes besides what fails before rows are related. What is computed of related rows may be computed for rows to which no
+    /// path leads, or for rows from which none does.
+    pub fn value_and_elsewhere(&self, expression: &BoundExpr) -> Outcome {
+        for elsewhere in self.scopes.first().map(|row| Elsewhere::Row(row)).into_iter().chain([Elsewhere::Link]) {
+            let there = Reference { elsewhere: Some(elsewhere), scopes: self.scopes.clone(), faulty: Cell::new(false), ..*self };
+            let _ = there.value(expression);
+            self.faulty.set(self.faulty.get() | there.faulty.get());
+        }
+        self.value(expression)
     }
 
     /// The row that a path of to-one relationships leads to: of several the first.
     fn reached(&self, level: usize, steps: &[usize]) -> Option<&'a [Value]> {
+        if let Some(Elsewhere::Row(row)) = self.elsewhere.filter(|_| !steps.is_empty()) {
+            return Some(row);
+        }
         let start = self.scopes[level];
         steps.iter().try_fold(start, |row, step| self.related.members(row, *step).first().copied())
     }
 
     fn column(&self, level: usize, steps: &[usize], column: usize) -> Value {
+        if let (Some(Elsewhere::Link), Some((last, before))) = (self.elsewhere, steps.split_last())
+            && let (own, theirs) = self.related.links[*last]
+            && theirs == column
+        {
+            return self.column(level, before, own);
+        }
         self.reached(level, steps).map_or(Value::Null(self.related.types[column]), |row| row[column].clone())
     }
 
