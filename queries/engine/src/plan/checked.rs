@@ -6,13 +6,14 @@
 
 use crate::error::EngineError;
 use crate::plan::checked_sum;
+use crate::plan::decimal_average;
 use crate::plan::decimal_factors;
 use crate::plan::float_extremes;
 use crate::plan::rewrite;
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::compute::cast;
-use arrow::compute::kernels::numeric::{add, mul, neg, rem, sub};
-use arrow::datatypes::{DataType, Field, FieldRef, Float32Type, Float64Type, TimeUnit};
+use arrow::array::{Array, ArrayRef, AsArray, Decimal256Array, new_empty_array};
+use arrow::compute::kernels::numeric::{add, div, mul, neg, rem, sub};
+use arrow::compute::{CastOptions, cast, cast_with_options};
+use arrow::datatypes::{DataType, Decimal256Type, Field, FieldRef, Float32Type, Float64Type, TimeUnit, i256};
 use arrow::error::ArrowError;
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result as DataFusionResult, plan_err};
@@ -21,6 +22,9 @@ use datafusion::logical_expr::{
     ScalarUDF, ScalarUDFImpl, Signature, Volatility, WindowFunctionDefinition,
 };
 use std::sync::Arc;
+
+/// The name of the quotient of decimals.
+pub const DIVIDE: &str = "checked_divide";
 
 const TIME: DataType = DataType::Time64(TimeUnit::Microsecond);
 
@@ -35,6 +39,8 @@ pub enum Operation {
     Multiply,
     /// The least integer has no opposite.
     Negate,
+    /// The quotient of decimals, rounded half away from zero; DataFusion's own cuts digits off.
+    Divide,
     /// The remainder; of a division by zero there is none, of floats neither.
     Modulo,
     /// The time of day of a timestamp, in UTC.
@@ -57,6 +63,9 @@ pub fn rewrite(plan: LogicalPlan) -> Result<LogicalPlan, EngineError> {
 fn checked(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
     let integer = |side: &Expr| side.get_type(schema).is_ok_and(|data_type| data_type.is_integer());
     match expression {
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Divide, right }) if are_decimals(&left, &right, schema) => {
+            Transformed::yes(call(Operation::Divide, vec![*left, *right]))
+        }
         Expr::BinaryExpr(BinaryExpr { left, op, right }) if integer(&left) && integer(&right) => match operation(op) {
             Some(operation) => Transformed::yes(call(operation, vec![*left, *right])),
             None => Transformed::no(Expr::BinaryExpr(BinaryExpr { left, op, right })),
@@ -96,7 +105,8 @@ fn checked(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
 fn checked_aggregate(function: &AggregateUDF, arguments: &[Expr], schema: &DFSchema) -> Option<Arc<AggregateUDF>> {
     let [argument] = arguments else { return None };
     let argument = argument.get_type(schema).ok()?;
-    checked_sum::in_place_of(function, &argument).or_else(|| float_extremes::in_place_of(function, &argument))
+    let own = checked_sum::in_place_of(function, &argument).or_else(|| decimal_average::in_place_of(function, &argument));
+    own.or_else(|| float_extremes::in_place_of(function, &argument))
 }
 
 /// The operation that wraps around otherwise; division and remainder fail by themselves.
@@ -122,6 +132,7 @@ impl ScalarUDFImpl for Checked {
             Operation::Subtract => "checked_subtract",
             Operation::Multiply => "checked_multiply",
             Operation::Negate => "checked_negate",
+            Operation::Divide => DIVIDE,
             Operation::Modulo => "checked_modulo",
             Operation::TimeOfDay => "time_of_day",
         }
@@ -138,6 +149,9 @@ impl ScalarUDFImpl for Checked {
 
     fn return_type(&self, arguments: &[DataType]) -> DataFusionResult<DataType> {
         match arguments {
+            [left, right] if self.operation == Operation::Divide => {
+                Ok(div(&new_empty_array(left), &new_empty_array(right))?.data_type().clone())
+            }
             [DataType::Timestamp(..)] if self.operation == Operation::TimeOfDay => Ok(TIME),
             [one] | [one, _] if one.is_numeric() && arguments.iter().all(|other| other == one) => Ok(one.clone()),
             _ => plan_err!("'{}' takes numbers of one type", self.name()),
@@ -158,6 +172,7 @@ impl ScalarUDFImpl for Checked {
             (Operation::Subtract, [left, right]) => sub(left, right),
             (Operation::Multiply, [left, right]) => mul(left, right),
             (Operation::Negate, [inner]) => neg(inner),
+            (Operation::Divide, [left, right]) => quotient(left, right),
             (Operation::Modulo, [left, right]) => remainder(left, right),
             (Operation::TimeOfDay, [timestamp]) => cast(timestamp, &TIME),
             _ => return plan_err!("'{}' has another number of operands", self.name()),
@@ -176,4 +191,50 @@ fn remainder(left: &ArrayRef, right: &ArrayRef) -> Result<ArrayRef, ArrowError> 
         return Err(ArrowError::DivideByZero);
     }
     rem(left, right)
+}
+
+/// Whether both sides are decimals.
+pub fn are_decimals(left: &Expr, right: &Expr, schema: &DFSchema) -> bool {
+    let decimal = |side: &Expr| matches!(side.get_type(schema), Ok(DataType::Decimal128(..) | DataType::Decimal256(..)));
+    decimal(left) && decimal(right)
+}
+
+fn quotient(left: &ArrayRef, right: &ArrayRef) -> Result<ArrayRef, ArrowError> {
+    // The type is arrow's: four digits more than the dividend has.
+    let to = div(&new_empty_array(left.data_type()), &new_empty_array(right.data_type()))?.data_type().clone();
+    let scale = |data_type: &DataType| match data_type {
+        DataType::Decimal128(_, scale) | DataType::Decimal256(_, scale) => i32::from(*scale),
+        _ => 0,
+    };
+    let wide = |array: &ArrayRef| {
+        let scale = i8::try_from(scale(array.data_type())).unwrap_or_default();
+        Ok::<_, ArrowError>(cast(array, &DataType::Decimal256(76, scale))?.as_primitive::<Decimal256Type>().clone())
+    };
+    let shift = scale(&to) - scale(left.data_type()) + scale(right.data_type());
+    let power = i256::from_i128(10).checked_pow(shift.unsigned_abs());
+    let (left, right) = (wide(left)?, wide(right)?);
+    let too_large = || ArrowError::ArithmeticOverflow("a quotient is too large".to_owned());
+    let divide = |dividend: i256, divisor: i256| {
+        if divisor == i256::ZERO {
+            return Err(ArrowError::DivideByZero);
+        }
+        let power = power.ok_or_else(too_large)?;
+        let (dividend, divisor) =
+            if shift >= 0 { (dividend.checked_mul(power), Some(divisor)) } else { (Some(dividend), divisor.checked_mul(power)) };
+        rounded(dividend.ok_or_else(too_large)?, divisor.ok_or_else(too_large)?).ok_or_else(too_large)
+    };
+    let pairs = left.iter().zip(&right);
+    let quotients: Decimal256Array = pairs
+        .map(|pair| if let (Some(dividend), Some(divisor)) = pair { divide(dividend, divisor).map(Some) } else { Ok(None) })
+        .collect::<Result<_, _>>()?;
+    let quotients = quotients.with_precision_and_scale(76, i8::try_from(scale(&to)).unwrap_or_default())?;
+    cast_with_options(&quotients, &to, &CastOptions { safe: false, ..CastOptions::default() })
+}
+
+/// The quotient, rounded half away from zero; nothing when it is too large or the divisor is zero.
+pub fn rounded(dividend: i256, divisor: i256) -> Option<i256> {
+    let (quotient, rest) = (dividend.checked_div(divisor)?, dividend.checked_rem(divisor)?);
+    let far = rest.wrapping_abs() >= divisor.wrapping_abs().wrapping_sub(rest.wrapping_abs());
+    let away = if (dividend < i256::ZERO) == (divisor < i256::ZERO) { i256::ONE } else { i256::MINUS_ONE };
+    if far && rest != i256::ZERO { quotient.checked_add(away) } else { Some(quotient) }
 }

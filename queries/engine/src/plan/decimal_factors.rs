@@ -3,6 +3,7 @@
 //! hidden behind a function that might be; what has been optimised is freed of it again. It must not know sources.
 
 use crate::error::EngineError;
+use crate::plan::checked;
 use crate::plan::rewrite;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::tree_node::Transformed;
@@ -35,6 +36,10 @@ fn hidden(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
         {
             let (left, right) = (Box::new(behind(*left, schema)), Box::new(behind(*right, schema)));
             Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
+        }
+        // Before literals are computed with: their quotient is rounded too.
+        Expr::BinaryExpr(BinaryExpr { left, op: Operator::Divide, right }) if checked::are_decimals(&left, &right, schema) => {
+            Transformed::yes(checked::call(checked::Operation::Divide, vec![*left, *right]))
         }
         other => Transformed::no(other),
     }

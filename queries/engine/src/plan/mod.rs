@@ -8,6 +8,7 @@ pub mod checked;
 mod checked_sum;
 mod clock;
 mod convert;
+mod decimal_average;
 pub mod decimal_factors;
 pub mod entities;
 mod float_extremes;

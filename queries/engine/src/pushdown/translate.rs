@@ -2,6 +2,7 @@
 //! not asked here.
 
 use crate::plan::canonical_float;
+use crate::plan::checked::DIVIDE;
 use crate::plan::decimal_factors::FACTOR;
 use crate::policy::barrier::RULE;
 use crate::pushdown::sole_fragment;
@@ -243,6 +244,11 @@ impl Translation<'_> {
             // The mark of a row rule says where the condition comes from, not what it means.
             (RULE, 1) => self.untyped(arguments.first()?),
             (FACTOR, 1) => self.untyped(arguments.first()?),
+            (DIVIDE, 2) => {
+                let [left, right] = arguments.as_slice() else { return None };
+                let (left, right) = (Box::new(self.expression(left)?), Box::new(self.expression(right)?));
+                Some(Expr::Arithmetic { op: ArithmeticOp::Divide, left, right })
+            }
             ("contains", 2) => call(Function::Contains),
             ("starts_with", 2) => call(Function::StartsWith),
             ("ends_with", 2) => call(Function::EndsWith),
