@@ -177,6 +177,9 @@ pub struct FilterCapabilities {
     pub casts: Vec<(TypeClass, TypeClass)>,
     /// A boolean column or literal standing alone as predicate.
     pub bare_boolean: Support,
+    /// Products of decimals with more digits after the point than their type has, which are rounded.
+    #[serde(default)]
+    pub rounded_products: Support,
 }
 
 /// Ordering.
@@ -269,11 +272,11 @@ pub struct JoinCapabilities {
 /// Aggregation within the source.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AggregateCapabilities {
-    /// `GROUP BY`.
+    /// `GROUP BY` values of classes that have an exact `equal`: null is a group, NaN is one, and the zeros are one.
     pub group_by: Support,
-    /// Functions by class of the argument (`CountRows` under `Integer`). So far sources are only asked for `CountRows`, alone.
+    /// Functions by class of the argument (`CountRows` under `Integer`), for window functions as well.
     pub functions: BTreeMap<AggregateFunction, BTreeMap<TypeClass, Support>>,
-    /// Over distinct values.
+    /// Over distinct values of classes that have an exact `equal`.
     pub distinct: Support,
     /// `FILTER (WHERE …)`.
     pub filter: Support,
@@ -359,7 +362,7 @@ pub struct Capabilities {
     pub joins: JoinCapabilities,
     /// Aggregation.
     pub aggregate: AggregateCapabilities,
-    /// `distinct`.
+    /// `distinct`, of outputs of classes that have an exact `equal`.
     pub distinct: Support,
     /// Nested blocks in `from`.
     pub nested: Support,
@@ -369,6 +372,9 @@ pub struct Capabilities {
     pub scalar_subquery: Support,
     /// `EXISTS`.
     pub exists: Support,
+    /// Columns of enclosing queries in sub-queries.
+    #[serde(default)]
+    pub correlated: Support,
     /// Window functions.
     pub window: Support,
     /// Writes.

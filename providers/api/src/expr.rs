@@ -1,7 +1,7 @@
 //! Expressions of the IR. They have SQL's three-valued semantics; columns are positions, never names.
 //! The evaluator ([`crate::evaluate`](mod@crate::evaluate)) defines what each one means.
 
-use crate::query::{SortKey, SourceQuery};
+use crate::query::{AggregateFunction, SortKey, SourceQuery};
 use crate::types::ScalarType;
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
@@ -28,8 +28,9 @@ pub enum CompareOp {
     IsNotDistinctFrom,
 }
 
-/// Arithmetic operators. Both operands have the same type. Integers: overflow and division by zero are errors, division
-/// truncates, the remainder has the dividend's sign. Floats: IEEE 754.
+/// Arithmetic operators. Both operands have the same type (decimals may differ). Integers: overflow and division by zero are errors,
+/// division truncates, the remainder has the dividend's sign. Floats: IEEE 754. Decimals: exact, but for quotients, and for products with
+/// more digits after the point than the type has, which are rounded half away from zero; what does not fit the type is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ArithmeticOp {
     /// `+`
@@ -119,7 +120,8 @@ impl Function {
     ];
 }
 
-/// Window functions (evaluated by sources that declare them; the evaluator refuses them until they are pushed down).
+/// Window functions, which only outputs may use. `Count`, `Sum`, `Min` and `Max` are the aggregates of that name, with their types, over
+/// the partition; with an order, over its rows up to this one and those tied with it (SQL's default frame).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WindowFunction {
@@ -129,14 +131,27 @@ pub enum WindowFunction {
     Rank,
     /// Rank without gaps.
     DenseRank,
-    /// Number of rows in the partition.
+    /// Number of values, or without an argument of rows.
     Count,
-    /// Sum over the partition.
+    /// Sum.
     Sum,
-    /// Minimum over the partition.
+    /// Least.
     Min,
-    /// Maximum over the partition.
+    /// Greatest.
     Max,
+}
+
+impl WindowFunction {
+    /// The aggregate function that it computes over its rows; nothing for those that number them.
+    pub fn aggregate(self) -> Option<AggregateFunction> {
+        match self {
+            WindowFunction::RowNumber | WindowFunction::Rank | WindowFunction::DenseRank => None,
+            WindowFunction::Count => Some(AggregateFunction::Count),
+            WindowFunction::Sum => Some(AggregateFunction::Sum),
+            WindowFunction::Min => Some(AggregateFunction::Min),
+            WindowFunction::Max => Some(AggregateFunction::Max),
+        }
+    }
 }
 
 /// An expression over the columns of a relation.
@@ -144,12 +159,14 @@ pub enum WindowFunction {
 pub enum Expr {
     /// Column by position in the schema of the query's `from`.
     Column(usize),
-    /// Column of an enclosing query, `depth` levels up (1 = the directly enclosing one).
+    /// Column of an enclosing query: of what the expression sees in which the sub-query stands. A block in `from` is no level.
     OuterColumn {
-        /// Levels up, from 1.
+        /// Levels up, from 1 for the query whose expression holds this sub-query.
         depth: u32,
-        /// Position there.
+        /// Position in what that expression sees.
         index: usize,
+        /// Its type.
+        scalar_type: ScalarType,
     },
     /// A constant.
     Literal(Value),
@@ -239,6 +256,11 @@ impl Expr {
     /// `left op right`.
     pub fn compare(op: CompareOp, left: Expr, right: Expr) -> Expr {
         Expr::Compare { op, left: Box::new(left), right: Box::new(right) }
+    }
+
+    /// The position, where it is a plain column.
+    pub fn as_column(&self) -> Option<usize> {
+        if let Expr::Column(index) = self { Some(*index) } else { None }
     }
 
     /// The conjunction of all given expressions, flat; `None` when there is none.

@@ -21,6 +21,7 @@ pub mod stream;
 pub mod types;
 pub mod typing;
 pub mod value;
+pub mod walk;
 
 pub use capabilities::{Capabilities, Collation, Support, TypeClass};
 pub use change::{Change, ChangeOutcome, ChangeSet, ChangeValue, Precondition};

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 /// One query to one source. Evaluation order: `from`, `keys`, `filter`, `aggregate`, `output`, `distinct`, `order_by`,
 /// `limit_per`, `offset`, `limit`. Expressions in `filter`, `keys` and `aggregate` see the columns of `from`; those in `output` and
-/// `order_by` see the columns of `from`, or of `aggregate` (group keys, then calls) when it is present; `limit_per` too.
+/// `order_by` see the columns of `from`, or of `aggregate` (group keys, then calls) when it is present; `limit_per` and `having` too.
+/// Window functions stand in `output` alone.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SourceQuery {
     /// Where rows come from.
@@ -43,7 +44,7 @@ pub enum Relation {
     Join(Box<Join>),
     /// A nested block; its columns are its outputs.
     Query(Box<SourceQuery>),
-    /// All rows of every block (`UNION ALL`); the columns are the first block's.
+    /// All rows of every block (`UNION ALL`); all have columns of the same types, and the first block's names count.
     Union(Vec<SourceQuery>),
 }
 
@@ -102,7 +103,24 @@ pub enum JoinKind {
     Cross,
 }
 
-/// A join of two relations.
+impl JoinKind {
+    /// Every kind, for capability tables and generators.
+    pub const ALL: [JoinKind; 5] = [JoinKind::Inner, JoinKind::Left, JoinKind::Semi, JoinKind::Anti, JoinKind::Cross];
+
+    /// Its name, for messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            JoinKind::Inner => "inner",
+            JoinKind::Left => "left",
+            JoinKind::Semi => "semi",
+            JoinKind::Anti => "anti",
+            JoinKind::Cross => "cross",
+        }
+    }
+}
+
+/// A join of two relations: a pair of rows matches when every equality of `on` holds and `residual` is true. Without either, as in a
+/// cross join (which has neither), every pair matches.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Join {
     /// Left side.
@@ -115,9 +133,10 @@ pub struct Join {
     pub on: Vec<(Expr, Expr)>,
     /// Further condition over left's columns then right's.
     pub residual: Option<Expr>,
-    /// `NOT IN` semantics for an anti join: a null on the right removes every row.
+    /// `NOT IN` semantics for an anti join with one equality. A row on the left is kept when no row on the right passes `residual`
+    /// with it; else when its value is not null, and neither equals one of theirs nor is any of theirs null.
     pub null_aware: bool,
-    /// Whether null equals null in `on`.
+    /// Whether null equals null in `on` (NaN equals nothing all the same).
     pub null_equal: bool,
 }
 
@@ -130,7 +149,7 @@ pub struct KeySet {
     pub tuples: Vec<Vec<Value>>,
 }
 
-/// Grouping; without group keys there is exactly one group, also over no rows.
+/// Grouping; without group keys there is exactly one group, also over no rows. Keys without calls give each group once.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Aggregation {
     /// Group keys; null is a group.
@@ -141,8 +160,10 @@ pub struct Aggregation {
     pub having: Option<Expr>,
 }
 
-/// Aggregate functions. All but `CountRows` leave nulls out. The average of a decimal(p,s) is sum over count at scale
-/// `min(38, s + 4)`, half away from zero; of anything else it is a float64.
+/// Aggregate functions. All but `CountRows` leave nulls out. Sums and averages are of the exact sum (of floats: up to the order in which
+/// they are added); a sum that does not fit its type is an error. The average of a decimal(p,s) is sum over count at scale
+/// `min(38, s + 4)`, half away from zero; of anything else it is a float64. Least and greatest are by the order in which values sort: NaN
+/// is the greatest float. [`AggregateFunction::result_type`] has the types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AggregateFunction {
@@ -160,6 +181,18 @@ pub enum AggregateFunction {
     Average,
 }
 
+impl AggregateFunction {
+    /// Every function, for capability tables and generators.
+    pub const ALL: [AggregateFunction; 6] = [
+        AggregateFunction::CountRows,
+        AggregateFunction::Count,
+        AggregateFunction::Sum,
+        AggregateFunction::Min,
+        AggregateFunction::Max,
+        AggregateFunction::Average,
+    ];
+}
+
 /// One aggregate.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AggregateCall {
@@ -167,11 +200,11 @@ pub struct AggregateCall {
     pub function: AggregateFunction,
     /// Argument; absent for `CountRows`.
     pub argument: Option<Expr>,
-    /// Over distinct values only.
+    /// Over distinct values only; not for `CountRows`.
     pub distinct: bool,
     /// Over rows for which this is true.
     pub filter: Option<Expr>,
-    /// Result type.
+    /// Result type: that of [`AggregateFunction::result_type`].
     pub scalar_type: ScalarType,
 }
 
@@ -255,7 +288,7 @@ impl SourceQuery {
     /// The remote tables that are read, without duplicates, in order of appearance (subqueries included).
     pub fn tables(&self) -> Vec<&RemoteTableName> {
         let mut names = Vec::new();
-        crate::check::visit_tables(self, &mut |table| {
+        crate::walk::visit_tables(self, &mut |table| {
             if !names.contains(&&table.table) {
                 names.push(&table.table);
             }

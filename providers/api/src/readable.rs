@@ -170,7 +170,7 @@ impl Writer {
     fn expr(&mut self, expression: &Expr, columns: &[TableColumn]) -> String {
         match expression {
             Expr::Column(index) => column_name(*index, columns),
-            Expr::OuterColumn { depth, index } => format!("outer({depth}, {index})"),
+            Expr::OuterColumn { depth, index, scalar_type: _ } => format!("outer({depth}, {index})"),
             Expr::Literal(value) => self.literal(value),
             Expr::Parameter { index, scalar_type } => format!("parameter({index}: {scalar_type})"),
             Expr::Compare { op, left, right } => {

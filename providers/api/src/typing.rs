@@ -1,7 +1,7 @@
 //! The type and nullability of every expression and relation of the IR. It fixes them; sources must return just these.
 
-use crate::expr::{ArithmeticOp, Expr, Function, WindowFunction};
-use crate::query::{AggregateCall, JoinKind, Relation, SourceQuery, TableColumn};
+use crate::expr::{ArithmeticOp, Expr, Function};
+use crate::query::{AggregateCall, AggregateFunction, Aggregation, Join, JoinKind, Output, Relation, SourceQuery, TableColumn};
 use crate::types::ScalarType;
 use arrow::datatypes::{Schema, SchemaRef};
 use std::sync::Arc;
@@ -19,19 +19,49 @@ impl Relation {
         match self {
             Relation::Table(table) => table.columns.clone(),
             Relation::Query(query) => query.result_columns(),
-            Relation::Union(queries) => queries.first().map(SourceQuery::result_columns).unwrap_or_default(),
-            Relation::Join(join) => {
-                let mut columns = join.left.columns();
-                match join.kind {
-                    JoinKind::Semi | JoinKind::Anti => {}
-                    JoinKind::Inner | JoinKind::Cross => columns.extend(join.right.columns()),
-                    JoinKind::Left => {
-                        columns.extend(join.right.columns().into_iter().map(|column| TableColumn { nullable: true, ..column }));
-                    }
+            Relation::Union(queries) => {
+                let mut blocks = queries.iter().map(SourceQuery::result_columns);
+                let mut columns = blocks.next().unwrap_or_default();
+                for block in blocks {
+                    columns.iter_mut().zip(block).for_each(|(column, other)| column.nullable |= other.nullable);
                 }
                 columns
             }
+            Relation::Join(join) => join.columns_of(join.left.columns(), join.right.columns()),
         }
+    }
+}
+
+impl Join {
+    /// The columns of the join, from those of its sides.
+    pub(crate) fn columns_of(&self, left: Vec<TableColumn>, right: Vec<TableColumn>) -> Vec<TableColumn> {
+        let mut columns = left;
+        match self.kind {
+            JoinKind::Semi | JoinKind::Anti => {}
+            JoinKind::Inner | JoinKind::Cross => columns.extend(right),
+            JoinKind::Left => columns.extend(right.into_iter().map(|column| TableColumn { nullable: true, ..column })),
+        }
+        columns
+    }
+}
+
+impl Aggregation {
+    /// What expressions above it see: group keys, then calls; `from` is what its own expressions see. An untyped key (which no source
+    /// accepts) is text.
+    pub fn columns(&self, from: &[TableColumn]) -> Vec<TableColumn> {
+        let keys = self.group_by.iter().enumerate().map(|(index, key)| {
+            TableColumn::computed(format!("key{index}"), key.scalar_type(from).unwrap_or(ScalarType::Text), key.nullable(from))
+        });
+        let calls = self.calls.iter().enumerate().map(|(index, call)| call.column(index));
+        keys.chain(calls).collect()
+    }
+}
+
+impl Output {
+    /// The column that it returns; `visible` is what it sees. An untyped output (which no source accepts) is text.
+    pub fn column(&self, visible: &[TableColumn]) -> TableColumn {
+        let scalar_type = self.expr.scalar_type(visible).unwrap_or(ScalarType::Text);
+        TableColumn::computed(self.name.clone(), scalar_type, self.expr.nullable(visible))
     }
 }
 
@@ -39,25 +69,16 @@ impl SourceQuery {
     /// The columns that `output` and `order_by` see: those of `from`, or of the aggregation.
     pub fn visible_columns(&self) -> Vec<TableColumn> {
         let from = self.from.columns();
-        let Some(aggregate) = &self.aggregate else { return from };
-        let keys =
-            aggregate.group_by.iter().enumerate().filter_map(|(index, key)| {
-                Some(TableColumn::computed(format!("key{index}"), key.scalar_type(&from)?, key.nullable(&from)))
-            });
-        let calls = aggregate.calls.iter().enumerate().map(|(index, call)| call.column(index));
-        keys.chain(calls).collect()
+        match &self.aggregate {
+            None => from,
+            Some(aggregate) => aggregate.columns(&from),
+        }
     }
 
     /// The columns of the result: one per output; an untyped output (which no source accepts) is text.
     pub fn result_columns(&self) -> Vec<TableColumn> {
         let visible = self.visible_columns();
-        self.output
-            .iter()
-            .map(|output| {
-                let scalar_type = output.expr.scalar_type(&visible).unwrap_or(ScalarType::Text);
-                TableColumn::computed(output.name.clone(), scalar_type, output.expr.nullable(&visible))
-            })
-            .collect()
+        self.output.iter().map(|output| output.column(&visible)).collect()
     }
 
     /// The Arrow schema that every batch of the answer has.
@@ -67,9 +88,43 @@ impl SourceQuery {
     }
 }
 
+impl AggregateFunction {
+    /// The type of its result over arguments of a type; `argument` is absent for `CountRows` alone. Nothing when there is no such
+    /// function. Sums of decimals have ten digits more, averages four more, all of them after the point; at most 38 digits in all (76
+    /// when the argument has more than 38).
+    pub fn result_type(self, argument: Option<ScalarType>) -> Option<ScalarType> {
+        use AggregateFunction::{Average, Count, CountRows, Max, Min, Sum};
+        let most = |precision: u8| if precision > 38 { 76 } else { 38 };
+        match (self, argument) {
+            (CountRows, None) | (Count, Some(_)) => Some(ScalarType::Int64),
+            (Min | Max, Some(argument)) => Some(argument),
+            (Sum, Some(ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64)) => Some(ScalarType::Int64),
+            (Sum, Some(ScalarType::Decimal { precision, scale })) => {
+                Some(ScalarType::Decimal { precision: precision.saturating_add(10).min(most(precision)), scale })
+            }
+            (Average, Some(ScalarType::Decimal { precision, scale })) => {
+                let most = most(precision);
+                let scale = scale.saturating_add(4).min(i8::try_from(most).unwrap_or(i8::MAX));
+                Some(ScalarType::Decimal { precision: precision.saturating_add(4).min(most), scale })
+            }
+            (Sum | Average, Some(argument)) if argument.is_numeric() => Some(ScalarType::Float64),
+            (CountRows, Some(_)) | (Count | Min | Max | Sum | Average, _) => None,
+        }
+    }
+}
+
 impl AggregateCall {
+    /// A call with the result type that the IR gives it; nothing when there is no such function. `columns` are those of `from`.
+    pub fn new(function: AggregateFunction, argument: Option<Expr>, columns: &[TableColumn]) -> Option<AggregateCall> {
+        let scalar_type = match &argument {
+            None => function.result_type(None)?,
+            Some(argument) => function.result_type(Some(argument.scalar_type(columns)?))?,
+        };
+        Some(AggregateCall { function, argument, distinct: false, filter: None, scalar_type })
+    }
+
     fn column(&self, index: usize) -> TableColumn {
-        use crate::query::AggregateFunction::{Average, Count, CountRows, Max, Min, Sum};
+        use AggregateFunction::{Average, Count, CountRows, Max, Min, Sum};
         let nullable = match self.function {
             CountRows | Count => false,
             Sum | Min | Max | Average => true,
@@ -83,7 +138,7 @@ impl Expr {
     pub fn scalar_type(&self, columns: &[TableColumn]) -> Option<ScalarType> {
         match self {
             Expr::Column(index) => columns.get(*index).map(|column| column.scalar_type),
-            Expr::OuterColumn { .. } => None,
+            Expr::OuterColumn { scalar_type, .. } => Some(*scalar_type),
             Expr::Literal(value) => Some(value.scalar_type()),
             Expr::Parameter { scalar_type, .. } => Some(*scalar_type),
             Expr::Compare { .. } | Expr::InList { .. } | Expr::And(_) | Expr::Or(_) | Expr::Not(_) | Expr::IsNull(_) | Expr::Exists(_) => {
@@ -98,11 +153,9 @@ impl Expr {
             Expr::Cast { to, .. } => Some(*to),
             Expr::Call { function, arguments } => function_type(*function, arguments.first()?.scalar_type(columns)?),
             Expr::ScalarSubquery(query) => query.result_columns().first().map(|column| column.scalar_type),
-            Expr::Window { function, arguments, .. } => match function {
-                WindowFunction::RowNumber | WindowFunction::Rank | WindowFunction::DenseRank | WindowFunction::Count => {
-                    Some(ScalarType::Int64)
-                }
-                WindowFunction::Sum | WindowFunction::Min | WindowFunction::Max => arguments.first()?.scalar_type(columns),
+            Expr::Window { function, arguments, .. } => match (function.aggregate(), arguments.first()) {
+                (None, _) | (Some(AggregateFunction::Count), None) => Some(ScalarType::Int64),
+                (Some(aggregate), argument) => aggregate.result_type(Some(argument?.scalar_type(columns)?)),
             },
         }
     }
@@ -129,6 +182,16 @@ impl Expr {
             | Expr::Cast { .. }
             | Expr::Call { .. } => self.children().into_iter().any(|child| child.nullable(columns)),
         }
+    }
+}
+
+/// Whether the product of two decimals can have more digits after the point than its type, so that it is rounded.
+pub(crate) fn product_is_rounded(left: ScalarType, right: ScalarType) -> bool {
+    match (left, right, arithmetic_type(ArithmeticOp::Multiply, left, right)) {
+        (ScalarType::Decimal { scale: s1, .. }, ScalarType::Decimal { scale: s2, .. }, Some(ScalarType::Decimal { scale, .. })) => {
+            i16::from(s1) + i16::from(s2) > i16::from(scale)
+        }
+        _ => false,
     }
 }
 

@@ -47,6 +47,7 @@ fn filter() -> FilterCapabilities {
         case: Support::Exact,
         casts: casts(),
         bare_boolean: Support::Exact,
+        rounded_products: Support::None,
     }
 }
 

@@ -79,5 +79,6 @@ fn filter() -> FilterCapabilities {
             (TypeClass::Timestamp, TypeClass::Time),
         ],
         bare_boolean: Support::Exact,
+        rounded_products: Support::Exact,
     }
 }

@@ -102,7 +102,7 @@ fn expressions(table: &Table) -> Vec<(String, SourceQuery)> {
         ("exists".to_owned(), filtered(Expr::Exists(Box::new(one_column.clone())))),
         ("scalar sub-query".to_owned(), equals(Expr::ScalarSubquery(Box::new(one_column)))),
         ("parameter".to_owned(), equals(Expr::Parameter { index: 0, scalar_type })),
-        ("outer column".to_owned(), equals(Expr::OuterColumn { depth: 1, index: 0 })),
+        ("outer column".to_owned(), equals(Expr::OuterColumn { depth: 1, index: 0, scalar_type })),
         ("column outside the relation".to_owned(), equals(Expr::Column(table.relation.columns.len()))),
         ("window".to_owned(), windowed),
     ]

@@ -1,0 +1,122 @@
+//! Walks through queries and expressions: children, columns, tables, sub-queries. It must not know what any of them means.
+
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use crate::expr::Expr;
+use crate::query::{Relation, SourceQuery, TableRelation};
+
+/// Calls `visit` for every table a query reads, sub-queries included.
+pub fn visit_tables<'a>(query: &'a SourceQuery, visit: &mut impl FnMut(&'a TableRelation)) {
+    fn relation<'a>(from: &'a Relation, visit: &mut impl FnMut(&'a TableRelation)) {
+        match from {
+            Relation::Table(table) => visit(table),
+            Relation::Join(join) => {
+                relation(&join.left, visit);
+                relation(&join.right, visit);
+            }
+            Relation::Query(query) => visit_tables(query, visit),
+            Relation::Union(queries) => queries.iter().for_each(|query| visit_tables(query, visit)),
+        }
+    }
+    relation(&query.from, visit);
+    for expression in query.expressions() {
+        visit_subqueries(expression, &mut |subquery| visit_tables(subquery, visit));
+    }
+}
+
+/// Calls `visit` for every sub-query of an expression; not for those inside them.
+pub fn visit_subqueries<'a>(expression: &'a Expr, visit: &mut dyn FnMut(&'a SourceQuery)) {
+    if let Expr::ScalarSubquery(query) | Expr::Exists(query) = expression {
+        visit(query);
+    }
+    for child in expression.children() {
+        visit_subqueries(child, visit);
+    }
+}
+
+impl Expr {
+    /// The direct sub-expressions, those inside sub-queries excepted.
+    pub fn children(&self) -> Vec<&Expr> {
+        match self {
+            Expr::Column(_)
+            | Expr::OuterColumn { .. }
+            | Expr::Literal(_)
+            | Expr::Parameter { .. }
+            | Expr::ScalarSubquery(_)
+            | Expr::Exists(_) => Vec::new(),
+            Expr::Compare { left, right, .. } | Expr::Arithmetic { left, right, .. } => vec![left, right],
+            Expr::InList { expr, list, .. } => std::iter::once(expr.as_ref()).chain(list).collect(),
+            Expr::And(parts) | Expr::Or(parts) => parts.iter().collect(),
+            Expr::Not(inner) | Expr::IsNull(inner) | Expr::Negate(inner) | Expr::Cast { expr: inner, .. } => vec![inner],
+            Expr::Case { branches, otherwise } => {
+                branches.iter().flat_map(|(when, then)| [when, then]).chain(otherwise.as_deref()).collect()
+            }
+            Expr::Call { arguments, .. } => arguments.iter().collect(),
+            Expr::Window { arguments, partition_by, order_by, .. } => {
+                arguments.iter().chain(partition_by).chain(order_by.iter().map(|key| &key.expr)).collect()
+            }
+        }
+    }
+
+    /// The positions of all columns used; those that sub-queries use as columns of an enclosing query excepted.
+    pub fn columns(&self) -> Vec<usize> {
+        let mut found = Vec::new();
+        fn walk(expression: &Expr, found: &mut Vec<usize>) {
+            if let Expr::Column(index) = expression {
+                found.push(*index);
+            }
+            expression.children().into_iter().for_each(|child| walk(child, found));
+        }
+        walk(self, &mut found);
+        found
+    }
+
+    /// Whether it has a window function, sub-queries excepted.
+    pub fn has_window(&self) -> bool {
+        matches!(self, Expr::Window { .. }) || self.children().into_iter().any(Expr::has_window)
+    }
+}
+
+impl SourceQuery {
+    /// Whether it uses a column of an enclosing query, so that it has no meaning without that query's row.
+    pub fn is_correlated(&self) -> bool {
+        self.reaches_beyond(0)
+    }
+
+    /// Whether it, or a block in it, uses a column more than `depth` queries up.
+    fn reaches_beyond(&self, depth: u32) -> bool {
+        self.expressions().into_iter().any(|expression| expression_reaches(expression, depth)) || relation_reaches(&self.from, depth)
+    }
+}
+
+fn relation_reaches(relation: &Relation, depth: u32) -> bool {
+    match relation {
+        Relation::Table(_) => false,
+        Relation::Join(join) => relation_reaches(&join.left, depth) || relation_reaches(&join.right, depth),
+        // A block in `from` is no level of its own: it does not see its siblings.
+        Relation::Query(query) => query.reaches_beyond(depth),
+        Relation::Union(queries) => queries.iter().any(|query| query.reaches_beyond(depth)),
+    }
+}
+
+fn expression_reaches(expression: &Expr, level: u32) -> bool {
+    match expression {
+        Expr::OuterColumn { depth, .. } => *depth > level,
+        Expr::ScalarSubquery(query) | Expr::Exists(query) => query.reaches_beyond(level + 1),
+        Expr::Column(_)
+        | Expr::Literal(_)
+        | Expr::Parameter { .. }
+        | Expr::Compare { .. }
+        | Expr::InList { .. }
+        | Expr::And(_)
+        | Expr::Or(_)
+        | Expr::Not(_)
+        | Expr::IsNull(_)
+        | Expr::Arithmetic { .. }
+        | Expr::Negate(_)
+        | Expr::Case { .. }
+        | Expr::Cast { .. }
+        | Expr::Call { .. }
+        | Expr::Window { .. } => expression.children().into_iter().any(|child| expression_reaches(child, level)),
+    }
+}
