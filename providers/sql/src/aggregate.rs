@@ -214,8 +214,8 @@ fn postgres_average(call: &Call<'_>) -> Result<String, Unsupported> {
     let Call { text, scalar_type, distinct, suffix, result } = *call;
     let count = format!("count({distinct}{text}){suffix}");
     match (scalar_type, result) {
-        (ScalarType::Decimal { .. }, ScalarType::Decimal { scale, .. }) => {
-            Ok(decimals::average(&format!("sum({distinct}{text}){suffix}"), &count, scale))
+        (ScalarType::Decimal { precision: digits, .. }, ScalarType::Decimal { precision, scale }) => {
+            Ok(decimals::average(&format!("sum({distinct}{text}){suffix}"), &count, digits, (precision, scale)))
         }
         // The exact sum, then one conversion and one division.
         (_, ScalarType::Float64) if is_integer(scalar_type) => Ok(format!("((sum({distinct}{text}){suffix})::float8 / {count})")),

@@ -6,16 +6,8 @@ use crate::expr::{arithmetic_symbol, unsupported};
 use portico_provider_api::{ArithmeticOp, Expr, ScalarType, TableColumn, Unsupported};
 
 /// `1` with so many zeros.
-fn power_of_ten(exponent: i8) -> String {
-    format!("1{}", "0".repeat(usize::from(exponent.unsigned_abs())))
-}
-
-/// A whole number of units of 10^-scale as the number.
-fn scaled_down(units: &str, scale: i8) -> String {
-    match usize::from(scale.max(0).unsigned_abs()) {
-        0 => units.to_owned(),
-        digits => format!("({units} * 0.{}1)", "0".repeat(digits - 1)),
-    }
+fn power_of_ten(exponent: u8) -> String {
+    format!("1{}", "0".repeat(usize::from(exponent)))
 }
 
 /// The digits that a result can need, where its type may keep fewer.
@@ -56,16 +48,16 @@ pub(crate) fn arithmetic(op: ArithmeticOp, left: (&str, ScalarType), right: (&st
     Ok(if fits { exact } else { format!("{exact}::numeric({precision},{scale})") })
 }
 
-/// `left / right` with `scale` digits, the others cut off: that is how the IR divides.
+/// `left / right` with `scale` digits, rounded half away from zero. PostgreSQL's own quotient is rounded somewhere behind the point, and
+/// rounding that again could go wrong; one digit more of the cut-off quotient decides rightly.
 fn quotient(left: &str, right: &str, scale: i8) -> String {
-    scaled_down(&format!("div({left} * {}, {right})", power_of_ten(scale)), scale)
+    let scale = scale.max(0).unsigned_abs();
+    format!("round(div({left} * {}, {right}) * 0.{}1, {scale})", power_of_ten(scale + 1), "0".repeat(usize::from(scale)))
 }
 
-/// `sum / count` with `scale` digits, rounded half away from zero once. Null when the sum is.
-pub(crate) fn average(sum: &str, count: &str, scale: i8) -> String {
-    let units = format!("sign({sum}) * div(2 * abs({sum}) * {} + {count}, 2 * {count})", power_of_ten(scale));
-    match scale {
-        ..=0 => format!("({units})"),
-        _ => scaled_down(&units, scale),
-    }
+/// `sum / count` of a `decimal(digits,…)` as the type that the IR gives it. Null when the sum is.
+pub(crate) fn average(sum: &str, count: &str, digits: u8, (precision, scale): (u8, i8)) -> String {
+    let exact = quotient(sum, count, scale);
+    // No average is farther from zero than the values, so only a type that lost digits before the point can be too small.
+    if digits.saturating_add(4) <= precision { exact } else { format!("{exact}::numeric({precision},{scale})") }
 }

@@ -17,6 +17,8 @@ pub(crate) fn unsupported(feature: impl Into<String>) -> Unsupported {
 pub(crate) struct Render<'a> {
     pub(crate) dialect: &'a Dialect,
     pub(crate) scope: Scope,
+    /// What is in scope where each enclosing sub-query stands, the outermost first.
+    pub(crate) enclosing: Vec<Scope>,
     pub(crate) parameters: Vec<Parameter>,
     /// Aliases given so far.
     pub(crate) tables: usize,
@@ -26,7 +28,7 @@ pub(crate) struct Render<'a> {
 impl<'a> Render<'a> {
     /// With nothing in scope.
     pub(crate) fn new(dialect: &'a Dialect) -> Render<'a> {
-        Render { dialect, scope: Scope::default(), parameters: Vec::new(), tables: 0, blocks: 0 }
+        Render { dialect, scope: Scope::default(), enclosing: Vec::new(), parameters: Vec::new(), tables: 0, blocks: 0 }
     }
 
     /// Over the bare columns of the one table that a change is about.
@@ -115,7 +117,7 @@ impl<'a> Render<'a> {
             Expr::Case { branches, otherwise } => self.case(branches, otherwise.as_deref()),
             Expr::Cast { expr, to } => self.cast(expr, *to),
             Expr::Call { function, arguments } => self.call(*function, arguments),
-            Expr::OuterColumn { .. } => Err(unsupported("a column of an enclosing query")),
+            Expr::OuterColumn { depth, index, scalar_type: _ } => self.outer_column(*depth, *index),
             Expr::Parameter { .. } => Err(unsupported("an unbound parameter")),
             Expr::ScalarSubquery(query) => self.scalar_subquery(query),
             Expr::Exists(query) => self.exists(query),

@@ -3,7 +3,9 @@
 
 use crate::expr::{Render, unsupported};
 use crate::scope::Scope;
-use crate::select::Form;
+use crate::select::{Block, Form};
+use crate::statement::ResultColumn;
+use portico_provider_api::walk::visit_subqueries;
 use portico_provider_api::{CompareOp, Expr, Join, JoinKind, Relation, ScalarType, SortKey, SourceQuery, TypeClass, Unsupported};
 
 /// A relation as it stands behind `FROM`.
@@ -37,27 +39,27 @@ impl Render<'_> {
     }
 
     fn union(&mut self, queries: &[SourceQuery]) -> Result<From, Unsupported> {
-        let mut columns = None;
+        let mut columns: Option<Vec<ResultColumn>> = None;
         let mut texts = Vec::with_capacity(queries.len());
         for query in queries {
             // One column has one form, whichever block its value comes from.
             let block = self.block(query, Form::Own)?;
-            let types: Vec<_> = block.columns.iter().map(|column| TypeClass::of(column.scalar_type)).collect();
-            let (_, expected) = columns.get_or_insert_with(|| (block.columns.clone(), types.clone()));
-            if *expected != types {
-                return Err(unsupported("a union of blocks with different columns"));
+            let first = columns.get_or_insert_with(|| block.columns.clone());
+            let types = |columns: &[ResultColumn]| columns.iter().map(|column| column.scalar_type).collect::<Vec<_>>();
+            if types(first) != types(&block.columns) {
+                return Err(unsupported("a union of queries with columns of different types"));
+            }
+            for (column, own) in first.iter_mut().zip(&block.columns) {
+                column.nullable |= own.nullable;
+                column.origin = None;
             }
             // A block of a union has no order of its own unless it is a query inside the block.
             let own_end = !query.order_by.is_empty() || query.limit.is_some() || query.offset > 0;
             texts.push(if own_end { format!("SELECT * FROM ({}) AS u", block.text) } else { block.text });
         }
-        let Some((columns, _)) = columns else { return Err(unsupported("a union of nothing")) };
-        let columns = columns.into_iter().map(|mut column| {
-            column.origin = None;
-            column
-        });
+        let Some(columns) = columns else { return Err(unsupported("a union of nothing")) };
         let alias = self.block_alias();
-        let scope = Scope::block(self.dialect, &alias, columns.collect());
+        let scope = Scope::block(self.dialect, &alias, columns);
         Ok(From { text: format!("({}) AS {alias}", texts.join(" UNION ALL ")), scope, conditions: Vec::new(), joined: false })
     }
 
@@ -114,7 +116,7 @@ impl Render<'_> {
         let left_width = join.left.columns().len();
         let mut conditions = Vec::with_capacity(join.on.len() + 1);
         for (left, right) in &join.on {
-            let right = shifted(right, left_width);
+            let right = shifted(right, left_width)?;
             let columns = self.scope.columns();
             // Without nulls on one side `=` says the same, and can be served by a hash or an index.
             let op = match join.null_equal && left.nullable(columns) && right.nullable(columns) {
@@ -141,7 +143,7 @@ impl Render<'_> {
         if let [(wanted, found)] = join.on.as_slice()
             && !join.null_equal
         {
-            let found = shifted(found, join.left.columns().len());
+            let found = shifted(found, join.left.columns().len())?;
             let scalar_type = self.scalar_type(wanted)?;
             let float = matches!(scalar_type, ScalarType::Float32 | ScalarType::Float64);
             if TypeClass::of(scalar_type) != TypeClass::of(self.scalar_type(&found)?) {
@@ -162,14 +164,30 @@ impl Render<'_> {
         Ok(format!("(NOT {})", exists(right, &conditions)))
     }
 
-    /// Whether a nested block has a row.
-    pub(crate) fn exists(&mut self, query: &SourceQuery) -> Result<String, Unsupported> {
-        Ok(format!("EXISTS ({})", self.block(query, Form::Own)?.text))
+    /// A block that may refer to the columns in scope here.
+    fn subquery(&mut self, query: &SourceQuery) -> Result<Block, Unsupported> {
+        self.enclosing.push(self.scope.clone());
+        let block = self.block(query, Form::Own);
+        self.enclosing.pop();
+        block
     }
 
-    /// The value of a nested block.
+    /// A column of what is in scope `depth` sub-queries further out.
+    pub(crate) fn outer_column(&self, depth: u32, index: usize) -> Result<String, Unsupported> {
+        let level = usize::try_from(depth).ok().filter(|depth| *depth > 0).and_then(|depth| self.enclosing.len().checked_sub(depth));
+        let held = level.and_then(|level| self.enclosing.get(level)).and_then(|scope| scope.column(index));
+        let held = held.ok_or_else(|| unsupported("a column outside the enclosing queries"))?;
+        self.decoded(&held)
+    }
+
+    /// Whether a sub-query has a row.
+    pub(crate) fn exists(&mut self, query: &SourceQuery) -> Result<String, Unsupported> {
+        Ok(format!("EXISTS ({})", self.subquery(query)?.text))
+    }
+
+    /// The value of a sub-query.
     pub(crate) fn scalar_subquery(&mut self, query: &SourceQuery) -> Result<String, Unsupported> {
-        let block = self.block(query, Form::Own)?;
+        let block = self.subquery(query)?;
         if block.columns.len() != 1 {
             return Err(unsupported("a scalar sub-query without exactly one column"));
         }
@@ -191,10 +209,17 @@ fn exists(right: &From, conditions: &[String]) -> String {
     format!("EXISTS (SELECT 1 FROM {}{filter})", right.text)
 }
 
-/// An expression over columns that stand `by` positions further on. What stands inside a sub-query sees columns of its own.
-fn shifted(expr: &Expr, by: usize) -> Expr {
-    let one = |inner: &Expr| Box::new(shifted(inner, by));
-    let all = |list: &[Expr]| list.iter().map(|inner| shifted(inner, by)).collect();
+/// An expression over columns that stand `by` positions further on. A sub-query sees columns of its own.
+fn shifted(expr: &Expr, by: usize) -> Result<Expr, Unsupported> {
+    let mut correlated = false;
+    visit_subqueries(expr, &mut |query| correlated |= query.is_correlated());
+    // Its columns of enclosing queries would have to be moved as well.
+    if correlated { Err(unsupported("a correlated sub-query in the equality of a join")) } else { Ok(moved(expr, by)) }
+}
+
+fn moved(expr: &Expr, by: usize) -> Expr {
+    let one = |inner: &Expr| Box::new(moved(inner, by));
+    let all = |list: &[Expr]| list.iter().map(|inner| moved(inner, by)).collect();
     match expr {
         Expr::Column(index) => Expr::Column(index + by),
         Expr::Compare { op, left, right } => Expr::Compare { op: *op, left: one(left), right: one(right) },
@@ -206,7 +231,7 @@ fn shifted(expr: &Expr, by: usize) -> Expr {
         Expr::Arithmetic { op, left, right } => Expr::Arithmetic { op: *op, left: one(left), right: one(right) },
         Expr::Negate(inner) => Expr::Negate(one(inner)),
         Expr::Case { branches, otherwise } => Expr::Case {
-            branches: branches.iter().map(|(when, then)| (shifted(when, by), shifted(then, by))).collect(),
+            branches: branches.iter().map(|(when, then)| (moved(when, by), moved(then, by))).collect(),
             otherwise: otherwise.as_deref().map(one),
         },
         Expr::Cast { expr, to } => Expr::Cast { expr: one(expr), to: *to },
@@ -215,7 +240,7 @@ fn shifted(expr: &Expr, by: usize) -> Expr {
             function: *function,
             arguments: all(arguments),
             partition_by: all(partition_by),
-            order_by: order_by.iter().map(|key| SortKey { expr: shifted(&key.expr, by), ..*key }).collect(),
+            order_by: order_by.iter().map(|key| SortKey { expr: moved(&key.expr, by), ..*key }).collect(),
         },
         Expr::OuterColumn { .. } | Expr::Literal(_) | Expr::Parameter { .. } | Expr::ScalarSubquery(_) | Expr::Exists(_) => expr.clone(),
     }

@@ -95,12 +95,16 @@ impl Scope {
     pub(crate) fn columns(&self) -> &[TableColumn] {
         &self.columns
     }
+
+    pub(crate) fn column(&self, index: usize) -> Option<Rc<Held>> {
+        self.held.get(index).map(Rc::clone)
+    }
 }
 
 impl Render<'_> {
     /// The column at a position of what is in scope now.
     pub(crate) fn column(&self, index: usize) -> Result<Rc<Held>, Unsupported> {
-        self.scope.held.get(index).map(Rc::clone).ok_or_else(|| unsupported("a column outside the relation"))
+        self.scope.column(index).ok_or_else(|| unsupported("a column outside the relation"))
     }
 
     /// What `work` makes while other columns are in scope.

@@ -1,5 +1,4 @@
-//! Window functions. The frame is the whole partition, and always written: SQL's own default depends on whether there is an order.
-//! It must not know statements around them.
+//! Window functions. Their frame is always written, although it is SQL's own default. It must not know statements around them.
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::expr::{Render, unsupported};
@@ -34,7 +33,12 @@ impl Render<'_> {
             WindowFunction::Max => AggregateFunction::Max,
         };
         let argument = argument.map(|argument| Ok((self.value(argument)?, self.scalar_type(argument)?))).transpose()?;
-        let over = self.over(partition_by, order_by, "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING")?;
+        let frame = match order_by {
+            [] => "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
+            // Rows tied with this one are among them.
+            [_, ..] => "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+        };
+        let over = self.over(partition_by, order_by, frame)?;
         self.aggregate(aggregate, argument.as_ref().map(|(text, scalar_type)| (text.as_str(), *scalar_type)), false, &over, result)
     }
 
