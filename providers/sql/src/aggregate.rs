@@ -147,10 +147,8 @@ impl Render<'_> {
                 return Ok(if fits { plain } else { format!("({plain})::numeric({kept},{scale})") });
             }
             // A sum of singles would itself be added up as a single.
-            ScalarType::Float32 | ScalarType::Float64 => {
-                let plain = format!("sum({distinct}{text}::float8){suffix}");
-                return Ok(if result == ScalarType::Float64 { plain } else { format!("({plain})::{result_name}") });
-            }
+            ScalarType::Float32 => return Ok(format!("sum({distinct}{text}::float8){suffix}")),
+            ScalarType::Float64 => ScalarType::Float64,
             ScalarType::Boolean
             | ScalarType::Text
             | ScalarType::Binary
@@ -219,9 +217,8 @@ fn postgres_average(call: &Call<'_>) -> Result<String, Unsupported> {
         }
         // The exact sum, then one conversion and one division.
         (_, ScalarType::Float64) if is_integer(scalar_type) => Ok(format!("((sum({distinct}{text}){suffix})::float8 / {count})")),
-        (ScalarType::Float32 | ScalarType::Float64, ScalarType::Float64) => {
-            Ok(format!("(sum({distinct}{text}::float8){suffix} / {count})"))
-        }
+        (ScalarType::Float64, ScalarType::Float64) => Ok(format!("(sum({distinct}{text}){suffix} / {count})")),
+        (ScalarType::Float32, ScalarType::Float64) => Ok(format!("(sum({distinct}{text}::float8){suffix} / {count})")),
         _ => Err(call.refused("the average")),
     }
 }

@@ -8,6 +8,7 @@ use crate::expr::{Render, column_stored_type, is_plain_text, unsupported};
 use crate::scope::Held;
 use arrow::datatypes::i256;
 use portico_provider_api::{Codec, CompareOp, Expr, ScalarType, TableColumn, Unsupported, Value};
+use std::rc::Rc;
 
 /// What a comparison of a column with a literal becomes on the stored form.
 pub(crate) enum OnStored {
@@ -224,8 +225,7 @@ impl Render<'_> {
                 }
             }
         }
-        if let (Expr::Column(left), Expr::Column(right)) = (left, right) {
-            let (left, right) = (self.column(*left)?, self.column(*right)?);
+        if let (Some(left), Some(right)) = (self.plain(left)?, self.plain(right)?) {
             if held_alike(&left, &right, op) {
                 let collation = self.collation(column_stored_type(&left), is_order(op));
                 return Ok(format!("({}{collation} {} {})", self.stored(&left), self.operator(op), self.stored(&right)));
@@ -240,6 +240,15 @@ impl Render<'_> {
                 Ok(guard_nan(op, &plain, &left_text, &right_text, matches!(right, Expr::Literal(value) if !value.is_null()), nan))
             }
             Some(_) | None => Ok(format!("({plain})")),
+        }
+    }
+
+    /// The column that an expression is, of this query or of an enclosing one.
+    fn plain(&self, expr: &Expr) -> Result<Option<Rc<Held>>, Unsupported> {
+        match (expr.as_column(), expr) {
+            (Some(index), _) => self.column(index).map(Some),
+            (None, Expr::OuterColumn { depth, index, scalar_type: _ }) => self.outer_column(*depth, *index).map(Some),
+            (None, _) => Ok(None),
         }
     }
 

@@ -117,7 +117,7 @@ impl<'a> Render<'a> {
             Expr::Case { branches, otherwise } => self.case(branches, otherwise.as_deref()),
             Expr::Cast { expr, to } => self.cast(expr, *to),
             Expr::Call { function, arguments } => self.call(*function, arguments),
-            Expr::OuterColumn { depth, index, scalar_type: _ } => self.outer_column(*depth, *index),
+            Expr::OuterColumn { depth, index, scalar_type: _ } => self.decoded(&*self.outer_column(*depth, *index)?),
             Expr::Parameter { .. } => Err(unsupported("an unbound parameter")),
             Expr::ScalarSubquery(query) => self.scalar_subquery(query),
             Expr::Exists(query) => self.exists(query),

@@ -2,11 +2,12 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::expr::{Render, unsupported};
-use crate::scope::Scope;
+use crate::scope::{Held, Scope};
 use crate::select::{Block, Form};
 use crate::statement::ResultColumn;
 use portico_provider_api::walk::visit_subqueries;
 use portico_provider_api::{CompareOp, Expr, Join, JoinKind, Relation, ScalarType, SortKey, SourceQuery, TypeClass, Unsupported};
+use std::rc::Rc;
 
 /// A relation as it stands behind `FROM`.
 pub(crate) struct From {
@@ -173,11 +174,10 @@ impl Render<'_> {
     }
 
     /// A column of what is in scope `depth` sub-queries further out.
-    pub(crate) fn outer_column(&self, depth: u32, index: usize) -> Result<String, Unsupported> {
+    pub(crate) fn outer_column(&self, depth: u32, index: usize) -> Result<Rc<Held>, Unsupported> {
         let level = usize::try_from(depth).ok().filter(|depth| *depth > 0).and_then(|depth| self.enclosing.len().checked_sub(depth));
         let held = level.and_then(|level| self.enclosing.get(level)).and_then(|scope| scope.column(index));
-        let held = held.ok_or_else(|| unsupported("a column outside the enclosing queries"))?;
-        self.decoded(&held)
+        held.ok_or_else(|| unsupported("a column outside the enclosing queries"))
     }
 
     /// Whether a sub-query has a row.
