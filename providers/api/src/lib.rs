@@ -28,7 +28,7 @@ pub use change::{Change, ChangeOutcome, ChangeSet, ChangeValue, Precondition};
 pub use check::Unsupported;
 pub use context::{Limits, QueryContext, RequestInfo};
 pub use error::{ConstraintKind, Retry, SourceError, SourceErrorKind};
-pub use evaluate::{EvaluateError, TableEvaluation, evaluate, evaluate_expr};
+pub use evaluate::{EvaluateError, TableEvaluation, evaluate, evaluate_expr, evaluate_over};
 pub use expr::{ArithmeticOp, CompareOp, Expr, Function, WindowFunction};
 pub use query::{
     AggregateCall, AggregateFunction, Aggregation, Join, JoinKind, KeySet, LimitPer, Output, Relation, SortKey, SourceQuery, TableColumn,

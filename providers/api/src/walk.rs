@@ -71,6 +71,11 @@ impl Expr {
         found
     }
 
+    /// Whether it has a sub-query.
+    pub fn has_subquery(&self) -> bool {
+        matches!(self, Expr::ScalarSubquery(_) | Expr::Exists(_)) || self.children().into_iter().any(Expr::has_subquery)
+    }
+
     /// Whether it has a window function, sub-queries excepted.
     pub fn has_window(&self) -> bool {
         matches!(self, Expr::Window { .. }) || self.children().into_iter().any(Expr::has_window)

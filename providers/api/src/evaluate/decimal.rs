@@ -98,8 +98,20 @@ pub(crate) struct Operand {
     pub(crate) scale: i8,
 }
 
-/// `left op right` as the result type that the IR gives it. Division cuts digits beyond the result's scale off (towards zero),
-/// as DataFusion does; a product whose scale had to be capped is rounded half away from zero.
+/// The quotient of two whole numbers, rounded half away from zero; nothing when the divisor is zero.
+pub(crate) fn divide_rounded(dividend: i256, divisor: i256) -> Option<i256> {
+    let (quotient, remainder) = (dividend.checked_div(divisor)?, dividend.checked_rem(divisor)?);
+    // Twice the remainder may not fit 256 bits, but what is left of the divisor does.
+    let left = divisor.wrapping_abs().checked_sub(remainder.wrapping_abs())?;
+    if remainder == i256::ZERO || remainder.wrapping_abs() < left {
+        return Some(quotient);
+    }
+    let negative = dividend.is_negative() != divisor.is_negative();
+    quotient.checked_add(if negative { i256::MINUS_ONE } else { i256::ONE })
+}
+
+/// `left op right` as the result type that the IR gives it. A quotient, and a product whose scale had to be capped, is rounded half
+/// away from zero.
 pub(crate) fn arithmetic(op: ArithmeticOp, left: Operand, right: Operand, result: ScalarType) -> Result<Value, EvaluateError> {
     let ScalarType::Decimal { precision, scale } = result else {
         return Err(EvaluateError::Invalid(format!("decimal arithmetic cannot give {result}")));
@@ -144,7 +156,7 @@ pub(crate) fn arithmetic(op: ArithmeticOp, left: Operand, right: Operand, result
             } else {
                 (Some(left.unscaled), right.unscaled.checked_mul(factor))
             };
-            let quotient = dividend.zip(divisor).and_then(|(dividend, divisor)| dividend.checked_div(divisor));
+            let quotient = dividend.zip(divisor).and_then(|(dividend, divisor)| divide_rounded(dividend, divisor));
             fitting(quotient.ok_or_else(overflow)?, precision, scale)?
         }
     };

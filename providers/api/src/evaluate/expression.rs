@@ -2,22 +2,24 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+use super::block::{Evaluation, Rows, Windows};
 use super::compare::compare_values;
 use super::{EvaluateError, cast, function, number};
 use crate::expr::{CompareOp, Expr};
-use crate::query::TableColumn;
+use crate::query::{SourceQuery, TableColumn};
 use crate::types::ScalarType;
 use crate::value::Value;
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::rc::Rc;
 
-/// Evaluates an expression over a row of values, one for each of `columns`.
+/// Evaluates an expression over a row of values, one for each of `columns`. It must have no sub-query and no window function.
 ///
 /// # Errors
 /// See [`EvaluateError`].
 pub fn evaluate_expr(expression: &Expr, row: &[Value], columns: &[TableColumn]) -> Result<Value, EvaluateError> {
     let cell = |index: usize| row.get(index).cloned().ok_or_else(|| no_column(index));
-    Row { columns, cell: &cell }.value(expression).map(Cow::into_owned)
+    Row::alone(columns, &cell).value(expression).map(Cow::into_owned)
 }
 
 pub(super) fn no_column(index: usize) -> EvaluateError {
@@ -26,14 +28,47 @@ pub(super) fn no_column(index: usize) -> EvaluateError {
 
 const UNKNOWN: Value = Value::Null(ScalarType::Boolean);
 
-/// One row: its columns, and how to get a cell.
+/// One row: its columns, how to get a cell, and what lies around it.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
     pub(super) columns: &'a [TableColumn],
     pub(super) cell: &'a dyn Fn(usize) -> Result<Value, EvaluateError>,
+    /// Who answers sub-queries.
+    pub(super) evaluation: Option<&'a Evaluation<'a>>,
+    /// The row of the query around this one.
+    pub(super) outer: Option<&'a Row<'a>>,
+    pub(super) windows: Option<Windows<'a>>,
 }
 
-impl Row<'_> {
+impl<'a> Row<'a> {
+    /// A row with nothing around it.
+    pub(super) fn alone(columns: &'a [TableColumn], cell: &'a dyn Fn(usize) -> Result<Value, EvaluateError>) -> Row<'a> {
+        Row { columns, cell, evaluation: None, outer: None, windows: None }
+    }
+
+    fn outer_cell(&self, depth: u32, index: usize) -> Result<Value, EvaluateError> {
+        let mut outer = self.outer;
+        for _ in 1..depth {
+            outer = outer.and_then(|outer| outer.outer);
+        }
+        outer.map_or_else(|| Err(unsupported("columns of an enclosing query")), |outer| (outer.cell)(index))
+    }
+
+    fn subquery(&self, query: &SourceQuery) -> Result<Rc<Rows>, EvaluateError> {
+        self.evaluation.map_or_else(|| Err(unsupported("sub-queries")), |evaluation| evaluation.subquery(query, self))
+    }
+
+    fn scalar(&self, query: &SourceQuery) -> Result<Value, EvaluateError> {
+        match self.subquery(query)?.as_slice() {
+            [row] => row.first().cloned().ok_or_else(|| no_column(0)),
+            [] => match query.result_columns().first() {
+                Some(column) => Ok(Value::Null(column.scalar_type)),
+                None => Err(no_column(0)),
+            },
+            [_, _, ..] => Err(EvaluateError::Data("a scalar sub-query has more than one row".to_owned())),
+        }
+    }
+
     /// Whether a predicate is true (neither false nor unknown).
     pub(super) fn holds(&self, predicate: &Expr) -> Result<bool, EvaluateError> {
         Ok(self.truth(predicate)? == Some(true))
@@ -69,11 +104,14 @@ impl Row<'_> {
                 let arguments = arguments.iter().map(|argument| self.value(argument)).collect::<Result<Vec<_>, _>>()?;
                 function::call(*function, &arguments)?
             }
-            Expr::OuterColumn { .. } => return Err(unsupported("columns of an enclosing query")),
+            Expr::OuterColumn { depth, index, scalar_type: _ } => self.outer_cell(*depth, *index)?,
             Expr::Parameter { index, .. } => return Err(unsupported(format!("the unbound parameter {index}"))),
-            Expr::ScalarSubquery(_) => return Err(unsupported("scalar sub-queries")),
-            Expr::Exists(_) => return Err(unsupported("EXISTS")),
-            Expr::Window { .. } => return Err(unsupported("window functions")),
+            Expr::ScalarSubquery(query) => self.scalar(query)?,
+            Expr::Exists(query) => Value::Boolean(!self.subquery(query)?.is_empty()),
+            Expr::Window { .. } => match self.windows.and_then(|windows| windows.value(expression)) {
+                Some(value) => value,
+                None => return Err(unsupported("window functions")),
+            },
         };
         Ok(Cow::Owned(owned))
     }

@@ -2,17 +2,19 @@
 //! needs; outputs are computed for the rows that remain, and plain columns are copied by Arrow without going through values.
 
 use super::EvaluateError;
-use super::compare::{compare_for_sort, grouping_value};
+use super::compare::grouping_value;
 use super::expression::{Row, no_column};
+use super::matching::Keys;
+use super::order::{limited_per, sorted};
+use super::wellformed::check_query;
 use crate::arrays::{array_from_values, value_at};
 use crate::expr::Expr;
-use crate::query::{KeySet, LimitPer, Relation, SortKey, SourceQuery, TableColumn, TableRelation};
+use crate::query::{Relation, SourceQuery, TableColumn, TableRelation};
 use crate::value::Value;
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
 use arrow::datatypes::SchemaRef;
 use std::borrow::Cow;
-use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// A query made ready to be evaluated over batches of its table. A query for which [`TableEvaluation::is_streamable`] holds may
@@ -24,11 +26,6 @@ pub struct TableEvaluation<'q> {
     keys: Option<Keys>,
     counts_rows: bool,
     schema: SchemaRef,
-}
-
-struct Keys {
-    columns: Vec<usize>,
-    tuples: HashSet<Vec<Value>>,
 }
 
 /// A table's arrays in the order of the query's columns in scope.
@@ -50,23 +47,30 @@ impl Cells<'_> {
     }
 
     fn value(&self, expression: &Expr, row: usize) -> Result<Value, EvaluateError> {
-        Row { columns: self.columns, cell: &|index| self.cell(index, row) }.value(expression).map(Cow::into_owned)
+        Row::alone(self.columns, &|index| self.cell(index, row)).value(expression).map(Cow::into_owned)
+    }
+
+    fn values<'e>(&self, expressions: impl IntoIterator<Item = &'e Expr>, row: u32) -> Result<Vec<Value>, EvaluateError> {
+        expressions.into_iter().map(|expression| self.value(expression, row as usize)).collect()
     }
 
     fn holds(&self, predicate: &Expr, row: usize) -> Result<bool, EvaluateError> {
-        Row { columns: self.columns, cell: &|index| self.cell(index, row) }.holds(predicate)
+        Row::alone(self.columns, &|index| self.cell(index, row)).holds(predicate)
     }
 }
 
-fn unsupported<T>(feature: &str) -> Result<T, EvaluateError> {
-    Err(EvaluateError::Unsupported(feature.to_owned()))
-}
-
 impl<'q> TableEvaluation<'q> {
-    /// Checks that the evaluator knows every part of the query, and prepares its key set.
+    /// Whether a query is one of these: rows of one table, or their number, without sub-queries and window functions.
+    pub fn suits(query: &SourceQuery) -> bool {
+        let plain = |expression: &Expr| !expression.has_window() && !expression.has_subquery();
+        let rows = query.aggregate.is_none() || query.is_row_count();
+        matches!(query.from, Relation::Table(_)) && rows && query.expressions().into_iter().all(plain)
+    }
+
+    /// Checks that the query has a meaning, and prepares its key set.
     ///
     /// # Errors
-    /// `Unsupported` names the part it does not know, `Invalid` the part that makes no sense.
+    /// `Unsupported` when [`TableEvaluation::suits`] does not hold; `Invalid` names the part that makes no sense.
     pub fn new(query: &'q SourceQuery) -> Result<TableEvaluation<'q>, EvaluateError> {
         TableEvaluation::prepare(Cow::Borrowed(query))
     }
@@ -80,24 +84,15 @@ impl<'q> TableEvaluation<'q> {
     }
 
     fn prepare(query: Cow<'q, SourceQuery>) -> Result<TableEvaluation<'q>, EvaluateError> {
+        let counts_rows = query.is_row_count();
         let table = match &query.from {
-            Relation::Table(table) => table.clone(),
-            Relation::Join(_) => return unsupported("joins"),
-            Relation::Query(_) => return unsupported("nested queries"),
-            Relation::Union(_) => return unsupported("unions"),
+            Relation::Table(table) if TableEvaluation::suits(&query) => table.clone(),
+            Relation::Table(_) | Relation::Join(_) | Relation::Query(_) | Relation::Union(_) => {
+                return Err(EvaluateError::Unsupported("more than rows of one table, or their number, batch by batch".to_owned()));
+            }
         };
-        let counts_rows = query.counts_rows().map_err(|beyond| EvaluateError::Unsupported(beyond.feature))?;
-        let per = query.limit_per.iter().flat_map(|per| &per.columns);
-        let observed = query.order_by.iter().map(|key| &key.expr).chain(per);
-        if query.distinct && observed.clone().any(|expression| !query.output.iter().any(|output| &output.expr == expression)) {
-            return unsupported("distinct rows ordered or limited by something that is not an output");
-        }
-        query.filter.iter().try_for_each(|filter| check_expression(filter, &table.columns))?;
-        let visible = query.visible_columns();
-        for expression in query.output.iter().map(|output| &output.expr).chain(observed) {
-            check_expression(expression, &visible)?;
-        }
-        let keys = query.keys.as_ref().map(|keys| prepare_keys(keys, &table)).transpose()?;
+        check_query(&query, None)?;
+        let keys = query.keys.as_ref().map(Keys::new).transpose()?;
         let schema = query.result_schema();
         Ok(TableEvaluation { query, table, keys, counts_rows, schema })
     }
@@ -133,9 +128,14 @@ impl<'q> TableEvaluation<'q> {
         if self.query.distinct {
             rows = self.distinct(&cells, rows)?;
         }
-        rows = sort(&cells, rows, &self.query.order_by)?;
+        if !self.query.order_by.is_empty() {
+            let keys = self.query.order_by.iter().map(|key| &key.expr);
+            let keyed = rows.into_iter().map(|row| Ok((cells.values(keys.clone(), row)?, row)));
+            let sorted = sorted(keyed.collect::<Result<Vec<_>, EvaluateError>>()?, &self.query.order_by)?;
+            rows = sorted.into_iter().map(|(_, row)| row).collect();
+        }
         if let Some(per) = &self.query.limit_per {
-            rows = limit_per(&cells, rows, per)?;
+            rows = limited_per(rows.into_iter().map(|row| Ok((cells.values(&per.columns, row)?, row))), per)?;
         }
         let rows: Vec<u32> = rows.into_iter().skip(offset).take(limit).collect();
         self.project(table, &rows)
@@ -189,15 +189,10 @@ impl<'q> TableEvaluation<'q> {
     }
 
     fn keeps(&self, cells: &Cells<'_>, row: usize) -> Result<bool, EvaluateError> {
-        if let Some(keys) = &self.keys {
-            let tuple = keys.columns.iter().map(|index| cells.cell(*index, row)).collect::<Result<Vec<_>, _>>()?;
-            // A null or NaN equals nothing.
-            if tuple.iter().any(|value| value.is_null() || value.is_nan()) {
-                return Ok(false);
-            }
-            if !keys.tuples.contains(&tuple.into_iter().map(grouping_value).collect::<Vec<_>>()) {
-                return Ok(false);
-            }
+        if let Some(keys) = &self.keys
+            && !keys.keep(|index| cells.cell(index, row))?
+        {
+            return Ok(false);
         }
         self.query.filter.as_ref().map_or(Ok(true), |filter| cells.holds(filter, row))
     }
@@ -255,121 +250,4 @@ impl<'q> TableEvaluation<'q> {
 
 fn invalid(error: arrow::error::ArrowError) -> EvaluateError {
     EvaluateError::Invalid(error.to_string())
-}
-
-/// Refuses what the evaluator does not know and what has no type, before any row is read: also over no rows.
-#[deny(clippy::wildcard_enum_match_arm)]
-fn check_expression(expression: &Expr, columns: &[TableColumn]) -> Result<(), EvaluateError> {
-    match expression {
-        Expr::OuterColumn { .. } => return unsupported("columns of an enclosing query"),
-        Expr::Parameter { .. } => return unsupported("unbound parameters"),
-        Expr::ScalarSubquery(_) => return unsupported("scalar sub-queries"),
-        Expr::Exists(_) => return unsupported("EXISTS"),
-        Expr::Window { .. } => return unsupported("window functions"),
-        Expr::Column(index) if *index >= columns.len() => return Err(no_column(*index)),
-        Expr::Column(_)
-        | Expr::Literal(_)
-        | Expr::Compare { .. }
-        | Expr::InList { .. }
-        | Expr::And(_)
-        | Expr::Or(_)
-        | Expr::Not(_)
-        | Expr::IsNull(_)
-        | Expr::Arithmetic { .. }
-        | Expr::Negate(_)
-        | Expr::Case { .. }
-        | Expr::Cast { .. }
-        | Expr::Call { .. } => {}
-    }
-    expression.children().into_iter().try_for_each(|child| check_expression(child, columns))?;
-    match expression.scalar_type(columns) {
-        Some(_) => Ok(()),
-        None => Err(EvaluateError::Invalid("an expression has operands that do not fit".to_owned())),
-    }
-}
-
-fn prepare_keys(keys: &KeySet, table: &TableRelation) -> Result<Keys, EvaluateError> {
-    if let Some(index) = keys.columns.iter().find(|index| **index >= table.columns.len()) {
-        return Err(no_column(*index));
-    }
-    let mut tuples = HashSet::with_capacity(keys.tuples.len());
-    for tuple in &keys.tuples {
-        if tuple.len() != keys.columns.len() {
-            return Err(EvaluateError::Invalid("a key has another number of values than the key set has columns".to_owned()));
-        }
-        if tuple.iter().any(Value::is_null) {
-            return Err(EvaluateError::Invalid("a key set holds a null".to_owned()));
-        }
-        for (value, index) in tuple.iter().zip(&keys.columns) {
-            let declared = table.columns.get(*index).map(|column| column.scalar_type);
-            if declared.map(crate::TypeClass::of) != Some(crate::TypeClass::of(value.scalar_type())) {
-                return Err(EvaluateError::Invalid("a key has a value of another type than its column".to_owned()));
-            }
-        }
-        let values = tuple.iter().zip(&keys.columns).map(|(value, index)| match table.columns.get(*index) {
-            Some(column) => widen_integer(value, column.scalar_type),
-            None => value.clone(),
-        });
-        tuples.insert(values.map(grouping_value).collect());
-    }
-    Ok(Keys { columns: keys.columns.clone(), tuples })
-}
-
-/// A key's integer or float as the width of its column, so that it hashes alike; one that does not fit matches nothing.
-fn widen_integer(value: &Value, scalar_type: crate::ScalarType) -> Value {
-    match value {
-        Value::Int16(_) | Value::Int32(_) | Value::Int64(_) => super::cast_value(value, scalar_type).unwrap_or_else(|_| value.clone()),
-        Value::Float32(number) if scalar_type == crate::ScalarType::Float64 => Value::Float64(*number),
-        // A double that is no single keeps its digits and so matches none.
-        Value::Float64(number) if scalar_type == crate::ScalarType::Float32 => Value::Float32(*number),
-        other => other.clone(),
-    }
-}
-
-/// Rows in the order of the keys; equal rows keep their order.
-fn sort(cells: &Cells<'_>, rows: Vec<u32>, order_by: &[SortKey]) -> Result<Vec<u32>, EvaluateError> {
-    if order_by.is_empty() {
-        return Ok(rows);
-    }
-    let mut keyed = Vec::with_capacity(rows.len());
-    for row in rows {
-        let values = order_by.iter().map(|key| cells.value(&key.expr, row as usize)).collect::<Result<Vec<_>, _>>()?;
-        keyed.push((values, row));
-    }
-    let mut failure = None;
-    keyed.sort_by(|(left, _), (right, _)| {
-        compare_rows(left, right, order_by).unwrap_or_else(|error| {
-            failure = Some(error);
-            Ordering::Equal
-        })
-    });
-    match failure {
-        Some(error) => Err(error),
-        None => Ok(keyed.into_iter().map(|(_, row)| row).collect()),
-    }
-}
-
-fn compare_rows(left: &[Value], right: &[Value], order_by: &[SortKey]) -> Result<Ordering, EvaluateError> {
-    for ((left, right), key) in left.iter().zip(right).zip(order_by) {
-        let ordering = compare_for_sort(left, right, key.descending, key.nulls_first)?;
-        if ordering != Ordering::Equal {
-            return Ok(ordering);
-        }
-    }
-    Ok(Ordering::Equal)
-}
-
-/// Rows `offset .. offset + limit` of each group, in the order they have.
-fn limit_per(cells: &Cells<'_>, rows: Vec<u32>, per: &LimitPer) -> Result<Vec<u32>, EvaluateError> {
-    let mut seen: HashMap<Vec<Value>, u64> = HashMap::new();
-    let mut kept = Vec::new();
-    for row in rows {
-        let group = per.columns.iter().map(|column| cells.value(column, row as usize).map(grouping_value));
-        let position = seen.entry(group.collect::<Result<Vec<_>, _>>()?).or_default();
-        if *position >= per.offset && *position - per.offset < per.limit {
-            kept.push(row);
-        }
-        *position += 1;
-    }
-    Ok(kept)
 }

@@ -1,6 +1,7 @@
 //! Tests of the evaluator: what the IR's documentation says, with expected values written out by hand.
 
 mod arithmetic;
+mod blocks;
 mod casts;
 mod functions;
 mod identity;

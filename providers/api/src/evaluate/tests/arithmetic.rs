@@ -56,8 +56,10 @@ fn decimals_have_the_stated_type() {
     assert_eq!(compute(Multiply, left.clone(), right.clone()), Ok(decimal(5000, 7, 3)));
     assert_eq!(compute(Divide, left.clone(), right.clone()), Ok(decimal(31_250_000, 9, 6)));
     assert_eq!(compute(Modulo, left, right), Ok(decimal(10, 3, 2)));
-    // Division cuts off towards zero: -2/3 at scale 4.
-    assert_eq!(compute(Divide, decimal(-2, 1, 0), decimal(3, 1, 0)), Ok(decimal(-6666, 5, 4)));
+    // Quotients are rounded half away from zero, here at scale 4: 2/3, 1/3, and the half 1/32.
+    for (dividend, divisor, quotient) in [(-2, 3, -6667), (1, 3, 3333), (1, 32, 313), (-1, 32, -313), (1, -32, -313), (-1, -32, 313)] {
+        assert_eq!(compute(Divide, decimal(dividend, 1, 0), decimal(divisor, 2, 0)), Ok(decimal(quotient, 5, 4)));
+    }
     assert!(fails(compute(Divide, decimal(1, 1, 0), decimal(0, 1, 0))));
     assert!(fails(compute(Modulo, decimal(1, 1, 0), decimal(0, 1, 0))));
 }

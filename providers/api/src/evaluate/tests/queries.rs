@@ -83,12 +83,16 @@ fn keys_never_match_null_or_nan_and_treat_zeros_as_one() {
 }
 
 #[test]
-fn unknown_shapes_are_named() {
-    let (scan, batch) = small();
+fn only_rows_of_one_table_go_batch_by_batch() {
+    let (scan, _) = small();
     let nested = SourceQuery { from: Relation::Query(Box::new(scan.clone())), ..scan.clone() };
-    assert_eq!(rows_of(&nested, &batch), Err(EvaluateError::Unsupported("nested queries".to_owned())));
-    let union = SourceQuery { from: Relation::Union(vec![scan.clone()]), ..scan };
-    assert_eq!(rows_of(&union, &batch), Err(EvaluateError::Unsupported("unions".to_owned())));
+    let subquery = SourceQuery { filter: Some(Expr::Exists(Box::new(scan.clone()))), ..scan.clone() };
+    let sorted = SourceQuery { order_by: vec![by(0, false, false)], ..counting(&scan, 1) };
+    for query in [nested, subquery, sorted] {
+        assert!(!TableEvaluation::suits(&query));
+        assert!(matches!(TableEvaluation::new(&query), Err(EvaluateError::Unsupported(_))));
+    }
+    assert!(TableEvaluation::suits(&scan) && TableEvaluation::suits(&counting(&scan, 2)));
 }
 
 fn counting(scan: &SourceQuery, outputs: usize) -> SourceQuery {
