@@ -4,10 +4,11 @@
 
 use crate::introspect::types;
 use portico_provider_api::capabilities::{
-    AggregateCapabilities, ColumnCapabilities, ComparisonSupport, FilterCapabilities, KeyCapabilities, NullOrdering, SortCapabilities,
-    TableCapabilities, WriteCapabilities,
+    AggregateCapabilities, ColumnCapabilities, ComparisonSupport, FilterCapabilities, JoinCapabilities, KeyCapabilities, NullOrdering,
+    SortCapabilities, WriteCapabilities,
 };
-use portico_provider_api::{ArithmeticOp, Capabilities, Collation, Function, Support, TableRelation, TypeClass};
+use portico_provider_api::walk::visit_tables;
+use portico_provider_api::{AggregateFunction, ArithmeticOp, Capabilities, Collation, Function, JoinKind, SourceQuery, Support, TypeClass};
 use std::collections::BTreeMap;
 
 /// Candidates in one `IN` list: each is a parameter, and a statement has at most 65,535 of them.
@@ -27,8 +28,15 @@ pub fn capabilities() -> Capabilities {
         offset: Support::Exact,
         limit_per: Support::Exact,
         keys: KeyCapabilities { support: Support::Exact, max_columns: 16, max_tuples: MAX_TUPLES, max_bytes: 0 },
-        aggregate: AggregateCapabilities::row_count(),
+        joins: joins(),
+        aggregate: aggregates(),
         distinct: Support::Exact,
+        nested: Support::Exact,
+        union: Support::Exact,
+        scalar_subquery: Support::Exact,
+        exists: Support::Exact,
+        correlated: Support::Exact,
+        window: Support::Exact,
         write: WriteCapabilities { insert: true, update: true, upsert: true, delete: true, transactions: true, returning: true },
         ..Capabilities::default()
     }
@@ -47,7 +55,7 @@ fn filter() -> FilterCapabilities {
         case: Support::Exact,
         casts: casts(),
         bare_boolean: Support::Exact,
-        rounded_products: Support::None,
+        rounded_products: Support::Exact,
     }
 }
 
@@ -95,25 +103,67 @@ fn function_support(function: Function) -> Support {
 }
 
 fn arithmetic() -> BTreeMap<ArithmeticOp, BTreeMap<TypeClass, Support>> {
-    let exact = |classes: &[TypeClass]| classes.iter().map(|class| (*class, Support::Exact)).collect::<BTreeMap<_, _>>();
-    let both = [TypeClass::Integer, TypeClass::Decimal];
-    BTreeMap::from([
-        (ArithmeticOp::Add, exact(&both)),
-        (ArithmeticOp::Subtract, exact(&both)),
-        // A product or quotient of decimals has more digits here than the IR's type keeps.
-        (ArithmeticOp::Multiply, exact(&[TypeClass::Integer])),
-        (ArithmeticOp::Divide, exact(&[TypeClass::Integer])),
-        (ArithmeticOp::Modulo, exact(&[TypeClass::Integer])),
-    ])
+    let exact = BTreeMap::from([(TypeClass::Integer, Support::Exact), (TypeClass::Decimal, Support::Exact)]);
+    let operators = [ArithmeticOp::Add, ArithmeticOp::Subtract, ArithmeticOp::Multiply, ArithmeticOp::Divide, ArithmeticOp::Modulo];
+    operators.into_iter().map(|operator| (operator, exact.clone())).collect()
 }
 
-/// Conversions whose result and whose errors are the IR's.
+fn joins() -> JoinCapabilities {
+    JoinCapabilities {
+        kinds: JoinKind::ALL.into_iter().map(|kind| (kind, Support::Exact)).collect(),
+        residual: Support::Exact,
+        null_aware: Support::Exact,
+        null_equal: Support::Exact,
+    }
+}
+
+fn aggregates() -> AggregateCapabilities {
+    AggregateCapabilities {
+        group_by: Support::Exact,
+        functions: AggregateFunction::ALL.into_iter().map(|function| (function, aggregated(function))).collect(),
+        distinct: Support::Exact,
+        filter: Support::Exact,
+        having: Support::Exact,
+    }
+}
+
+/// The classes of which an aggregate is computed.
+fn aggregated(function: AggregateFunction) -> BTreeMap<TypeClass, Support> {
+    let computed = |class: &TypeClass| match function {
+        AggregateFunction::CountRows => *class == TypeClass::Integer,
+        AggregateFunction::Count => true,
+        // Documents have no order of their text.
+        AggregateFunction::Min | AggregateFunction::Max => *class != TypeClass::Json,
+        // Adding floats fails on overflow, like their arithmetic.
+        AggregateFunction::Sum | AggregateFunction::Average => {
+            matches!(class, TypeClass::Integer | TypeClass::Decimal | TypeClass::Float)
+        }
+    };
+    TypeClass::ALL.into_iter().filter(computed).map(|class| (class, Support::Exact)).collect()
+}
+
+/// Conversions whose result and whose errors are the IR's. A text is left out wherever the two print differently.
 fn casts() -> Vec<(TypeClass, TypeClass)> {
     vec![
+        (TypeClass::Boolean, TypeClass::Integer),
+        (TypeClass::Boolean, TypeClass::Text),
         (TypeClass::Integer, TypeClass::Integer),
         (TypeClass::Integer, TypeClass::Decimal),
+        (TypeClass::Integer, TypeClass::Float),
         (TypeClass::Integer, TypeClass::Text),
+        (TypeClass::Decimal, TypeClass::Decimal),
+        (TypeClass::Decimal, TypeClass::Integer),
+        (TypeClass::Decimal, TypeClass::Text),
+        (TypeClass::Float, TypeClass::Integer),
+        (TypeClass::Guid, TypeClass::Text),
         (TypeClass::Date, TypeClass::Timestamp),
+        (TypeClass::Date, TypeClass::TimestampTz),
+        (TypeClass::Timestamp, TypeClass::Date),
+        (TypeClass::Timestamp, TypeClass::Time),
+        (TypeClass::Timestamp, TypeClass::TimestampTz),
+        (TypeClass::TimestampTz, TypeClass::Date),
+        (TypeClass::TimestampTz, TypeClass::Time),
+        (TypeClass::TimestampTz, TypeClass::Timestamp),
     ]
 }
 
@@ -123,12 +173,16 @@ pub fn column_overrides<'a>(columns: impl Iterator<Item = (&'a str, &'a str)>) -
     columns.filter(|(_, native_type)| !types::is_exact(native_type)).map(|(name, _)| (name.to_owned(), restricted)).collect()
 }
 
-/// What one table of a query supports, from the query alone: the same restrictions that introspection reports.
-pub fn for_table(table: &TableRelation) -> Capabilities {
-    let columns = column_overrides(table.columns.iter().filter_map(|column| Some((column.name.as_str(), column.native_type.as_deref()?))));
+/// What the tables of a query support, from the query alone: the same restrictions that introspection reports.
+pub fn for_query(query: &SourceQuery) -> Capabilities {
     let mut capabilities = capabilities();
-    if !columns.is_empty() {
-        capabilities.tables.insert(table.table.to_string(), TableCapabilities { columns, ..TableCapabilities::default() });
-    }
+    visit_tables(query, &mut |table| {
+        let named = table.columns.iter().filter_map(|column| Some((column.name.as_str(), column.native_type.as_deref()?)));
+        let columns = column_overrides(named);
+        if !columns.is_empty() {
+            // A table may be read twice, with other columns each time.
+            capabilities.tables.entry(table.table.to_string()).or_default().columns.extend(columns);
+        }
+    });
     capabilities
 }

@@ -2,23 +2,61 @@
 //! that holds one still has a meaning; this rewrites it into one that PostgreSQL can be asked. Pure.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use portico_provider_api::{CompareOp, Expr, Function, KeySet, SortKey, SourceQuery, Value};
+use portico_provider_api::{
+    AggregateCall, Aggregation, CompareOp, Expr, Function, Join, KeySet, LimitPer, Output, Relation, SortKey, SourceQuery, Value,
+};
 
 fn has_nul(expression: &Expr) -> Option<&str> {
     if let Expr::Literal(Value::Text(text)) = expression { text.contains('\0').then_some(text) } else { None }
 }
 
 /// The query without literals that hold U+0000, wherever their comparison can be said without them.
-pub fn rewrite(mut query: SourceQuery) -> SourceQuery {
-    query.filter = query.filter.map(expression);
-    for output in &mut query.output {
-        output.expr = expression(std::mem::replace(&mut output.expr, Expr::And(Vec::new())));
+pub fn rewrite(query: SourceQuery) -> SourceQuery {
+    let SourceQuery { from, filter, keys, aggregate, output, distinct, order_by, limit, offset, limit_per } = query;
+    SourceQuery {
+        from: relation(from),
+        filter: filter.map(expression),
+        keys: keys.map(|keys| KeySet { tuples: keys.tuples.into_iter().filter(|tuple| storable(tuple)).collect(), ..keys }),
+        aggregate: aggregate.map(|Aggregation { group_by, calls, having }| Aggregation {
+            group_by: all(group_by),
+            calls: calls.into_iter().map(aggregate_call).collect(),
+            having: having.map(expression),
+        }),
+        output: output.into_iter().map(|Output { name, expr }| Output { name, expr: expression(expr) }).collect(),
+        distinct,
+        order_by: sort_keys(order_by),
+        limit,
+        offset,
+        limit_per: limit_per.map(|per| LimitPer { columns: all(per.columns), ..per }),
     }
-    for key in &mut query.order_by {
-        *key = SortKey { expr: expression(key.expr.clone()), ..*key };
+}
+
+fn relation(from: Relation) -> Relation {
+    match from {
+        Relation::Table(table) => Relation::Table(table),
+        Relation::Query(query) => Relation::Query(Box::new(rewrite(*query))),
+        Relation::Union(queries) => Relation::Union(queries.into_iter().map(rewrite).collect()),
+        Relation::Join(join) => {
+            let Join { left, right, kind, on, residual, null_aware, null_equal } = *join;
+            Relation::Join(Box::new(Join {
+                left: relation(left),
+                right: relation(right),
+                kind,
+                on: on.into_iter().map(|(left, right)| (expression(left), expression(right))).collect(),
+                residual: residual.map(expression),
+                null_aware,
+                null_equal,
+            }))
+        }
     }
-    query.keys = query.keys.map(|keys| KeySet { tuples: keys.tuples.into_iter().filter(|tuple| storable(tuple)).collect(), ..keys });
-    query
+}
+
+fn aggregate_call(call: AggregateCall) -> AggregateCall {
+    AggregateCall { argument: call.argument.map(expression), filter: call.filter.map(expression), ..call }
+}
+
+fn sort_keys(keys: Vec<SortKey>) -> Vec<SortKey> {
+    keys.into_iter().map(|key| SortKey { expr: expression(key.expr), ..key }).collect()
 }
 
 /// A tuple with such a text equals no stored one.
@@ -97,13 +135,12 @@ pub fn expression(expr: Expr) -> Expr {
             branches: branches.into_iter().map(|(when, then)| (expression(when), expression(then))).collect(),
             otherwise: otherwise.map(|otherwise| boxed(*otherwise)),
         },
-        Expr::Column(_)
-        | Expr::OuterColumn { .. }
-        | Expr::Literal(_)
-        | Expr::Parameter { .. }
-        | Expr::ScalarSubquery(_)
-        | Expr::Exists(_)
-        | Expr::Window { .. } => expr,
+        Expr::ScalarSubquery(query) => Expr::ScalarSubquery(Box::new(rewrite(*query))),
+        Expr::Exists(query) => Expr::Exists(Box::new(rewrite(*query))),
+        Expr::Window { function, arguments, partition_by, order_by } => {
+            Expr::Window { function, arguments: all(arguments), partition_by: all(partition_by), order_by: sort_keys(order_by) }
+        }
+        Expr::Column(_) | Expr::OuterColumn { .. } | Expr::Literal(_) | Expr::Parameter { .. } => expr,
     }
 }
 
@@ -119,6 +156,7 @@ fn call(function: Function, arguments: Vec<Expr>) -> Expr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portico_provider_api::{AggregateFunction, JoinKind, RemoteTableName, ScalarType, TableRelation, WindowFunction};
 
     #[test]
     fn comparisons_with_nul_keep_their_meaning() {
@@ -134,5 +172,42 @@ mod tests {
         assert_eq!(expression(list), Expr::InList { expr: Box::new(column()), list: vec![before()], negated: true });
         let contains = Expr::Call { function: Function::Contains, arguments: vec![column(), literal()] };
         assert_eq!(expression(contains), Expr::compare(CompareOp::NotEq, column(), column()));
+    }
+
+    #[test]
+    fn no_part_of_a_query_is_left_out() {
+        let table = || Relation::Table(TableRelation { table: RemoteTableName(vec!["t".to_owned()]), columns: Vec::new() });
+        let wrong = || Expr::compare(CompareOp::Eq, Expr::Column(0), Expr::Literal(Value::text("a\0")));
+        let output = || vec![Output { name: "o".to_owned(), expr: wrong() }];
+        let key = || SortKey { expr: wrong(), descending: false, nulls_first: false };
+        let inner = || SourceQuery { filter: Some(wrong()), ..SourceQuery::select(table(), output()) };
+        let join = Join {
+            left: Relation::Query(Box::new(inner())),
+            right: Relation::Union(vec![inner(), inner()]),
+            kind: JoinKind::Inner,
+            on: vec![(wrong(), wrong())],
+            residual: Some(Expr::Exists(Box::new(inner()))),
+            null_aware: false,
+            null_equal: false,
+        };
+        let call = AggregateCall {
+            function: AggregateFunction::Count,
+            argument: Some(wrong()),
+            distinct: false,
+            filter: Some(wrong()),
+            scalar_type: ScalarType::Int64,
+        };
+        let window =
+            Expr::Window { function: WindowFunction::Count, arguments: vec![wrong()], partition_by: vec![wrong()], order_by: vec![key()] };
+        let query = SourceQuery {
+            filter: Some(Expr::Not(Box::new(Expr::ScalarSubquery(Box::new(inner()))))),
+            aggregate: Some(Aggregation { group_by: vec![wrong()], calls: vec![call], having: Some(wrong()) }),
+            order_by: vec![key()],
+            limit_per: Some(LimitPer { columns: vec![wrong()], offset: 0, limit: 1 }),
+            ..SourceQuery::select(Relation::Join(Box::new(join)), vec![Output { name: "w".to_owned(), expr: window }])
+        };
+        let text = |query: &SourceQuery| String::from_utf8(query.canonical_bytes().unwrap()).unwrap();
+        assert_eq!(text(&query).matches("\\u0000").count(), 21);
+        assert_eq!(text(&rewrite(query)).matches("\\u0000").count(), 0);
     }
 }

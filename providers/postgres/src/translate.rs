@@ -5,7 +5,7 @@ use crate::capabilities;
 use crate::client::Request;
 use crate::encode::Bound;
 use crate::nul;
-use portico_provider_api::{Relation, SourceError, SourceErrorKind, SourceQuery};
+use portico_provider_api::{SourceError, SourceErrorKind, SourceQuery};
 use portico_provider_sql::{POSTGRES, Parameter, ResultColumn, Statement, select};
 
 /// Parameters that one statement can have: their number travels in 16 bits.
@@ -26,10 +26,7 @@ pub struct Translated {
 /// `Unsupported`, naming what does not.
 pub fn query(source_name: &str, query: &SourceQuery) -> Result<Translated, SourceError> {
     let unsupported = |message: String| SourceError::new(source_name, SourceErrorKind::Unsupported, message);
-    let capabilities = match &query.from {
-        Relation::Table(table) => capabilities::for_table(table),
-        Relation::Join(_) | Relation::Query(_) | Relation::Union(_) => capabilities::capabilities(),
-    };
+    let capabilities = capabilities::for_query(query);
     capabilities.check(query).map_err(|error| unsupported(error.to_string()))?;
     let statement = select(&nul::rewrite(query.clone()), &POSTGRES).map_err(|error| unsupported(error.to_string()))?;
     bind(statement).map_err(unsupported)

@@ -51,7 +51,7 @@ pub fn change(change: &Change, dialect: &Dialect) -> Result<ChangePlan, Translat
         Change::Upsert { table, key, values, require } => upsert(table, key, values, require.as_ref(), dialect),
         Change::Delete { table, key, precondition, visible } => {
             let target = Target { table, key, precondition, visible: visible.as_ref() };
-            let mut render = Render::new(dialect, &table.columns, "");
+            let mut render = Render::of_change(dialect, table);
             let filter = target.filter(&mut render, true)?;
             let text = format!("DELETE FROM {} WHERE {filter}", dialect.table(&table.table));
             let statement = Statement { text, parameters: render.parameters, columns: Vec::new() };
@@ -63,7 +63,7 @@ pub fn change(change: &Change, dialect: &Dialect) -> Result<ChangePlan, Translat
         }
         Change::Unlink { table, values } => {
             let target = Target { table, key: values, precondition: &Precondition::None, visible: None };
-            let mut render = Render::new(dialect, &table.columns, "");
+            let mut render = Render::of_change(dialect, table);
             let filter = target.filter(&mut render, false)?;
             let text = format!("DELETE FROM {} WHERE {filter}", dialect.table(&table.table));
             let statement = Statement { text, parameters: render.parameters, columns: Vec::new() };
@@ -120,18 +120,19 @@ impl Target<'_> {
 fn returned(render: &mut Render<'_>, table: &TableRelation, require: Option<&Expr>) -> Result<(String, Vec<ResultColumn>), TranslateError> {
     let mut texts = Vec::with_capacity(table.columns.len() + 1);
     let mut columns = Vec::with_capacity(table.columns.len());
-    for column in &table.columns {
+    for index in 0..table.columns.len() {
+        let column = render.column(index)?;
         let codec = match (render.dialect.family, column.scalar_type) {
             (Family::Sqlite, ScalarType::Decimal { .. }) => column.codec.or(Some(Codec::DecimalText)),
             _ => column.codec,
         };
-        texts.push(if codec.is_some() { render.stored(column) } else { render.decoded(column)? });
+        texts.push(if codec.is_some() { render.stored(&column) } else { render.decoded(&column)? });
         columns.push(ResultColumn {
             name: column.name.clone(),
             scalar_type: column.scalar_type,
             nullable: column.nullable,
             codec,
-            origin: Some(format!("{}.{}", table.table, column.name)),
+            origin: column.origin.clone(),
             native_type: column.native_type.clone(),
         });
     }
@@ -152,12 +153,12 @@ fn assigned(render: &mut Render<'_>, index: usize, value: &ChangeValue) -> Resul
         ChangeValue::Null => Value::Null(column.scalar_type),
         ChangeValue::FromChange { .. } => return Err(unsupported("a reference to an earlier change that was not resolved").into()),
     };
-    let stored = stored_value(column, &value).map_err(|reason| TranslateError::Data(format!("column '{}': {reason}", column.name)))?;
+    let stored = stored_value(&column, &value).map_err(|reason| TranslateError::Data(format!("column '{}': {reason}", column.name)))?;
     if render.dialect.nan_equals_itself.is_none() && stored.is_nan() {
         return Err(TranslateError::Data(format!("column '{}' cannot hold not-a-number", column.name)));
     }
     let parameter = render.raw_parameter(&stored);
-    Ok(match (render.dialect.family, native_cast(column)) {
+    Ok(match (render.dialect.family, native_cast(&column)) {
         (Family::Postgres, Some(native_type)) => {
             let parts: Vec<_> = native_type.split('.').map(|part| render.dialect.identifier(part)).collect();
             format!("{parameter}::{}", parts.join("."))
@@ -200,7 +201,7 @@ fn insert(
     require: Option<&Expr>,
     dialect: &Dialect,
 ) -> Result<Statement, TranslateError> {
-    let mut render = Render::new(dialect, &table.columns, "");
+    let mut render = Render::of_change(dialect, table);
     let mut names = Vec::with_capacity(values.len());
     let mut given = Vec::with_capacity(values.len());
     for (index, value) in values {
@@ -220,7 +221,7 @@ fn update(
     require: Option<&Expr>,
     dialect: &Dialect,
 ) -> Result<Statement, TranslateError> {
-    let mut render = Render::new(dialect, &target.table.columns, "");
+    let mut render = Render::of_change(dialect, target.table);
     let mut assignments = Vec::with_capacity(values.len());
     for (index, value) in values {
         let name = dialect.identifier(&render.column(*index)?.name);
@@ -256,7 +257,7 @@ fn upsert(
 }
 
 fn probe(target: &Target<'_>, dialect: &Dialect) -> Result<Statement, TranslateError> {
-    let mut render = Render::new(dialect, &target.table.columns, "");
+    let mut render = Render::of_change(dialect, target.table);
     let filter = target.filter(&mut render, false)?;
     let text = format!("SELECT 1 FROM {} WHERE {filter}", dialect.table(&target.table.table));
     Ok(Statement { text, parameters: render.parameters, columns: Vec::new() })

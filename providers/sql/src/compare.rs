@@ -4,9 +4,11 @@
 
 use crate::codec::{encode, stored_type};
 use crate::decimal::Digits;
-use crate::expr::{Render, unsupported};
+use crate::expr::{Render, column_stored_type, is_plain_text, unsupported};
+use crate::scope::Held;
 use arrow::datatypes::i256;
 use portico_provider_api::{Codec, CompareOp, Expr, ScalarType, TableColumn, Unsupported, Value};
+use std::rc::Rc;
 
 /// What a comparison of a column with a literal becomes on the stored form.
 pub(crate) enum OnStored {
@@ -48,6 +50,24 @@ pub(crate) fn orders_as_stored(codec: Codec) -> bool {
         | Codec::BoolInt => true,
         // `1.5` and `1.50`, `10:00` and `10:00:00`, two letter cases: one value, several texts.
         Codec::DecimalText | Codec::SapDate | Codec::TimeText | Codec::TimestampText | Codec::GuidText | Codec::BoolText => false,
+    }
+}
+
+/// Whether two columns of one type compare as stored just as their values do, so that an index can serve.
+fn held_alike(left: &Held, right: &Held, op: CompareOp) -> bool {
+    if left.codec != right.codec || left.computed || right.computed {
+        return false;
+    }
+    let same_native = left.native_type == right.native_type;
+    match left.codec {
+        // Two padded texts are equal when they are without their blanks.
+        None => same_native && left.native_type.as_deref() == Some("bpchar") && !is_order(op),
+        Some(Codec::DecimalUnscaled) => left.scalar_type == right.scalar_type,
+        Some(codec) => {
+            let plain = |held: &Held| is_plain_text(held.native_type.as_deref());
+            orders_as_stored(codec)
+                && (same_native && !is_order(op) || stored_type(codec) != ScalarType::Text || plain(left) && plain(right))
+        }
     }
 }
 
@@ -197,12 +217,18 @@ impl Render<'_> {
                 && !value.is_null()
             {
                 let column = self.column(*index)?;
-                match on_stored(column, op, value) {
-                    OnStored::Compare(op, stored) => return Ok(self.compare_stored(column, op, &stored)),
-                    OnStored::Never => return Ok(self.constant(op, false, &self.stored(column))),
-                    OnStored::Always => return Ok(self.constant(op, true, &self.stored(column))),
+                match on_stored(&column, op, value) {
+                    OnStored::Compare(op, stored) => return Ok(self.compare_stored(&column, op, &stored)),
+                    OnStored::Never => return Ok(self.constant(op, false, &self.stored(&column))),
+                    OnStored::Always => return Ok(self.constant(op, true, &self.stored(&column))),
                     OnStored::NotPossible => {}
                 }
+            }
+        }
+        if let (Some(left), Some(right)) = (self.plain(left)?, self.plain(right)?) {
+            if held_alike(&left, &right, op) {
+                let collation = self.collation(column_stored_type(&left), is_order(op));
+                return Ok(format!("({}{collation} {} {})", self.stored(&left), self.operator(op), self.stored(&right)));
             }
         }
         let collation = self.collation(left_type, is_order(op));
@@ -217,7 +243,16 @@ impl Render<'_> {
         }
     }
 
-    fn compare_stored(&mut self, column: &TableColumn, op: CompareOp, stored: &Value) -> String {
+    /// The column that an expression is, of this query or of an enclosing one.
+    fn plain(&self, expr: &Expr) -> Result<Option<Rc<Held>>, Unsupported> {
+        match (expr.as_column(), expr) {
+            (Some(index), _) => self.column(index).map(Some),
+            (None, Expr::OuterColumn { depth, index, scalar_type: _ }) => self.outer_column(*depth, *index).map(Some),
+            (None, _) => Ok(None),
+        }
+    }
+
+    fn compare_stored(&mut self, column: &Held, op: CompareOp, stored: &Value) -> String {
         let collation = self.collation(stored.scalar_type(), is_order(op));
         format!("({}{collation} {} {})", self.stored(column), self.operator(op), self.raw_parameter(stored))
     }
@@ -229,15 +264,15 @@ impl Render<'_> {
             return self.compare(CompareOp::IsNotDistinctFrom, &Expr::Column(index), &Expr::Literal(value.clone()));
         }
         let literal = self.literal(value)?;
-        Ok(format!("({} {} {literal})", self.stored(column), self.dialect.is_not_distinct))
+        Ok(format!("({} {} {literal})", self.stored(&column), self.dialect.is_not_distinct))
     }
 
     pub(crate) fn in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> Result<String, Unsupported> {
         let scalar_type = self.scalar_type(expr)?;
         let column = if let Expr::Column(index) = expr { Some(self.column(*index)?) } else { None };
-        let stored_codec = column.and_then(|column| column.codec).filter(|codec| orders_as_stored(*codec));
+        let stored_codec = column.as_ref().and_then(|column| column.codec).filter(|codec| orders_as_stored(*codec));
         // The operand comes first, so that parameters are numbered as they appear.
-        let (operand, operand_type) = match (column, stored_codec) {
+        let (operand, operand_type) = match (&column, stored_codec) {
             (Some(column), Some(codec)) => (self.stored(column), stored_type(codec)),
             _ => (self.value(expr)?, scalar_type),
         };
@@ -253,7 +288,7 @@ impl Render<'_> {
             if value.is_nan() {
                 continue;
             }
-            match (column, stored_codec, value.is_null()) {
+            match (&column, stored_codec, value.is_null()) {
                 (Some(column), Some(_), false) => match on_stored(column, CompareOp::Eq, value) {
                     OnStored::Compare(_, stored) => candidates.push(self.raw_parameter(&stored)),
                     OnStored::Never | OnStored::Always => {}

@@ -57,6 +57,10 @@ pub struct Dialect {
     pub nan_equals_itself: Option<&'static str>,
     /// Stands for "no limit" where an offset needs one.
     pub no_limit: Option<&'static str>,
+    /// Whether an aggregate takes `FILTER (WHERE …)`.
+    pub aggregate_filter: bool,
+    /// The aggregate that gives the only value and fails over two rows, where a scalar sub-query itself takes the first row.
+    pub only: Option<&'static str>,
     /// The name under which a value of this type is cast.
     pub type_name: fn(ScalarType) -> &'static str,
     /// The form in which a value of the dialect's own form of a type is bound.
@@ -77,6 +81,8 @@ pub const POSTGRES: Dialect = Dialect {
     keys: KeyStyle::Arrays,
     nan_equals_itself: Some("'NaN'::float8"),
     no_limit: None,
+    aggregate_filter: true,
+    only: None,
     type_name: postgres_type,
     bind: Value::clone,
 };
@@ -95,6 +101,8 @@ pub const SQLITE: Dialect = Dialect {
     keys: KeyStyle::Values,
     nan_equals_itself: None,
     no_limit: Some("-1"),
+    aggregate_filter: true,
+    only: Some("portico_only"),
     type_name: sqlite_type,
     bind: sqlite_bind,
 };

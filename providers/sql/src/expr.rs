@@ -1,36 +1,44 @@
 //! Expressions in the dialect's own form of every type. It must not know statements around them.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+use crate::casts::sqlite_cast;
 use crate::codec::stored_type;
+use crate::decimals;
 use crate::dialect::{Dialect, Family, Placeholder};
+use crate::scope::{Held, Scope};
 use crate::statement::Parameter;
-use portico_provider_api::{ArithmeticOp, Codec, Expr, ScalarType, TableColumn, Unsupported, Value};
+use portico_provider_api::{ArithmeticOp, Codec, Expr, ScalarType, TableColumn, TableRelation, Unsupported, Value};
 
 pub(crate) fn unsupported(feature: impl Into<String>) -> Unsupported {
     Unsupported { feature: feature.into() }
 }
 
-/// Renders expressions over one table and collects their parameters.
+/// Renders expressions over the columns in scope and collects their parameters.
 pub(crate) struct Render<'a> {
     pub(crate) dialect: &'a Dialect,
-    pub(crate) columns: &'a [TableColumn],
-    /// What stands before a column's name: `t0.`, or nothing in a change.
-    pub(crate) prefix: &'static str,
+    pub(crate) scope: Scope,
+    /// What is in scope where each enclosing sub-query stands, the outermost first.
+    pub(crate) enclosing: Vec<Scope>,
     pub(crate) parameters: Vec<Parameter>,
+    /// Aliases given so far.
+    pub(crate) tables: usize,
+    pub(crate) blocks: usize,
 }
 
 impl<'a> Render<'a> {
-    pub(crate) fn new(dialect: &'a Dialect, columns: &'a [TableColumn], prefix: &'static str) -> Render<'a> {
-        Render { dialect, columns, prefix, parameters: Vec::new() }
+    /// With nothing in scope.
+    pub(crate) fn new(dialect: &'a Dialect) -> Render<'a> {
+        Render { dialect, scope: Scope::default(), enclosing: Vec::new(), parameters: Vec::new(), tables: 0, blocks: 0 }
     }
 
-    pub(crate) fn column(&self, index: usize) -> Result<&'a TableColumn, Unsupported> {
-        self.columns.get(index).ok_or_else(|| unsupported("a column outside the relation"))
+    /// Over the bare columns of the one table that a change is about.
+    pub(crate) fn of_change(dialect: &'a Dialect, table: &TableRelation) -> Render<'a> {
+        Render { scope: Scope::table(dialect, table, ""), ..Render::new(dialect) }
     }
 
     /// A column as it is stored.
-    pub(crate) fn stored(&self, column: &TableColumn) -> String {
-        format!("{}{}", self.prefix, self.dialect.identifier(&column.name))
+    pub(crate) fn stored(&self, column: &Held) -> String {
+        column.reference.clone()
     }
 
     fn placeholder(&mut self, scalar_type: ScalarType, suffix: &str, parameter: Parameter) -> String {
@@ -66,7 +74,7 @@ impl<'a> Render<'a> {
     }
 
     pub(crate) fn scalar_type(&self, expr: &Expr) -> Result<ScalarType, Unsupported> {
-        expr.scalar_type(self.columns).ok_or_else(|| unsupported("an expression without a type"))
+        expr.scalar_type(self.scope.columns()).ok_or_else(|| unsupported("an expression without a type"))
     }
 
     /// Whether values of a type are text to the dialect, and so have a collation.
@@ -96,7 +104,7 @@ impl<'a> Render<'a> {
     /// An expression in the dialect's own form of its type. Booleans may stand as predicates.
     pub(crate) fn value(&mut self, expr: &Expr) -> Result<String, Unsupported> {
         match expr {
-            Expr::Column(index) => self.decoded(self.column(*index)?),
+            Expr::Column(index) => self.decoded(&*self.column(*index)?),
             Expr::Literal(value) => self.literal(value),
             Expr::Compare { op, left, right } => self.compare(*op, left, right),
             Expr::InList { expr, list, negated } => self.in_list(expr, list, *negated),
@@ -109,11 +117,14 @@ impl<'a> Render<'a> {
             Expr::Case { branches, otherwise } => self.case(branches, otherwise.as_deref()),
             Expr::Cast { expr, to } => self.cast(expr, *to),
             Expr::Call { function, arguments } => self.call(*function, arguments),
-            Expr::OuterColumn { .. } => Err(unsupported("a column of an enclosing query")),
+            Expr::OuterColumn { depth, index, scalar_type: _ } => self.decoded(&*self.outer_column(*depth, *index)?),
             Expr::Parameter { .. } => Err(unsupported("an unbound parameter")),
-            Expr::ScalarSubquery(_) => Err(unsupported("a scalar sub-query")),
-            Expr::Exists(_) => Err(unsupported("EXISTS")),
-            Expr::Window { .. } => Err(unsupported("a window function")),
+            Expr::ScalarSubquery(query) => self.scalar_subquery(query),
+            Expr::Exists(query) => self.exists(query),
+            Expr::Window { function, arguments, partition_by, order_by } => {
+                let scalar_type = self.scalar_type(expr)?;
+                self.window(*function, arguments, partition_by, order_by, scalar_type)
+            }
         }
     }
 
@@ -129,7 +140,7 @@ impl<'a> Render<'a> {
         let Expr::Column(index) = inner else { return self.value(inner) };
         let column = self.column(*index)?;
         // SAP's dates hold null as text.
-        if column.codec == Some(Codec::SapDate) { self.decoded(column) } else { Ok(self.stored(column)) }
+        if column.codec == Some(Codec::SapDate) { self.decoded(&column) } else { Ok(self.stored(&column)) }
     }
 
     fn case(&mut self, branches: &[(Expr, Expr)], otherwise: Option<&Expr>) -> Result<String, Unsupported> {
@@ -149,13 +160,13 @@ impl<'a> Render<'a> {
         let right_type = self.scalar_type(right)?;
         let integers = is_integer(scalar_type) && right_type == scalar_type;
         let decimals = matches!((scalar_type, right_type), (ScalarType::Decimal { .. }, ScalarType::Decimal { .. }));
-        let exact_decimal = decimals && matches!(op, ArithmeticOp::Add | ArithmeticOp::Subtract);
         let (left, right) = (self.value(left)?, self.value(right)?);
         match self.dialect.family {
             Family::Sqlite if integers || decimals => {
                 Ok(format!("portico_arithmetic('{}', '{scalar_type}', {left}, '{right_type}', {right})", arithmetic_name(op)))
             }
-            Family::Postgres if integers || exact_decimal => Ok(format!("({left} {} {right})", arithmetic_symbol(op))),
+            Family::Postgres if integers => Ok(format!("({left} {} {right})", arithmetic_symbol(op))),
+            Family::Postgres if decimals => decimals::arithmetic(op, (&left, scalar_type), (&right, right_type)),
             Family::Sqlite | Family::Postgres => Err(unsupported(format!("'{}' of {scalar_type}", arithmetic_symbol(op)))),
         }
     }
@@ -179,25 +190,18 @@ impl<'a> Render<'a> {
         if from == to {
             return Ok(value);
         }
-        match (self.dialect.family, to) {
-            // A cast to a float may yield not-a-number, which SQLite cannot hold.
-            (Family::Sqlite, ScalarType::Float32 | ScalarType::Float64) => Err(unsupported(format!("the conversion from {from} to {to}"))),
-            (Family::Sqlite, to) => Ok(format!("portico_cast('{from}', '{to}', {value})")),
-            (Family::Postgres, to) if is_integer(from) && is_integer(to) => Ok(format!("{value}::{}", (self.dialect.type_name)(to))),
-            (Family::Postgres, ScalarType::Decimal { precision, scale }) if is_integer(from) => {
-                Ok(format!("{value}::numeric({precision},{scale})"))
-            }
-            (Family::Postgres, ScalarType::Text | ScalarType::Float64) if is_integer(from) => {
-                Ok(format!("{value}::{}", (self.dialect.type_name)(to)))
-            }
-            (Family::Postgres, ScalarType::Timestamp) if from == ScalarType::Date => Ok(format!("{value}::timestamp")),
-            (Family::Postgres, to) => Err(unsupported(format!("the conversion from {from} to {to}"))),
+        match self.dialect.family {
+            Family::Postgres => self.postgres_cast(&value, from, to),
+            Family::Sqlite => sqlite_cast(&value, from, to),
         }
     }
 
     /// A column in the dialect's own form of its declared type.
-    pub(crate) fn decoded(&self, column: &TableColumn) -> Result<String, Unsupported> {
+    pub(crate) fn decoded(&self, column: &Held) -> Result<String, Unsupported> {
         let stored = self.stored(column);
+        if column.computed {
+            return Ok(stored);
+        }
         match self.dialect.family {
             Family::Postgres => Ok(postgres_decoded(column, stored)),
             Family::Sqlite => sqlite_decoded(column, stored),
@@ -209,7 +213,7 @@ pub(crate) fn is_integer(scalar_type: ScalarType) -> bool {
     matches!(scalar_type, ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64)
 }
 
-fn arithmetic_symbol(op: ArithmeticOp) -> &'static str {
+pub(crate) fn arithmetic_symbol(op: ArithmeticOp) -> &'static str {
     match op {
         ArithmeticOp::Add => "+",
         ArithmeticOp::Subtract => "-",

@@ -4,17 +4,19 @@
 use crate::compare::{OnStored, on_stored, orders_as_stored};
 use crate::dialect::KeyStyle;
 use crate::expr::{Render, column_stored_type, unsupported};
-use portico_provider_api::{CompareOp, KeySet, ScalarType, TableColumn, Unsupported, Value};
+use crate::scope::Held;
+use portico_provider_api::{CompareOp, KeySet, ScalarType, Unsupported, Value};
+use std::rc::Rc;
 
 /// How one key column takes part: what is compared, and the type of what is sent.
-struct KeyColumn<'a> {
-    column: &'a TableColumn,
+struct KeyColumn {
+    column: Rc<Held>,
     operand: String,
     scalar_type: ScalarType,
     as_stored: bool,
 }
 
-impl<'a> Render<'a> {
+impl Render<'_> {
     pub(crate) fn key_set(&mut self, keys: &KeySet) -> Result<String, Unsupported> {
         if keys.columns.is_empty() || keys.tuples.iter().any(|tuple| tuple.len() != keys.columns.len()) {
             return Err(unsupported("a key set whose tuples do not fit its columns"));
@@ -33,16 +35,16 @@ impl<'a> Render<'a> {
         }
     }
 
-    fn key_column(&self, index: usize) -> Result<KeyColumn<'a>, Unsupported> {
+    fn key_column(&self, index: usize) -> Result<KeyColumn, Unsupported> {
         let column = self.column(index)?;
         let as_stored = column.codec.is_some_and(orders_as_stored);
         let (operand, scalar_type) =
-            if as_stored { (self.stored(column), column_stored_type(column)) } else { (self.decoded(column)?, column.scalar_type) };
+            if as_stored { (self.stored(&column), column_stored_type(&column)) } else { (self.decoded(&column)?, column.scalar_type) };
         let operand = format!("{operand}{}", self.collation(scalar_type, false));
         Ok(KeyColumn { column, operand, scalar_type, as_stored })
     }
 
-    fn keys_as_arrays(&mut self, columns: &[KeyColumn<'_>], tuples: Vec<Vec<Value>>) -> String {
+    fn keys_as_arrays(&mut self, columns: &[KeyColumn], tuples: Vec<Vec<Value>>) -> String {
         let mut arrays: Vec<Vec<Value>> = columns.iter().map(|_| Vec::with_capacity(tuples.len())).collect();
         for tuple in tuples {
             for (array, value) in arrays.iter_mut().zip(tuple) {
@@ -57,7 +59,7 @@ impl<'a> Render<'a> {
         }
     }
 
-    fn keys_as_values(&mut self, columns: &[KeyColumn<'_>], tuples: &[Vec<Value>]) -> Result<String, Unsupported> {
+    fn keys_as_values(&mut self, columns: &[KeyColumn], tuples: &[Vec<Value>]) -> Result<String, Unsupported> {
         let operands: Vec<_> = columns.iter().map(|column| column.operand.as_str()).collect();
         let mut rows = Vec::with_capacity(tuples.len());
         for tuple in tuples {
@@ -78,7 +80,7 @@ impl<'a> Render<'a> {
 }
 
 /// A tuple in the form that is sent; `None` when no row can have it.
-fn sent_tuple(columns: &[KeyColumn<'_>], tuple: &[Value]) -> Result<Option<Vec<Value>>, Unsupported> {
+fn sent_tuple(columns: &[KeyColumn], tuple: &[Value]) -> Result<Option<Vec<Value>>, Unsupported> {
     let mut sent = Vec::with_capacity(tuple.len());
     for (key, value) in columns.iter().zip(tuple) {
         if value.is_null() || value.is_nan() {
@@ -88,7 +90,7 @@ fn sent_tuple(columns: &[KeyColumn<'_>], tuple: &[Value]) -> Result<Option<Vec<V
             sent.push(value.clone());
             continue;
         }
-        match on_stored(key.column, CompareOp::Eq, value) {
+        match on_stored(&key.column, CompareOp::Eq, value) {
             OnStored::Compare(_, stored) => sent.push(stored),
             OnStored::Never | OnStored::Always => return Ok(None),
             OnStored::NotPossible => {

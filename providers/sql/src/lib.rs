@@ -6,17 +6,23 @@
 //!
 //! Literals never appear in the text: they are always parameters. Whatever cannot be said exactly is refused.
 
+mod aggregate;
+mod casts;
 mod change;
 mod civil;
 mod codec;
 mod compare;
 mod decimal;
+mod decimals;
 mod dialect;
 mod expr;
+mod from;
 mod functions;
 mod keys;
+mod scope;
 mod select;
 mod statement;
+mod window;
 
 pub use change::{ChangePlan, change, resolve_references};
 pub use civil::{

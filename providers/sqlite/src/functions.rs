@@ -24,11 +24,11 @@ impl std::fmt::Display for Raised {
 
 impl std::error::Error for Raised {}
 
-fn raise(mark: &str, reason: &str) -> rusqlite::Error {
+pub(crate) fn raise(mark: &str, reason: &str) -> rusqlite::Error {
     rusqlite::Error::UserFunctionError(Box::new(Raised(format!("{mark}{reason}"))))
 }
 
-fn malformed(reason: String) -> rusqlite::Error {
+pub(crate) fn malformed(reason: String) -> rusqlite::Error {
     raise(MALFORMED_MARK, &reason)
 }
 
@@ -58,7 +58,7 @@ fn to_sql(value: Value) -> Result<Sql> {
 }
 
 /// An argument that names a type.
-fn type_argument(context: &Context<'_>, at: usize) -> Result<ScalarType> {
+pub(crate) fn type_argument(context: &Context<'_>, at: usize) -> Result<ScalarType> {
     let name = context.get_raw(at).as_str()?;
     ScalarType::from_str(name).map_err(|reason| raise("", &reason))
 }
@@ -75,13 +75,15 @@ fn called(function: Function, arguments: Vec<Value>) -> Result<Sql> {
     evaluated(&Expr::Call { function, arguments: arguments.into_iter().map(Expr::Literal).collect() })
 }
 
-const FLAGS: FunctionFlags = FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DETERMINISTIC).union(FunctionFlags::SQLITE_DIRECTONLY);
+pub(crate) const FLAGS: FunctionFlags =
+    FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DETERMINISTIC).union(FunctionFlags::SQLITE_DIRECTONLY);
 
 /// Makes the functions known to a connection.
 pub(crate) fn register(connection: &Connection) -> Result<()> {
     stored_forms(connection)?;
     texts(connection)?;
-    numbers(connection)
+    numbers(connection)?;
+    crate::aggregates::register(connection)
 }
 
 fn decimal(value: ValueRef<'_>) -> Result<Sql> {

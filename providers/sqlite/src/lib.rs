@@ -2,6 +2,7 @@
 //!
 //! Read `client.rs` first. `translate.rs` and `decode.rs` are pure; `pool.rs` holds the connections.
 
+mod aggregates;
 mod capabilities;
 mod client;
 mod config;

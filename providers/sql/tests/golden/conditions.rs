@@ -297,7 +297,7 @@ fn logic_case_and_arithmetic() {
             (t0."big"::int2 = $1::int2)  -- Int16(1)
             refused: '+' of float64 is not supported by this source
             refused: an unbound parameter is not supported by this source
-            refused: EXISTS is not supported by this source
+            EXISTS (SELECT 1 FROM "main"."od""d" AS t1)
         "#]],
         &expect![[r#"
             1
@@ -309,7 +309,7 @@ fn logic_case_and_arithmetic() {
             (portico_cast('int64', 'int16', t0."big") = ?1)  -- Int64(1)
             refused: '+' of float64 is not supported by this source
             refused: an unbound parameter is not supported by this source
-            refused: EXISTS is not supported by this source
+            EXISTS (SELECT 1 FROM "main"."od""d" AS t1)
         "#]],
     );
 }

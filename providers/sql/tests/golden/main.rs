@@ -1,5 +1,6 @@
 //! What every dialect is sent, as golden texts. Run with `UPDATE_EXPECT=1` to write them anew, then read the difference.
 
+mod blocks;
 mod changes;
 mod conditions;
 mod queries;

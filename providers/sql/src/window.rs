@@ -1,0 +1,60 @@
+//! Window functions. Their frame is always written, although it is SQL's own default. It must not know statements around them.
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use crate::expr::{Render, unsupported};
+use portico_provider_api::{AggregateFunction, Expr, ScalarType, SortKey, Unsupported, WindowFunction};
+
+impl Render<'_> {
+    pub(crate) fn window(
+        &mut self,
+        function: WindowFunction,
+        arguments: &[Expr],
+        partition_by: &[Expr],
+        order_by: &[SortKey],
+        result: ScalarType,
+    ) -> Result<String, Unsupported> {
+        let argument = match arguments {
+            [] => None,
+            [argument] => Some(argument),
+            _ => return Err(unsupported("a window function with several arguments")),
+        };
+        let ranking = |name: &str, over: &str| match argument {
+            None => Ok(format!("{name}(){over}")),
+            Some(_) => Err(unsupported("a rank with an argument")),
+        };
+        let aggregate = match function {
+            WindowFunction::RowNumber => return ranking("ROW_NUMBER", &self.over(partition_by, order_by, "")?),
+            WindowFunction::Rank => return ranking("RANK", &self.over(partition_by, order_by, "")?),
+            WindowFunction::DenseRank => return ranking("DENSE_RANK", &self.over(partition_by, order_by, "")?),
+            WindowFunction::Count if argument.is_none() => AggregateFunction::CountRows,
+            WindowFunction::Count => AggregateFunction::Count,
+            WindowFunction::Sum => AggregateFunction::Sum,
+            WindowFunction::Min => AggregateFunction::Min,
+            WindowFunction::Max => AggregateFunction::Max,
+        };
+        let argument = argument.map(|argument| Ok((self.value(argument)?, self.scalar_type(argument)?))).transpose()?;
+        let frame = match order_by {
+            [] => "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
+            // Rows tied with this one are among them.
+            [_, ..] => "RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW",
+        };
+        let over = self.over(partition_by, order_by, frame)?;
+        self.aggregate(aggregate, argument.as_ref().map(|(text, scalar_type)| (text.as_str(), *scalar_type)), false, &over, result)
+    }
+
+    fn over(&mut self, partition_by: &[Expr], order_by: &[SortKey], frame: &str) -> Result<String, Unsupported> {
+        let mut parts = Vec::new();
+        let partition = partition_by.iter().map(|key| self.placed(key, None, false)).collect::<Result<Vec<_>, _>>()?;
+        if !partition.is_empty() {
+            parts.push(format!("PARTITION BY {}", partition.join(", ")));
+        }
+        let order = self.sort_list(order_by, None)?;
+        if !order.is_empty() {
+            parts.push(format!("ORDER BY {}", order.join(", ")));
+        }
+        if !frame.is_empty() {
+            parts.push(frame.to_owned());
+        }
+        Ok(format!(" OVER ({})", parts.join(" ")))
+    }
+}
