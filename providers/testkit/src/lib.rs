@@ -3,12 +3,14 @@
 
 mod checks;
 mod compare;
+mod every_block;
 mod fixtures;
 mod generate;
 mod run;
 mod subject;
 mod summary;
 
+pub use every_block::{every_block, same_answer};
 pub use fixtures::{FixtureColumn, FixtureForeignKey, FixtureTable, Purpose, adapt, edge_values, fixtures};
 pub use subject::{ActiveProbe, Limitation, LoadedTable, Options, Subject};
 pub use summary::{Failure, Summary};
