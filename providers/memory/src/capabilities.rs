@@ -1,10 +1,11 @@
 //! What the kind declares: everything the evaluator can do, exactly. It knows no query.
 
 use portico_provider_api::capabilities::{
-    AggregateCapabilities, Capabilities, ComparisonSupport, FilterCapabilities, KeyCapabilities, NullOrdering, SortCapabilities, Support,
-    TypeClass, WriteCapabilities,
+    AggregateCapabilities, Capabilities, ComparisonSupport, FilterCapabilities, JoinCapabilities, KeyCapabilities, NullOrdering,
+    SortCapabilities, Support, TypeClass, WriteCapabilities,
 };
-use portico_provider_api::{ArithmeticOp, Collation, Function};
+use portico_provider_api::{AggregateFunction, ArithmeticOp, Collation, Function, JoinKind};
+use std::collections::BTreeMap;
 
 /// Key tuples in one request at most.
 pub const MAX_KEY_TUPLES: usize = 100_000;
@@ -21,10 +22,40 @@ pub fn capabilities() -> Capabilities {
         offset: Support::Exact,
         limit_per: Support::Exact,
         keys: KeyCapabilities { support: Support::Exact, max_columns: 16, max_tuples: MAX_KEY_TUPLES, max_bytes: 0 },
-        aggregate: AggregateCapabilities::row_count(),
+        joins: JoinCapabilities {
+            kinds: JoinKind::ALL.map(|kind| (kind, Support::Exact)).into(),
+            residual: Support::Exact,
+            null_aware: Support::Exact,
+            null_equal: Support::Exact,
+        },
+        aggregate: aggregate(),
         distinct: Support::Exact,
+        nested: Support::Exact,
+        union: Support::Exact,
+        scalar_subquery: Support::Exact,
+        exists: Support::Exact,
+        correlated: Support::Exact,
+        window: Support::Exact,
         write: WriteCapabilities { insert: true, update: true, upsert: true, delete: true, transactions: true, returning: true },
         ..Capabilities::default()
+    }
+}
+
+/// Every function of every class that it has a meaning for.
+fn aggregate() -> AggregateCapabilities {
+    use AggregateFunction::{Average, Count, CountRows, Max, Min, Sum};
+    let exact = |classes: &[TypeClass]| classes.iter().map(|class| (*class, Support::Exact)).collect::<BTreeMap<_, _>>();
+    let of = |function: AggregateFunction| match function {
+        CountRows => exact(&[TypeClass::Integer]),
+        Count | Min | Max => exact(&TypeClass::ALL),
+        Sum | Average => exact(&[TypeClass::Integer, TypeClass::Float, TypeClass::Decimal]),
+    };
+    AggregateCapabilities {
+        group_by: Support::Exact,
+        functions: AggregateFunction::ALL.map(|function| (function, of(function))).into(),
+        distinct: Support::Exact,
+        filter: Support::Exact,
+        having: Support::Exact,
     }
 }
 

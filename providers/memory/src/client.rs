@@ -1,28 +1,26 @@
-//! The source itself: a snapshot of tables, replaced as a whole by each write. Queries read the snapshot they started with, and
-//! stream it in batches.
+//! The source itself: a snapshot of tables, replaced as a whole by each write. Queries read the snapshot they started with
+//! ([`crate::running`]).
 
 use crate::capabilities::capabilities;
 use crate::fault::Fault;
 use crate::held;
-use crate::table::MemoryTable;
+use crate::running::{Running, Work};
+use crate::table::{MemoryTable, whole_table};
 use crate::translate::{self, Refusal};
 use crate::write;
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
+use portico_provider_api::check::visit_tables;
 use portico_provider_api::{
-    ChangeOutcome, ChangeSet, EvaluateError, Limits, NativeRequest, QueryContext, QueryReport, QueryStream, Relation, RemoteSchema,
-    RemoteTableName, ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceQuery, TableEvaluation, WritableSource,
+    ChangeOutcome, ChangeSet, NativeRequest, QueryContext, QueryStream, Relation, RemoteSchema, ReportHandle, Selection, Source,
+    SourceError, SourceErrorKind, SourceQuery, TableEvaluation, TableRelation, WritableSource,
 };
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
 
-/// Rows in a batch at most.
-pub const BATCH_ROWS: usize = 8192;
 /// Queries, and write outcomes, that are remembered.
 const REMEMBERED: usize = 10_000;
 
@@ -45,7 +43,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Counts a running query for as long as it lives.
-struct Active(Arc<AtomicUsize>);
+pub(crate) struct Active(Arc<AtomicUsize>);
 
 impl Active {
     fn start(count: &Arc<AtomicUsize>) -> Active {
@@ -142,17 +140,42 @@ impl MemorySource {
         Ok(())
     }
 
-    fn table(tables: &Tables, name: &RemoteTableName) -> Option<Arc<MemoryTable>> {
-        tables.iter().find(|table| &table.name == name).cloned()
+    /// A query with the tables that it reads, as they are now.
+    fn work(&self, query: SourceQuery) -> Result<Work, Refusal> {
+        let snapshot = self.snapshot();
+        let read = |relation: &TableRelation| {
+            let missing = || (SourceErrorKind::SchemaChanged, format!("table '{}' does not exist", relation.table));
+            let table = snapshot.iter().find(|table| table.name == relation.table).cloned().ok_or_else(missing)?;
+            let table = held::as_declared(relation, table)?;
+            translate::check_columns(relation, &table)?;
+            Ok::<_, Refusal>(table)
+        };
+        if let Relation::Table(relation) = &query.from
+            && TableEvaluation::suits(&query)
+        {
+            let table = read(relation)?;
+            return Work::rows(query, table).map_err(translate::refusal);
+        }
+        let mut tables: Vec<(TableRelation, RecordBatch)> = Vec::new();
+        let mut failure = None;
+        visit_tables(&query, &mut |relation| {
+            if failure.is_none() && !tables.iter().any(|(known, _)| known == relation) {
+                match read(relation).and_then(|table| whole_table(&table).map_err(translate::refusal)) {
+                    Ok(batch) => tables.push((relation.clone(), batch)),
+                    Err(refusal) => failure = Some(refusal),
+                }
+            }
+        });
+        failure.map_or(Ok(Work::Whole { query: Box::new(query), tables }), Err)
     }
 }
 
-fn timeout(source_name: &str) -> SourceError {
+pub(crate) fn timeout(source_name: &str) -> SourceError {
     SourceError::new(source_name, SourceErrorKind::Timeout, "the deadline has passed")
 }
 
 /// The future's output, or `None` when the deadline comes first.
-async fn within_deadline<T>(context: &QueryContext, future: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn within_deadline<T>(context: &QueryContext, future: impl Future<Output = T>) -> Option<T> {
     match context.remaining() {
         Some(left) => tokio::time::timeout(left, future).await.ok(),
         None => Some(future.await),
@@ -187,32 +210,10 @@ impl Source for MemorySource {
         let fault = locked(&self.fault).clone();
         context.sending(&translate::describe(&query));
         self.admit(context, &fault).await?;
-        let Relation::Table(relation) = &query.from else {
-            return Err(self.error((SourceErrorKind::Unsupported, "a query over anything but one remote table".to_owned())));
-        };
-        let missing = || (SourceErrorKind::SchemaChanged, format!("table '{}' does not exist", relation.table));
-        let table = MemorySource::table(&self.snapshot(), &relation.table).ok_or_else(|| self.error(missing()))?;
-        let table = held::as_declared(relation, table).map_err(|refusal| self.error(refusal))?;
-        translate::check_columns(relation, &table).map_err(|refusal| self.error(refusal))?;
         let schema = query.result_schema();
+        let work = self.work(query).map_err(|refusal| self.error(refusal))?;
         let report = ReportHandle::default();
-        let (skip, left) = (query.offset, query.limit.unwrap_or(u64::MAX));
-        let evaluation = TableEvaluation::owned(query).map_err(|error| self.error(translate::refusal(error)))?;
-        let running = Running {
-            source_name: self.name.clone(),
-            skip,
-            left,
-            counted: evaluation.is_row_count().then_some(0),
-            evaluation: Arc::new(evaluation),
-            table,
-            next: Next::default(),
-            context: context.clone(),
-            fault,
-            sent: Sent::default(),
-            started: SystemTime::now(),
-            report: report.clone(),
-            _active: active,
-        };
+        let running = Running::new(self.name.clone(), work, context.clone(), fault, report.clone(), active);
         // Fused, so that a reader who asks once more after the end gets the end again.
         let batches = stream::unfold(Some(running), |running| async move {
             let mut running = running?;
@@ -236,164 +237,6 @@ impl Source for MemorySource {
     fn writable(&self) -> Option<&dyn WritableSource> {
         Some(self)
     }
-}
-
-/// Where a running query stands in its table.
-#[derive(Default)]
-struct Next {
-    batch: usize,
-    row: usize,
-    /// The sorted or de-duplicated result, once it has been made.
-    whole: Option<RecordBatch>,
-}
-
-#[derive(Default)]
-struct Sent {
-    batches: usize,
-    rows: u64,
-    bytes: u64,
-}
-
-/// A query that is being answered.
-struct Running {
-    source_name: String,
-    evaluation: Arc<TableEvaluation<'static>>,
-    table: Arc<MemoryTable>,
-    skip: u64,
-    left: u64,
-    /// The rows counted so far; `None` when the answer is not a row count, or has been given.
-    counted: Option<u64>,
-    next: Next,
-    context: QueryContext,
-    fault: Fault,
-    sent: Sent,
-    started: SystemTime,
-    report: ReportHandle,
-    _active: Active,
-}
-
-impl Running {
-    async fn next_batch(&mut self) -> Result<Option<RecordBatch>, SourceError> {
-        if self.fault.fail_after.is_some_and(|batches| self.sent.batches >= batches) {
-            return Err(self.error((SourceErrorKind::Unavailable, "the connection was lost".to_owned())));
-        }
-        if let Some(delay) = self.fault.delay {
-            let slept = within_deadline(&self.context, tokio::time::sleep(delay)).await;
-            slept.ok_or_else(|| timeout(&self.source_name))?;
-        }
-        // A long scan that keeps no row must still notice its deadline, and let others run.
-        loop {
-            if self.context.remaining().is_some_and(|left| left.is_zero()) {
-                return Err(timeout(&self.source_name));
-            }
-            let Some(batch) = self.step().map_err(|error| self.error(translate::refusal(error)))? else { return Ok(None) };
-            if batch.num_rows() > 0 {
-                self.count(&batch)?;
-                return Ok(Some(batch));
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// The next piece of the result, possibly empty; `None` at the end.
-    fn step(&mut self) -> Result<Option<RecordBatch>, EvaluateError> {
-        let evaluation = Arc::clone(&self.evaluation);
-        if evaluation.is_row_count() {
-            return self.step_count(&evaluation);
-        }
-        if !evaluation.is_streamable() {
-            return self.step_whole(&evaluation);
-        }
-        if self.left == 0 {
-            return Ok(None);
-        }
-        let Some(chunk) = self.next_chunk() else { return Ok(None) };
-        let wanted = usize::try_from(self.skip.saturating_add(self.left)).unwrap_or(usize::MAX);
-        let rows = evaluation.select(&chunk, wanted)?;
-        let skipped = usize::try_from(self.skip).unwrap_or(usize::MAX).min(rows.len());
-        let kept = rows.get(skipped..).unwrap_or_default();
-        self.skip -= skipped as u64;
-        self.left = self.left.saturating_sub(kept.len() as u64);
-        evaluation.project(&chunk, kept).map(Some)
-    }
-
-    /// Counts one chunk after the other, and answers after the last.
-    fn step_count(&mut self, evaluation: &TableEvaluation<'_>) -> Result<Option<RecordBatch>, EvaluateError> {
-        let Some(counted) = self.counted else { return Ok(None) };
-        if let Some(chunk) = self.next_chunk() {
-            self.counted = Some(counted.saturating_add(evaluation.count(&chunk)?));
-            return Ok(Some(RecordBatch::new_empty(evaluation.schema())));
-        }
-        self.counted = None;
-        evaluation.counted(counted).map(Some)
-    }
-
-    fn next_chunk(&mut self) -> Option<RecordBatch> {
-        loop {
-            let batch = self.table.batches.get(self.next.batch)?;
-            let length = batch.num_rows().saturating_sub(self.next.row).min(BATCH_ROWS);
-            if length > 0 {
-                let chunk = batch.slice(self.next.row, length);
-                self.next.row += length;
-                return Some(chunk);
-            }
-            self.next = Next { batch: self.next.batch + 1, row: 0, whole: None };
-        }
-    }
-
-    /// Slices of a result that can only be made as a whole.
-    fn step_whole(&mut self, evaluation: &TableEvaluation<'_>) -> Result<Option<RecordBatch>, EvaluateError> {
-        let whole = match &self.next.whole {
-            Some(whole) => whole.clone(),
-            None => {
-                let all = whole_table(&self.table)?;
-                self.next.whole.insert(evaluation.evaluate(&all)?).clone()
-            }
-        };
-        let length = whole.num_rows().saturating_sub(self.next.row).min(BATCH_ROWS);
-        if length == 0 {
-            return Ok(None);
-        }
-        let slice = whole.slice(self.next.row, length);
-        self.next.row += length;
-        Ok(Some(slice))
-    }
-
-    fn count(&mut self, batch: &RecordBatch) -> Result<(), SourceError> {
-        self.sent.batches += 1;
-        self.sent.rows += batch.num_rows() as u64;
-        self.sent.bytes += batch.get_array_memory_size() as u64;
-        let Limits { max_rows, max_bytes } = self.context.request.limits;
-        let over = |sent: u64, most: u64| most > 0 && sent > most;
-        if over(self.sent.rows, max_rows) {
-            return Err(self.error((SourceErrorKind::Unsupported, format!("the answer has more than the allowed {max_rows} rows"))));
-        }
-        if over(self.sent.bytes, max_bytes) {
-            return Err(self.error((SourceErrorKind::Unsupported, format!("the answer has more than the allowed {max_bytes} bytes"))));
-        }
-        Ok(())
-    }
-
-    fn finish(&self) {
-        let Sent { rows, bytes, .. } = self.sent;
-        self.report.set(QueryReport { as_of: self.started, requests: 1, rows, bytes, complete: true });
-    }
-
-    fn error(&self, (kind, message): Refusal) -> SourceError {
-        SourceError::new(self.source_name.clone(), kind, message)
-    }
-}
-
-/// All rows of a table as one batch.
-pub(crate) fn whole_table(table: &MemoryTable) -> Result<RecordBatch, EvaluateError> {
-    let schema: SchemaRef = match table.batches.first() {
-        Some(batch) => batch.schema(),
-        None => {
-            let fields: Vec<_> = table.columns.iter().map(|column| column.scalar_type.field(&column.name, column.nullable)).collect();
-            Arc::new(arrow::datatypes::Schema::new(fields))
-        }
-    };
-    arrow::compute::concat_batches(&schema, &table.batches).map_err(|error| EvaluateError::Invalid(error.to_string()))
 }
 
 #[async_trait]

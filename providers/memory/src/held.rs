@@ -1,8 +1,7 @@
 //! Columns that hold values of another type than readers see: dates in text, truth values in numbers. A query that reads some sees a table
 //! in which they are decoded. Pure.
 
-use crate::client::whole_table;
-use crate::table::MemoryTable;
+use crate::table::{MemoryTable, whole_table};
 use crate::translate::{Refusal, refusal};
 use portico_provider_api::arrays::{array_from_values, value_at};
 use portico_provider_api::{Codec, RemoteColumn, ScalarType, SourceErrorKind, TableRelation, Value};

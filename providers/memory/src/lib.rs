@@ -7,6 +7,7 @@ pub mod config;
 pub mod decode;
 pub mod fault;
 mod held;
+mod running;
 pub mod table;
 pub mod translate;
 mod write;

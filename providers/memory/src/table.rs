@@ -1,7 +1,9 @@
 //! A table in memory: what it is, and its rows.
 
 use arrow::array::RecordBatch;
-use portico_provider_api::{ForeignKey, RemoteColumn, RemoteTable, RemoteTableName};
+use arrow::datatypes::SchemaRef;
+use portico_provider_api::{EvaluateError, ForeignKey, RemoteColumn, RemoteTable, RemoteTableName};
+use std::sync::Arc;
 
 /// A table to be served.
 #[derive(Debug, Clone)]
@@ -45,4 +47,16 @@ impl MemoryTable {
             row_version: None,
         }
     }
+}
+
+/// All rows of a table as one batch.
+pub(crate) fn whole_table(table: &MemoryTable) -> Result<RecordBatch, EvaluateError> {
+    let schema: SchemaRef = match table.batches.first() {
+        Some(batch) => batch.schema(),
+        None => {
+            let fields: Vec<_> = table.columns.iter().map(|column| column.scalar_type.field(&column.name, column.nullable)).collect();
+            Arc::new(arrow::datatypes::Schema::new(fields))
+        }
+    };
+    arrow::compute::concat_batches(&schema, &table.batches).map_err(|error| EvaluateError::Invalid(error.to_string()))
 }

@@ -3,8 +3,9 @@
 
 use crate::capabilities::capabilities;
 use crate::table::MemoryTable;
+use portico_provider_api::evaluate::check_query;
 use portico_provider_api::readable::{Literals, readable};
-use portico_provider_api::{EvaluateError, NativeRequest, SourceErrorKind, SourceQuery, TableEvaluation, TableRelation};
+use portico_provider_api::{EvaluateError, NativeRequest, SourceErrorKind, SourceQuery, TableRelation};
 
 /// Why a query is refused: its kind and a message.
 pub type Refusal = (SourceErrorKind, String);
@@ -15,7 +16,7 @@ pub type Refusal = (SourceErrorKind, String);
 /// Names the part that does.
 pub fn check(query: &SourceQuery) -> Result<(), Refusal> {
     capabilities().check(query).map_err(|refused| (SourceErrorKind::Unsupported, refused.to_string()))?;
-    TableEvaluation::new(query).map(|_| ()).map_err(refusal)
+    check_query(query).map_err(refusal)
 }
 
 /// What an evaluation's failure is to the one who asked.

@@ -44,6 +44,7 @@ pub async fn conformance(subject: Subject) -> Summary {
     checks::limits_per_key(&mut run).await;
     checks::counts(&mut run).await;
     checks::combined(&mut run).await;
+    checks::blocks(&mut run).await;
     checks::beyond(&mut run).await;
     checks::data_errors(&mut run).await;
     checks::missing_things(&mut run).await;

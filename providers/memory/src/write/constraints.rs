@@ -1,8 +1,8 @@
 //! The rules that rows keep: mandatory values, greatest lengths, unique keys, references. Checked after each change.
 
 use super::{Working, constraint};
-use crate::client::whole_table;
 use crate::table::MemoryTable;
+use crate::table::whole_table;
 use crate::translate::Refusal;
 use portico_provider_api::arrays::row_at;
 use portico_provider_api::evaluate::grouping_value;

@@ -6,8 +6,9 @@ mod row;
 
 pub(crate) use constraints::check_table;
 
-use crate::client::{Tables, whole_table};
+use crate::client::Tables;
 use crate::table::MemoryTable;
+use crate::table::whole_table;
 use crate::translate::{Refusal, check_columns, refusal};
 use portico_provider_api::arrays::{batch_from_rows, row_at};
 use portico_provider_api::evaluate::grouping_value;

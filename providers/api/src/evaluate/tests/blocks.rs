@@ -20,11 +20,14 @@ fn int(number: i32) -> Value {
     Value::Int32(number)
 }
 
+/// A table's name, columns' types and rows.
+type Named<'a> = (&'a str, &'a [ScalarType], Vec<Vec<Value>>);
+
 /// Tables by name; a table's columns are `a`, `b`, ….
 struct Data(Vec<(TableRelation, RecordBatch)>);
 
 impl Data {
-    fn of(tables: &[(&str, &[ScalarType], Vec<Vec<Value>>)]) -> Data {
+    fn of(tables: &[Named<'_>]) -> Data {
         let made = tables.iter().map(|(name, types, rows)| {
             let columns: Vec<(&str, ScalarType)> = ["a", "b", "c"].into_iter().zip(types.iter().copied()).collect();
             let (relation, batch) = table(&columns, rows);
