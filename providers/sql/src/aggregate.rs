@@ -57,7 +57,7 @@ impl Render<'_> {
             return Ok((Rc::new(computed), format!("{decoded}{collation}")));
         }
         let text = self.value(key)?;
-        let text = self.fixed(&text, visible.scalar_type);
+        let text = self.usually_collated(self.fixed(&text, visible.scalar_type), visible.scalar_type);
         let grouped = format!("{}{collation}", self.not_an_ordinal(&text));
         Ok((Rc::new(Held::computed(visible.clone(), text)), grouped))
     }

@@ -3,7 +3,7 @@
 
 use crate::codec::encode;
 use crate::dialect::{Dialect, Family};
-use crate::expr::{LOOSE_COLLATION, Render, is_plain_text, unsupported};
+use crate::expr::{LOOSE_COLLATION, OWN_COLLATION, Render, is_plain_text, unsupported};
 use crate::statement::{ResultColumn, Statement, TranslateError};
 use portico_provider_api::{Change, ChangeValue, Codec, CompareOp, Expr, Precondition, ScalarType, TableColumn, TableRelation, Value};
 
@@ -169,7 +169,9 @@ fn assigned(render: &mut Render<'_>, index: usize, value: &ChangeValue) -> Resul
 
 /// The type to which text must be converted before a column takes it, where that is not automatic.
 fn native_cast(column: &TableColumn) -> Option<&str> {
-    let native_type = column.native_type.as_deref().map(|name| name.strip_suffix(LOOSE_COLLATION).unwrap_or(name));
+    let native_type = column.native_type.as_deref();
+    let native_type =
+        native_type.map(|name| [LOOSE_COLLATION, OWN_COLLATION].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name));
     match (column.scalar_type, column.codec) {
         (ScalarType::Text, None) if !is_plain_text(native_type) && !matches!(native_type, Some("bpchar" | "character")) => native_type,
         (ScalarType::Json, None) => Some(native_type.unwrap_or("json")),

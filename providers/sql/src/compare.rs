@@ -64,7 +64,7 @@ fn held_alike(left: &Held, right: &Held, op: CompareOp) -> bool {
         None => same_native && left.native_type.as_deref() == Some("bpchar") && !is_order(op),
         Some(Codec::DecimalUnscaled) => left.scalar_type == right.scalar_type,
         Some(codec) => {
-            let plain = |held: &Held| is_plain_text(held.native_type.as_deref());
+            let plain = |held: &Held| is_plain_text(held.native_type.as_deref()) && held.usual_as_stored();
             orders_as_stored(codec)
                 && (same_native && !is_order(op) || stored_type(codec) != ScalarType::Text || plain(left) && plain(right))
         }
@@ -231,8 +231,12 @@ impl Render<'_> {
                 return Ok(format!("({}{collation} {} {})", self.stored(&left), self.operator(op), self.stored(&right)));
             }
         }
-        let collation = self.collation(left_type, is_order(op));
-        let (left_text, right_text) = (self.value(left)?, self.value(right)?);
+        let mut collation = self.collation(left_type, is_order(op));
+        let (left_text, mut right_text) = (self.value(left)?, self.value(right)?);
+        if collation.is_empty() && !(self.usual(left)? && self.usual(right)?) {
+            collation = self.usual_collation(left_type);
+            right_text.push_str(collation);
+        }
         let plain = format!("{left_text}{collation} {} {right_text}", self.operator(op));
         let float = matches!(left_type, ScalarType::Float32 | ScalarType::Float64);
         match self.dialect.nan_equals_itself {
@@ -240,6 +244,22 @@ impl Render<'_> {
                 Ok(guard_nan(op, &plain, &left_text, &right_text, matches!(right, Expr::Literal(value) if !value.is_null()), nan))
             }
             Some(_) | None => Ok(format!("({plain})")),
+        }
+    }
+
+    /// What is appended to text that may have another collation than the usual one.
+    pub(crate) fn usual_collation(&self, scalar_type: ScalarType) -> &'static str {
+        if self.is_text(scalar_type) { self.dialect.usual_collation } else { "" }
+    }
+
+    /// Whether an expression, if it is text, mixes with text of the usual collation.
+    pub(crate) fn usual(&self, expr: &Expr) -> Result<bool, Unsupported> {
+        match expr {
+            Expr::Literal(_) => Ok(true),
+            Expr::Call { .. } | Expr::Case { .. } | Expr::Cast { .. } => {
+                expr.children().into_iter().try_fold(true, |usual, child| Ok(usual && self.usual(child)?))
+            }
+            other => Ok(self.plain(other)?.is_some_and(|held| held.usual)),
         }
     }
 

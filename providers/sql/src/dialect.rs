@@ -43,6 +43,9 @@ pub struct Dialect {
     pub order_collation: &'static str,
     /// Appended to text that is compared for equality, where a column's own collation may be looser than code points.
     pub equal_collation: &'static str,
+    /// Appended to text that may have another collation than the database's, where texts of several collations do not mix; empty
+    /// where every comparison has its collation.
+    pub usual_collation: &'static str,
     /// The constant true.
     pub true_constant: &'static str,
     /// The constant false.
@@ -74,6 +77,7 @@ pub const POSTGRES: Dialect = Dialect {
     quote: '"',
     order_collation: " COLLATE \"C\"",
     equal_collation: "",
+    usual_collation: " COLLATE \"default\"",
     true_constant: "TRUE",
     false_constant: "FALSE",
     is_not_distinct: "IS NOT DISTINCT FROM",
@@ -94,6 +98,7 @@ pub const SQLITE: Dialect = Dialect {
     quote: '"',
     order_collation: " COLLATE BINARY",
     equal_collation: " COLLATE BINARY",
+    usual_collation: "",
     true_constant: "1",
     false_constant: "0",
     is_not_distinct: "IS",

@@ -23,12 +23,14 @@ pub(crate) struct Render<'a> {
     /// Aliases given so far.
     pub(crate) tables: usize,
     pub(crate) blocks: usize,
+    /// How many blocks enclose the one being written, by `FROM`.
+    pub(crate) enclosed: usize,
 }
 
 impl<'a> Render<'a> {
     /// With nothing in scope.
     pub(crate) fn new(dialect: &'a Dialect) -> Render<'a> {
-        Render { dialect, scope: Scope::default(), enclosing: Vec::new(), parameters: Vec::new(), tables: 0, blocks: 0 }
+        Render { dialect, scope: Scope::default(), enclosing: Vec::new(), parameters: Vec::new(), tables: 0, blocks: 0, enclosed: 0 }
     }
 
     /// Over the bare columns of the one table that a change is about.
@@ -236,9 +238,18 @@ fn arithmetic_name(op: ArithmeticOp) -> &'static str {
 /// What PostgreSQL's native type of a text column ends with when its collation finds different texts equal.
 pub(crate) const LOOSE_COLLATION: &str = " collate nondeterministic";
 
+/// What it ends with when the collation is another than the database's, but finds only equal texts equal.
+pub(crate) const OWN_COLLATION: &str = " collate deterministic";
+
 /// Whether a native type compares and returns as plain text does.
 pub(crate) fn is_plain_text(native_type: Option<&str>) -> bool {
-    matches!(native_type, None | Some("text" | "varchar" | "character varying"))
+    let plain = native_type.map(|name| name.strip_suffix(OWN_COLLATION).unwrap_or(name));
+    matches!(plain, None | Some("text" | "varchar" | "character varying"))
+}
+
+/// Whether a column of a native type has the database's own collation as text, which mixes with every other.
+pub(crate) fn has_usual_collation(native_type: Option<&str>) -> bool {
+    native_type.is_none_or(|name| name != "name" && !name.ends_with(LOOSE_COLLATION) && !name.ends_with(OWN_COLLATION))
 }
 
 fn postgres_decoded(column: &TableColumn, stored: String) -> String {

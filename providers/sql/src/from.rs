@@ -152,9 +152,14 @@ impl Render<'_> {
             }
             if !(float && self.dialect.nan_equals_itself.is_some()) {
                 // A database hashes this; the general form below it can only try row by row.
-                let collation = self.collation(scalar_type, false);
+                let usual = self.usual(wanted)? && self.usual(&found)?;
+                let (wanted, mut found) = (self.value(wanted)?, self.value(&found)?);
+                let mut collation = self.collation(scalar_type, false);
+                if collation.is_empty() && !usual {
+                    collation = self.usual_collation(scalar_type);
+                    found.push_str(collation);
+                }
                 let filter = if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) };
-                let (wanted, found) = (self.value(wanted)?, self.value(&found)?);
                 return Ok(format!("({wanted}{collation} NOT IN (SELECT {found} FROM {}{filter}))", right.text));
             }
         }

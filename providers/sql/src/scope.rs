@@ -1,7 +1,7 @@
 //! What column positions mean: how each column in scope is referred to, and how it is held. It must not know statements.
 
 use crate::dialect::Dialect;
-use crate::expr::{Render, unsupported};
+use crate::expr::{Render, has_usual_collation, unsupported};
 use crate::statement::ResultColumn;
 use portico_provider_api::{TableColumn, TableRelation, Unsupported};
 use std::ops::Deref;
@@ -18,6 +18,8 @@ pub(crate) struct Held {
     pub(crate) origin: Option<String>,
     /// Whether the text already is the dialect's own form of the type.
     pub(crate) computed: bool,
+    /// Whether its own form, if that is text, has the database's usual collation.
+    pub(crate) usual: bool,
 }
 
 impl Deref for Held {
@@ -29,9 +31,14 @@ impl Deref for Held {
 }
 
 impl Held {
+    /// Whether the stored form, if that is text, has the database's usual collation.
+    pub(crate) fn usual_as_stored(&self) -> bool {
+        has_usual_collation(self.native_type.as_deref())
+    }
+
     /// An expression in the dialect's own form of its type.
     pub(crate) fn computed(column: TableColumn, reference: String) -> Held {
-        Held { column: TableColumn { codec: None, native_type: None, ..column }, reference, origin: None, computed: true }
+        Held { column: TableColumn { codec: None, native_type: None, ..column }, reference, origin: None, computed: true, usual: false }
     }
 }
 
@@ -55,6 +62,7 @@ impl Scope {
                 reference: format!("{prefix}{}", dialect.identifier(&column.name)),
                 origin: Some(format!("{}.{}", table.table, column.name)),
                 computed: false,
+                usual: has_usual_collation(column.native_type.as_deref()),
             })
         });
         Scope::new(held.collect())
@@ -66,12 +74,13 @@ impl Scope {
             let reference = format!("{alias}.{}", dialect.identifier(&format!("c{at}")));
             let inner = TableColumn::computed(column.name, column.scalar_type, column.nullable);
             Rc::new(match column.codec {
-                None => Held { origin: column.origin, ..Held::computed(inner, reference) },
+                None => Held { origin: column.origin, usual: true, ..Held::computed(inner, reference) },
                 Some(codec) => Held {
                     column: TableColumn { codec: Some(codec), native_type: column.native_type, ..inner },
                     reference,
                     origin: column.origin,
                     computed: false,
+                    usual: false,
                 },
             })
         });

@@ -34,7 +34,10 @@ pub(crate) struct Block {
 
 impl Render<'_> {
     pub(crate) fn block(&mut self, query: &SourceQuery, form: Form) -> Result<Block, Unsupported> {
-        let from = self.relation(&query.from)?;
+        self.enclosed += 1;
+        let from = self.relation(&query.from);
+        self.enclosed -= 1;
+        let from = from?;
         let visible = query.visible_columns();
         self.within(from.scope, |render| {
             let mut source = format!(" FROM {}", from.text);
@@ -105,7 +108,9 @@ impl Render<'_> {
                 let text = self.value(&output.expr)?;
                 self.fixed(&text, scalar_type)
             };
-            texts.push(text);
+            // What encloses this block, or tells its rows apart, may mix it with other texts.
+            let mixes = (self.enclosed > 0 || query.distinct) && column.codec.is_none() && !self.usual(&output.expr)?;
+            texts.push(if mixes { self.usually_collated(text, scalar_type) } else { text });
             columns.push(column);
         }
         Ok((texts, columns))
@@ -116,6 +121,14 @@ impl Render<'_> {
         match self.dialect.family {
             Family::Postgres => format!("({text})::{}", (self.dialect.type_name)(scalar_type)),
             Family::Sqlite => text.to_owned(),
+        }
+    }
+
+    /// Text that is compared for equality further on, where it may have come from texts of several collations.
+    pub(crate) fn usually_collated(&self, text: String, scalar_type: ScalarType) -> String {
+        match self.usual_collation(scalar_type) {
+            "" => text,
+            collation => format!("({text}{collation})"),
         }
     }
 

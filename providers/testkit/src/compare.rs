@@ -3,17 +3,101 @@
 use crate::run::Table;
 use portico_provider_api::arrays::row_at;
 use portico_provider_api::evaluate::{compare_for_sort, evaluate, grouping_value};
-use portico_provider_api::{EvaluateError, Expr, ScalarType, SourceQuery, Value, evaluate_expr};
+use portico_provider_api::{
+    AggregateCall, AggregateFunction, EvaluateError, Expr, Relation, ScalarType, SourceQuery, Value, evaluate_expr,
+};
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
 type Rows = Vec<Vec<Value>>;
 
-/// The oracle's rows.
+/// The oracle's rows of a query over one table.
 pub(crate) fn oracle(query: &SourceQuery, table: &Table) -> Result<Rows, EvaluateError> {
-    let batch = evaluate(query, &|name| (name == &table.relation.table).then(|| table.batch.clone()))?;
+    oracle_over(query, std::slice::from_ref(table))
+}
+
+/// The oracle's rows of a query over any of the tables.
+pub(crate) fn oracle_over(query: &SourceQuery, tables: &[Table]) -> Result<Rows, EvaluateError> {
+    let batch = evaluate(query, &|name| {
+        let table = tables.iter().find(|table| &table.relation.table == name);
+        table.map(|table| table.batch.clone())
+    })?;
     let types: Vec<ScalarType> = query.result_columns().iter().map(|column| column.scalar_type).collect();
     (0..batch.num_rows()).map(|row| row_at(&batch, row, &types)).collect()
+}
+
+/// Whether an answer has the oracle's rows: in its order when the query has one, which must be total then. Doubles that come from sums
+/// may differ in their last digits.
+pub(crate) fn alike(query: &SourceQuery, expected: &[Vec<Value>], actual: &[Vec<Value>]) -> Result<(), String> {
+    let loose = adds_doubles(query);
+    if query.order_by.is_empty() {
+        return if loose { same_but_for_doubles(expected, actual) } else { same_rows(expected, actual) };
+    }
+    same_length(expected, actual)?;
+    match expected.iter().zip(actual).position(|(expected, actual)| !close(expected, actual, loose)) {
+        None => Ok(()),
+        Some(at) => Err(format!("row {} is {:?} where {:?} was expected", at + 1, actual.get(at), expected.get(at))),
+    }
+}
+
+fn same_length(expected: &[Vec<Value>], actual: &[Vec<Value>]) -> Result<(), String> {
+    if expected.len() == actual.len() { Ok(()) } else { Err(format!("expected {} rows, got {}", expected.len(), actual.len())) }
+}
+
+/// Rows as a multiset, those with the same other values in the order of their doubles.
+fn same_but_for_doubles(expected: &[Vec<Value>], actual: &[Vec<Value>]) -> Result<(), String> {
+    same_length(expected, actual)?;
+    let sorted = |rows: &[Vec<Value>]| {
+        let mut keyed: Vec<(String, &Vec<Value>)> = rows
+            .iter()
+            .map(|row| {
+                let rest: Vec<Value> = row.iter().filter(|value| double(value).is_none()).cloned().map(grouping_value).collect();
+                (format!("{rest:?}"), row)
+            })
+            .collect();
+        keyed.sort_by(|(left, left_row), (right, right_row)| {
+            let numbers = |row: &[Value]| row.iter().filter_map(double).collect::<Vec<_>>();
+            let (left_row, right_row) = (numbers(left_row), numbers(right_row));
+            let ordering = left_row.iter().zip(&right_row).map(|(left, right)| left.total_cmp(right)).find(|ordering| ordering.is_ne());
+            left.cmp(right).then(ordering.unwrap_or(Ordering::Equal))
+        });
+        keyed.into_iter().map(|(_, row)| row.clone()).collect::<Rows>()
+    };
+    let (expected, actual) = (sorted(expected), sorted(actual));
+    match expected.iter().zip(&actual).find(|(expected, actual)| !close(expected, actual, true)) {
+        None => Ok(()),
+        Some((expected, actual)) => Err(format!("expected for example {expected:?}, got {actual:?}")),
+    }
+}
+
+fn double(value: &Value) -> Option<f64> {
+    if let Value::Float64(number) = value { Some(number.0) } else { None }
+}
+
+fn close(expected: &[Value], actual: &[Value], loose: bool) -> bool {
+    let near = |left: f64, right: f64| (left - right).abs() <= 1e-9 * left.abs().max(right.abs()).max(1.0);
+    expected.len() == actual.len()
+        && expected.iter().zip(actual).all(|(expected, actual)| match (double(expected), double(actual)) {
+            (Some(left), Some(right)) if loose && near(left, right) => true,
+            _ => grouping_value(expected.clone()) == grouping_value(actual.clone()),
+        })
+}
+
+/// Whether a query, or a block in it, adds doubles or divides sums as such.
+fn adds_doubles(query: &SourceQuery) -> bool {
+    fn relation(from: &Relation) -> bool {
+        match from {
+            Relation::Table(_) => false,
+            Relation::Join(join) => relation(&join.left) || relation(&join.right),
+            Relation::Query(query) => adds_doubles(query),
+            Relation::Union(queries) => queries.iter().any(adds_doubles),
+        }
+    }
+    let adds = |call: &AggregateCall| {
+        matches!(call.function, AggregateFunction::Sum | AggregateFunction::Average) && call.scalar_type == ScalarType::Float64
+    };
+    let calls = query.aggregate.iter().flat_map(|aggregate| &aggregate.calls).any(adds);
+    calls || query.output.iter().any(|output| output.expr.has_window()) || relation(&query.from)
 }
 
 /// How often each row occurs. Zeros are one value, and so are NaNs.

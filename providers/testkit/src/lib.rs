@@ -3,12 +3,14 @@
 
 mod checks;
 mod compare;
+mod every_block;
 mod fixtures;
 mod generate;
 mod run;
 mod subject;
 mod summary;
 
+pub use every_block::{every_block, same_answer};
 pub use fixtures::{FixtureColumn, FixtureForeignKey, FixtureTable, Purpose, adapt, edge_values, fixtures};
 pub use subject::{ActiveProbe, Limitation, LoadedTable, Options, Subject};
 pub use summary::{Failure, Summary};
@@ -42,6 +44,7 @@ pub async fn conformance(subject: Subject) -> Summary {
     checks::limits_per_key(&mut run).await;
     checks::counts(&mut run).await;
     checks::combined(&mut run).await;
+    checks::blocks(&mut run).await;
     checks::beyond(&mut run).await;
     checks::data_errors(&mut run).await;
     checks::missing_things(&mut run).await;

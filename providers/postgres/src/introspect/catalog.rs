@@ -50,6 +50,8 @@ pub struct Column {
     pub generated: bool,
     /// Whether the column's collation finds different texts equal.
     pub loose_collation: bool,
+    /// Whether the column has a collation other than the database's.
+    pub own_collation: bool,
     pub comment: Option<String>,
 }
 
@@ -98,7 +100,7 @@ fn columns_sql() -> String {
             tn.nspname = 'pg_catalog', t.typtype::text, \
             CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE coalesce(d.typmod, -1) END, \
             a.attnotnull, a.atthasdef OR a.attidentity <> '' OR dt.typdefault IS NOT NULL, a.attidentity = 'a' OR a.attgenerated <> '', \
-            coalesce(NOT co.collisdeterministic, false), col_description(a.attrelid, a.attnum) \
+            coalesce(NOT co.collisdeterministic, false), coalesce(co.collprovider <> 'd', false), col_description(a.attrelid, a.attnum) \
          FROM pg_catalog.pg_attribute a \
          JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          JOIN pg_catalog.pg_type dt ON dt.oid = a.atttypid \
@@ -231,7 +233,8 @@ fn column(row: &Row) -> Result<Column, tokio_postgres::Error> {
         has_default: row.try_get(7)?,
         generated: row.try_get(8)?,
         loose_collation: row.try_get(9)?,
-        comment: row.try_get(10)?,
+        own_collation: row.try_get(10)?,
+        comment: row.try_get(11)?,
     })
 }
 

@@ -5,7 +5,10 @@ use super::catalog::Column;
 use portico_provider_api::ScalarType;
 
 /// Appended to the native type of a text column whose collation finds different texts equal, so that a query alone tells.
-pub const LOOSE_COLLATION: &str = " collate nondeterministic";
+const LOOSE_COLLATION: &str = " collate nondeterministic";
+
+/// Appended where the collation is another than the database's, but finds only equal texts equal: two of these do not mix.
+const OWN_COLLATION: &str = " collate deterministic";
 
 /// The header that every type modifier includes.
 const MODIFIER_HEADER: i32 = 4;
@@ -61,16 +64,21 @@ fn numeric(modifier: i32) -> Option<ScalarType> {
 
 /// The name under which the type is published: PostgreSQL's own, without modifiers; a type of the database's own with its schema.
 pub fn native_type(column: &Column) -> String {
-    let is_text = column.system_type && matches!(column.type_name.as_str(), "text" | "varchar" | "bpchar" | "name");
-    let loose = if is_text && column.loose_collation { LOOSE_COLLATION } else { "" };
-    format!("{}{loose}", column.type_name)
+    let is_text = column.system_type && matches!(column.type_name.as_str(), "text" | "varchar" | "bpchar");
+    let collation = match (is_text || column.type_name == "name", column.loose_collation) {
+        (true, true) => LOOSE_COLLATION,
+        // That of a name is always the same.
+        (true, false) if is_text && column.own_collation => OWN_COLLATION,
+        (_, _) => "",
+    };
+    format!("{}{collation}", column.type_name)
 }
 
 /// Whether comparing at the server means what the IR says: the type is held in the form of its published type, or, for enums and
 /// other types of the database's own, it is converted to the published text first. The system's other types are not compared: how
 /// an interval, an address or an amount of money is printed is no order of its own.
 pub fn is_exact(native_type: &str) -> bool {
-    let system = native_type.strip_suffix(LOOSE_COLLATION).unwrap_or(native_type);
+    let system = [LOOSE_COLLATION, OWN_COLLATION].iter().find_map(|suffix| native_type.strip_suffix(suffix)).unwrap_or(native_type);
     native_type.contains('.')
         || matches!(
             system,

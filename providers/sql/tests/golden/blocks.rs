@@ -266,11 +266,11 @@ fn nested_blocks_and_unions() {
     check(
         &nested,
         &expect![[r#"
-        SELECT q0."c0" AS "c0", q0."c1" AS "c1", q0."c2" AS "c2", q0."c3" AS "c3" FROM (SELECT t0."id" AS "c0", t0."price" AS "c1", t0."day" AS "c2", t0."code"::text AS "c3" FROM "main"."od""d" AS t0 ORDER BY t0."id" ASC NULLS FIRST LIMIT 5) AS q0 WHERE ((q0."c1"::numeric = $1::numeric) AND (q0."c2" COLLATE "C" < $2::text) AND (q0."c3" = $3::text))
-          Decimal { unscaled: 15, precision: 18, scale: 1 }
-          Text("1970-01-11")
-          Text("x")
-    "#]],
+            SELECT q0."c0" AS "c0", q0."c1" AS "c1", q0."c2" AS "c2", q0."c3" AS "c3" FROM (SELECT t0."id" AS "c0", t0."price" AS "c1", t0."day" AS "c2", t0."code"::text AS "c3" FROM "main"."od""d" AS t0 ORDER BY t0."id" ASC NULLS FIRST LIMIT 5) AS q0 WHERE ((q0."c1"::numeric = $1::numeric) AND (q0."c2" COLLATE "C" < $2::text) AND (q0."c3" = $3::text))
+              Decimal { unscaled: 15, precision: 18, scale: 1 }
+              Text("1970-01-11")
+              Text("x")
+        "#]],
         &expect![[r#"
         SELECT q0."c0" AS "c0", q0."c1" AS "c1", q0."c2" AS "c2", q0."c3" AS "c3" FROM (SELECT t0."id" AS "c0", t0."price" AS "c1", t0."day" AS "c2", t0."code" AS "c3" FROM "main"."od""d" AS t0 ORDER BY t0."id" ASC NULLS FIRST LIMIT 5) AS q0 WHERE ((portico_decimal(q0."c1") = portico_decimal(?1)) AND (q0."c2" COLLATE BINARY < ?2) AND (q0."c3" COLLATE BINARY = ?3))
           Text("1.5")
@@ -287,8 +287,8 @@ fn nested_blocks_and_unions() {
     check(
         &union,
         &expect![[r#"
-        SELECT q0."c0" AS "c0", q0."c1" AS "c1", q0."c2" AS "c2" FROM (SELECT * FROM (SELECT t0."id" AS "c0", t0."price"::numeric AS "c1", t0."day"::date AS "c2", t0."code"::text AS "c3" FROM "main"."od""d" AS t0 ORDER BY t0."id" ASC NULLS FIRST LIMIT 5) AS u UNION ALL SELECT t1."number" AS "c0", t1."amount" AS "c1", t1."day"::date AS "c2", t1."name" AS "c3" FROM "items" AS t1) AS q0 ORDER BY q0."c1" ASC NULLS FIRST
-    "#]],
+            SELECT q0."c0" AS "c0", q0."c1" AS "c1", q0."c2" AS "c2" FROM (SELECT * FROM (SELECT t0."id" AS "c0", t0."price"::numeric AS "c1", t0."day"::date AS "c2", t0."code"::text AS "c3" FROM "main"."od""d" AS t0 ORDER BY t0."id" ASC NULLS FIRST LIMIT 5) AS u UNION ALL SELECT t1."number" AS "c0", t1."amount" AS "c1", t1."day"::date AS "c2", t1."name" AS "c3" FROM "items" AS t1) AS q0 ORDER BY q0."c1" ASC NULLS FIRST
+        "#]],
         &expect![[r#"
         SELECT q0."c0" AS "c0", q0."c1" AS "c1", q0."c2" AS "c2" FROM (SELECT * FROM (SELECT t0."id" AS "c0", portico_decimal(t0."price") AS "c1", portico_stored('date_text', t0."day") AS "c2", t0."code" AS "c3" FROM "main"."od""d" AS t0 ORDER BY t0."id" ASC NULLS FIRST LIMIT 5) AS u UNION ALL SELECT t1."number" AS "c0", portico_decimal(t1."amount") AS "c1", portico_stored('date_text', t1."day") AS "c2", t1."name" AS "c3" FROM "items" AS t1) AS q0 ORDER BY q0."c1" ASC NULLS FIRST
     "#]],

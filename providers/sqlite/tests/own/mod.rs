@@ -1,5 +1,6 @@
 //! Tests of what only this kind can be asked.
 
+mod blocks;
 pub mod database;
 mod introspection;
 mod oracle;

@@ -2,10 +2,13 @@
 
 use super::scan::missing_table;
 use super::{BEYOND, DATA_ERROR, SCHEMA_CHANGED};
+use crate::compare::oracle;
 use crate::generate::{self, Literals, leaves, orders, row_count, sample};
 use crate::run::{NoAnswer, Run, shown};
 use portico_provider_api::check::ExprCheck;
-use portico_provider_api::{ArithmeticOp, Expr, Output, ScalarType, SourceErrorKind, SourceQuery, Support, TableColumn, Value};
+use portico_provider_api::{
+    ArithmeticOp, EvaluateError, Expr, Output, ScalarType, SourceErrorKind, SourceQuery, Support, TableColumn, Value,
+};
 
 /// Generated queries that the declared capabilities refuse must be refused by the source as well.
 pub(crate) async fn beyond(run: &mut Run) {
@@ -31,6 +34,7 @@ pub(crate) async fn beyond(run: &mut Run) {
         candidates.extend(sorts.map(|(feature, key)| (feature, SourceQuery { order_by: vec![key], ..scan() })));
         queries.extend(candidates.into_iter().filter(|(_, query)| capabilities.check(query).is_err()));
     }
+    queries.extend(super::blocks::beyond(run));
     let mut rng = run.rng.fork();
     let most = run.subject.options.queries;
     for (feature, query) in sample(&mut rng, queries, most, |(feature, _)| feature.clone()) {
@@ -56,11 +60,13 @@ async fn refused(run: &mut Run, feature: &str, query: &SourceQuery) {
     }
 }
 
-/// Overflow, division by zero and impossible casts must fail as data errors wherever the operation is declared.
+/// Overflow, division by zero, impossible casts and single values of several rows must fail as data errors wherever the operation is
+/// declared.
 pub(crate) async fn data_errors(run: &mut Run) {
     let mut queries = Vec::new();
     for table in &run.tables {
         let scan = || SourceQuery::scan(table.relation.clone());
+        let mut candidates = Vec::new();
         for (column, described) in table.relation.columns.iter().enumerate() {
             let failing = match described.scalar_type {
                 ScalarType::Int16 => vec![divide(column, Value::Int16(0)), add(column, Value::Int16(i16::MAX))],
@@ -72,12 +78,13 @@ pub(crate) async fn data_errors(run: &mut Run) {
                 ScalarType::Text => vec![Expr::Cast { expr: Box::new(Expr::Column(column)), to: ScalarType::Int32 }],
                 _ => Vec::new(),
             };
-            for expr in failing {
-                let query = SourceQuery { output: vec![Output { name: "failing".to_owned(), expr }], ..scan() };
-                let fails = matches!(crate::compare::oracle(&query, table), Err(portico_provider_api::EvaluateError::Data(_)));
-                queries.extend((fails && run.capabilities().check(&query).is_ok()).then_some(query));
-            }
+            let output = |expr: Expr| vec![Output { name: "failing".to_owned(), expr }];
+            candidates.extend(failing.into_iter().map(|expr| SourceQuery { output: output(expr), ..scan() }));
         }
+        candidates.extend(generate::overflowing(table));
+        candidates.push(generate::several_rows(table));
+        let fails = |query: &SourceQuery| matches!(oracle(query, table), Err(EvaluateError::Data(_)));
+        queries.extend(candidates.into_iter().filter(|query| run.capabilities().check(query).is_ok() && fails(query)));
     }
     if queries.is_empty() {
         run.summary.does_not_apply(DATA_ERROR, "nothing that can fail is declared");

@@ -2,6 +2,7 @@
 //! is a failure.
 
 mod beyond;
+mod blocks;
 mod counts;
 mod queries;
 mod scan;
@@ -10,6 +11,7 @@ mod streams;
 mod writes;
 
 pub(crate) use beyond::{beyond, data_errors, missing_things};
+pub(crate) use blocks::blocks;
 pub(crate) use counts::counts;
 pub(crate) use queries::{combined, distinct, filters, keys, limits, limits_per_key, orders, outputs};
 pub(crate) use scan::{report, scan};
@@ -43,6 +45,20 @@ pub(crate) const LIMIT_PER: &str = "limit_per";
 pub(crate) const COUNT: &str = "count";
 /// All parts of a query together; only when each alone is right.
 pub(crate) const COMBINED: &str = "combined";
+/// Joins of every kind; it and the following only when the parts of a query of one table are right.
+pub(crate) const JOIN: &str = "join";
+/// Groups and aggregates.
+pub(crate) const AGGREGATE: &str = "aggregate";
+/// Blocks in the `from` of others.
+pub(crate) const NESTED: &str = "nested";
+/// All rows of several blocks.
+pub(crate) const UNION: &str = "union";
+/// Sub-queries in expressions.
+pub(crate) const SUBQUERY: &str = "subquery";
+/// Window functions.
+pub(crate) const WINDOW: &str = "window";
+/// Blocks of all kinds in each other; only when each kind alone is right.
+pub(crate) const COMPOSED: &str = "composed";
 /// What is not declared is refused.
 pub(crate) const BEYOND: &str = "beyond";
 /// Overflow and division by zero are errors, not values.
@@ -96,6 +112,13 @@ pub(crate) fn declared_but_not_executed(run: &mut crate::run::Run) {
         LIMIT_PER,
         COUNT,
         COMBINED,
+        JOIN,
+        AGGREGATE,
+        NESTED,
+        UNION,
+        SUBQUERY,
+        WINDOW,
+        COMPOSED,
         BEYOND,
         DATA_ERROR,
         SCHEMA_CHANGED,

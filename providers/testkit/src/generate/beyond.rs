@@ -1,5 +1,5 @@
-//! Queries of shapes that a source may not have declared: joins, aggregation, sub-queries, windows, and numbers beyond the
-//! declared ones. Only those that the declared capabilities refuse are kept.
+//! Queries of shapes that a source may not have declared, of shapes that none can answer, and of numbers beyond the declared ones. Only
+//! those that the declared capabilities refuse are kept.
 
 use super::row_count;
 use crate::run::Table;
@@ -39,7 +39,7 @@ fn shapes(table: &Table) -> Vec<(String, SourceQuery)> {
     queries
 }
 
-/// A plain row count, which some sources declare, and what is close to it, which none can.
+/// A plain row count, which some sources declare alone, and what is close to it, some of which has no meaning at all.
 fn aggregations(table: &Table) -> Vec<(String, SourceQuery)> {
     let counting = || row_count(scan(table));
     let mut queries = vec![("row count".to_owned(), counting())];

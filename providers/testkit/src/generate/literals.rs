@@ -22,6 +22,11 @@ impl<'a> Literals<'a> {
         self.run.capabilities().keys
     }
 
+    /// How many queries a group of checks asks.
+    pub(crate) fn most(&self) -> usize {
+        self.run.subject.options.queries
+    }
+
     /// A value for a column, never null.
     pub(crate) fn for_column(&mut self, table: &Table, column: usize) -> Value {
         let scalar_type = table.relation.columns.get(column).map_or(ScalarType::Text, |column| column.scalar_type);

@@ -1,17 +1,27 @@
-//! Seeded queries. Expressions are made over one table without asking what the source can do; the declared capabilities then
+//! Seeded queries. Expressions and blocks are made without asking what the source can do; the declared capabilities then
 //! decide which of them must be answered, and which must be refused.
 
+mod aggregates;
 mod beyond;
+mod blocks;
+mod compositions;
 mod expressions;
+mod joins;
 mod literals;
 mod predicates;
 mod queries;
+mod windows;
 
+pub(crate) use aggregates::{aggregates, overflowing};
 pub(crate) use beyond::beyond;
+pub(crate) use blocks::Block;
+pub(crate) use compositions::{composed, nests, several_rows, subqueries, unions};
 pub(crate) use expressions::values;
+pub(crate) use joins::joins;
 pub(crate) use literals::Literals;
 pub(crate) use predicates::{leaves, nested};
 pub(crate) use queries::{key_set, orders, row_count, total_order, twin_key_sets};
+pub(crate) use windows::windows;
 
 use crate::run::Table;
 use fastrand::Rng;

@@ -6,9 +6,7 @@ use super::{Candidate, Literals};
 use crate::run::Table;
 use fastrand::Rng;
 use portico_provider_api::evaluate::grouping_value;
-use portico_provider_api::{
-    AggregateCall, AggregateFunction, Aggregation, Expr, KeySet, Output, ScalarType, SortKey, SourceQuery, TypeClass, Value,
-};
+use portico_provider_api::{AggregateCall, Aggregation, Expr, KeySet, Output, ScalarType, SortKey, SourceQuery, TypeClass, Value};
 use std::collections::HashSet;
 
 /// One sort key for every column and for values computed from it, in both directions, with nulls at both ends.
@@ -35,14 +33,7 @@ pub(crate) fn total_order(table: &Table) -> Vec<SortKey> {
 
 /// The number of rows of a query, instead of the rows.
 pub(crate) fn row_count(query: SourceQuery) -> SourceQuery {
-    let call = AggregateCall {
-        function: AggregateFunction::CountRows,
-        argument: None,
-        distinct: false,
-        filter: None,
-        scalar_type: ScalarType::Int64,
-    };
-    let aggregate = Some(Aggregation { group_by: Vec::new(), calls: vec![call], having: None });
+    let aggregate = Some(Aggregation { group_by: Vec::new(), calls: vec![AggregateCall::row_count()], having: None });
     SourceQuery { aggregate, output: vec![Output { name: "rows".to_owned(), expr: Expr::Column(0) }], ..query }
 }
 
