@@ -1,7 +1,7 @@
 //! `avg` of decimals, rounded half away from zero as the IR says. DataFusion's own cuts digits off, and every source that computes an average
 //! rounds it. It must not know plans.
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal256Array, UInt64Array};
+use arrow::array::{ArrayRef, AsArray, Decimal256Array, UInt64Array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal256Type, Field, FieldRef, UInt64Type, i256};
 use datafusion::common::{Result as DataFusionResult, ScalarValue, exec_err, plan_err};

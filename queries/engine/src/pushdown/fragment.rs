@@ -4,8 +4,8 @@ use crate::plan::key_set::KeySlot;
 use datafusion::common::{DFSchemaRef, Result as DataFusionResult};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
-use portico_provider_api::SourceQuery;
 use portico_provider_api::capabilities::KeyCapabilities;
+use portico_provider_api::{Relation, SourceQuery};
 use std::cmp::Ordering;
 use std::fmt;
 use std::time::Duration;
@@ -64,8 +64,18 @@ impl UserDefinedLogicalNodeCore for RemoteFragment {
         write!(f, "RemoteScan: source={}, table={}", self.source, self.table)?;
         let columns: Vec<&str> = self.schema.fields().iter().map(|field| field.name().as_str()).collect();
         write!(f, ", columns=[{}]", columns.join(", "))?;
+        let joins = joins(&self.query.from);
+        if joins > 0 {
+            write!(f, ", joins={joins} pushed")?;
+        }
         if self.query.filter.is_some() {
             f.write_str(", filter=pushed")?;
+        }
+        if self.query.aggregate.is_some() {
+            f.write_str(", aggregate=pushed")?;
+        }
+        if self.query.distinct {
+            f.write_str(", distinct=pushed")?;
         }
         if self.key_slot.is_some() {
             f.write_str(", keys=per chunk of parents")?;
@@ -88,5 +98,15 @@ impl UserDefinedLogicalNodeCore for RemoteFragment {
         } else {
             Err(DataFusionError::Internal("a remote scan has neither expressions nor inputs".to_owned()))
         }
+    }
+}
+
+/// How many joins a relation has, those in nested blocks included.
+fn joins(from: &Relation) -> usize {
+    match from {
+        Relation::Table(_) => 0,
+        Relation::Join(join) => 1 + joins(&join.left) + joins(&join.right),
+        Relation::Query(block) => joins(&block.from),
+        Relation::Union(blocks) => blocks.iter().map(|block| joins(&block.from)).sum(),
     }
 }

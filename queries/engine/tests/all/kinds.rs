@@ -193,6 +193,16 @@ impl World {
         World { engine, view, memory, service, sent, columns: columns.to_vec(), nullable, rows, file, database }
     }
 
+    /// What the sources have been asked since [`World::forget`].
+    pub fn sent(&self) -> Vec<String> {
+        self.sent.lock().unwrap().clone()
+    }
+
+    /// Forgets what the sources have been asked.
+    pub fn forget(&self) {
+        self.sent.lock().unwrap().clear();
+    }
+
     /// Puts one more row into every kind.
     pub async fn insert(&mut self, row: &[Value]) {
         for kind in 0..KINDS.len() {

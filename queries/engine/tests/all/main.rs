@@ -30,6 +30,7 @@ mod pushdown;
 mod ranges;
 mod review;
 mod same_rows;
+mod select_blocks;
 mod shapes;
 mod spatial;
 mod sql;

@@ -13,7 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// More expressions than these are asked over several sets of rows.
 const CASES_PER_WORLD: u64 = 1_250;
 
-fn number(variable: &str) -> Option<u64> {
+pub fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{variable} is a number")))
 }
 
