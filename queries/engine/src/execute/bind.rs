@@ -15,7 +15,7 @@ use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::execution_plan::replace_children_if_necessary;
 use datafusion::physical_plan::joins::HashJoinExec;
-use portico_provider_api::{Expr, KeySet, Relation, TableColumn, Value};
+use portico_provider_api::{Expr, KeySet, TableColumn, Value};
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -124,7 +124,7 @@ fn key_sets(expression: &Arc<dyn PhysicalExpr>, fragment: &RemoteFragment) -> Ve
 }
 
 fn key_set(list: &InListExpr, fragment: &RemoteFragment) -> Option<KeySet> {
-    let Relation::Table(table) = &fragment.query.from else { return None };
+    let relation = fragment.query.from.columns();
     let columns: Vec<usize> = match list.expr().downcast_ref::<ScalarFunctionExpr>() {
         Some(structure) if structure.fun().name() == "struct" => {
             structure.args().iter().map(|argument| relation_column(argument, fragment)).collect::<Option<_>>()?
@@ -141,7 +141,7 @@ fn key_set(list: &InListExpr, fragment: &RemoteFragment) -> Option<KeySet> {
     for item in list.list() {
         let scalar = item.downcast_ref::<Literal>()?.value();
         // The list holds duplicates and nulls; a null joins with nothing, and so does a value that the column's type cannot hold.
-        let Some(tuple) = key_tuple(scalar, &columns, &table.columns)? else { continue };
+        let Some(tuple) = key_tuple(scalar, &columns, &relation)? else { continue };
         if seen.insert(tuple.clone()) {
             tuples.push(tuple);
         }
@@ -157,9 +157,14 @@ fn relation_column(expression: &Arc<dyn PhysicalExpr>, fragment: &RemoteFragment
         return if widens(&from, cast.cast_type()) { relation_column(cast.expr(), fragment) } else { None };
     }
     let column = expression.downcast_ref::<Column>()?;
-    match fragment.query.output.get(column.index())?.expr {
-        Expr::Column(index) => Some(index),
-        _ => None,
+    let Expr::Column(index) = fragment.query.output.get(column.index())?.expr else { return None };
+    match &fragment.query.aggregate {
+        None => Some(index),
+        // Groups whose key is wanted are made of the rows with that key, and of no others.
+        Some(aggregate) => match aggregate.group_by.get(index)? {
+            Expr::Column(index) => Some(*index),
+            _ => None,
+        },
     }
 }
 

@@ -16,20 +16,35 @@ pub fn questions(fragment: &RemoteFragment, keys: Option<KeySet>) -> Result<Vec<
         None => Some(named(fragment).ok_or_else(|| needed(fragment))?),
     };
     let Some(keys) = keys else { return Ok(vec![fragment.query.clone()]) };
+    let groups = fragment.query.aggregate.as_ref();
+    if keys.tuples.is_empty() && groups.is_some_and(|aggregate| aggregate.group_by.is_empty()) {
+        // Of no rows there is one group all the same.
+        return Ok(vec![SourceQuery { keys: Some(keys), ..fragment.query.clone() }]);
+    }
     let chunks = fragment.key_limits.chunks(&keys.tuples);
     let queries = chunks.into_iter().map(|tuples| SourceQuery {
         keys: Some(KeySet { columns: keys.columns.clone(), tuples: tuples.to_vec() }),
         ..fragment.query.clone()
     });
     let queries: Vec<SourceQuery> = queries.collect();
-    // Several answers cannot be put in one order, or be cut at one place.
+    // Several answers cannot be put in one order, or be cut at one place; nor can their groups be put together.
     let query = &fragment.query;
-    let whole = query.limit.is_some() || query.offset > 0 || !query.order_by.is_empty() || query.distinct || query.aggregate.is_some();
+    let whole = query.limit.is_some() || query.offset > 0 || !query.order_by.is_empty() || !falls_apart(query, &keys.columns);
     if queries.len() > 1 && whole && fragment.key_slot.is_none() {
         let message = format!("'{}' is asked by keys, and takes fewer in one request than this one has", fragment.table);
         return Err(EngineError::Unsupported(message));
     }
     Ok(queries)
+}
+
+/// Whether rows with different keys never meet in one group, and are never equal.
+fn falls_apart(query: &SourceQuery, keys: &[usize]) -> bool {
+    let among: Vec<&Expr> = match &query.aggregate {
+        Some(aggregate) => aggregate.group_by.iter().collect(),
+        None if query.distinct => query.output.iter().map(|output| &output.expr).collect(),
+        None => return true,
+    };
+    keys.iter().all(|key| among.contains(&&Expr::Column(*key)))
 }
 
 fn needed(fragment: &RemoteFragment) -> EngineError {

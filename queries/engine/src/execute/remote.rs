@@ -14,6 +14,9 @@ use portico_provider_api::{KeySet, QueryStream, SourceError, SourceErrorKind, So
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+/// How many chunks of the keys of one bind join are under way at a time.
+const CHUNKS_AT_ONCE: usize = 3;
+
 /// The rows of a fragment. `keys` are those of a bind join; a fragment with a slot takes its own. Lazy: nothing is asked before the
 /// first poll.
 pub fn stream(fragment: RemoteFragment, keys: Option<KeySet>, run: Arc<Run>) -> RunStream {
@@ -27,7 +30,9 @@ pub fn stream(fragment: RemoteFragment, keys: Option<KeySet>, run: Arc<Run>) -> 
     };
     let fragment = Arc::new(fragment);
     let rows = Arc::new(std::sync::atomic::AtomicU64::new(0));
-    Box::pin(stream::iter(queries).flat_map(move |query| {
+    // One after the other where there is an order; chunks of keys have none.
+    let at_once = if fragment.query.order_by.is_empty() { CHUNKS_AT_ONCE } else { 1 };
+    let answers = stream::iter(queries).map(move |query| {
         let (fragment, run, rows) = (Arc::clone(&fragment), Arc::clone(&run), Arc::clone(&rows));
         let schema = Arc::clone(fragment.schema.inner());
         let cap = run.settings.max_source_rows;
@@ -35,7 +40,7 @@ pub fn stream(fragment: RemoteFragment, keys: Option<KeySet>, run: Arc<Run>) -> 
             Ok(batches) => batches,
             Err(error) => Box::pin(stream::iter([Err(error)])) as RunStream,
         });
-        batches.map(move |batch| {
+        let rows = batches.map(move |batch| {
             let batch = fitted(&batch?, &schema, &fragment)?;
             let count = u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
             let total = rows.fetch_add(count, std::sync::atomic::Ordering::Relaxed).saturating_add(count);
@@ -43,8 +48,10 @@ pub fn stream(fragment: RemoteFragment, keys: Option<KeySet>, run: Arc<Run>) -> 
                 return Err(EngineError::Limit(format!("more than {cap} rows would have to be fetched from source '{}'", fragment.source)));
             }
             Ok(batch)
-        })
-    }))
+        });
+        Box::pin(rows) as RunStream
+    });
+    Box::pin(answers.flatten_unordered(at_once))
 }
 
 /// The batch under the schema that the plan expects: names and nullability are the plan's, types must be the same.

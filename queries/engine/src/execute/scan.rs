@@ -43,15 +43,14 @@ impl RemoteScanExec {
         RemoteScanExec { filters: filters.collect(), ..self.clone() }
     }
 
-    /// Keys cannot be put below a limit, nor below an order that several chunks of keys would break; and only one set of keys fits.
+    /// Keys cannot be put below a limit, nor below an order that several chunks of keys would break; and only one set of keys fits. Groups and
+    /// distinct rows take keys that are among what they return.
     fn takes_keys(&self) -> bool {
         let query = &self.fragment.query;
         query.limit.is_none()
             && query.offset == 0
             && query.order_by.is_empty()
             && query.limit_per.is_none()
-            && !query.distinct
-            && query.aggregate.is_none()
             && self.fragment.key_slot.is_none()
             && self.fragment.key_limits.max_tuples > 1
     }

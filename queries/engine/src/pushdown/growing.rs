@@ -286,13 +286,10 @@ impl Growing {
         ensure_output(&mut self.query);
         let estimate = self.estimate();
         let tables: Vec<String> = self.query.tables().into_iter().map(ToString::to_string).collect();
-        // A group of chunks of keys would be several groups.
-        let key_columns = if self.query.aggregate.is_none() {
-            let check = ExprCheck::over(&self.capabilities, &self.query.from);
-            (0..self.columns().len()).filter(|index| check.key_columns(&[*index]) != Support::None).collect()
-        } else {
-            Vec::new()
-        };
+        let check = ExprCheck::over(&self.capabilities, &self.query.from);
+        // What needs just the rows that it asks for cannot be asked for more.
+        let least = if self.is_plain() { Support::Inexact } else { Support::Exact };
+        let key_columns = (0..check.columns().len()).filter(|index| check.key_columns(&[*index]) >= least).collect();
         LogicalPlan::Extension(Extension {
             node: Arc::new(RemoteFragment {
                 source: self.source,

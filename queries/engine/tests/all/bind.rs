@@ -59,3 +59,24 @@ async fn a_top_k_over_a_join_does_not_wait_for_itself() {
     assert_eq!(bench.rows("all", text).await.len(), 3);
     assert!(started.elapsed() < bench.engine.settings().bind_wait, "it waited for a filter that only its own rows fill");
 }
+
+#[tokio::test]
+async fn keys_restrict_groups_and_distinct_rows_at_the_source() {
+    let bench = with_many_orders(20_000).await;
+    for (text, rows) in [
+        (
+            "SELECT c.Name, o.n FROM Customers c JOIN (SELECT CustomerId, count(*) AS n FROM Orders GROUP BY CustomerId) o ON o.CustomerId = c.Id WHERE c.Region = 'EMEA'",
+            vec!["Alpha,20", "Gamma,20"],
+        ),
+        (
+            "SELECT c.Name, o.CustomerId FROM Customers c JOIN (SELECT DISTINCT CustomerId, Note FROM Orders) o ON o.CustomerId = c.Id WHERE c.Region = 'EMEA'",
+            vec!["Alpha,1", "Gamma,3"],
+        ),
+    ] {
+        bench.erp.clear_log();
+        assert_eq!(bench.rows("all", text).await, rows, "{text}");
+        let [query] = bench.erp.log().try_into().unwrap();
+        assert!(query.aggregate.is_some(), "{query:?}");
+        assert_eq!(query.keys.unwrap_or_else(|| panic!("no keys were sent: {text}")).tuples.len(), 2, "{text}");
+    }
+}
