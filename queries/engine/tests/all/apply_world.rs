@@ -6,7 +6,7 @@ use crate::kinds::Database;
 use portico_catalog::{ModelDefinition, ModelView, TableDefinition};
 use portico_engine::{Answer, Engine, EngineSettings, EntityRead, Paging, Statement};
 use portico_odata::header::Version;
-use portico_odata::json::{JsonOptions, JsonWriter, context_url};
+use portico_odata::json::{JsonOptions, JsonWriter, context_url, name_contexts};
 use portico_odata::{ReadKind, bind, parse};
 use portico_provider_api::{ConnectContext, QueryContext, RemoteColumn, ScalarType, Selection, Source, Value};
 use portico_provider_memory::MemorySource;
@@ -291,7 +291,7 @@ impl World {
         let parsed = parse::request(&format!("{kind}{path}"), encoded.as_deref()).map_err(|error| format!("{error:?}"))?;
         let bound = bind::read(&parsed, &self.view).map_err(|error| format!("{:?}: {}", error.kind, error.message))?;
         let context_of = context_url("", &self.view, &bound, Version::V4_0);
-        let single = bound.kind == ReadKind::Count;
+        let (single, query) = (bound.kind == ReadKind::Count, bound.query.clone());
         let read =
             EntityRead { service: self.service.clone(), model_version: self.engine.model().unwrap().version.clone(), read: bound, paging };
         let context = context(&principal("all"));
@@ -305,7 +305,8 @@ impl World {
             }
             _ => panic!("not entities"),
         };
-        let options = JsonOptions { ieee754_compatible: true, ..JsonOptions::default() };
+        name_contexts(&mut answer.shape, &self.view, &query, Version::V4_0);
+        let options = JsonOptions { ieee754_compatible: true, context_url: Some(context_of.clone()), ..JsonOptions::default() };
         let mut writer = JsonWriter::new(&answer.shape, options);
         let mut out = bytes::BytesMut::from(writer.start_collection(None).as_ref());
         while let Some(batch) = answer.rows.next().await {

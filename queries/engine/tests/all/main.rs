@@ -6,6 +6,7 @@ mod apply;
 mod apply_custom;
 mod apply_expand;
 mod apply_hierarchy;
+mod apply_nest;
 mod apply_nested;
 mod apply_world;
 mod bind;

@@ -94,6 +94,14 @@ pub enum BoundTransformation {
         /// What is computed of each group.
         items: Vec<BoundAggregate>,
     },
+    /// One row per group: its keys. Without keys exactly one row. What the groups hold is fetched for the rows that come out in the end: the
+    /// transformations of a [`super::BoundExpand`] with this number begin with the rows that this one is given.
+    Nest {
+        /// What the groups are called, by no other `nest` of the query.
+        number: usize,
+        /// The columns that tell groups apart.
+        keys: Vec<usize>,
+    },
     /// The results of all branches, one after the other.
     Concat {
         /// The branches.

@@ -1,7 +1,7 @@
 //! `$crossjoin`: the combinations of the entities of several sets, filtered, put in a total order, cut to the page, and what of them
 //! belongs to which set.
 
-use super::level::{Output, is_typed, page};
+use super::level::{Output, expanded_shape, is_typed, page};
 use super::{EntityNode, EntityPlanner, Restriction};
 use crate::error::EngineError;
 use crate::plan::rows::{RowScope, Rows, columns_of};
@@ -12,7 +12,7 @@ use portico_odata::bound::CrossPart;
 use portico_odata::json::{CrossJoinForm, CrossJoinShape};
 use portico_odata::metadata::namespace_of;
 use portico_odata::shape::{self, Naming};
-use portico_odata::{BoundQuery, EntityShape, ExpandShape, PropertyShape, ValueShape};
+use portico_odata::{BoundQuery, EntityShape, PropertyShape, ValueShape};
 use std::sync::Arc;
 
 impl EntityPlanner<'_> {
@@ -58,13 +58,7 @@ impl EntityPlanner<'_> {
             let mut expands = Vec::with_capacity(part.query.expand.len());
             for expand in &part.query.expand {
                 let (child, shape) = self.child(expand, self.relationship(&table, expand.relationship)?, &table, &output)?;
-                expands.push(ExpandShape {
-                    name: expand.name.clone(),
-                    many: expand.many,
-                    shape,
-                    form: expand.form,
-                    only: child.only.clone(),
-                });
+                expands.push(expanded_shape(expand, &child, shape));
                 children.push(child);
             }
             let namespace = namespace_of(&self.service.name);

@@ -48,6 +48,7 @@ impl<'a> Binder<'a> {
                 for paths in several {
                     let mut branch = state.fork();
                     self.grouping(&mut branch, paths, &[], then, span)?;
+                    state.nests = branch.nests;
                     branches.push(branch);
                 }
                 self.merge(state, branches, span)

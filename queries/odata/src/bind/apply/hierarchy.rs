@@ -291,6 +291,9 @@ impl<'a> Binder<'a> {
             presence.lacks = presence.lacks.iter().map(|lacks| lacks.iter().map(moved).collect()).collect();
         }
         state.partition = state.partition.iter().map(moved).collect();
+        for made in state.nested.iter_mut().filter_map(|nested| nested.made.as_mut()) {
+            made.link = made.link.iter().map(moved).collect();
+        }
         state.rows.shown = shown;
         state.rows.row_type = RowType { table: own.rows.row_type.table, columns };
         state.reached = own.reached;

@@ -89,7 +89,7 @@ fn expanded<'a>(
         let nested = |name: &String| state.nested.iter().any(|nested| nested.name == *name);
         if matches!(item.path.as_slice(), [name] if nested(name)) {
             if let Some(option) = item.options.given().next() {
-                let what = format!("the option {option} inside '{}', which addnested made", item.path.join("/"));
+                let what = format!("the option {option} inside '{}', which nest or addnested made", item.path.join("/"));
                 return Err(ODataError::not_implemented(what).at(target, at));
             }
             continue;

@@ -32,8 +32,10 @@ pub(super) struct State<'a> {
     pub(super) out: Vec<BoundTransformation>,
     /// What related entities are, by their paths, reached still or not.
     pub(super) related: Vec<(Vec<String>, &'a TableView)>,
-    /// What has been added to the entities; it belongs to none of their columns.
+    /// What has been added to the rows; it belongs to none of their columns.
     pub(super) nested: Vec<BoundExpand>,
+    /// How many `nest` there were: the number of the next one.
+    pub(super) nests: usize,
 }
 
 impl<'a> State<'a> {
@@ -51,6 +53,7 @@ impl<'a> State<'a> {
             out: Vec::new(),
             related: Vec::new(),
             nested: Vec::new(),
+            nests: 0,
         }
     }
 
@@ -131,7 +134,7 @@ impl<'a> State<'a> {
         let shown = names.join("/");
         let first = names.first().map(String::as_str).unwrap_or_default();
         if self.nested.iter().any(|nested| nested.name == first) {
-            return binder.not_built(span, format!("'{shown}', which addnested made, in a path"));
+            return binder.not_built(span, format!("'{shown}', which nest or addnested made, in a path"));
         }
         let gone = self.rows.row_type.table.is_none() && binder.is_declared(first);
         if gone {
