@@ -12,7 +12,6 @@ macro_rules! sale {
         concat!(
             r#"json_build_object('Id', s."Id"::text, 'CustomerId', s."CustomerId"::text, 'ProductId', s."ProductId", 'Amount', s."Amount"::text,
                'Quantity', s."Quantity", 'Weight', s."Weight", 'Region', s."Region", 'Day', s."Day""#,
-            "\"",
             $more,
             ")"
         )
@@ -146,6 +145,28 @@ const GROUPS: &[Case] = &[
     ),
 ];
 
+/// Whether the group's own properties are among those that it holds.
+const KEYS: &[Case] = &[
+    (
+        "Sales?$apply=groupby((Region),aggregate(Amount with sum as T)/nest(identity as S))",
+        r#"json:SELECT json_build_object('Region', "Region", 'S', json_build_array(json_build_object('T', sum("Amount")::text)))
+           FROM sales GROUP BY "Region""#,
+        Any,
+    ),
+    (
+        "Sales?$apply=groupby((Region,Day),aggregate($count as N))/groupby((Region),nest(orderby(Day) as S))",
+        r#"json:SELECT json_build_object('Region', "Region", 'S', json_agg(json_build_object('Region', "Region", 'Day', "Day", 'N', n::text) ORDER BY "Day"))
+           FROM (SELECT "Region", "Day", count(*) n FROM sales GROUP BY 1, 2) g GROUP BY "Region""#,
+        Any,
+    ),
+    (
+        "Sales?$apply=groupby((Region),nest(groupby((Region),aggregate($count as N)) as S))",
+        r#"json:SELECT json_build_object('Region', "Region", 'S', json_build_array(json_build_object('Region', "Region", 'N', count(*)::text)))
+           FROM sales GROUP BY "Region""#,
+        Any,
+    ),
+];
+
 const OPTIONS: &[Case] = &[
     (
         "Sales?$apply=groupby((Region,Day),nest(aggregate($count as N) as A))&$compute=day(Day) as D&$filter=Region ne null and D ge 9\
@@ -234,6 +255,7 @@ async fn the_whole_is_one_group() {
 #[tokio::test]
 async fn groups_hold_their_own_rows() {
     check(GROUPS).await;
+    check(KEYS).await;
 }
 
 #[tokio::test]
@@ -260,7 +282,7 @@ async fn what_is_nested_says_what_it_is_of() {
         ("Sales?$apply=groupby((Region),nest(identity as S))&$orderby=Region", "(Region,S)", "S", "#MemorySales"),
         ("Sales?$apply=groupby((Region),nest(identity as S))&$select=S", "(S)", "S", "#MemorySales"),
         ("Sales?$apply=groupby((rollup(Region,Day)),nest(identity as S))&$filter=not isdefined(Day)", "(Region,S)", "S", "#MemorySales"),
-        ("Customers?$apply=addnested(Sales,aggregate(Revenue) as A)", "(*,A(Revenue))", "A", "#MemorySales(Revenue)"),
+        ("Customers?$apply=addnested(Sales,aggregate(Revenue) as A)", "(A(Revenue))", "A", "#MemorySales(Revenue)"),
     ] {
         let found = world.get("Memory", request).await.unwrap_or_else(|error| panic!("{request}: {error}"));
         let set = if request.starts_with("Sales") { "MemorySales" } else { "MemoryCustomers" };

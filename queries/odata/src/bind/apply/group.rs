@@ -78,7 +78,7 @@ impl<'a> Binder<'a> {
         if then.is_empty() {
             state.distinct(&keys);
         } else {
-            let mut inner = state.fork();
+            let mut inner = State { aggregated: false, ..state.fork() };
             for index in &keys {
                 if !inner.rows.shown.contains(index) && !inner.column(*index).path.is_empty() {
                     inner.rows.shown.push(*index);

@@ -34,6 +34,8 @@ pub(super) struct State<'a> {
     pub(super) related: Vec<(Vec<String>, &'a TableView)>,
     /// What has been added to the rows; it belongs to none of their columns.
     pub(super) nested: Vec<BoundExpand>,
+    /// Whether the rows have been aggregated in the groups around: the properties that tell these apart are there for that only.
+    pub(super) aggregated: bool,
     /// How many `nest` there were: the number of the next one.
     pub(super) nests: usize,
 }
@@ -53,6 +55,7 @@ impl<'a> State<'a> {
             out: Vec::new(),
             related: Vec::new(),
             nested: Vec::new(),
+            aggregated: false,
             nests: 0,
         }
     }
@@ -171,6 +174,7 @@ impl<'a> State<'a> {
         let columns: Vec<RowColumn> = keep.iter().map(|index| self.column(*index)).chain(more).collect();
         let at = |old: &usize| keep.iter().position(|kept| kept == old);
         self.partition = self.partition.iter().filter_map(at).collect();
+        self.aggregated = true;
         let shown = columns.iter().enumerate().filter(|(_, column)| !column.path.is_empty()).map(|(index, _)| index).collect();
         let navigations = std::mem::take(&mut self.rows.navigations);
         let navigations = navigations.into_iter().filter(|path| columns.iter().any(|column| column.path.starts_with(path))).collect();
