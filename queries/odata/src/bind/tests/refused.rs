@@ -155,7 +155,7 @@ const BAD: &[(&str, ODataErrorKind, &str, Option<usize>)] = &[
     ("Customers?$expand=Orders($search=a)", NotImplemented, "nothing of 'Orders' is searchable", Some(15)),
     ("Customers?$search=a", NotImplemented, "nothing of 'Customers' is searchable", Some(0)),
     ("Customers?search=a", NotImplemented, "searchable", Some(0)),
-    ("Customers?$apply=nest(identity as All)", NotImplemented, "nest", Some(0)),
+    ("Customers?$apply=nest(identity as Name)", BadRequest, "'Name' is the name of a property", Some(17)),
     ("Customers?$deltatoken=1", NotImplemented, "$deltatoken", None),
     ("Customers?$schemaversion=1", NotFound, "its version is v1", None),
     ("Customers?$index=1", NotImplemented, "$index", None),
