@@ -22,6 +22,38 @@ const TREE: &str = r#"WITH RECURSIVE
 
 const UNIT: &str = r#"u."Id", u."Name", u."ParentId", u."Staff""#;
 
+/// With what is nested and added.
+const NESTED: &[Case] = &[
+    (
+        "Units?$apply=addnested(Postings,aggregate($count as N) as A)/descendants($root/Units,Org,Id,filter(Staff gt 12),1)\
+         /traverse($root/Units,Org,Id,preorder,Name desc)&$select=Id",
+        r#"SELECT u."Id", (SELECT json_build_array(json_build_object('N', count(*)::text)) FROM postings o WHERE o."UnitId" = u."Id") "A"
+           FROM p u WHERE EXISTS (SELECT 1 FROM n o WHERE o."Id" = u.up AND o."Staff" > 12) ORDER BY preorder"#,
+        Counts,
+    ),
+    (
+        "Units?$apply=nest(descendants($root/Units,Org,Id,filter(Staff gt 15))/aggregate($count as N) as D,traverse($root/Units,Org,Id,preorder,Name desc) as T)\
+         &$expand=D",
+        r#"SELECT json_build_array(json_build_object('N', (SELECT count(*)::text FROM n u WHERE EXISTS (SELECT 1 FROM c JOIN n s ON s."Id" = c.above
+             WHERE s."Staff" > 15 AND c.node = u."Id" AND d > 0)))) "D", (SELECT json_agg(json_build_object(
+             'Id', u."Id", 'Name', u."Name", 'ParentId', u."ParentId", 'Staff', u."Staff") ORDER BY preorder) FROM p u) "T""#,
+        Any,
+    ),
+    // Each node holds what is of it or below it.
+    (
+        "Units?$apply=groupby((rolluprecursive($root/Units,Org,Id)),nest(groupby((Id))/orderby(Id) as Below,aggregate($count as N) as A))&$select=Id",
+        r#"SELECT u."Id", (SELECT json_agg(json_build_object('Id', c.node) ORDER BY c.node) FROM c WHERE c.above = u."Id") "Below",
+           (SELECT json_build_array(json_build_object('N', count(*)::text)) FROM c WHERE c.above = u."Id") "A" FROM n u"#,
+        Any,
+    ),
+    (
+        "Postings?$apply=filter(Amount gt 10)/groupby((rolluprecursive($root/Units,Org,UnitId)),nest(aggregate(Amount with sum as T) as A))",
+        r#"SELECT u."Id" "UnitId", (SELECT json_build_array(json_build_object('T', sum(o."Amount")::text)) FROM postings o JOIN c ON c.node = o."UnitId"
+           WHERE c.above = u."Id" AND o."Amount" > 10) "A" FROM n u"#,
+        Any,
+    ),
+];
+
 const SETS: &[Case] = &[
     (
         "Units?$apply=ancestors($root/Units,Org,Id,filter(Staff gt 15))",
@@ -228,6 +260,11 @@ async fn check(cases: &[Case]) {
 #[tokio::test]
 async fn nodes_above_and_below() {
     check(SETS).await;
+}
+
+#[tokio::test]
+async fn trees_with_collections() {
+    check(NESTED).await;
 }
 
 #[tokio::test]

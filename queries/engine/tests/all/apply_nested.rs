@@ -163,13 +163,6 @@ const INSIDE: &[Case] = &[
            FROM products p LEFT JOIN sales s ON s."ProductId" = p."Id" WHERE p."Id" <= 3 GROUP BY p."Id""#,
         Any,
     ),
-    // Before what walks trees.
-    (
-        "Units?$apply=addnested(Postings,aggregate($count as N) as A)/descendants($root/Units,Org,Id,filter(Staff gt 12),1)/traverse($root/Units,Org,Id,preorder)/filter(Id lt 90)&$select=Id&$orderby=Id",
-        r#"json:SELECT json_build_object('Id', u."Id", 'A', (SELECT json_build_array(json_build_object('N', count(*)::text)) FROM postings p WHERE p."UnitId" = u."Id"))
-           FROM units u WHERE EXISTS (SELECT 1 FROM units o WHERE o."Id" = u."ParentId" AND o."Staff" > 12 AND u."Id" <> o."Id") ORDER BY u."Id""#,
-        Counts,
-    ),
 ];
 
 #[tokio::test]

@@ -7,10 +7,10 @@ use crate::bind::expand::{links, near};
 use crate::bind::options::Place;
 use crate::bind::{MAX_EXPAND_DEPTH, property, restrict};
 use crate::bound::apply::{BoundApply, BoundTransformation};
-use crate::bound::{BoundComputed, BoundExpand, BoundExpr, BoundMade, BoundQuery};
+use crate::bound::{BoundExpand, BoundMade, BoundQuery};
 use crate::error::ODataError;
 use crate::syntax::{Expr, NestItem, Options, Span, Transformation, TransformationKind as Kind};
-use crate::value_type::{RowColumn, RowType};
+use crate::value_type::RowType;
 use portico_catalog::RelationshipView;
 
 impl<'a> Binder<'a> {
@@ -59,18 +59,7 @@ impl<'a> Binder<'a> {
         let hidden: Vec<Vec<String>> = grouped.iter().map(|index| state.column(*index).path).collect();
         let led = |path: &Vec<String>, columns: &[Vec<String>]| columns.iter().any(|column| column.starts_with(path));
         state.rows.navigations.retain(|path| !led(path, &hidden) || led(path, &shown));
-        let mut partition = std::mem::take(&mut state.partition);
-        for key in &mut partition {
-            let index = *key;
-            if state.column(index).path.is_empty() {
-                continue;
-            }
-            let column = RowColumn { path: Vec::new(), ..state.column(index) };
-            state.out.push(BoundTransformation::Compute(vec![BoundComputed { expr: BoundExpr::Column(index), column: column.clone() }]));
-            *key = state.columns().len();
-            state.rows.row_type.columns.push(column);
-        }
-        state.partition = partition;
+        state.unname_groups();
     }
 
     pub(super) fn add_nested(&self, state: &mut State<'a>, path: &Expr, items: &[NestItem], span: Span) -> Result<(), ODataError> {

@@ -4,7 +4,7 @@
 use super::super::suggestion;
 use super::Binder;
 use crate::bound::apply::{AppliedRows, BoundFollow, BoundTransformation};
-use crate::bound::{BoundExpand, BoundExpr};
+use crate::bound::{BoundComputed, BoundExpand, BoundExpr};
 use crate::error::ODataError;
 use crate::syntax::{Expr, ExprKind, PathStep, Span, StepKind};
 use crate::value_type::{RowColumn, RowType, ValueType};
@@ -161,6 +161,23 @@ impl<'a> State<'a> {
         };
         let (key, others): (Vec<usize>, Vec<usize>) = self.rows.below(path).into_iter().partition(is_key);
         key.into_iter().chain(others).collect()
+    }
+
+    /// What tells the groups around apart is held in columns without names from now on, so that it is no part of what is aggregated.
+    pub(super) fn unname_groups(&mut self) {
+        let mut partition = std::mem::take(&mut self.partition);
+        for key in &mut partition {
+            let column = self.column(*key);
+            if column.path.is_empty() {
+                continue;
+            }
+            let column = RowColumn { path: Vec::new(), ..column };
+            let expr = BoundExpr::Column(*key);
+            self.out.push(BoundTransformation::Compute(vec![BoundComputed { expr, column: column.clone() }]));
+            *key = self.columns().len();
+            self.rows.row_type.columns.push(column);
+        }
+        self.partition = partition;
     }
 
     /// Keeps these columns only, of equal rows one.
