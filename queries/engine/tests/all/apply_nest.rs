@@ -1,9 +1,9 @@
 //! `nest`: what groups hold, against hand-written SQL on PostgreSQL, over every kind of source.
 
 use crate::apply::Order::{Any, Counts};
-use crate::apply::{Case, check};
+use crate::apply::{Case, check, compare};
 use crate::apply_world::World;
-use portico_engine::Paging;
+use portico_engine::{EngineSettings, Paging};
 use serde_json::json;
 
 /// A sale as JSON.
@@ -293,6 +293,20 @@ async fn what_is_nested_says_what_it_is_of() {
     let found = world.get("Memory", "Sales?$apply=concat(nest(identity as S),aggregate($count as N))").await.unwrap();
     assert_eq!(found.context, "/$metadata#MemorySales(@Core.AnyStructure)");
     assert!(found.raw[0]["S"].is_array() && found.raw[1].get("S").is_none() && found.raw[1]["N"].is_string(), "{:?}", found.raw);
+}
+
+/// Groups are read in small chunks, with those around them read again for each.
+#[tokio::test]
+async fn chunks_of_groups_are_all_groups() {
+    let settings = EngineSettings { expand_chunk: 2, ..EngineSettings::default() };
+    let world = World::with(5, 60, settings).await;
+    for (request, sql, order) in GROUPS.iter().chain(BRANCHES).chain(OF_PARENTS) {
+        let theirs = world.sql(sql).await;
+        for kind in ["Memory", "Postgres"] {
+            let ours = world.get(kind, request).await.unwrap_or_else(|error| panic!("{kind}{request}: {error}"));
+            compare(&format!("{kind}{request}"), *order, &ours.rows, &theirs);
+        }
+    }
 }
 
 #[tokio::test]

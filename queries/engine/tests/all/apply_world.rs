@@ -225,6 +225,10 @@ fn definitions() -> Json {
 
 impl World {
     pub async fn new(seed: u64, sales: usize) -> World {
+        World::with(seed, sales, EngineSettings::default()).await
+    }
+
+    pub async fn with(seed: u64, sales: usize, settings: EngineSettings) -> World {
         let data = rows(&mut fastrand::Rng::with_seed(seed), sales);
         let trees = trees(&mut fastrand::Rng::with_seed(seed));
         let all: [(&str, &Columns, &Vec<Vec<Value>>); 6] = [
@@ -271,7 +275,7 @@ impl World {
         let access: serde_json::Map<String, Json> = tables.keys().map(|name| (name.clone(), serde_json::json!({}))).collect();
         let access = serde_json::from_value(serde_json::json!({ "roles": { "all": access } })).unwrap();
         let definition = ModelDefinition { sources: sources.keys().cloned().collect(), tables, ..ModelDefinition::default() };
-        let engine = Engine::new(EngineSettings::default(), sources, access).unwrap();
+        let engine = Engine::new(settings, sources, access).unwrap();
         let (model, _) = portico_catalog::build(&definition, &schemas, &|model, sql| engine.describe_view(model, sql)).unwrap();
         engine.publish(Arc::new(model));
         let service = engine.model().unwrap().services.keys().next().unwrap().clone();
