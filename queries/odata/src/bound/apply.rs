@@ -81,8 +81,8 @@ pub enum BoundTransformation {
     Group {
         /// The columns that tell groups apart, those of the groups around among them.
         keys: Vec<usize>,
-        /// Where groups are told apart by the nodes of hierarchies alone: which, one per key. Each combination of nodes is a group then,
-        /// whether it has rows or not.
+        /// Where groups are told apart by the nodes of hierarchies alone, inside the groups around: which, one for each of the last keys. Each
+        /// combination of nodes is a group then, in each of the groups around, whether it has rows or not.
         nodes: Vec<BoundHierarchy>,
         /// What is done; each of these has the keys as its partition.
         then: Vec<BoundTransformation>,

@@ -146,7 +146,7 @@ impl<'a> ApplyPlanner<'a> {
             BoundTransformation::Distinct(keys) => self.distinct(stage, keys),
             BoundTransformation::Group { keys, nodes, then } => {
                 let rows = || Groups { stage: stage.clone(), keys: keys.clone(), narrowed: false };
-                let groups = self.node_groups(nodes)?.unwrap_or_else(rows);
+                let groups = self.node_groups(nodes, groups)?.unwrap_or_else(rows);
                 self.within(stage, then, Some(groups))
             }
             BoundTransformation::Aggregate { keys, items } => self.aggregate(stage, keys, items, groups.filter(|groups| groups.narrowed)),

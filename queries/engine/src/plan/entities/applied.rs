@@ -212,6 +212,8 @@ fn missing() -> EngineError {
 fn computes_of_nothing(transformations: &[BoundTransformation]) -> bool {
     transformations.iter().any(|transformation| match transformation {
         BoundTransformation::Aggregate { .. } | BoundTransformation::Nest { .. } => true,
+        // Nodes are groups, whatever is rolled up to them.
+        BoundTransformation::Group { nodes, then, .. } => !nodes.is_empty() && computes_of_nothing(then),
         BoundTransformation::Concat { branches, .. } => branches.iter().any(|branch| computes_of_nothing(&branch.then)),
         BoundTransformation::Filter(_)
         | BoundTransformation::Compute(_)
@@ -220,9 +222,7 @@ fn computes_of_nothing(transformations: &[BoundTransformation]) -> bool {
         | BoundTransformation::Ranked { .. }
         | BoundTransformation::Follow(_)
         | BoundTransformation::Distinct(_)
-        | BoundTransformation::Group { .. }
         | BoundTransformation::Join(_)
-        // Trees are walked as a whole, never for each parent by itself.
         | BoundTransformation::Relatives(_)
         | BoundTransformation::Traverse(_)
         | BoundTransformation::TopLevels(_)

@@ -28,7 +28,7 @@ impl<'a> Binder<'a> {
                 }
                 GroupElement::Rollup(levels) => (1..=levels.len()).rev().filter_map(|length| levels.get(..length)).collect(),
                 GroupElement::RollupRecursive { hierarchy, to } => {
-                    rolled.push(self.roll_up(state, hierarchy, to, span)?);
+                    rolled.push(self.roll_up(state, hierarchy, to)?);
                     continue;
                 }
             };
@@ -42,12 +42,11 @@ impl<'a> Binder<'a> {
         }
         match groupings.as_slice() {
             [paths] => self.grouping(state, paths, &rolled, then, span),
-            _ if !rolled.is_empty() => Err(self.not_built(span, "rollup beside rolluprecursive")),
             several => {
                 let mut branches = Vec::with_capacity(several.len());
                 for paths in several {
                     let mut branch = state.fork();
-                    self.grouping(&mut branch, paths, &[], then, span)?;
+                    self.grouping(&mut branch, paths, &rolled, then, span)?;
                     state.nests = branch.nests;
                     branches.push(branch);
                 }
