@@ -229,7 +229,8 @@ impl EntityPlanner<'_> {
             nested: false,
         };
         let count = (query.count || kind == ReadKind::Count).then(|| self.count(query, &restriction)).transpose()?;
-        let (root, shape, cross) = if query.cross.is_empty() {
+        // What `$apply` makes of combinations are rows like any other.
+        let (root, shape, cross) = if query.cross.is_empty() || query.apply.is_some() {
             let (root, shape) = self.level(query, &restriction)?;
             (root, shape, Vec::new())
         } else {

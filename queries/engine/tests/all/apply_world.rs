@@ -292,7 +292,8 @@ impl World {
     pub async fn page(&self, kind: &str, request: &str, paging: Paging) -> Result<Payload, String> {
         let (path, query) = request.split_once('?').map_or((request, None), |(path, query)| (path, Some(query)));
         let encoded = query.map(|query| query.replace(' ', "%20"));
-        let parsed = parse::request(&format!("{kind}{path}"), encoded.as_deref()).map_err(|error| format!("{error:?}"))?;
+        let path = if path.starts_with("$crossjoin(") { path.to_owned() } else { format!("{kind}{path}") };
+        let parsed = parse::request(&path, encoded.as_deref()).map_err(|error| format!("{error:?}"))?;
         let bound = bind::read(&parsed, &self.view).map_err(|error| format!("{:?}: {}", error.kind, error.message))?;
         let context_of = context_url("", &self.view, &bound, Version::V4_0);
         let (single, query) = (bound.kind == ReadKind::Count, bound.query.clone());

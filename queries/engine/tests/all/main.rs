@@ -3,6 +3,7 @@
 
 mod actions;
 mod apply;
+mod apply_cross;
 mod apply_custom;
 mod apply_expand;
 mod apply_hierarchy;

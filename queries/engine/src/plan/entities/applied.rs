@@ -38,6 +38,9 @@ impl EntityPlanner<'_> {
         apply: &BoundApply,
         restriction: &Restriction,
     ) -> Result<Stage, EngineError> {
+        if !query.cross.is_empty() {
+            return planner.sequence(self.combined(query)?, &apply.transformations);
+        }
         let reached = Restriction { keys: restriction.keys.clone(), ..Restriction::default() };
         let (rows, links) = self.rows(query, &reached)?;
         let mut stage = Stage::of(rows, self.rights_on(&query.table)?);
@@ -78,7 +81,11 @@ impl EntityPlanner<'_> {
         let Applied { planner, stage, links, around } = rows;
         // What is nested in here plans further transformations, and replaces them.
         let inputs = planner.inputs();
-        let rights = self.rights_of(query)?;
+        // Combinations are no entities, and lead nowhere.
+        let rights = match query.cross.first() {
+            Some(part) => Arc::clone(self.rights_on(&part.query.table)?),
+            None => self.rights_of(query)?,
+        };
         let table = Arc::clone(&rights.table);
         // Without something that tells rows apart there is nowhere to continue from: they come at once.
         let page_size = if stage.unique && !stage.numbered { restriction.page_size } else { 0 };

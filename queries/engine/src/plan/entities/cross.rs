@@ -4,6 +4,7 @@
 use super::level::{Output, expanded_shape, is_typed, page};
 use super::{EntityNode, EntityPlanner, Restriction};
 use crate::error::EngineError;
+use crate::plan::apply::Stage;
 use crate::plan::rows::{RowScope, Rows, columns_of};
 use crate::plan::seek::{self, OrderKey};
 use datafusion::logical_expr::LogicalPlanBuilder;
@@ -43,6 +44,24 @@ impl EntityPlanner<'_> {
             Some(filter) => rows.filter(&evaluator, filter),
             None => Ok(rows),
         }
+    }
+
+    /// The combinations as rows of their own, which have the columns of all sets, first to last; the entities stay in scope, the last set's
+    /// next to the rows.
+    pub(super) fn combined(&self, query: &BoundQuery) -> Result<Stage, EngineError> {
+        let Rows { builder, scopes, .. } = self.combinations(query)?;
+        let entities: Vec<RowScope> = scopes.into_iter().take(query.cross.len()).collect();
+        let missing = || EngineError::Internal("a key is not in its rows".to_owned());
+        let (mut columns, mut identity) = (Vec::new(), Vec::new());
+        for entity in entities.iter().rev() {
+            for index in entity.table.iter().flat_map(|rights| &rights.table.key) {
+                identity.push(entity.column(&[], *index).ok_or_else(missing)?);
+            }
+            columns.extend(entity.columns.iter().cloned());
+        }
+        let scopes = std::iter::once(RowScope::new(None, columns)).chain(entities).collect();
+        let rows = Rows { builder, scopes, known: Vec::new() };
+        Ok(Stage { rows, order: Vec::new(), identity, unique: true, numbered: false })
     }
 
     /// Plans the combinations and what is expanded of them.

@@ -143,6 +143,7 @@ impl<'a> Binder<'a> {
         let first_partition = branches.first().map(|branch| branch.partition.clone()).unwrap_or_default();
         let mut patterns = Vec::with_capacity(branches.len());
         let aggregated = branches.iter().any(|branch| branch.aggregated);
+        let combined = branches.iter().any(|branch| branch.combined);
         for ((branch, sources), own) in branches.into_iter().zip(&merged.sources).zip(&shown_of) {
             let first_pattern = i64::try_from(lacks.len()).unwrap_or(i64::MAX);
             let missing: BTreeSet<usize> = shown.difference(own).copied().collect();
@@ -172,7 +173,7 @@ impl<'a> Binder<'a> {
         } else {
             state.reached.clear();
         }
-        state.aggregated = aggregated;
+        (state.aggregated, state.combined) = (aggregated, combined);
         state.rows = AppliedRows {
             row_type: RowType { table, columns },
             shown: shown.into_iter().collect(),

@@ -8,9 +8,9 @@ use crate::bound::hierarchy::TREE_COLUMNS;
 use crate::error::ODataError;
 use crate::syntax::{ExpandItem, Expr, ExprKind, Options, PathStep, SelectItem, StepKind};
 
-/// Options that are executed after `$apply`; `$format` and `$skiptoken` by others.
-const BUILT: [&str; 11] =
-    ["$apply", "$compute", "$search", "$filter", "$orderby", "$expand", "$select", "$top", "$skip", "$count", "$format"];
+/// Options that are executed after `$apply`; `$format`, `$schemaversion` and `$skiptoken` by others.
+const BUILT: [&str; 12] =
+    ["$apply", "$compute", "$search", "$filter", "$orderby", "$expand", "$select", "$top", "$skip", "$count", "$format", "$schemaversion"];
 
 /// Binds the options, in the order in which they are evaluated.
 pub(super) fn options<'a>(binder: &Binder<'a>, state: &mut State<'a>, options: &Options, query: &mut BoundQuery) -> Result<(), ODataError> {

@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod concat;
+mod cross;
 mod custom;
 mod group;
 mod hierarchy;
@@ -12,6 +13,7 @@ mod nest;
 mod offered;
 mod state;
 
+pub(super) use cross::of_sets;
 pub(crate) use custom::custom_type;
 
 use super::defined::{Made, declares};
@@ -76,6 +78,8 @@ pub(super) struct Binder<'a> {
     tree: Option<Span>,
     /// What is bound is done with the related entities of a `join`.
     joined: bool,
+    /// The sets whose combinations are transformed; empty where they are the entities of a table.
+    sets: &'a [(String, &'a TableView)],
 }
 
 /// Binds `$apply` and the options after it.
@@ -94,7 +98,7 @@ pub(super) fn of_groups<'a>(
     let target = place.nested_in.unwrap_or("$apply");
     let last = transformations.iter().rev().find(|transformation| hierarchy::is_hierarchical(transformation));
     let tree = last.map(|transformation| transformation.span).filter(|_| later::wants_tree(options));
-    let binder = Binder { place, view: place.view, base: place.table, target, tree, joined: false };
+    let binder = Binder { place, view: place.view, base: place.table, target, tree, joined: false, sets: &[] };
     let mut state = State::of(place.table);
     for link in links {
         state.partition.push(state.columns().len());
@@ -130,7 +134,10 @@ impl<'a> Binder<'a> {
 
     /// Whether the entities have a property of that name.
     fn is_declared(&self, name: &str) -> bool {
-        declares(self.base, name)
+        match self.sets {
+            [] => declares(self.base, name),
+            sets => sets.iter().any(|(set, _)| set == name),
+        }
     }
 
     /// Where expressions over the rows look their names up.
@@ -147,6 +154,8 @@ impl<'a> Binder<'a> {
         }
         let scope = Scope::new(self.view, table, &rows, self.place.aliases, target).of_type(self.place.cast.filter(|_| table.is_some()));
         let scope = scope.over(Made { rows: Arc::new(state.rows.clone()), base: self.base });
+        // While the combinations are there, so are the entities that they are made of.
+        let scope = if state.reached.is_empty() { scope } else { scope.beside(self.sets) };
         if self.place.nested_in.is_some() { scope.without_it() } else { scope }
     }
 
@@ -159,6 +168,7 @@ impl<'a> Binder<'a> {
         if state.out.len() > MAX_TRANSFORMATIONS {
             return Err(self.wrong(span, format!("$apply has more than {MAX_TRANSFORMATIONS} transformations")));
         }
+        self.of_combinations(transformation)?;
         match &transformation.kind {
             Kind::Identity => Ok(()),
             Kind::Filter(condition) => self.filter(state, condition, self.target),

@@ -20,7 +20,7 @@ pub(super) struct Reached<'a> {
 }
 
 /// The rows, and what made them.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct State<'a> {
     pub(super) rows: AppliedRows,
     /// What relationships can be followed from.
@@ -36,6 +36,8 @@ pub(super) struct State<'a> {
     pub(super) nested: Vec<BoundExpand>,
     /// Whether the rows have been aggregated in the groups around: the properties that tell these apart are there for that only.
     pub(super) aggregated: bool,
+    /// Whether they are combinations of the entities of several sets still.
+    pub(super) combined: bool,
     /// How many `nest` there were: the number of the next one.
     pub(super) nests: usize,
 }
@@ -47,17 +49,7 @@ impl<'a> State<'a> {
         let overlay = &table.table.overlay;
         let shown = table.columns.iter().copied().filter(|index| !overlay.is_stream_content(*index)).collect();
         let reached = vec![Reached { path: Vec::new(), table, first: 0 }];
-        State {
-            rows: AppliedRows::of(row_type, shown),
-            reached,
-            partition: Vec::new(),
-            computed: Vec::new(),
-            out: Vec::new(),
-            related: Vec::new(),
-            nested: Vec::new(),
-            aggregated: false,
-            nests: 0,
-        }
+        State { rows: AppliedRows::of(row_type, shown), reached, ..State::default() }
     }
 
     /// The same rows with nothing done to them yet.
@@ -191,7 +183,7 @@ impl<'a> State<'a> {
         let columns: Vec<RowColumn> = keep.iter().map(|index| self.column(*index)).chain(more).collect();
         let at = |old: &usize| keep.iter().position(|kept| kept == old);
         self.partition = self.partition.iter().filter_map(at).collect();
-        self.aggregated = true;
+        (self.aggregated, self.combined) = (true, false);
         let shown = columns.iter().enumerate().filter(|(_, column)| !column.path.is_empty()).map(|(index, _)| index).collect();
         let navigations = std::mem::take(&mut self.rows.navigations);
         let navigations = navigations.into_iter().filter(|path| columns.iter().any(|column| column.path.starts_with(path))).collect();
