@@ -234,6 +234,16 @@ const OF_PARENTS: &[Case] = &[
         ),
         Counts,
     ),
+    // Of what a path leads to.
+    (
+        "Customers(2)/Sales?$apply=groupby((Region),nest(orderby(Id) as S))&$orderby=Region",
+        concat!(
+            r#"json:SELECT json_build_object('Region', "Region", 'S', "#,
+            sales!(sale!(""), r#"s."CustomerId" = 2 AND s."Region" IS NOT DISTINCT FROM g."Region""#),
+            r#") FROM (SELECT DISTINCT "Region" FROM sales WHERE "CustomerId" = 2) g ORDER BY "Region" COLLATE "C" NULLS FIRST"#
+        ),
+        Counts,
+    ),
     // A parent that nothing can belong to.
     (
         "Sales?$select=Id&$orderby=Id&$expand=Siblings($apply=nest(orderby(Id)/top(2) as S,aggregate($count as N) as A))",

@@ -13,6 +13,9 @@ use crate::syntax::{Expr, NestItem, Options, Span, Transformation, Transformatio
 use crate::value_type::RowType;
 use portico_catalog::RelationshipView;
 
+/// Most transformations `nest` of a query, those that `rollup` repeats counted each: the collections of each are queries of their own.
+const MAX_NESTS: usize = 100;
+
 impl<'a> Binder<'a> {
     /// One row per group around, or one row in all, with a collection per item.
     pub(super) fn nest(&self, state: &mut State<'a>, items: &[NestItem], span: Span) -> Result<(), ODataError> {
@@ -20,6 +23,9 @@ impl<'a> Binder<'a> {
             return Err(self.not_built(span, "nest inside join"));
         }
         let number = state.nests;
+        if number >= MAX_NESTS {
+            return Err(self.wrong(span, format!("$apply nests more than {MAX_NESTS} times, with what rollups stand for")));
+        }
         state.nests += 1;
         let mut nested: Vec<BoundExpand> = Vec::with_capacity(items.len());
         for item in items {
@@ -30,6 +36,7 @@ impl<'a> Binder<'a> {
             let mut rows = state.fork();
             self.hide_groups(&mut rows);
             Binder { tree: None, ..*self }.sequence(&mut rows, &item.then)?;
+            state.nests = rows.nests;
             let apply = BoundApply { transformations: rows.out, rows: rows.rows, link: rows.partition };
             let query = BoundQuery {
                 expand: rows.nested,

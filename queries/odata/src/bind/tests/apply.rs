@@ -94,6 +94,17 @@ fn rollups_do_not_multiply_without_end() {
 }
 
 #[test]
+fn collections_do_not_multiply_without_end() {
+    let nested = |levels: usize| {
+        let inner = (0..levels).fold("identity".to_owned(), |then, level| format!("groupby((rollup(Name,City)),nest({then} as A{level}))"));
+        format!("Customers?$apply={inner}")
+    };
+    assert!(bound(&nested(4)).is_ok());
+    let error = bound(&nested(7)).unwrap_err();
+    assert!(error.message.contains("nests more than 100 times"), "{}", error.message);
+}
+
+#[test]
 fn what_is_filtered_first_restricts_the_set() {
     let query = bound("Orders?$apply=filter(Total gt 1)/filter(Id lt 5)/groupby((Note))/filter(Note ne null)").unwrap().query;
     let apply = query.apply.unwrap();

@@ -193,7 +193,7 @@ const BAD: &[(&str, ODataErrorKind, &str, Option<usize>)] = &[
     ("$crossjoin(Customers,Orders)?$expand=Order", BadRequest, "did you mean 'Orders'", Some(0)),
     ("$crossjoin(Customers,Orders)?$expand=Orders($top=1)", BadRequest, "$top", Some(0)),
     ("$crossjoin(Customers,Orders)?$expand=Orders($select=Totl)", BadRequest, "did you mean 'Total'", Some(15)),
-    ("$crossjoin(Customers,Orders)?$apply=aggregate($count as n)", NotImplemented, "$apply", None),
+    ("$crossjoin(Customers,Orders)?$apply=identity", NotImplemented, "does not group or aggregate", Some(0)),
     ("$crossjoin(Customers,Orders)?$compute=Orders/Totl as T", BadRequest, "did you mean 'Total'", Some(7)),
     ("$crossjoin(Customers,Orders)?$compute=Orders/Total as Orders", BadRequest, "one of the sets", Some(16)),
     ("$crossjoin(Customers,Orders)?$compute=1 as T,2 as T", BadRequest, "another computed property", Some(12)),
