@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::http::Response;
 use bytes::{Bytes, BytesMut};
 use portico_engine::EntityAnswer;
-use portico_odata::json::{CrossJoinWriter, JsonWriter, ValuesWriter, WriteError};
+use portico_odata::json::{CrossJoinWriter, JsonWriter, ValuesWriter, WriteError, name_contexts};
 use portico_odata::skiptoken::{QueryHash, SkipToken, next_link};
 use portico_odata::{EntityBatch, EntityShape};
 use std::sync::Arc;
@@ -30,7 +30,8 @@ const TOKEN_ROOM: usize = 2_048;
 pub async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
     let options = json_options(call, service, wanted.format, (&wanted.bound, &wanted.shown), wanted.preferences.omit_values);
     let joined = answer.cross.clone();
-    let (shape, count, rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
+    let (mut shape, count, rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
+    name_contexts(&mut shape, &service.published.view, &wanted.bound.query, options.version);
     let writer = if wanted.bound.is_of_values() {
         let value =
             shape.properties.first().ok_or_else(|| RequestError::new(Code::Internal, "the values that are asked for were not read"))?;

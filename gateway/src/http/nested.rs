@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 /// Limits every expanded collection of a query to so many entities per parent.
 pub fn limit(query: &mut BoundQuery, page: u64) {
     for expand in &mut query.expand {
-        if expand.many && !expand.made && expand.form != ExpandForm::Count {
+        if expand.many && expand.made.is_none() && expand.form != ExpandForm::Count {
             expand.page = page;
         }
         limit(&mut expand.query, page);

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use portico_engine::{Answer, EntityAnswer, EntityRead, Paging, Statement};
 use portico_odata::bound::Recursion;
 use portico_odata::header::{Handling, OmitValues, Preferences, match_condition, matches, preferences};
-use portico_odata::json::{EntityLinks, JsonOptions, JsonWriter, context_url, entity_links};
+use portico_odata::json::{EntityLinks, JsonOptions, JsonWriter, context_url, entity_links, name_contexts};
 use portico_odata::profile::{Shown, published_read};
 use portico_odata::skiptoken::{QueryHash, SkipToken, query_hash};
 use portico_odata::syntax::{Request, Resource};
@@ -301,7 +301,8 @@ fn refers(bound: &BoundRead) -> bool {
 
 /// One entity: 404 when a key leads nowhere, 204 when a relationship does.
 async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
-    let (shape, _, mut rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
+    let (mut shape, _, mut rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
+    name_contexts(&mut shape, &service.published.view, &wanted.bound.query, call.version);
     let batch = first_rows(&mut rows).await?;
     let Some(mut batch) = batch else {
         let by_key = wanted.bound.query.key.is_some();

@@ -279,8 +279,20 @@ pub struct BoundExpand {
     pub rest: RestRequest,
     /// The nested query; `top` and `skip` count per parent.
     pub query: BoundQuery,
-    /// `$apply` gave it its name: there is no request for it by itself, and all of it is there at once.
-    pub made: bool,
+    /// Where `$apply` added it under a name of its own: there is no request for it by itself, and all of it is there at once.
+    pub made: Option<BoundMade>,
+}
+
+/// What `nest` and `addnested` add to rows, in place of the relationships that entities have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoundMade {
+    /// Positions, in the rows that come out of `$apply`, of the columns that say what belongs to a row: those that the relationship starts
+    /// from, or those that told the groups apart. Without columns everything belongs to every row.
+    pub link: Vec<usize>,
+    /// The number of the `nest` ([`apply::BoundTransformation::Nest`]) whose groups these are; without one the relationship is followed.
+    pub group: Option<usize>,
+    /// Where not all rows have it: the entries of [`apply::BoundPresence::lacks`] of those that do.
+    pub only: Option<Vec<i64>>,
 }
 
 /// Whether `$levels` follows a relationship again from where it leads. The further levels are expanded in the nested query.
@@ -310,7 +322,7 @@ impl BoundExpand {
         let name = name.into();
         let rest = RestRequest { path: name.clone(), options: Vec::new() };
         let (form, recursion) = (ExpandForm::Entities, Recursion::Once);
-        BoundExpand { relationship, name, many, form, only: None, recursion, page: 0, rest, query, made: false }
+        BoundExpand { relationship, name, many, form, only: None, recursion, page: 0, rest, query, made: None }
     }
 }
 

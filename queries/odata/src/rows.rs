@@ -102,8 +102,8 @@ pub enum ValueShape {
     },
 }
 
-/// One expanded relationship.
-#[derive(Debug, Clone, PartialEq)]
+/// One expanded relationship, or what `$apply` has added under a name of its own.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ExpandShape {
     /// Name in the payload.
     pub name: String,
@@ -116,6 +116,10 @@ pub struct ExpandShape {
     /// The rows that have it at all, where a type cast stands before it: position in the parents' batch of the discriminator, and its
     /// values in such rows. In others it is left out.
     pub only: Option<(usize, Vec<Value>)>,
+    /// Whether it is left out where there is nothing, rather than null.
+    pub optional: bool,
+    /// What its context URL has after `$metadata`, where that does not follow from the context of the whole ([`crate::json::name_contexts`]).
+    pub context: Option<String>,
 }
 
 /// What is shown of expanded entities.

@@ -20,6 +20,7 @@ mod gateway;
 mod geography;
 mod metrics;
 mod model;
+mod nested;
 mod odata;
 mod operations;
 mod outage;

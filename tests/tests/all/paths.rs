@@ -251,8 +251,8 @@ async fn expanded_collections_have_pages_of_their_own() {
     let path = "/odata/Customers?$apply=filter(Id%20eq%202)/addnested(Invoices,filter(id%20gt%2020)/orderby(id)%20as%20Late)&$select=Id";
     let customer = gateway.json(path, FULL).await["value"][0].clone();
     assert_eq!(ids(&customer["Late"]), [22, 42, 62, 82, 102], "{customer}");
-    let links = customer.as_object().unwrap().keys().filter(|name| name.starts_with("Late@"));
-    assert_eq!(links.count(), 0, "{customer}");
+    let said: Vec<&String> = customer.as_object().unwrap().keys().filter(|name| name.starts_with("Late@")).collect();
+    assert_eq!(said, ["Late@odata.context"], "{customer}");
     // Few enough: no link.
     let line = gateway.json("/odata/Invoices(1)?$select=id&$expand=Lines", FULL).await;
     assert!(line.get("Lines@odata.nextLink").is_none() && line["Lines"].as_array().unwrap().len() == 2, "{line}");

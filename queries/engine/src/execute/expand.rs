@@ -3,9 +3,10 @@
 
 use crate::error::EngineError;
 use crate::execute::run::{Run, start};
-use crate::plan::entities::{EntityChild, EntityNode, EtagColumns, Identity};
+use crate::plan::entities::{AroundSlot, EntityChild, EntityNode, EtagColumns, Identity};
+use crate::plan::key_set::KeySlot;
 use crate::pushdown::fragments;
-use crate::values::{value_as, value_from_scalar};
+use crate::values::{typed_as, value_as, value_from_scalar};
 use arrow::array::{Array, ArrayRef, Int64Array, RecordBatch, StringArray, UInt64Array};
 use arrow::compute::{cast, concat_batches, take_record_batch};
 use arrow::datatypes::{DataType, Field, Schema};
@@ -19,7 +20,7 @@ use portico_odata::{EntityBatch, ExpandForm, ExpandedRows};
 use portico_provider_api::capabilities::KeyCapabilities;
 use portico_provider_api::{ScalarType, Value};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -60,7 +61,8 @@ async fn children(
     session: &SessionState,
     run: &Arc<Run>,
 ) -> Result<ExpandedRows, EngineError> {
-    let mut parent_keys = key_tuples(parents, &child.parent_keys, &child.key_types)?;
+    let tuples = if child.of_groups { group_tuples } else { key_tuples };
+    let mut parent_keys = tuples(parents, &child.parent_keys, &child.key_types)?;
     // What is only referred to has nothing below it.
     for (key, _) in parent_keys.iter_mut().zip(&lineage.circular).filter(|(_, circular)| **circular) {
         *key = None;
@@ -88,7 +90,7 @@ async fn children(
         return counted(child, &fetched, &parent_groups, wanted.len(), group_of);
     }
     let mut groups: Vec<Vec<u64>> = vec![Vec::new(); wanted.len() + usize::from(keyless.is_some())];
-    for (row, key) in key_tuples(&fetched, &child.child_keys, &child.key_types)?.into_iter().enumerate() {
+    for (row, key) in tuples(&fetched, &child.child_keys, &child.key_types)?.into_iter().enumerate() {
         // A source whose equality is wider than ours may return rows that belong to nobody here.
         if let Some(group) = group_of(&key) {
             groups[group].push(row as u64);
@@ -287,8 +289,9 @@ async fn fetch(
     session: &SessionState,
     run: &Arc<Run>,
 ) -> Result<RecordBatch, EngineError> {
+    let is_filled = |slot: &KeySlot| *slot == child.slot || child.around.iter().any(|around| around.slot == *slot);
     let with_slot =
-        fragments(&child.node.plan).into_iter().filter(|fragment| fragment.key_slot.as_ref().is_some_and(|(_, slot)| *slot == child.slot));
+        fragments(&child.node.plan).into_iter().filter(|fragment| fragment.key_slot.as_ref().is_some_and(|(_, slot)| is_filled(slot)));
     let limits: Vec<KeyCapabilities> = with_slot.map(|fragment| fragment.key_limits).collect();
     let tuples = limits.iter().map(|limits| limits.max_tuples).min().unwrap_or(usize::MAX).min(run.settings.expand_chunk).max(1);
     let bytes_of_keys = limits.iter().map(|limits| limits.max_bytes).filter(|bytes| *bytes > 0).min().unwrap_or(0);
@@ -301,6 +304,7 @@ async fn fetch(
     for (number, keys) in limits.chunks(keys).into_iter().chain(alone).enumerate() {
         child.slot.fill(keys.to_vec());
         child.slot.hold_null(keyless && number == 0);
+        child.around.iter().for_each(|around| fill_around(around, keys));
         let (_, mut rows) = start(&child.node.plan, session, run).await?;
         while let Some(batch) = rows.next().await {
             let batch = batch?;
@@ -313,6 +317,45 @@ async fn fetch(
     }
     let schema = batches.first().map_or(schema, RecordBatch::schema);
     concat_batches(&schema, &batches).map_err(arrow_error)
+}
+
+/// Puts into the slot of a level around what the keys of groups begin with: that level is read again, for these groups.
+fn fill_around(around: &AroundSlot, keys: &[Vec<Value>]) {
+    let (mut seen, mut begins, mut null) = (HashSet::new(), Vec::new(), false);
+    for key in keys {
+        let Some(begin) = key.get(..around.key_types.len()) else { continue };
+        if around.of_groups {
+            begins.extend(seen.insert(begin.to_vec()).then(|| begin.to_vec()));
+            continue;
+        }
+        if begin.iter().any(Value::is_null) {
+            null = true;
+            continue;
+        }
+        let typed: Option<Vec<Value>> = begin.iter().zip(&around.key_types).map(|(value, of)| typed_as(value.clone(), *of)).collect();
+        if let Some(typed) = typed.filter(|typed| seen.insert(typed.clone())) {
+            begins.push(typed);
+        }
+    }
+    around.slot.fill(begins);
+    around.slot.hold_null(null);
+}
+
+/// The same of what tells groups apart: null is a value like any other.
+fn group_tuples(rows: &RecordBatch, columns: &[usize], types: &[ScalarType]) -> Result<Vec<Option<Vec<Value>>>, EngineError> {
+    (0..rows.num_rows())
+        .map(|row| {
+            let value = |(column, scalar_type): (&usize, &ScalarType)| {
+                let cell = ScalarValue::try_from_array(rows.column(*column), row)?;
+                if cell.is_null() {
+                    return Ok(Value::Null(*scalar_type));
+                }
+                let value = value_as(&cell, *scalar_type).flatten();
+                value.ok_or_else(|| EngineError::Internal("the groups and what they hold are told apart by different types".to_owned()))
+            };
+            columns.iter().zip(types).map(value).collect::<Result<Vec<_>, EngineError>>().map(Some)
+        })
+        .collect()
 }
 
 /// The key of each row, as values of the given types; `None` where a part is null or cannot occur on the other side.

@@ -92,6 +92,10 @@ pub(crate) struct EntityChild {
     /// Types of the child's link columns.
     pub key_types: Vec<ScalarType>,
     pub slot: KeySlot,
+    /// Whether null is a key like any other: the children are what groups hold.
+    pub of_groups: bool,
+    /// The slots of the levels around that its query has too.
+    pub around: Vec<AroundSlot>,
     /// What tells entities apart, where one may be its own ancestor: of the parents, and of the children.
     pub identity: Option<(Identity, Identity)>,
     pub node: EntityNode,
@@ -103,6 +107,15 @@ pub(crate) struct EntityChild {
     /// Whether each parent's number of children is wanted. For [`ExpandForm::Count`] the batch has one row per key, with the number after
     /// the link columns.
     pub count: bool,
+}
+
+/// The slot of a level around a group: its keys are how the keys of the groups begin.
+#[derive(Clone)]
+pub(crate) struct AroundSlot {
+    pub slot: KeySlot,
+    pub key_types: Vec<ScalarType>,
+    /// Whether null is one of its keys.
+    pub of_groups: bool,
 }
 
 /// The key of the entities in a batch.
@@ -216,7 +229,8 @@ impl EntityPlanner<'_> {
             nested: false,
         };
         let count = (query.count || kind == ReadKind::Count).then(|| self.count(query, &restriction)).transpose()?;
-        let (root, shape, cross) = if query.cross.is_empty() {
+        // What `$apply` makes of combinations are rows like any other.
+        let (root, shape, cross) = if query.cross.is_empty() || query.apply.is_some() {
             let (root, shape) = self.level(query, &restriction)?;
             (root, shape, Vec::new())
         } else {

@@ -41,7 +41,7 @@ impl KeySlot {
         self.null.load(Ordering::Acquire)
     }
 
-    /// Puts keys in. They must be distinct and hold no null.
+    /// Puts keys in. They must be distinct and hold no null, unless groups are told apart by them ([`KeySetFunction::of_groups`]).
     pub fn fill(&self, keys: Vec<Vec<Value>>) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
     }
@@ -76,6 +76,8 @@ impl Hash for KeySlot {
 pub struct KeySetFunction {
     /// The slot.
     pub slot: KeySlot,
+    /// Whether null is a value like any other, as no source has it.
+    pub of_groups: bool,
     name: String,
     signature: Signature,
 }
@@ -84,7 +86,13 @@ impl KeySetFunction {
     /// The function of a slot over this many columns.
     pub fn new(slot: KeySlot, columns: usize) -> KeySetFunction {
         // Its value changes between runs, so it must not be folded; within a run it does not, so it may move.
-        KeySetFunction { name: format!("{KEY_SLOT_PREFIX}{}", slot.number), slot, signature: Signature::any(columns, Volatility::Stable) }
+        let name = format!("{KEY_SLOT_PREFIX}{}", slot.number);
+        KeySetFunction { name, slot, of_groups: false, signature: Signature::any(columns, Volatility::Stable) }
+    }
+
+    /// The same over what tells groups apart: null is one of the values.
+    pub fn of_groups(slot: KeySlot, columns: usize) -> KeySetFunction {
+        KeySetFunction { of_groups: true, ..KeySetFunction::new(slot, columns) }
     }
 }
 

@@ -257,7 +257,7 @@ impl Growing {
         if !call.func.name().starts_with(KEY_SLOT_PREFIX) {
             return None;
         }
-        let function = call.func.inner().downcast_ref::<KeySetFunction>()?;
+        let function = call.func.inner().downcast_ref::<KeySetFunction>().filter(|function| !function.of_groups)?;
         let columns = call
             .args
             .iter()

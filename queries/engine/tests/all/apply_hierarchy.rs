@@ -22,6 +22,112 @@ const TREE: &str = r#"WITH RECURSIVE
 
 const UNIT: &str = r#"u."Id", u."Name", u."ParentId", u."Staff""#;
 
+/// With what is nested and added.
+const NESTED: &[Case] = &[
+    (
+        "Units?$apply=addnested(Postings,aggregate($count as N) as A)/descendants($root/Units,Org,Id,filter(Staff gt 12),1)\
+         /traverse($root/Units,Org,Id,preorder,Name desc)&$select=Id",
+        r#"SELECT u."Id", (SELECT json_build_array(json_build_object('N', count(*)::text)) FROM postings o WHERE o."UnitId" = u."Id") "A"
+           FROM p u WHERE EXISTS (SELECT 1 FROM n o WHERE o."Id" = u.up AND o."Staff" > 12) ORDER BY preorder"#,
+        Counts,
+    ),
+    (
+        "Units?$apply=nest(descendants($root/Units,Org,Id,filter(Staff gt 15))/aggregate($count as N) as D,traverse($root/Units,Org,Id,preorder,Name desc) as T)\
+         &$expand=D",
+        r#"SELECT json_build_array(json_build_object('N', (SELECT count(*)::text FROM n u WHERE EXISTS (SELECT 1 FROM c JOIN n s ON s."Id" = c.above
+             WHERE s."Staff" > 15 AND c.node = u."Id" AND d > 0)))) "D", (SELECT json_agg(json_build_object(
+             'Id', u."Id", 'Name', u."Name", 'ParentId', u."ParentId", 'Staff', u."Staff") ORDER BY preorder) FROM p u) "T""#,
+        Any,
+    ),
+    // Each node holds what is of it or below it.
+    (
+        "Units?$apply=groupby((rolluprecursive($root/Units,Org,Id)),nest(groupby((Id))/orderby(Id) as Below,aggregate($count as N) as A))&$select=Id",
+        r#"SELECT u."Id", (SELECT json_agg(json_build_object('Id', c.node) ORDER BY c.node) FROM c WHERE c.above = u."Id") "Below",
+           (SELECT json_build_array(json_build_object('N', count(*)::text)) FROM c WHERE c.above = u."Id") "A" FROM n u"#,
+        Any,
+    ),
+    (
+        "Postings?$apply=filter(Amount gt 10)/groupby((rolluprecursive($root/Units,Org,UnitId)),nest(aggregate(Amount with sum as T) as A))",
+        r#"SELECT u."Id" "UnitId", (SELECT json_build_array(json_build_object('T', sum(o."Amount")::text)) FROM postings o JOIN c ON c.node = o."UnitId"
+           WHERE c.above = u."Id" AND o."Amount" > 10) "A" FROM n u"#,
+        Any,
+    ),
+];
+
+/// Inside groups.
+const GROUPS: &[Case] = &[
+    (
+        "Units?$apply=groupby((Name),descendants($root/Units,Org,Id,filter(Staff gt 8)))",
+        r#"SELECT UNIT FROM n u WHERE EXISTS (SELECT 1 FROM c JOIN n s ON s."Id" = c.above WHERE s."Staff" > 8
+           AND s."Name" IS NOT DISTINCT FROM u."Name" AND c.node = u."Id" AND d > 0)"#,
+        Any,
+    ),
+    (
+        "Units?$apply=groupby((Name),ancestors($root/Units,Org,Id,topcount(2,Staff),2,keep start)/aggregate($count as N))",
+        r#"SELECT g."Name", (SELECT count(*)::text FROM n u WHERE u."Name" IS NOT DISTINCT FROM g."Name" AND EXISTS (SELECT 1 FROM c JOIN
+             (SELECT *, row_number() OVER (PARTITION BY "Name" ORDER BY "Staff" DESC, "Id") r FROM n) s ON s."Id" = c.node
+             WHERE r <= 2 AND d <= 2 AND s."Name" IS NOT DISTINCT FROM u."Name" AND c.above = u."Id")) "N" FROM (SELECT DISTINCT "Name" FROM n) g"#,
+        Any,
+    ),
+    (
+        "Postings?$apply=groupby((Account),descendants($root/Units,Org,UnitId,filter(Amount gt 5),1,keep start)/aggregate($count as N,Amount with sum as T))",
+        r#"SELECT g."Account", count(p."Id")::text "N", sum(p."Amount")::text "T" FROM (SELECT DISTINCT "Account" FROM postings) g LEFT JOIN
+           (SELECT o.* FROM postings o WHERE EXISTS (SELECT 1 FROM postings s JOIN c ON c.above = s."UnitId" WHERE s."Amount" > 5
+             AND s."Account" = o."Account" AND c.node = o."UnitId" AND d <= 1)) p ON p."Account" = g."Account" GROUP BY 1"#,
+        Any,
+    ),
+    (
+        "Postings?$apply=groupby((Account),traverse($root/Units,Org,UnitId,preorder,Name desc)/top(3))&$select=Id",
+        r#"SELECT x."Id"::text "Id" FROM (SELECT o."Id", row_number() OVER (PARTITION BY "Account" ORDER BY preorder, o."Id") r FROM postings o
+           JOIN p ON p."Id" = o."UnitId") x WHERE r <= 3"#,
+        Any,
+    ),
+    // Each node in each group.
+    (
+        "Postings?$apply=groupby((Account),groupby((rolluprecursive($root/Units,Org,UnitId)),aggregate(Amount with sum as T,$count as N)))",
+        r#"SELECT a."Account", u."Id" "UnitId", sum(o."Amount")::text "T", count(o."Id")::text "N" FROM (SELECT DISTINCT "Account" FROM postings) a
+           CROSS JOIN n u JOIN c ON c.above = u."Id" LEFT JOIN postings o ON o."UnitId" = c.node AND o."Account" = a."Account" GROUP BY 1, 2"#,
+        Any,
+    ),
+    (
+        "Postings?$apply=groupby((Account),filter(Amount gt 5)/groupby((rolluprecursive($root/Units,Org,Unit/Id,filter(Staff gt 9))),aggregate(Amount with sum as T)))",
+        r#", a AS (SELECT s.*, (SELECT "Id" FROM n o WHERE o."Id" = s.up AND o."Staff" > 9) top FROM n s WHERE s."Staff" > 9)
+           , v(node, above) AS (SELECT "Id", "Id" FROM a UNION ALL SELECT v.node, a.top FROM v JOIN a ON a."Id" = v.above WHERE a.top IS NOT NULL)
+           SELECT g."Account", json_build_object('Id', u."Id", 'Name', u."Name", 'ParentId', u."ParentId", 'Staff', u."Staff") "Unit", sum(o."Amount")::text "T"
+           FROM (SELECT DISTINCT "Account" FROM postings) g CROSS JOIN a u JOIN v ON v.above = u."Id"
+           LEFT JOIN postings o ON o."UnitId" = v.node AND o."Account" = g."Account" AND o."Amount" > 5 GROUP BY g."Account", UNIT"#,
+        Any,
+    ),
+    (
+        "Postings?$apply=groupby((rollup(Account,Amount),rolluprecursive($root/Units,Org,UnitId)),aggregate($count as N))",
+        r#"json:SELECT json_build_object('Account', "Account", 'Amount', "Amount"::text, 'UnitId', u."Id", 'N', count(*)::text)
+             FROM n u JOIN c ON c.above = u."Id" JOIN postings o ON o."UnitId" = c.node GROUP BY "Account", "Amount", u."Id"
+           UNION ALL (SELECT json_build_object('Account', "Account", 'UnitId', u."Id", 'N', count(*)::text)
+             FROM n u JOIN c ON c.above = u."Id" JOIN postings o ON o."UnitId" = c.node GROUP BY "Account", u."Id")"#,
+        Any,
+    ),
+    (
+        "Postings?$apply=concat(descendants($root/Units,Org,UnitId,filter(Amount gt 9))/aggregate($count as N),groupby((rolluprecursive($root/Units,Org,UnitId)),aggregate($count as N)))",
+        r#"json:SELECT json_build_object('N', count(*)::text) FROM postings o WHERE EXISTS (SELECT 1 FROM postings s JOIN c ON c.above = s."UnitId"
+             WHERE s."Amount" > 9 AND c.node = o."UnitId" AND d > 0) UNION ALL
+           (SELECT json_build_object('UnitId', u."Id", 'N', count(o."Id")::text) FROM n u JOIN c ON c.above = u."Id" LEFT JOIN postings o ON o."UnitId" = c.node GROUP BY u."Id")"#,
+        Any,
+    ),
+    // For each parent by itself.
+    (
+        "Units?$select=Id&$orderby=Id&$expand=Postings($apply=groupby((rolluprecursive($root/Units,Org,UnitId)),aggregate($count as N))/filter(N gt 0)/orderby(UnitId))",
+        r#"SELECT u."Id", (SELECT coalesce(json_agg(json_build_object('UnitId', x.above, 'N', k::text) ORDER BY x.above), '[]') FROM
+             (SELECT c.above, count(*) k FROM c JOIN postings o ON o."UnitId" = c.node WHERE o."UnitId" = u."Id" GROUP BY 1) x) "Postings" FROM n u ORDER BY 1"#,
+        Counts,
+    ),
+    (
+        "Units?$select=Id&$orderby=Id&$expand=Children($apply=descendants($root/Units,Org,Id,filter(Staff gt 5),keep start)/aggregate($count as N))",
+        r#"SELECT u."Id", (SELECT json_build_array(json_build_object('N', count(*)::text)) FROM units k WHERE k."ParentId" = u."Id" AND EXISTS (SELECT 1 FROM
+             units s JOIN c ON c.above = s."Id" WHERE s."ParentId" = u."Id" AND s."Staff" > 5 AND c.node = k."Id")) "Children" FROM n u ORDER BY 1"#,
+        Counts,
+    ),
+];
+
 const SETS: &[Case] = &[
     (
         "Units?$apply=ancestors($root/Units,Org,Id,filter(Staff gt 15))",
@@ -215,7 +321,11 @@ async fn check(cases: &[Case]) {
     for seed in 0..4 {
         let world = World::new(seed, 5).await;
         for (request, sql, order) in cases {
-            let theirs = world.sql(&format!("{TREE}{}", sql.replace("UNIT FROM", &format!("{UNIT} FROM")).replace("UNIT", UNIT))).await;
+            let sql = sql.replace("UNIT FROM", &format!("{UNIT} FROM")).replace("UNIT", UNIT);
+            let theirs = match sql.strip_prefix("json:") {
+                Some(sql) => world.sql(&format!("json:{TREE}{sql}")).await,
+                None => world.sql(&format!("{TREE}{sql}")).await,
+            };
             for kind in KINDS {
                 let request = request.replace("$root/", &format!("$root/{kind}"));
                 let ours = world.get(kind, &request).await.unwrap_or_else(|error| panic!("seed {seed}: {kind}{request}: {error}"));
@@ -228,6 +338,16 @@ async fn check(cases: &[Case]) {
 #[tokio::test]
 async fn nodes_above_and_below() {
     check(SETS).await;
+}
+
+#[tokio::test]
+async fn trees_in_groups() {
+    check(GROUPS).await;
+}
+
+#[tokio::test]
+async fn trees_with_collections() {
+    check(NESTED).await;
 }
 
 #[tokio::test]

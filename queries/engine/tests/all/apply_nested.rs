@@ -105,6 +105,71 @@ const NESTED: &[Case] = &[
     ),
 ];
 
+const INSIDE: &[Case] = &[
+    (
+        "Customers?$apply=groupby((Country),addnested(Sales,aggregate($count as N) as A)/topcount(1,Id))&$select=Id",
+        r#"json:SELECT json_build_object('Id', c."Id"::text, 'A', (SELECT json_build_array(json_build_object('N', count(*)::text))
+           FROM sales s WHERE s."CustomerId" = c."Id")) FROM customers c WHERE NOT EXISTS
+           (SELECT 1 FROM customers o WHERE o."Country" IS NOT DISTINCT FROM c."Country" AND o."Id" > c."Id")"#,
+        Any,
+    ),
+    (
+        "Customers?$apply=concat(filter(Id lt 3)/addnested(Sales,aggregate($count as N) as A),filter(Id gt 7),aggregate($count as N))&$select=Id,N",
+        r#"json:SELECT json_build_object('Id', c."Id"::text, 'A', (SELECT json_build_array(json_build_object('N', count(*)::text))
+             FROM sales s WHERE s."CustomerId" = c."Id")) FROM customers c WHERE "Id" < 3
+           UNION ALL (SELECT json_build_object('Id', c."Id"::text) FROM customers c WHERE "Id" > 7)
+           UNION ALL (SELECT json_build_object('N', count(*)::text) FROM customers)"#,
+        Any,
+    ),
+    (
+        "Customers?$apply=addnested(Sales,aggregate($count as N) as A)/concat(filter(Id lt 3),groupby((Country)),concat(filter(Id gt 8),identity))&$select=Id,Country",
+        r#"json:WITH e AS (SELECT c."Id" i, json_build_object('Id', c."Id"::text, 'Country', c."Country", 'A',
+             (SELECT json_build_array(json_build_object('N', count(*)::text)) FROM sales s WHERE s."CustomerId" = c."Id")) j FROM customers c)
+           SELECT j FROM e WHERE i < 3 UNION ALL (SELECT json_build_object('Country', "Country") FROM customers GROUP BY "Country")
+           UNION ALL (SELECT j FROM e WHERE i > 8) UNION ALL (SELECT j FROM e)"#,
+        Any,
+    ),
+    // The same name for what is not the same.
+    (
+        "Customers?$apply=concat(filter(Id lt 3)/addnested(Sales,aggregate($count as N) as A),filter(Id gt 7)/addnested(Sales,aggregate(Amount with sum as T) as A))\
+         &$select=Id",
+        r#"json:SELECT json_build_object('Id', c."Id"::text, 'A', (SELECT json_build_array(json_build_object('N', count(*)::text))
+             FROM sales s WHERE s."CustomerId" = c."Id")) FROM customers c WHERE "Id" < 3
+           UNION ALL (SELECT json_build_object('Id', c."Id"::text, 'A', (SELECT json_build_array(json_build_object('T', sum("Amount")::text))
+             FROM sales s WHERE s."CustomerId" = c."Id")) FROM customers c WHERE "Id" > 7)"#,
+        Any,
+    ),
+    // Along what leads to one entity there is one, or nothing at all.
+    (
+        "Sales?$apply=filter(Id lt 40)/addnested(Customer,compute(Credit mul 2 as Twice) as C)&$select=Id&$orderby=Id",
+        r#"json:SELECT CASE WHEN c."Id" IS NULL THEN json_build_object('Id', s."Id"::text) ELSE json_build_object('Id', s."Id"::text, 'C',
+             json_build_object('Id', c."Id"::text, 'Name', c."Name", 'Country', c."Country", 'Credit', c."Credit"::text, 'Twice', (c."Credit" * 2)::text)) END
+           FROM sales s LEFT JOIN customers c ON c."Id" = s."CustomerId" WHERE s."Id" < 40 ORDER BY s."Id""#,
+        Counts,
+    ),
+    (
+        "Sales?$apply=filter(Id lt 20)/addnested(Product,addnested(Sales,aggregate($count as N) as Sold) as P,identity as Q)&$select=Id&$orderby=Id desc",
+        r#"json:SELECT json_build_object('Id', s."Id"::text,
+             'P', json_build_object('Id', p."Id", 'Name', p."Name", 'Category', p."Category", 'Tax', p."Tax"::text, 'Sold',
+               (SELECT json_build_array(json_build_object('N', count(*)::text)) FROM sales o WHERE o."ProductId" = p."Id")),
+             'Q', json_build_object('Id', p."Id", 'Name', p."Name", 'Category', p."Category", 'Tax', p."Tax"::text))
+           FROM sales s JOIN products p ON p."Id" = s."ProductId" WHERE s."Id" < 20 ORDER BY s."Id" DESC"#,
+        Counts,
+    ),
+    (
+        "Products?$apply=addnested(Sales,aggregate($count as N) as A)/join(Sales as S,aggregate($count as M))/filter(Id le 3)&$select=Id&$expand=S",
+        r#"json:SELECT json_build_object('Id', p."Id", 'S', json_build_object('M', count(s."Id")::text), 'A',
+             json_build_array(json_build_object('N', count(s."Id")::text)))
+           FROM products p LEFT JOIN sales s ON s."ProductId" = p."Id" WHERE p."Id" <= 3 GROUP BY p."Id""#,
+        Any,
+    ),
+];
+
+#[tokio::test]
+async fn collections_are_added_wherever_there_are_entities() {
+    check(INSIDE).await;
+}
+
 #[tokio::test]
 async fn groups_are_searched_by_what_they_are_of() {
     check(SEARCHED).await;

@@ -6,7 +6,7 @@ use crate::kinds::Database;
 use portico_catalog::{ModelDefinition, ModelView, TableDefinition};
 use portico_engine::{Answer, Engine, EngineSettings, EntityRead, Paging, Statement};
 use portico_odata::header::Version;
-use portico_odata::json::{JsonOptions, JsonWriter, context_url};
+use portico_odata::json::{JsonOptions, JsonWriter, context_url, name_contexts};
 use portico_odata::{ReadKind, bind, parse};
 use portico_provider_api::{ConnectContext, QueryContext, RemoteColumn, ScalarType, Selection, Source, Value};
 use portico_provider_memory::MemorySource;
@@ -225,6 +225,10 @@ fn definitions() -> Json {
 
 impl World {
     pub async fn new(seed: u64, sales: usize) -> World {
+        World::with(seed, sales, EngineSettings::default()).await
+    }
+
+    pub async fn with(seed: u64, sales: usize, settings: EngineSettings) -> World {
         let data = rows(&mut fastrand::Rng::with_seed(seed), sales);
         let trees = trees(&mut fastrand::Rng::with_seed(seed));
         let all: [(&str, &Columns, &Vec<Vec<Value>>); 6] = [
@@ -271,7 +275,7 @@ impl World {
         let access: serde_json::Map<String, Json> = tables.keys().map(|name| (name.clone(), serde_json::json!({}))).collect();
         let access = serde_json::from_value(serde_json::json!({ "roles": { "all": access } })).unwrap();
         let definition = ModelDefinition { sources: sources.keys().cloned().collect(), tables, ..ModelDefinition::default() };
-        let engine = Engine::new(EngineSettings::default(), sources, access).unwrap();
+        let engine = Engine::new(settings, sources, access).unwrap();
         let (model, _) = portico_catalog::build(&definition, &schemas, &|model, sql| engine.describe_view(model, sql)).unwrap();
         engine.publish(Arc::new(model));
         let service = engine.model().unwrap().services.keys().next().unwrap().clone();
@@ -288,10 +292,11 @@ impl World {
     pub async fn page(&self, kind: &str, request: &str, paging: Paging) -> Result<Payload, String> {
         let (path, query) = request.split_once('?').map_or((request, None), |(path, query)| (path, Some(query)));
         let encoded = query.map(|query| query.replace(' ', "%20"));
-        let parsed = parse::request(&format!("{kind}{path}"), encoded.as_deref()).map_err(|error| format!("{error:?}"))?;
+        let path = if path.starts_with("$crossjoin(") { path.to_owned() } else { format!("{kind}{path}") };
+        let parsed = parse::request(&path, encoded.as_deref()).map_err(|error| format!("{error:?}"))?;
         let bound = bind::read(&parsed, &self.view).map_err(|error| format!("{:?}: {}", error.kind, error.message))?;
         let context_of = context_url("", &self.view, &bound, Version::V4_0);
-        let single = bound.kind == ReadKind::Count;
+        let (single, query) = (bound.kind == ReadKind::Count, bound.query.clone());
         let read =
             EntityRead { service: self.service.clone(), model_version: self.engine.model().unwrap().version.clone(), read: bound, paging };
         let context = context(&principal("all"));
@@ -305,7 +310,8 @@ impl World {
             }
             _ => panic!("not entities"),
         };
-        let options = JsonOptions { ieee754_compatible: true, ..JsonOptions::default() };
+        name_contexts(&mut answer.shape, &self.view, &query, Version::V4_0);
+        let options = JsonOptions { ieee754_compatible: true, context_url: Some(context_of.clone()), ..JsonOptions::default() };
         let mut writer = JsonWriter::new(&answer.shape, options);
         let mut out = bytes::BytesMut::from(writer.start_collection(None).as_ref());
         while let Some(batch) = answer.rows.next().await {

@@ -3,9 +3,11 @@
 
 mod actions;
 mod apply;
+mod apply_cross;
 mod apply_custom;
 mod apply_expand;
 mod apply_hierarchy;
+mod apply_nest;
 mod apply_nested;
 mod apply_world;
 mod bind;

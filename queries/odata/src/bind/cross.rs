@@ -4,10 +4,10 @@
 use super::options::{self, Place};
 use super::restrict::Use;
 use super::scope::Scope;
-use super::{BoundQuery, not_found, restrict, search, suggestion};
+use super::{BoundQuery, apply, not_found, restrict, search, suggestion};
 use crate::bound::{BoundComputed, BoundExpr, BoundRead, CrossPart, ReadKind};
 use crate::error::ODataError;
-use crate::syntax::{ExpandItem, ExprKind, PathStep, Request, Resource, Segment, SelectItem, StepKind};
+use crate::syntax::{ExpandItem, ExprKind, PathStep, Request, Resource, Segment, SelectItem, StepKind, Transformation};
 use crate::value_type::{RowColumn, RowType};
 use portico_catalog::{ModelView, TableView};
 
@@ -46,6 +46,9 @@ pub(super) fn read(request: &Request, view: &ModelView, (first, rest): (&Segment
     if let Some(next) = rest.first() {
         return Err(ODataError::not_implemented(format!("'{}' after $crossjoin", next.text)).at("path", Some(next.span.start)));
     }
+    if let Some(transformations) = &request.options.apply {
+        return applied(request, view, &sets, transformations);
+    }
     if let Some(name) = request.options.given().find(|name| !BUILT.contains(name)) {
         return Err(ODataError::not_implemented(format!("the query option {name} of $crossjoin")).at(name, None));
     }
@@ -80,6 +83,27 @@ pub(super) fn read(request: &Request, view: &ModelView, (first, rest): (&Segment
     let selected = given.select.as_deref().map(|items| selected(items, &sets, &rows)).transpose()?;
     query.select = selected.as_ref().map_or_else(|| (0..rows.columns.len()).collect(), |selected| selected.computed.clone());
     query.cross = parts(request, view, &sets, selected.as_ref())?;
+    Ok(BoundRead::new(query, ReadKind::Collection))
+}
+
+/// The same with `$apply`, which sees the combinations as rows.
+fn applied(request: &Request, view: &ModelView, sets: &[Set<'_>], transformations: &[Transformation]) -> Result<BoundRead, ODataError> {
+    let Some((_, table)) = sets.first() else { return Err(not_found("$crossjoin takes names of entity sets", 0)) };
+    let rows = RowType::default();
+    let place = Place { view, table, rows: &rows, aliases: &request.aliases, cast: None, nested_in: None, depth: 0 };
+    let mut query = apply::of_sets(&place, sets, transformations, &request.options)?;
+    for (number, (_, table)) in sets.iter().enumerate() {
+        restrict::joined(
+            table,
+            (sets.len() - 1 - number, sets.len()),
+            &BoundQuery { count: query.count, ..BoundQuery::of("", Vec::new()) },
+        )?;
+    }
+    let part = |(name, table): &Set<'_>| {
+        let query = BoundQuery::of(&table.table.name, table.table.key.clone());
+        CrossPart { name: name.clone(), shown: false, expanded: false, query }
+    };
+    query.cross = sets.iter().map(part).collect();
     Ok(BoundRead::new(query, ReadKind::Collection))
 }
 

@@ -269,13 +269,19 @@ fn split(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Types of the columns that a relationship starts from.
-pub(super) fn links(table: &TableView, relationship: &RelationshipView) -> Vec<ScalarType> {
+/// The columns that a relationship starts from.
+pub(super) fn near(table: &TableView, relationship: &RelationshipView) -> Vec<usize> {
     let relationship = table.table.relationships.get(relationship.index);
     let own = relationship.into_iter().flat_map(|relationship| match &relationship.through {
         Some(through) => through.own.iter().map(|(own, _)| *own).collect::<Vec<_>>(),
         None => relationship.on.iter().map(|(own, _)| *own).collect(),
     });
+    own.collect()
+}
+
+/// Their types.
+pub(super) fn links(table: &TableView, relationship: &RelationshipView) -> Vec<ScalarType> {
+    let own = near(table, relationship).into_iter();
     own.filter_map(|own| table.table.columns.get(own)).map(|column| column.scalar_type).collect()
 }
 
@@ -348,7 +354,7 @@ fn follow(place: &Place<'_>, step: &Step<'_>, item: &ExpandItem, levels: usize, 
         recursion,
         page: 0,
         rest: rest(name, item, levels, recursion),
-        made: false,
+        made: None,
         query,
     })
 }

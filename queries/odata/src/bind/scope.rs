@@ -129,6 +129,16 @@ impl<'a> Scope<'a> {
         scope
     }
 
+    /// The same where a set's name stands for its entity, which is one of those that each row was made of.
+    pub(super) fn beside(self, sets: &[(String, &'a TableView)]) -> Scope<'a> {
+        let entity = |(name, table): &(String, &'a TableView)| {
+            let (variable, rows) = (Some(name.clone()), Arc::new(RowType::of_table(table)));
+            Frame { variable, rows, table: Some(*table), cast: None, joined: false }
+        };
+        let frames = sets.iter().map(entity).chain(self.frames).collect();
+        Scope { frames, here: self.here + sets.len(), it: None, ..self }
+    }
+
     /// The same where all rows are of a derived type, if one is named.
     pub(super) fn of_type(mut self, cast: Option<&'a str>) -> Scope<'a> {
         if let Some(frame) = self.frames.last_mut() {

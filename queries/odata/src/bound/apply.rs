@@ -81,8 +81,8 @@ pub enum BoundTransformation {
     Group {
         /// The columns that tell groups apart, those of the groups around among them.
         keys: Vec<usize>,
-        /// Where groups are told apart by the nodes of hierarchies alone: which, one per key. Each combination of nodes is a group then,
-        /// whether it has rows or not.
+        /// Where groups are told apart by the nodes of hierarchies alone, inside the groups around: which, one for each of the last keys. Each
+        /// combination of nodes is a group then, in each of the groups around, whether it has rows or not.
         nodes: Vec<BoundHierarchy>,
         /// What is done; each of these has the keys as its partition.
         then: Vec<BoundTransformation>,
@@ -93,6 +93,14 @@ pub enum BoundTransformation {
         keys: Vec<usize>,
         /// What is computed of each group.
         items: Vec<BoundAggregate>,
+    },
+    /// One row per group: its keys. Without keys exactly one row. What the groups hold is fetched for the rows that come out in the end: the
+    /// transformations of a [`super::BoundExpand`] with this number begin with the rows that this one is given.
+    Nest {
+        /// What the groups are called, by no other `nest` of the query.
+        number: usize,
+        /// The columns that tell groups apart.
+        keys: Vec<usize>,
     },
     /// The results of all branches, one after the other.
     Concat {

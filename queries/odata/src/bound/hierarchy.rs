@@ -39,6 +39,8 @@ pub struct BoundRelatives {
     pub distance: Option<u64>,
     /// Whether what is started from is kept as well.
     pub keep_start: bool,
+    /// Groups: what is started from in a group leads to rows of that group only. `start` keeps the positions.
+    pub partition: Vec<usize>,
     /// Whether the columns of [`TREE_COLUMNS`] are appended. The rows are nodes then.
     pub tree: bool,
 }

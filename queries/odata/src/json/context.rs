@@ -238,7 +238,9 @@ fn shown(query: &BoundQuery) -> impl Iterator<Item = &BoundExpand> {
 
 fn narrowed(query: &BoundQuery, version: Version) -> bool {
     let applied = query.apply.as_ref().is_some_and(|apply| applied::select_list(&apply.rows, &query.select, query.selected).is_some());
-    query.selected || applied || shown(query).any(|expand| expand.made || version >= Version::V4_01 || narrowed(&expand.query, version))
+    query.selected
+        || applied
+        || shown(query).any(|expand| expand.made.is_some() || version >= Version::V4_01 || narrowed(&expand.query, version))
 }
 
 fn list_of_query(view: &ModelView, query: &BoundQuery, version: Version) -> Option<Vec<Listed>> {
@@ -250,16 +252,24 @@ fn list_of_query(view: &ModelView, query: &BoundQuery, version: Version) -> Opti
         None if query.selected => selected(view, query),
         None => Vec::new(),
     };
+    // Rows that hold nothing but collections are of one structure all the same.
+    if query.select.is_empty() && shown(query).any(|expand| expand.made.is_some() && is_everywhere(query, expand)) {
+        items.clear();
+    }
     let worth_naming =
-        |expand: &&BoundExpand| expand.made || version >= Version::V4_01 || !items.is_empty() || narrowed(&expand.query, version);
-    let (mut expanded, mut bare) = (Vec::new(), false);
+        |expand: &&BoundExpand| expand.made.is_some() || version >= Version::V4_01 || !items.is_empty() || narrowed(&expand.query, version);
+    let entities = query.apply.as_ref().is_none_or(|apply| apply.rows.row_type.table.is_some());
+    let (mut expanded, mut bare) = (Vec::<Listed>::new(), false);
     for expand in shown(query).filter(worth_naming) {
+        if expand.made.is_some() && (!is_everywhere(query, expand) || expanded.iter().any(|other| other.name == expand.name)) {
+            continue;
+        }
         // What a relationship is expanded to again, level by level, is said by a sign after its name.
         let recursive = expand.recursion != Recursion::Once;
         let mut below = expand.query.clone();
         below.expand.retain(|inner| !(recursive && inner.recursion == expand.recursion && inner.relationship == expand.relationship));
         let items_below = list_of_query(view, if recursive { &below } else { &expand.query }, version).unwrap_or_default();
-        bare |= expand.made && items_below.is_empty();
+        bare |= entities && expand.made.is_some() && items_below.is_empty();
         let name = match &expand.only {
             Some(of_type) => format!("{}.{of_type}/{}", namespace(view), expand.name),
             None => expand.name.clone(),
@@ -274,6 +284,29 @@ fn list_of_query(view: &ModelView, query: &BoundQuery, version: Version) -> Opti
     }
     items.extend(expanded);
     Some(items)
+}
+
+/// Names the contexts of what `$apply` has added: what a collection under a name of the request's own is of, its own context says (Data
+/// Aggregation 4.0, sections 3.4.3 and 3.5.2).
+pub fn name_contexts(shape: &mut EntityShape, view: &ModelView, query: &BoundQuery, version: Version) {
+    for (expand, below) in query.expand.iter().zip(&mut shape.expands) {
+        if expand.made.is_some()
+            && let Some(table) = view.by_virtual_table(&expand.query.table)
+        {
+            let list = list_of_query(view, &expand.query, version);
+            let of = ContextOf::Entities { set: &table.name, cast: None, list: list.as_deref(), single: !expand.many };
+            below.context = context("", &of, version).split_once("$metadata").map(|(_, own)| own.to_owned());
+        }
+        name_contexts(&mut below.shape, view, &expand.query, version);
+    }
+}
+
+/// Whether all rows have what has the name of this one: `$apply` may have added it to some of them only.
+fn is_everywhere(query: &BoundQuery, expand: &BoundExpand) -> bool {
+    let alike = || shown(query).filter(|other| other.name == expand.name).filter_map(|other| other.made.as_ref());
+    let patterns = query.apply.as_ref().and_then(|apply| apply.rows.presence.as_ref()).map_or(0, |presence| presence.lacks.len());
+    let having = |pattern: usize| alike().filter_map(|made| made.only.as_ref()).flatten().any(|only| usize::try_from(*only) == Ok(pattern));
+    alike().any(|made| made.only.is_none()) || (0..patterns).all(having)
 }
 
 /// The properties that `$select` chose, as they are called in the service; with the qualified name of the derived type before those that

@@ -28,6 +28,13 @@ impl Expanded<'_> {
             return Ok(());
         }
         let name = &self.plan.name;
+        let nothing = self.ranges.get(row).is_none_or(|range| range.is_empty());
+        if self.plan.optional && nothing {
+            return Ok(());
+        }
+        if let Some(context) = &self.plan.context {
+            context.push(sink);
+        }
         if let Some(count) = self.counts.and_then(|counts| counts.get(row)) {
             self.plan.count_key.push(sink);
             push_count(*count, self.entities.style, sink);

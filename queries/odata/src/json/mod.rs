@@ -26,7 +26,7 @@ mod value;
 mod writer;
 
 use crate::header::{OmitValues, Version};
-pub use context::{ContextOf, Listed, context, context_url, listed, listed_members};
+pub use context::{ContextOf, Listed, context, context_url, listed, listed_members, name_contexts};
 pub use cross_join::{CrossJoinForm, CrossJoinShape, CrossJoinWriter};
 pub(crate) use digits::push_decimal;
 pub(crate) use enumeration::combined;

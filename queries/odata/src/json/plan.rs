@@ -127,6 +127,10 @@ pub(super) struct ExpandPlan {
     pub(super) key: Stamp,
     pub(super) count_key: Stamp,
     pub(super) next_key: Stamp,
+    /// Its own context, where that is said.
+    pub(super) context: Option<Stamp>,
+    /// Whether it is left out where there is nothing.
+    pub(super) optional: bool,
     /// The rows that have it: position of a column, and what it holds in them, as text.
     pub(super) only: Option<(usize, Vec<Vec<u8>>)>,
     pub(super) plan: EntityPlan,
@@ -350,6 +354,12 @@ impl EntityPlan {
 impl ExpandPlan {
     fn new(expand: &ExpandShape, options: &JsonOptions) -> ExpandPlan {
         let annotation = |term: &str| Stamp::new(&key_of(&format!("{}@odata.{term}", expand.name)));
+        // Who is told of no context for the whole is told of none for a part.
+        let around = options.context_url.as_ref().filter(|_| options.metadata != MetadataLevel::None);
+        let root = around.and_then(|url| Some(url.split_once("$metadata")?.0));
+        let context = root
+            .zip(expand.context.as_ref())
+            .map(|(root, own)| Stamp::new(&text_member(&format!("{}@odata.context", expand.name), &format!("{root}$metadata{own}"))));
         ExpandPlan {
             name: expand.name.clone(),
             form: expand.form,
@@ -357,6 +367,8 @@ impl ExpandPlan {
             key: Stamp::new(&key_of(&expand.name)),
             count_key: annotation("count"),
             next_key: annotation("nextLink"),
+            context,
+            optional: expand.optional,
             only: expand.only.as_ref().map(|(position, values)| (*position, values.iter().map(super::url::value_text).collect())),
             // What is heterogeneous is the collection around; relationships say of which type their entities are.
             plan: EntityPlan::new(&expand.shape, &JsonOptions { heterogeneous: false, ..options.clone() }),

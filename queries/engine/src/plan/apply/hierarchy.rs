@@ -7,7 +7,8 @@ use crate::plan::nodes::as_identifier;
 use crate::plan::rows::{Rows, columns_of, fresh};
 use crate::plan::seek::OrderKey;
 use arrow::datatypes::DataType;
-use datafusion::logical_expr::{Expr, ExprSchemable, JoinType, LogicalPlan};
+use datafusion::common::{Column, NullEquality};
+use datafusion::logical_expr::{Expr, ExprSchemable, JoinType, LogicalPlan, lit};
 use portico_odata::bound::hierarchy::{BoundHierarchy, BoundRelatives, BoundTopLevels, BoundTraverse};
 use std::sync::Arc;
 
@@ -72,6 +73,9 @@ impl ApplyPlanner<'_> {
         let hierarchy = &relatives.hierarchy;
         let nodes = self.nodes(&self.node_rows(hierarchy)?, hierarchy.node, hierarchy.parent)?;
         let start = self.sequence(stage.clone(), &relatives.start)?;
+        if !relatives.partition.is_empty() {
+            return self.relatives_in_groups(stage, start, relatives, nodes);
+        }
         let start = self.identifiers(&start, relatives.start_node, &nodes.identifier)?;
         let keep = Keep::Relatives { descendants: relatives.descendants, distance: relatives.distance, keep_start: relatives.keep_start };
         let (question, qualifier) = (Question::Nodes(keep), hierarchy.qualifier.clone());
@@ -82,6 +86,41 @@ impl ApplyPlanner<'_> {
         let walk = |name: &str| HierarchyWalk::plan(qualifier, question, (nodes.plan, nodes.descending), Some(start), None, name);
         let (stage, _) = self.walked(stage, (relatives.node, &nodes.identifier), JoinType::LeftSemi, walk)?;
         Ok(Stage { order, ..stage })
+    }
+
+    /// The same in groups: all pairs of nodes, one above the other, lead from what is started from to rows of the same group.
+    fn relatives_in_groups(&self, stage: Stage, start: Stage, relatives: &BoundRelatives, nodes: Nodes) -> Result<Stage, EngineError> {
+        let identifier = nodes.identifier.clone();
+        let name = fresh(&[stage.builder(), start.builder()]);
+        let qualifier = relatives.hierarchy.qualifier.clone();
+        let pairs = HierarchyWalk::plan(qualifier, Question::Closure, (nodes.plan, nodes.descending), None, None, &name)?;
+        let mut near = lit(i64::from(!relatives.keep_start)).lt_eq(HierarchyWalk::column(&name, "distance"));
+        if let Some(distance) = relatives.distance {
+            near = near.and(HierarchyWalk::column(&name, "distance").lt_eq(lit(i64::try_from(distance).unwrap_or(i64::MAX))));
+        }
+        let (from, to) = if relatives.descendants { ("above", "node") } else { ("node", "above") };
+        let begin = self.told_apart(&start, relatives.start_node, &relatives.partition, &identifier)?;
+        let begin: Vec<(Expr, String)> = begin.into_iter().map(|expr| (expr, self.name())).collect();
+        let started = start.rows.builder.project(begin.iter().map(|(expr, name)| expr.clone().alias(name)).collect::<Vec<_>>())?;
+        let column = |name: &String| Expr::Column(Column::from_name(name));
+        let mut groups = begin.iter().map(|(_, name)| column(name));
+        let keys = (vec![HierarchyWalk::column(&name, from)], groups.by_ref().take(1).collect());
+        let joined = pairs.filter(near)?.join_with_expr_keys(started.distinct()?.build()?, JoinType::Inner, keys, None)?;
+        let names: Vec<String> = begin.iter().map(|_| self.name()).collect();
+        let output = std::iter::once(HierarchyWalk::column(&name, to)).chain(groups).zip(&names).map(|(expr, name)| expr.alias(name));
+        let wanted = joined.project(output.collect::<Vec<_>>())?.build()?;
+        let own = self.told_apart(&stage, relatives.node, &relatives.partition, &identifier)?;
+        let (stage, own) = self.extended(stage, own)?;
+        let on = own.iter().filter_map(|expr| expr.try_as_col().cloned()).collect::<Vec<_>>();
+        // The groups of nulls are groups; a row of no node finds none.
+        let on = (on, names.into_iter().map(Column::from_name).collect());
+        stage.step(|builder| builder.join_detailed(wanted, JoinType::LeftSemi, on, None, NullEquality::NullEqualsNull))
+    }
+
+    /// The node that a row is of, then the group.
+    fn told_apart(&self, stage: &Stage, node: usize, partition: &[usize], identifier: &DataType) -> Result<Vec<Expr>, EngineError> {
+        let node = self.identifier(stage, node, identifier)?;
+        Ok(std::iter::once(node).chain(self.partition(stage, partition)?).collect())
     }
 
     /// A walk of which each row shows where its node stands among those of the rows.
@@ -145,15 +184,17 @@ impl ApplyPlanner<'_> {
     }
 
     /// The groups that the nodes of hierarchies are, each combination of them one, whether rows are of it or not.
-    pub(super) fn node_groups(&self, hierarchies: &[BoundHierarchy]) -> Result<Option<Groups>, EngineError> {
-        let mut groups: Option<Stage> = None;
+    /// In the groups around they are so in each.
+    pub(super) fn node_groups(&self, hierarchies: &[BoundHierarchy], around: Option<&Groups>) -> Result<Option<Groups>, EngineError> {
+        let around = around.filter(|_| !hierarchies.is_empty());
+        let mut groups = around.map(|around| self.distinct(around.stage.clone(), &around.keys)).transpose()?;
         for hierarchy in hierarchies {
             let stage = self.node_rows(hierarchy)?;
             let identifier = self.at(&stage, &[hierarchy.node])?;
             let name = self.name();
             let keys = identifier.into_iter().map(|key| self.group_key(key, &stage).map(|key| key.alias(&name)));
             let builder = stage.rows.builder.clone().project(keys.collect::<Result<Vec<_>, _>>()?)?;
-            let key = Expr::Column(datafusion::common::Column::from_name(name));
+            let key = Expr::Column(Column::from_name(name));
             groups = Some(match groups {
                 None => Stage::grouped(builder, vec![key.clone()], vec![key]),
                 Some(others) => {

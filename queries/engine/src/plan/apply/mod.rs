@@ -8,6 +8,7 @@ mod branch_number;
 mod concat;
 mod follow;
 mod hierarchy;
+mod nest;
 mod ranked;
 
 use crate::error::EngineError;
@@ -22,16 +23,19 @@ use arrow::datatypes::DataType;
 use datafusion::common::Column;
 use datafusion::functions_window::expr_fn::row_number;
 use datafusion::logical_expr::{Expr, ExprFunctionExt, ExprSchemable, LogicalPlanBuilder, cast, lit};
+pub(super) use nest::{Held, Inputs};
 use portico_odata::bound::apply::BoundTransformation;
 use portico_odata::bound::{BoundExpr, BoundOrder};
 use portico_provider_api::ScalarType;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 /// Plans the transformations of one request.
 pub(super) struct ApplyPlanner<'a> {
     pub entities: &'a EntityPlanner<'a>,
     /// How many names have been given to columns that no request names.
     names: Cell<usize>,
+    /// What each `nest` was given.
+    inputs: RefCell<Inputs>,
 }
 
 /// The rows between two transformations, and what is known of them.
@@ -57,9 +61,21 @@ struct Groups {
     narrowed: bool,
 }
 
+impl Groups {
+    /// A group for each of the keys in a slot.
+    fn of_keys(slot: &KeySlot, types: &[ScalarType]) -> Result<Groups, EngineError> {
+        let builder = key_rows::rows(slot, types)?;
+        let columns: Vec<Option<Expr>> = builder.schema().columns().into_iter().map(|column| Some(Expr::Column(column))).collect();
+        let keys = (0..columns.len()).collect();
+        let rows = Rows::over(builder, None, columns);
+        let stage = Stage { rows, order: Vec::new(), identity: Vec::new(), unique: false, numbered: false };
+        Ok(Groups { stage, keys, narrowed: true })
+    }
+}
+
 impl<'a> ApplyPlanner<'a> {
     pub fn new(entities: &'a EntityPlanner<'a>) -> ApplyPlanner<'a> {
-        ApplyPlanner { entities, names: Cell::new(0) }
+        ApplyPlanner { entities, names: Cell::new(0), inputs: RefCell::default() }
     }
 
     /// Applies transformations.
@@ -81,12 +97,7 @@ impl<'a> ApplyPlanner<'a> {
         slot: &KeySlot,
         types: &[ScalarType],
     ) -> Result<Stage, EngineError> {
-        let builder = key_rows::rows(slot, types)?;
-        let columns: Vec<Option<Expr>> = builder.schema().columns().into_iter().map(|column| Some(Expr::Column(column))).collect();
-        let keys = (0..columns.len()).collect();
-        let rows = Rows::over(builder, None, columns);
-        let stage_of_keys = Stage { rows, order: Vec::new(), identity: Vec::new(), unique: false, numbered: false };
-        self.within(stage, transformations, Some(Groups { stage: stage_of_keys, keys, narrowed: true }))
+        self.within(stage, transformations, Some(Groups::of_keys(slot, types)?))
     }
 
     fn within(&self, mut stage: Stage, transformations: &[BoundTransformation], groups: Option<Groups>) -> Result<Stage, EngineError> {
@@ -95,7 +106,10 @@ impl<'a> ApplyPlanner<'a> {
             stage = self.one(stage, transformation, groups.as_ref())?;
             if let Some(groups) = &mut groups {
                 groups.narrowed |= match transformation {
-                    BoundTransformation::Compute(_) | BoundTransformation::OrderBy(_) | BoundTransformation::Aggregate { .. } => false,
+                    BoundTransformation::Compute(_)
+                    | BoundTransformation::OrderBy(_)
+                    | BoundTransformation::Aggregate { .. }
+                    | BoundTransformation::Nest { .. } => false,
                     BoundTransformation::Follow(follow) => !follow.outer,
                     BoundTransformation::Join(join) => !join.follow.outer,
                     BoundTransformation::Relatives(_)
@@ -132,10 +146,11 @@ impl<'a> ApplyPlanner<'a> {
             BoundTransformation::Distinct(keys) => self.distinct(stage, keys),
             BoundTransformation::Group { keys, nodes, then } => {
                 let rows = || Groups { stage: stage.clone(), keys: keys.clone(), narrowed: false };
-                let groups = self.node_groups(nodes)?.unwrap_or_else(rows);
+                let groups = self.node_groups(nodes, groups)?.unwrap_or_else(rows);
                 self.within(stage, then, Some(groups))
             }
             BoundTransformation::Aggregate { keys, items } => self.aggregate(stage, keys, items, groups.filter(|groups| groups.narrowed)),
+            BoundTransformation::Nest { number, keys } => self.nest(stage, *number, keys, groups.filter(|groups| groups.narrowed)),
             BoundTransformation::Concat { branches, columns } => self.concat(stage, branches, columns, groups),
             BoundTransformation::Join(join) => self.join(stage, join),
             BoundTransformation::Relatives(relatives) => self.relatives(stage, relatives),
@@ -257,7 +272,7 @@ impl<'a> ApplyPlanner<'a> {
     }
 
     /// What tells groups apart.
-    fn partition(&self, stage: &Stage, partition: &[usize]) -> Result<Vec<Expr>, EngineError> {
+    pub fn partition(&self, stage: &Stage, partition: &[usize]) -> Result<Vec<Expr>, EngineError> {
         self.at(stage, partition)?.into_iter().map(|expr| self.group_key(expr, stage)).collect()
     }
 

@@ -1,9 +1,10 @@
 //! `$crossjoin`: the combinations of the entities of several sets, filtered, put in a total order, cut to the page, and what of them
 //! belongs to which set.
 
-use super::level::{Output, is_typed, page};
+use super::level::{Output, expanded_shape, is_typed, page};
 use super::{EntityNode, EntityPlanner, Restriction};
 use crate::error::EngineError;
+use crate::plan::apply::Stage;
 use crate::plan::rows::{RowScope, Rows, columns_of};
 use crate::plan::seek::{self, OrderKey};
 use datafusion::logical_expr::LogicalPlanBuilder;
@@ -12,7 +13,7 @@ use portico_odata::bound::CrossPart;
 use portico_odata::json::{CrossJoinForm, CrossJoinShape};
 use portico_odata::metadata::namespace_of;
 use portico_odata::shape::{self, Naming};
-use portico_odata::{BoundQuery, EntityShape, ExpandShape, PropertyShape, ValueShape};
+use portico_odata::{BoundQuery, EntityShape, PropertyShape, ValueShape};
 use std::sync::Arc;
 
 impl EntityPlanner<'_> {
@@ -45,6 +46,24 @@ impl EntityPlanner<'_> {
         }
     }
 
+    /// The combinations as rows of their own, which have the columns of all sets, first to last; the entities stay in scope, the last set's
+    /// next to the rows.
+    pub(super) fn combined(&self, query: &BoundQuery) -> Result<Stage, EngineError> {
+        let Rows { builder, scopes, .. } = self.combinations(query)?;
+        let entities: Vec<RowScope> = scopes.into_iter().take(query.cross.len()).collect();
+        let missing = || EngineError::Internal("a key is not in its rows".to_owned());
+        let (mut columns, mut identity) = (Vec::new(), Vec::new());
+        for entity in entities.iter().rev() {
+            for index in entity.table.iter().flat_map(|rights| &rights.table.key) {
+                identity.push(entity.column(&[], *index).ok_or_else(missing)?);
+            }
+            columns.extend(entity.columns.iter().cloned());
+        }
+        let scopes = std::iter::once(RowScope::new(None, columns)).chain(entities).collect();
+        let rows = Rows { builder, scopes, known: Vec::new() };
+        Ok(Stage { rows, order: Vec::new(), identity, unique: true, numbered: false })
+    }
+
     /// Plans the combinations and what is expanded of them.
     pub(super) fn crossed(&self, query: &BoundQuery, restriction: &Restriction) -> Result<(EntityNode, Vec<CrossJoinShape>), EngineError> {
         let rows = self.combinations(query)?;
@@ -58,13 +77,7 @@ impl EntityPlanner<'_> {
             let mut expands = Vec::with_capacity(part.query.expand.len());
             for expand in &part.query.expand {
                 let (child, shape) = self.child(expand, self.relationship(&table, expand.relationship)?, &table, &output)?;
-                expands.push(ExpandShape {
-                    name: expand.name.clone(),
-                    many: expand.many,
-                    shape,
-                    form: expand.form,
-                    only: child.only.clone(),
-                });
+                expands.push(expanded_shape(expand, &child, shape));
                 children.push(child);
             }
             let namespace = namespace_of(&self.service.name);

@@ -73,7 +73,7 @@ impl EntityPlanner<'_> {
         let mut expands = Vec::with_capacity(query.expand.len());
         for (expand, relationship) in query.expand.iter().zip(&relationships) {
             let (child, shape) = self.child(expand, relationship, &table, &output)?;
-            expands.push(ExpandShape { name: expand.name.clone(), many: expand.many, shape, form: expand.form, only: child.only.clone() });
+            expands.push(expanded_shape(expand, &child, shape));
             children.push(child);
         }
         let at = |index: usize| output.at(index);
@@ -186,6 +186,7 @@ impl EntityPlanner<'_> {
         let missing = || EngineError::Internal("a link column is not among those that are fetched".to_owned());
         let slot = KeySlot::new();
         let (near, reach, key_types) = self.reach(relationship)?;
+        let near = expand.made.as_ref().map_or(near, |made| made.link.clone());
         let tagged = expand.form == ExpandForm::Entities;
         let restriction = Restriction {
             keys: Some((reach, slot.clone())),
@@ -225,6 +226,8 @@ impl EntityPlanner<'_> {
             parent_keys: near.iter().map(|own| output.at(*own).ok_or_else(missing)).collect::<Result<_, _>>()?,
             child_keys: node.slot.clone(),
             slot,
+            of_groups: false,
+            around: Vec::new(),
             identity,
             node,
             skip: expand.query.skip,
@@ -235,6 +238,14 @@ impl EntityPlanner<'_> {
         };
         Ok((child, shape))
     }
+}
+
+/// How a child looks in its parents.
+pub(super) fn expanded_shape(expand: &BoundExpand, child: &EntityChild, shape: EntityShape) -> ExpandShape {
+    let (name, only) = (expand.name.clone(), child.only.clone());
+    // What is added along a relationship is not there at all where that leads nowhere.
+    let optional = expand.made.is_some() && !expand.many;
+    ExpandShape { name, many: expand.many, shape, form: expand.form, only, optional, ..ExpandShape::default() }
 }
 
 /// The key of the entities of a table at positions in a batch.

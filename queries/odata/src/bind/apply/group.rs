@@ -28,7 +28,7 @@ impl<'a> Binder<'a> {
                 }
                 GroupElement::Rollup(levels) => (1..=levels.len()).rev().filter_map(|length| levels.get(..length)).collect(),
                 GroupElement::RollupRecursive { hierarchy, to } => {
-                    rolled.push(self.roll_up(state, hierarchy, to, span)?);
+                    rolled.push(self.roll_up(state, hierarchy, to)?);
                     continue;
                 }
             };
@@ -42,12 +42,12 @@ impl<'a> Binder<'a> {
         }
         match groupings.as_slice() {
             [paths] => self.grouping(state, paths, &rolled, then, span),
-            _ if !rolled.is_empty() => Err(self.not_built(span, "rollup beside rolluprecursive")),
             several => {
                 let mut branches = Vec::with_capacity(several.len());
                 for paths in several {
                     let mut branch = state.fork();
-                    self.grouping(&mut branch, paths, &[], then, span)?;
+                    self.grouping(&mut branch, paths, &rolled, then, span)?;
+                    state.nests = branch.nests;
                     branches.push(branch);
                 }
                 self.merge(state, branches, span)
@@ -77,7 +77,7 @@ impl<'a> Binder<'a> {
         if then.is_empty() {
             state.distinct(&keys);
         } else {
-            let mut inner = state.fork();
+            let mut inner = State { aggregated: false, ..state.fork() };
             for index in &keys {
                 if !inner.rows.shown.contains(index) && !inner.column(*index).path.is_empty() {
                     inner.rows.shown.push(*index);

@@ -138,14 +138,13 @@ impl<'a> Binder<'a> {
     fn outside_groups(&self, state: &State<'a>, what: &str, span: Span) -> Result<(), ODataError> {
         match state.partition.is_empty() {
             true => Ok(()),
-            false => Err(self.not_built(span, format!("{what} inside groupby or join"))),
+            false => Err(self.not_built(span, format!("{what} inside groupby, join or $expand"))),
         }
     }
 
     pub(super) fn relatives(&self, state: &mut State<'a>, transformation: &Transformation) -> Result<(), ODataError> {
         let Kind::Relatives { descendants, hierarchy, start, distance, keep_start } = &transformation.kind else { return Ok(()) };
         let name = if *descendants { "descendants" } else { "ancestors" };
-        self.outside_groups(state, name, transformation.span)?;
         if *distance == Some(0) {
             return Err(self.wrong(transformation.span, format!("{name}: the distance is a whole number from 1 on")));
         }
@@ -166,6 +165,7 @@ impl<'a> Binder<'a> {
             descendants: *descendants,
             distance: *distance,
             keep_start: *keep_start,
+            partition: state.partition.clone(),
             tree,
         };
         state.out.push(BoundTransformation::Relatives(Box::new(relatives)));
@@ -177,7 +177,6 @@ impl<'a> Binder<'a> {
 
     pub(super) fn traverse(&self, state: &mut State<'a>, transformation: &Transformation) -> Result<(), ODataError> {
         let Kind::Traverse { hierarchy, postorder, start, order_by } = &transformation.kind else { return Ok(()) };
-        self.outside_groups(state, "traverse", transformation.span)?;
         let found = self.found(hierarchy)?;
         let (node, related) = self.related(state, &found, &hierarchy.property)?;
         let nodes = self.nodes(&found, start, order_by)?;
@@ -224,14 +223,7 @@ impl<'a> Binder<'a> {
     }
 
     /// The first step of `rolluprecursive`: each row once per node at or above its own.
-    pub(super) fn roll_up(
-        &self,
-        state: &mut State<'a>,
-        hierarchy: &Hierarchy,
-        to: &[Transformation],
-        span: Span,
-    ) -> Result<Rolled<'a>, ODataError> {
-        self.outside_groups(state, "rolluprecursive", span)?;
+    pub(super) fn roll_up(&self, state: &mut State<'a>, hierarchy: &Hierarchy, to: &[Transformation]) -> Result<Rolled<'a>, ODataError> {
         let found = self.found(hierarchy)?;
         let (node, related) = self.related(state, &found, &hierarchy.property)?;
         let nodes = self.nodes(&found, to, &[])?;
@@ -245,6 +237,15 @@ impl<'a> Binder<'a> {
     pub(super) fn rolled_up(&self, state: &mut State<'a>, rolled: &Rolled<'a>, node: usize, span: Span) -> Result<(), ODataError> {
         if state.rows.row_type.table.is_some() {
             return Err(self.not_built(span, "rolluprecursive with transformations after which the rows are entities still"));
+        }
+        let replaced = |column: &RowColumn| match &rolled.related {
+            Related::Nodes => column.path.first().is_some_and(|name| self.is_declared(name)),
+            Related::Along(path) | Related::Identifier(path, _) => column.path.starts_with(path),
+        };
+        let grouped = state.partition.iter().filter(|index| **index != node).map(|index| state.column(*index));
+        if let Some(column) = grouped.into_iter().find(replaced) {
+            let what = format!("grouping by '{}' beside or around rolluprecursive, whose nodes have it too,", column.path.join("/"));
+            return Err(self.not_built(span, what));
         }
         match &rolled.related {
             Related::Nodes => self.become_nodes(state, &rolled.found, node),
@@ -291,6 +292,9 @@ impl<'a> Binder<'a> {
             presence.lacks = presence.lacks.iter().map(|lacks| lacks.iter().map(moved).collect()).collect();
         }
         state.partition = state.partition.iter().map(moved).collect();
+        for made in state.nested.iter_mut().filter_map(|nested| nested.made.as_mut()) {
+            made.link = made.link.iter().map(moved).collect();
+        }
         state.rows.shown = shown;
         state.rows.row_type = RowType { table: own.rows.row_type.table, columns };
         state.reached = own.reached;

@@ -39,7 +39,10 @@ impl<'a> Binder<'a> {
         };
         let mut far = State::of(table);
         far.partition = linking(&mut far, &start.table, link);
-        let inside = Binder { base: table, ..*self };
+        let inside = Binder { base: table, joined: true, ..*self };
+        if !then.is_empty() {
+            far.unname_groups();
+        }
         inside.sequence(&mut far, then)?;
         let whole = far.rows.row_type.table.is_some();
         let columns: Vec<usize> = if whole { (0..table.table.columns.len()).collect() } else { Vec::new() };

@@ -8,9 +8,9 @@ use crate::bound::hierarchy::TREE_COLUMNS;
 use crate::error::ODataError;
 use crate::syntax::{ExpandItem, Expr, ExprKind, Options, PathStep, SelectItem, StepKind};
 
-/// Options that are executed after `$apply`; `$format` and `$skiptoken` by others.
-const BUILT: [&str; 11] =
-    ["$apply", "$compute", "$search", "$filter", "$orderby", "$expand", "$select", "$top", "$skip", "$count", "$format"];
+/// Options that are executed after `$apply`; `$format`, `$schemaversion` and `$skiptoken` by others.
+const BUILT: [&str; 12] =
+    ["$apply", "$compute", "$search", "$filter", "$orderby", "$expand", "$select", "$top", "$skip", "$count", "$format", "$schemaversion"];
 
 /// Binds the options, in the order in which they are evaluated.
 pub(super) fn options<'a>(binder: &Binder<'a>, state: &mut State<'a>, options: &Options, query: &mut BoundQuery) -> Result<(), ODataError> {
@@ -30,12 +30,13 @@ pub(super) fn options<'a>(binder: &Binder<'a>, state: &mut State<'a>, options: &
     if let Some(items) = &options.order_by {
         binder.order_by(state, items, target("$orderby"))?;
     }
-    if let Some(items) = &options.expand {
-        expanded(binder, state, items, query, target("$expand"))?;
-    }
+    let joined = match &options.expand {
+        Some(items) => expanded(binder, state, items, query, target("$expand"))?,
+        None => Vec::new(),
+    };
     match &options.select {
         Some(items) => {
-            (query.select, query.mentioned) = select(binder, state, items, target("$select"))?;
+            (query.select, query.mentioned) = select(binder, state, items, (joined, target("$select")))?;
             query.selected = true;
         }
         None => query.select = state.rows.shown.clone(),
@@ -75,21 +76,22 @@ fn names_tree(expr: &Expr) -> bool {
     }
 }
 
-/// What was grouped by or joined is shown; relationships of entities are expanded as always.
+/// What was grouped by or joined is shown, whatever is selected: the positions of its columns. Relationships of entities are expanded as
+/// always.
 fn expanded<'a>(
     binder: &Binder<'a>,
     state: &mut State<'a>,
     items: &[ExpandItem],
     query: &mut BoundQuery,
     target: &'static str,
-) -> Result<(), ODataError> {
-    let mut others = Vec::new();
+) -> Result<Vec<usize>, ODataError> {
+    let (mut others, mut shown) = (Vec::new(), Vec::new());
     for item in items {
         let at = Some(item.span.start);
         let nested = |name: &String| state.nested.iter().any(|nested| nested.name == *name);
         if matches!(item.path.as_slice(), [name] if nested(name)) {
             if let Some(option) = item.options.given().next() {
-                let what = format!("the option {option} inside '{}', which addnested made", item.path.join("/"));
+                let what = format!("the option {option} inside '{}', which nest or addnested made", item.path.join("/"));
                 return Err(ODataError::not_implemented(what).at(target, at));
             }
             continue;
@@ -101,6 +103,7 @@ fn expanded<'a>(
                 return Err(ODataError::not_implemented(what).at(target, at));
             }
             for index in state.rows.below(&item.path) {
+                shown.push(index);
                 if !state.rows.shown.contains(&index) {
                     state.rows.shown.push(index);
                 }
@@ -112,7 +115,7 @@ fn expanded<'a>(
         }
     }
     query.expand = expand::expand(binder.place, &others)?;
-    Ok(())
+    Ok(shown)
 }
 
 fn has(table: &portico_catalog::TableView, item: &ExpandItem) -> bool {
@@ -125,13 +128,14 @@ fn select<'a>(
     binder: &Binder<'a>,
     state: &State<'a>,
     items: &[SelectItem],
-    target: &'static str,
+    (joined, target): (Vec<usize>, &'static str),
 ) -> Result<(Vec<usize>, Vec<String>), ODataError> {
     let mut mentioned = Vec::new();
     let mut wanted: Vec<usize> = match (&state.rows.row_type.table, state.reached.first()) {
         (Some(_), Some(reached)) => reached.table.table.key.clone(),
         _ => Vec::new(),
     };
+    wanted.extend(joined);
     for item in items {
         let at = Some(item.span.start);
         let shown = item.path.join("/");

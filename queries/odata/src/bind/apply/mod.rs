@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod concat;
+mod cross;
 mod custom;
 mod group;
 mod hierarchy;
@@ -12,6 +13,7 @@ mod nest;
 mod offered;
 mod state;
 
+pub(super) use cross::of_sets;
 pub(crate) use custom::custom_type;
 
 use super::defined::{Made, declares};
@@ -30,7 +32,7 @@ use state::State;
 use std::sync::Arc;
 
 /// The transformations that are executed.
-pub(crate) const TRANSFORMATIONS: [&str; 23] = [
+pub(crate) const TRANSFORMATIONS: [&str; 24] = [
     "aggregate",
     "groupby",
     "concat",
@@ -49,6 +51,7 @@ pub(crate) const TRANSFORMATIONS: [&str; 23] = [
     "bottompercent",
     "join",
     "outerjoin",
+    "nest",
     "addnested",
     "ancestors",
     "descendants",
@@ -73,8 +76,10 @@ pub(super) struct Binder<'a> {
     target: &'a str,
     /// The transformation that is to say where its rows stand in a tree, as options after `$apply` want to know.
     tree: Option<Span>,
-    /// What is bound stands inside another transformation.
-    inside: bool,
+    /// What is bound is done with the related entities of a `join`.
+    joined: bool,
+    /// The sets whose combinations are transformed; empty where they are the entities of a table.
+    sets: &'a [(String, &'a TableView)],
 }
 
 /// Binds `$apply` and the options after it.
@@ -93,7 +98,7 @@ pub(super) fn of_groups<'a>(
     let target = place.nested_in.unwrap_or("$apply");
     let last = transformations.iter().rev().find(|transformation| hierarchy::is_hierarchical(transformation));
     let tree = last.map(|transformation| transformation.span).filter(|_| later::wants_tree(options));
-    let binder = Binder { place, view: place.view, base: place.table, target, tree, inside: false };
+    let binder = Binder { place, view: place.view, base: place.table, target, tree, joined: false, sets: &[] };
     let mut state = State::of(place.table);
     for link in links {
         state.partition.push(state.columns().len());
@@ -107,10 +112,7 @@ pub(super) fn of_groups<'a>(
     while let Some(BoundTransformation::Filter(condition)) = out.next_if(|first| matches!(first, BoundTransformation::Filter(_))) {
         query.filter = BoundExpr::both(query.filter.take(), Some(condition));
     }
-    // What was added to entities is gone where they have been aggregated.
-    if state.rows.row_type.table.is_some() {
-        query.expand.splice(..0, state.nested);
-    }
+    query.expand.splice(..0, state.nested);
     query.apply = Some(BoundApply { transformations: out.collect(), rows: state.rows, link: state.partition });
     Ok(query)
 }
@@ -132,7 +134,10 @@ impl<'a> Binder<'a> {
 
     /// Whether the entities have a property of that name.
     fn is_declared(&self, name: &str) -> bool {
-        declares(self.base, name)
+        match self.sets {
+            [] => declares(self.base, name),
+            sets => sets.iter().any(|(set, _)| set == name),
+        }
     }
 
     /// Where expressions over the rows look their names up.
@@ -149,6 +154,8 @@ impl<'a> Binder<'a> {
         }
         let scope = Scope::new(self.view, table, &rows, self.place.aliases, target).of_type(self.place.cast.filter(|_| table.is_some()));
         let scope = scope.over(Made { rows: Arc::new(state.rows.clone()), base: self.base });
+        // While the combinations are there, so are the entities that they are made of.
+        let scope = if state.reached.is_empty() { scope } else { scope.beside(self.sets) };
         if self.place.nested_in.is_some() { scope.without_it() } else { scope }
     }
 
@@ -161,11 +168,7 @@ impl<'a> Binder<'a> {
         if state.out.len() > MAX_TRANSFORMATIONS {
             return Err(self.wrong(span, format!("$apply has more than {MAX_TRANSFORMATIONS} transformations")));
         }
-        let within = Binder { inside: true, ..*self };
-        let walks = matches!(transformation.kind, Kind::Relatives { .. } | Kind::Traverse { .. } | Kind::Function { .. });
-        if walks && !state.nested.is_empty() {
-            return Err(self.not_built(span, "addnested before a transformation of a hierarchy"));
-        }
+        self.of_combinations(transformation)?;
         match &transformation.kind {
             Kind::Identity => Ok(()),
             Kind::Filter(condition) => self.filter(state, condition, self.target),
@@ -188,11 +191,11 @@ impl<'a> Binder<'a> {
                 Ok(())
             }
             Kind::Aggregate(items) => self.aggregate(state, items),
-            Kind::GroupBy { elements, then } => within.group_by(state, elements, then, span),
-            Kind::Concat(sequences) => within.concat(state, sequences, span),
-            Kind::Join { outer, path, alias, then } => within.join(state, *outer, path, alias, then),
+            Kind::GroupBy { elements, then } => self.group_by(state, elements, then, span),
+            Kind::Concat(sequences) => self.concat(state, sequences, span),
+            Kind::Join { outer, path, alias, then } => self.join(state, *outer, path, alias, then),
             Kind::Search(search) => self.search(state, search, self.target),
-            Kind::Nest { path: None, .. } => Err(self.not_built(span, "the transformation nest")),
+            Kind::Nest { path: None, items } => self.nest(state, items, span),
             Kind::Nest { path: Some(path), items } => self.add_nested(state, path, items, span),
             Kind::Relatives { .. } => self.relatives(state, transformation),
             Kind::Traverse { .. } => self.traverse(state, transformation),

@@ -12,7 +12,8 @@ use portico_catalog::TableView;
 impl<'a> Binder<'a> {
     /// Refuses the use of a column, of the rows or along a path from them, that its table does not offer.
     pub(super) fn usable(&self, state: &State<'a>, expr: &BoundExpr, what: Use) -> Result<(), ODataError> {
-        let frames = [state.rows.row_type.table.is_some().then_some(self.base)];
+        let entities = self.sets.iter().filter(|_| !state.reached.is_empty()).map(|(_, table)| Some(*table));
+        let frames: Vec<Option<&TableView>> = entities.chain([state.rows.row_type.table.is_some().then_some(self.base)]).collect();
         let (mut waiting, mut known) = (vec![expr], Vec::new());
         while let Some(expr) = waiting.pop() {
             restrict::along(self.view, &frames, expr, what)?;
@@ -42,6 +43,10 @@ impl<'a> Binder<'a> {
         let column = state.columns().get(index).filter(|column| !column.dynamic && !column.path.is_empty())?;
         // What was grouped by is still called by its path from the entities that there were.
         let (mut table, mut path) = (self.base, column.path.as_slice());
+        if !self.sets.is_empty() {
+            let (set, rest) = path.split_first()?;
+            (table, path) = (self.sets.iter().find(|(name, _)| name == set)?.1, rest);
+        }
         while let [first, rest @ ..] = path
             && let Some(relationship) = table.relationship(first)
         {

@@ -4,7 +4,7 @@
 use super::super::suggestion;
 use super::Binder;
 use crate::bound::apply::{AppliedRows, BoundFollow, BoundTransformation};
-use crate::bound::{BoundExpand, BoundExpr};
+use crate::bound::{BoundComputed, BoundExpand, BoundExpr};
 use crate::error::ODataError;
 use crate::syntax::{Expr, ExprKind, PathStep, Span, StepKind};
 use crate::value_type::{RowColumn, RowType, ValueType};
@@ -20,7 +20,7 @@ pub(super) struct Reached<'a> {
 }
 
 /// The rows, and what made them.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct State<'a> {
     pub(super) rows: AppliedRows,
     /// What relationships can be followed from.
@@ -32,8 +32,14 @@ pub(super) struct State<'a> {
     pub(super) out: Vec<BoundTransformation>,
     /// What related entities are, by their paths, reached still or not.
     pub(super) related: Vec<(Vec<String>, &'a TableView)>,
-    /// What has been added to the entities; it belongs to none of their columns.
+    /// What has been added to the rows; it belongs to none of their columns.
     pub(super) nested: Vec<BoundExpand>,
+    /// Whether the rows have been aggregated in the groups around: the properties that tell these apart are there for that only.
+    pub(super) aggregated: bool,
+    /// Whether they are combinations of the entities of several sets still.
+    pub(super) combined: bool,
+    /// How many `nest` there were: the number of the next one.
+    pub(super) nests: usize,
 }
 
 impl<'a> State<'a> {
@@ -43,15 +49,7 @@ impl<'a> State<'a> {
         let overlay = &table.table.overlay;
         let shown = table.columns.iter().copied().filter(|index| !overlay.is_stream_content(*index)).collect();
         let reached = vec![Reached { path: Vec::new(), table, first: 0 }];
-        State {
-            rows: AppliedRows::of(row_type, shown),
-            reached,
-            partition: Vec::new(),
-            computed: Vec::new(),
-            out: Vec::new(),
-            related: Vec::new(),
-            nested: Vec::new(),
-        }
+        State { rows: AppliedRows::of(row_type, shown), reached, ..State::default() }
     }
 
     /// The same rows with nothing done to them yet.
@@ -131,7 +129,7 @@ impl<'a> State<'a> {
         let shown = names.join("/");
         let first = names.first().map(String::as_str).unwrap_or_default();
         if self.nested.iter().any(|nested| nested.name == first) {
-            return binder.not_built(span, format!("'{shown}', which addnested made, in a path"));
+            return binder.not_built(span, format!("'{shown}', which nest or addnested made, in a path"));
         }
         let gone = self.rows.row_type.table.is_none() && binder.is_declared(first);
         if gone {
@@ -157,6 +155,23 @@ impl<'a> State<'a> {
         key.into_iter().chain(others).collect()
     }
 
+    /// What tells the groups around apart is held in columns without names from now on, so that it is no part of what is aggregated.
+    pub(super) fn unname_groups(&mut self) {
+        let mut partition = std::mem::take(&mut self.partition);
+        for key in &mut partition {
+            let column = self.column(*key);
+            if column.path.is_empty() {
+                continue;
+            }
+            let column = RowColumn { path: Vec::new(), ..column };
+            let expr = BoundExpr::Column(*key);
+            self.out.push(BoundTransformation::Compute(vec![BoundComputed { expr, column: column.clone() }]));
+            *key = self.columns().len();
+            self.rows.row_type.columns.push(column);
+        }
+        self.partition = partition;
+    }
+
     /// Keeps these columns only, of equal rows one.
     pub(super) fn distinct(&mut self, keep: &[usize]) {
         self.out.push(BoundTransformation::Distinct(keep.to_vec()));
@@ -168,6 +183,7 @@ impl<'a> State<'a> {
         let columns: Vec<RowColumn> = keep.iter().map(|index| self.column(*index)).chain(more).collect();
         let at = |old: &usize| keep.iter().position(|kept| kept == old);
         self.partition = self.partition.iter().filter_map(at).collect();
+        (self.aggregated, self.combined) = (true, false);
         let shown = columns.iter().enumerate().filter(|(_, column)| !column.path.is_empty()).map(|(index, _)| index).collect();
         let navigations = std::mem::take(&mut self.rows.navigations);
         let navigations = navigations.into_iter().filter(|path| columns.iter().any(|column| column.path.starts_with(path))).collect();

@@ -47,19 +47,25 @@ const REFUSED: &[(&str, ODataErrorKind, &str)] = &[
     ("Orders?$apply=groupby((Total),aggregate(Total))", BadRequest, "beside the custom aggregate"),
     ("Orders?$apply=groupby((Note))/aggregate(Turnover)", BadRequest, "which have been aggregated away"),
     ("Orders?$apply=aggregate(Lines/Turnover)", BadRequest, "only $count and custom aggregates go without"),
-    ("Orders?$apply=nest(identity as All)", NotImplemented, "nest"),
-    ("Orders?$apply=addnested(Customer,identity as C)", NotImplemented, "which leads to one entity"),
-    ("Orders?$apply=addnested(Customer/Orders,identity as C)", BadRequest, "no collection to nest"),
+    ("Orders?$apply=nest(identity as Note)", BadRequest, "'Note' is the name of a property"),
+    ("Orders?$apply=nest(identity as A,identity as A)", BadRequest, "'A' is given twice"),
+    ("Orders?$apply=nest(filter(Totl gt 1) as A)", BadRequest, "'Totl'"),
+    ("Orders?$apply=nest(identity as A)/filter(Total gt 1)", BadRequest, "'Total'"),
+    ("Orders?$apply=nest(identity as A)/aggregate(A/Total with sum as T)", NotImplemented, "which nest or addnested made"),
+    ("Orders?$apply=nest(identity as A)/compute(1 as A)", BadRequest, "'A' is the name of a property"),
+    ("Orders?$apply=join(Lines as L,nest(identity as A))", NotImplemented, "nest inside join"),
+    ("Orders?$apply=join(Lines as L,addnested(Order,identity as A))", NotImplemented, "addnested inside join"),
+    ("Orders?$apply=addnested(Customer,filter(Id gt 1) as C)", BadRequest, "'Customer' leads to one entity: only identity"),
+    ("Orders?$apply=addnested(Customer,top(1) as C)", BadRequest, "'Customer' leads to one entity: only identity"),
+    ("Orders?$apply=addnested(Customer/Orders,identity as C)", BadRequest, "no relationship before its last step"),
     ("Orders?$apply=addnested(Note,identity as C)", BadRequest, "no collection of related entities"),
     ("Orders?$apply=addnested(Linse,identity as C)", BadRequest, "did you mean 'Lines'"),
     ("Orders?$apply=addnested(Lines,identity as Note)", BadRequest, "'Note' is the name of a property"),
     ("Orders?$apply=addnested(Lines,identity as A,identity as A)", BadRequest, "'A' is the name of a property"),
     ("Orders?$apply=addnested(Lines,filter(Total gt 1) as A)", BadRequest, "'Total'"),
-    ("Orders?$apply=groupby((Note),addnested(Lines,identity as A))", NotImplemented, "inside another transformation"),
     ("Orders?$apply=groupby((Note))/addnested(Lines,identity as A)", BadRequest, "has been aggregated away"),
-    ("Orders?$apply=addnested(Lines,identity as A)/aggregate(A/Quantity with sum as Q)", NotImplemented, "which addnested made"),
-    ("Orders?$apply=addnested(Lines,identity as A)/concat(identity,groupby((Note)))", NotImplemented, "before a concat"),
-    ("Orders?$apply=addnested(Lines,identity as A)&$expand=A($top=1)", NotImplemented, "which addnested made"),
+    ("Orders?$apply=addnested(Lines,identity as A)/aggregate(A/Quantity with sum as Q)", NotImplemented, "which nest or addnested made"),
+    ("Orders?$apply=addnested(Lines,identity as A)&$expand=A($top=1)", NotImplemented, "which nest or addnested made"),
     ("Orders?$apply=aggregate($count as N)/search(x)", NotImplemented, "searchable"),
     ("Orders?$filter=isdefined(Nothing)", BadRequest, "Nothing"),
     ("Orders?$filter=isdefined(1)", BadRequest, "path to a property"),
@@ -85,6 +91,17 @@ fn rollups_do_not_multiply_without_end() {
     assert!(bound(&many(6)).is_ok());
     let error = bound(&many(7)).unwrap_err();
     assert!(error.message.contains("more than 64 groupings"), "{}", error.message);
+}
+
+#[test]
+fn collections_do_not_multiply_without_end() {
+    let nested = |levels: usize| {
+        let inner = (0..levels).fold("identity".to_owned(), |then, level| format!("groupby((rollup(Name,City)),nest({then} as A{level}))"));
+        format!("Customers?$apply={inner}")
+    };
+    assert!(bound(&nested(4)).is_ok());
+    let error = bound(&nested(7)).unwrap_err();
+    assert!(error.message.contains("nests more than 100 times"), "{}", error.message);
 }
 
 #[test]

@@ -86,8 +86,14 @@ fn aggregated_rows_list_what_they_hold() {
     let mut shape =
         EntityShape { properties: vec![super::shapes::complex("Customer", None, vec![country.clone()]), total], ..EntityShape::default() };
     let inner = EntityShape { properties: vec![country], ..EntityShape::default() };
-    shape.expands.push(ExpandShape { name: "Sales".into(), many: true, shape: inner.clone(), form: ExpandForm::Entities, only: None });
-    shape.expands.push(ExpandShape { name: "Other".into(), many: true, shape: inner, form: ExpandForm::Count, only: None });
+    shape.expands.push(ExpandShape {
+        name: "Sales".into(),
+        many: true,
+        shape: inner.clone(),
+        form: ExpandForm::Entities,
+        ..ExpandShape::default()
+    });
+    shape.expands.push(ExpandShape { name: "Other".into(), many: true, shape: inner, form: ExpandForm::Count, ..ExpandShape::default() });
     let list = listed(&shape);
     let of = ContextOf::Entities { set: "Sales", cast: None, list: Some(&list), single: false };
     assert_eq!(fragment(&of, Version::V4_0), "#Sales(Customer(Country),Total,Sales(Country))");

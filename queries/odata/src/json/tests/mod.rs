@@ -66,11 +66,17 @@ fn customers() -> (EntityShape, EntityBatch) {
         many: false,
         shape: shape("Customers", &[("Id", ScalarType::Int32)]),
         form: ExpandForm::Entities,
-        only: None,
+        ..ExpandShape::default()
     });
     let mut customers = shape("Customers", &[("Id", ScalarType::Int32), ("Name", ScalarType::Text)]);
     customers.etag = Some(2);
-    customers.expands.push(ExpandShape { name: "Orders".into(), many: true, shape: orders, form: ExpandForm::Entities, only: None });
+    customers.expands.push(ExpandShape {
+        name: "Orders".into(),
+        many: true,
+        shape: orders,
+        form: ExpandForm::Entities,
+        ..ExpandShape::default()
+    });
     let totals = Decimal128Array::from(vec![Some(1250), None, Some(-5)]).with_precision_and_scale(13, 2).unwrap();
     let order_rows = EntityBatch {
         rows: batch(vec![Arc::new(Int64Array::from(vec![10, 11, 12])), Arc::new(totals)]),

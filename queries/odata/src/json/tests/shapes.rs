@@ -301,7 +301,8 @@ fn streams_are_links() {
 /// One parent with three children, expanded in a form.
 fn parent(form: ExpandForm) -> (EntityShape, EntityBatch) {
     let mut shape_of = shape("S", &[("Id", ScalarType::Int32)]);
-    let child = ExpandShape { name: "Nav".into(), many: true, shape: shape("S", &[("Id", ScalarType::Int32)]), form, only: None };
+    let child =
+        ExpandShape { name: "Nav".into(), many: true, shape: shape("S", &[("Id", ScalarType::Int32)]), form, ..ExpandShape::default() };
     shape_of.expands.push(child);
     let children = ExpandedRows {
         ranges: vec![0..2, 2..3],

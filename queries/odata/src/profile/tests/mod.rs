@@ -301,7 +301,13 @@ fn answers_hold_guids_and_widened_values() {
             property("State", 2, ScalarType::Text),
         ],
         etag: Some(3),
-        expands: vec![ExpandShape { name: "Order".to_owned(), many: false, shape: order_shape, form: Default::default(), only: None }],
+        expands: vec![ExpandShape {
+            name: "Order".to_owned(),
+            many: false,
+            shape: order_shape,
+            form: Default::default(),
+            ..ExpandShape::default()
+        }],
         ..EntityShape::default()
     };
     let orders = batch(
