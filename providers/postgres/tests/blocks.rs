@@ -7,7 +7,10 @@ mod database;
 use database::{Database, relation, rows};
 use portico_provider_api::arrays::{batch_from_rows, row_at};
 use portico_provider_api::evaluate::evaluate_over;
-use portico_provider_api::{Codec, QueryContext, ScalarType, Selection, Source, SourceErrorKind, SourceQuery, TableRelation, Value};
+use portico_provider_api::{
+    Codec, CompareOp, Expr, Join, JoinKind, Output, QueryContext, Relation, ScalarType, Selection, Source, SourceErrorKind, SourceQuery,
+    TableRelation, Value,
+};
 use portico_provider_testkit::{every_block, same_answer};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -121,4 +124,43 @@ async fn every_block_answers_as_the_evaluator_does() {
         wrong.iter().take(12).cloned().collect::<Vec<_>>().join("\n")
     );
     assert!(checked > 1_500 && failed < checked / 5, "{checked} {failed}");
+}
+
+/// What the planner can make of plain joins: with every other way forbidden, it finds the indexes.
+#[tokio::test]
+async fn an_index_serves_a_plain_join() {
+    let database = Database::create().await;
+    database.run(TABLES).await;
+    let indexed = ["name", "other", "code", "price", "guid", "day_text", "cents", "days", "guid_bytes", "at_zone", "feeling"];
+    for column in indexed {
+        database.run(&format!("CREATE INDEX ON b ({column})")).await;
+    }
+    database.run("SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET enable_material = off").await;
+    let source = database.source(1);
+    let (a, b) = (held(relation(&source, "a").await), held(relation(&source, "b").await));
+    let position = |name: &str| a.columns.iter().position(|column| column.name == name).unwrap();
+    // Two columns of another collation than the usual one, and enumerations, are compared as text.
+    for name in indexed.into_iter().filter(|name| !matches!(*name, "other" | "feeling")).chain(["id"]) {
+        let at = position(name);
+        let outer = Expr::OuterColumn { depth: 1, index: at, scalar_type: a.columns[at].scalar_type };
+        let of_b = SourceQuery { filter: Some(Expr::compare(CompareOp::Eq, Expr::Column(at), outer)), ..SourceQuery::scan(b.clone()) };
+        let exists = SourceQuery { filter: Some(Expr::Exists(Box::new(of_b))), ..SourceQuery::scan(a.clone()) };
+        let join = |kind: JoinKind| {
+            let on = vec![(Expr::Column(at), Expr::Column(at))];
+            let (left, right) = (Relation::Table(a.clone()), Relation::Table(b.clone()));
+            let join = Join { left, right, kind, on, residual: None, null_aware: false, null_equal: false };
+            // Something of the second table, or a left join would be left out.
+            let last = if matches!(kind, JoinKind::Inner | JoinKind::Left) { a.columns.len() } else { 0 };
+            let output = [0, last].map(|index| Output { name: "id".to_owned(), expr: Expr::Column(index) }).to_vec();
+            SourceQuery::select(Relation::Join(Box::new(join)), output)
+        };
+        for query in [exists, join(JoinKind::Inner), join(JoinKind::Left), join(JoinKind::Semi), join(JoinKind::Anti)] {
+            let text = source.describe(&query)[0].text.clone();
+            let plan: Vec<String> =
+                database.client.query(&format!("EXPLAIN {text}"), &[]).await.unwrap().iter().map(|row| row.get(0)).collect();
+            let plan = plan.join("\n");
+            let condition = plan.lines().any(|line| line.trim_start().starts_with("Index Cond:"));
+            assert!(condition, "{name}: {text}\n{plan}");
+        }
+    }
 }

@@ -231,8 +231,8 @@ fn sqlite_sum(call: &Call<'_>) -> Result<String, Unsupported> {
         (_, result) if is_integer(scalar_type) && is_integer(result) => {
             Ok(format!("portico_cast('int64', '{result}', portico_sum_integer({distinct}{text}){suffix})"))
         }
-        (ScalarType::Decimal { scale, .. }, ScalarType::Decimal { .. }) => {
-            Ok(format!("portico_cast('decimal(76,{scale})', '{result}', portico_sum_decimal({distinct}{text}){suffix})"))
+        (ScalarType::Decimal { .. }, ScalarType::Decimal { .. }) => {
+            Ok(format!("portico_fitted('{result}', portico_sum_decimal({distinct}{text}){suffix})"))
         }
         (ScalarType::Float32 | ScalarType::Float64, ScalarType::Float32 | ScalarType::Float64) => {
             Ok(format!("portico_sum_float({distinct}{text}){suffix}"))

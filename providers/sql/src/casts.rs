@@ -56,8 +56,10 @@ impl Render<'_> {
 /// `value`, which is a `from`, as a `to`, by the IR's own evaluator.
 pub(crate) fn sqlite_cast(value: &str, from: ScalarType, to: ScalarType) -> Result<String, Unsupported> {
     match to {
-        // A cast to a float may yield not-a-number, which SQLite cannot hold.
-        ScalarType::Float32 | ScalarType::Float64 if !is_integer(from) => Err(unsupported(format!("the conversion from {from} to {to}"))),
+        // Another cast to a float may yield not-a-number, which SQLite cannot hold.
+        ScalarType::Float32 | ScalarType::Float64 if !is_integer(from) && !matches!(from, ScalarType::Decimal { .. }) => {
+            Err(unsupported(format!("the conversion from {from} to {to}")))
+        }
         _ => Ok(format!("portico_cast('{from}', '{to}', {value})")),
     }
 }

@@ -225,11 +225,11 @@ impl Render<'_> {
                 }
             }
         }
-        if let (Some(left), Some(right)) = (self.plain(left)?, self.plain(right)?) {
-            if held_alike(&left, &right, op) {
-                let collation = self.collation(column_stored_type(&left), is_order(op));
-                return Ok(format!("({}{collation} {} {})", self.stored(&left), self.operator(op), self.stored(&right)));
-            }
+        if let (Some(left), Some(right)) = (self.plain(left)?, self.plain(right)?)
+            && held_alike(&left, &right, op)
+        {
+            let collation = self.collation(column_stored_type(&left), is_order(op));
+            return Ok(format!("({}{collation} {} {})", self.stored(&left), self.operator(op), self.stored(&right)));
         }
         let mut collation = self.collation(left_type, is_order(op));
         let (left_text, mut right_text) = (self.value(left)?, self.value(right)?);
@@ -254,13 +254,13 @@ impl Render<'_> {
 
     /// Whether an expression, if it is text, mixes with text of the usual collation.
     pub(crate) fn usual(&self, expr: &Expr) -> Result<bool, Unsupported> {
-        match expr {
-            Expr::Literal(_) => Ok(true),
-            Expr::Call { .. } | Expr::Case { .. } | Expr::Cast { .. } => {
-                expr.children().into_iter().try_fold(true, |usual, child| Ok(usual && self.usual(child)?))
-            }
-            other => Ok(self.plain(other)?.is_some_and(|held| held.usual)),
+        if matches!(expr, Expr::Literal(_)) {
+            return Ok(true);
         }
+        if matches!(expr, Expr::Call { .. } | Expr::Case { .. } | Expr::Cast { .. }) {
+            return expr.children().into_iter().try_fold(true, |usual, child| Ok(usual && self.usual(child)?));
+        }
+        Ok(self.plain(expr)?.is_some_and(|held| held.usual))
     }
 
     /// The column that an expression is, of this query or of an enclosing one.

@@ -137,6 +137,11 @@ impl Render<'_> {
 
     /// The semantics of `NOT IN`: a row stays when no row of the right side equals it, or might.
     fn null_aware(&mut self, join: &Join, right: &From) -> Result<String, Unsupported> {
+        let (of_left, of_right) = (join.left.columns(), join.right.columns());
+        if join.on.iter().all(|(left, right)| !left.nullable(&of_left) && !right.nullable(&of_right)) {
+            // Without nulls nothing might be equal, and this is a join to every planner.
+            return Ok(format!("(NOT {})", self.matched(join, right)?));
+        }
         let mut conditions = right.conditions.clone();
         if let Some(residual) = &join.residual {
             conditions.push(self.value(residual)?);
@@ -144,7 +149,7 @@ impl Render<'_> {
         if let [(wanted, found)] = join.on.as_slice()
             && !join.null_equal
         {
-            let found = shifted(found, join.left.columns().len())?;
+            let found = shifted(found, of_left.len())?;
             let scalar_type = self.scalar_type(wanted)?;
             let float = matches!(scalar_type, ScalarType::Float32 | ScalarType::Float64);
             if TypeClass::of(scalar_type) != TypeClass::of(self.scalar_type(&found)?) {

@@ -115,6 +115,9 @@ impl Render<'_> {
             // Rounds a double half to even.
             Function::Round if !matches!(first_type, ScalarType::Decimal { .. }) => Err(unsupported(format!("rounding of {first_type}"))),
             Function::Round => Ok(format!("round({})", self.value(first)?)),
+            // Of a single it is a double here.
+            Function::Floor if first_type == ScalarType::Float32 => Ok(format!("floor({})::float4", self.value(first)?)),
+            Function::Ceiling if first_type == ScalarType::Float32 => Ok(format!("ceil({})::float4", self.value(first)?)),
             Function::Floor if !is_integer(first_type) => Ok(format!("floor({})", self.value(first)?)),
             Function::Ceiling if !is_integer(first_type) => Ok(format!("ceil({})", self.value(first)?)),
             Function::Floor | Function::Ceiling => Err(unsupported(format!("rounding of {first_type}"))),

@@ -6,7 +6,7 @@ use crate::error::DATA_MARK;
 use crate::functions::{FLAGS, malformed, raise, type_argument};
 use arrow::datatypes::i256;
 use portico_provider_api::ScalarType;
-use portico_provider_sql::Digits;
+use portico_provider_sql::{Digits, rescale};
 use rusqlite::functions::{Aggregate, Context, WindowAggregate};
 use rusqlite::types::{Value as Sql, ValueRef};
 use rusqlite::{Connection, Result};
@@ -18,6 +18,10 @@ pub(crate) fn register(connection: &Connection) -> Result<()> {
     connection.create_window_function("portico_sum_decimal", 1, FLAGS, Folded(DecimalSum))?;
     connection.create_window_function("portico_sum_float", 1, FLAGS, Folded(FloatSum))?;
     connection.create_aggregate_function("portico_only", 1, FLAGS, Only)?;
+    connection.create_scalar_function("portico_fitted", 2, FLAGS, |context| match context.get_raw(1) {
+        ValueRef::Null => Ok(Sql::Null),
+        sum => fitted(digits(sum)?, type_argument(context, 0)?),
+    })?;
     connection.create_scalar_function("portico_average", 3, FLAGS, average)
 }
 
@@ -155,6 +159,15 @@ impl Aggregate<Option<Sql>, Sql> for Only {
     }
 }
 
+/// A decimal that must fit a type.
+fn fitted(digits: Digits, result: ScalarType) -> Result<Sql> {
+    let ScalarType::Decimal { precision, scale } = result else { return Err(raise("", "the type is no decimal")) };
+    match rescale(digits, precision, scale) {
+        Some(unscaled) => Ok(Sql::Blob(decimal_key::encode(Digits { unscaled, scale }))),
+        None => Err(overflow(&result.to_string())),
+    }
+}
+
 /// `portico_average(type, sum, count)`: the quotient of an exact sum, rounded once.
 fn average(context: &Context<'_>) -> Result<Sql> {
     let result = type_argument(context, 0)?;
@@ -166,7 +179,7 @@ fn average(context: &Context<'_>) -> Result<Sql> {
     match result {
         ScalarType::Decimal { scale, .. } => {
             let quotient = quotient(sum, i256::from_i128(count), scale).ok_or_else(|| overflow("decimal"))?;
-            Ok(Sql::Blob(decimal_key::encode(Digits { unscaled: quotient, scale })))
+            fitted(Digits { unscaled: quotient, scale }, result)
         }
         _ => {
             // A sum of integers has no fraction.

@@ -93,6 +93,29 @@ fn comparisons(class: TypeClass) -> ComparisonSupport {
     }
 }
 
+/// Conversions, all by the IR's own evaluator. What could yield not-a-number is left out.
+const CASTS: [(TypeClass, TypeClass); 19] = [
+    (TypeClass::Boolean, TypeClass::Integer),
+    (TypeClass::Boolean, TypeClass::Text),
+    (TypeClass::Integer, TypeClass::Integer),
+    (TypeClass::Integer, TypeClass::Decimal),
+    (TypeClass::Integer, TypeClass::Float),
+    (TypeClass::Integer, TypeClass::Text),
+    (TypeClass::Decimal, TypeClass::Decimal),
+    (TypeClass::Decimal, TypeClass::Integer),
+    (TypeClass::Decimal, TypeClass::Float),
+    (TypeClass::Decimal, TypeClass::Text),
+    (TypeClass::Guid, TypeClass::Text),
+    (TypeClass::Date, TypeClass::Timestamp),
+    (TypeClass::Date, TypeClass::Text),
+    (TypeClass::Timestamp, TypeClass::Date),
+    (TypeClass::Timestamp, TypeClass::Time),
+    (TypeClass::Timestamp, TypeClass::TimestampTz),
+    (TypeClass::TimestampTz, TypeClass::Date),
+    (TypeClass::TimestampTz, TypeClass::Time),
+    (TypeClass::TimestampTz, TypeClass::Timestamp),
+];
+
 fn filter() -> FilterCapabilities {
     let exact_numbers = BTreeMap::from([(TypeClass::Integer, Support::Exact), (TypeClass::Decimal, Support::Exact)]);
     let operators = [ArithmeticOp::Add, ArithmeticOp::Subtract, ArithmeticOp::Multiply, ArithmeticOp::Divide, ArithmeticOp::Modulo];
@@ -107,18 +130,7 @@ fn filter() -> FilterCapabilities {
         // Floats are left out: their results may be not-a-number, which SQLite turns into null.
         arithmetic: operators.into_iter().map(|operator| (operator, exact_numbers.clone())).collect(),
         case: Support::Exact,
-        casts: vec![
-            (TypeClass::Integer, TypeClass::Integer),
-            (TypeClass::Integer, TypeClass::Decimal),
-            (TypeClass::Integer, TypeClass::Text),
-            (TypeClass::Decimal, TypeClass::Decimal),
-            (TypeClass::Decimal, TypeClass::Integer),
-            (TypeClass::Decimal, TypeClass::Text),
-            (TypeClass::Date, TypeClass::Timestamp),
-            (TypeClass::Date, TypeClass::Text),
-            (TypeClass::Timestamp, TypeClass::Date),
-            (TypeClass::Timestamp, TypeClass::Time),
-        ],
+        casts: CASTS.to_vec(),
         bare_boolean: Support::Exact,
         rounded_products: Support::Exact,
     }

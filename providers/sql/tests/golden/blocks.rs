@@ -119,7 +119,7 @@ fn semi_and_anti_joins() {
 
 fn calls(functions: &[(AggregateFunction, Option<usize>)]) -> Vec<AggregateCall> {
     let columns = table().columns;
-    functions.iter().map(|(function, at)| AggregateCall::new(*function, at.map(col), &columns).unwrap()).collect()
+    functions.iter().filter_map(|(function, at)| AggregateCall::new(*function, at.map(col), &columns)).collect()
 }
 
 fn grouped(group_by: Vec<Expr>, calls: Vec<AggregateCall>, outputs: &[Expr]) -> SourceQuery {
@@ -143,6 +143,7 @@ fn aggregates_mean_what_the_ir_says() {
         (Max, Some(4)),
         (Count, Some(3)),
     ]);
+    assert_eq!(every.len(), 12);
     let outputs: Vec<_> = (0..every.len()).map(col).collect();
     check(
         &grouped(vec![], every, &outputs),
@@ -150,8 +151,8 @@ fn aggregates_mean_what_the_ir_says() {
             SELECT sum(t0."id") AS "c0", (sum(t0."big"))::int8 AS "c1", sum(t0."ratio") AS "c2", sum(t0."price"::numeric) AS "c3", ((sum(t0."id"))::float8 / count(t0."id")) AS "c4", (sum(t0."ratio") / count(t0."ratio")) AS "c5", round(div(sum((t0."cents"::numeric * 0.01)) * 10000000, count((t0."cents"::numeric * 0.01))) * 0.0000001, 6) AS "c6", min(t0."name" COLLATE "C") AS "c7", bool_or((t0."flag" = 1)) AS "c8", (min(t0."uid"::uuid::text COLLATE "C"))::uuid AS "c9", max(t0."day"::date) AS "c10", count(t0."price") AS "c11" FROM "main"."od""d" AS t0
         "#]],
         &expect![[r#"
-        SELECT portico_sum_integer(t0."id") AS "c0", portico_sum_integer(t0."big") AS "c1", portico_sum_float(t0."ratio") AS "c2", portico_cast('decimal(76,2)', 'decimal(20,2)', portico_sum_decimal(portico_decimal(t0."price"))) AS "c3", portico_average('float64', portico_sum_decimal(t0."id"), count(t0."id")) AS "c4", (portico_sum_float(t0."ratio") / count(t0."ratio")) AS "c5", portico_average('decimal(14,6)', portico_sum_decimal(portico_unscaled(t0."cents", 2)), count(portico_unscaled(t0."cents", 2))) AS "c6", min(t0."name" COLLATE BINARY) AS "c7", max(portico_stored('bool_int', t0."flag")) AS "c8", min(portico_stored('guid_text', t0."uid") COLLATE BINARY) AS "c9", max(portico_stored('date_text', t0."day")) AS "c10", count(t0."price") AS "c11" FROM "main"."od""d" AS t0
-    "#]],
+            SELECT portico_sum_integer(t0."id") AS "c0", portico_sum_integer(t0."big") AS "c1", portico_sum_float(t0."ratio") AS "c2", portico_fitted('decimal(20,2)', portico_sum_decimal(portico_decimal(t0."price"))) AS "c3", portico_average('float64', portico_sum_decimal(t0."id"), count(t0."id")) AS "c4", (portico_sum_float(t0."ratio") / count(t0."ratio")) AS "c5", portico_average('decimal(14,6)', portico_sum_decimal(portico_unscaled(t0."cents", 2)), count(portico_unscaled(t0."cents", 2))) AS "c6", min(t0."name" COLLATE BINARY) AS "c7", max(portico_stored('bool_int', t0."flag")) AS "c8", min(portico_stored('guid_text', t0."uid") COLLATE BINARY) AS "c9", max(portico_stored('date_text', t0."day")) AS "c10", count(t0."price") AS "c11" FROM "main"."od""d" AS t0
+        "#]],
     );
     let mut some = calls(&[(Count, Some(1)), (Sum, Some(12)), (Average, Some(8)), (AggregateFunction::CountRows, None)]);
     for call in &mut some {
@@ -363,8 +364,8 @@ fn windows() {
         SELECT (ROW_NUMBER() OVER (PARTITION BY t0."name", t0."price"::numeric ORDER BY t0."day" COLLATE "C" DESC NULLS LAST, t0."name" COLLATE "C" ASC NULLS FIRST))::int8 AS "c0", (DENSE_RANK() OVER (PARTITION BY t0."name", t0."price"::numeric ORDER BY t0."id" ASC NULLS FIRST))::int8 AS "c1", ((sum(t0."big") OVER (PARTITION BY t0."name", t0."price"::numeric ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))::int8)::int8 AS "c2", (sum((t0."cents"::numeric * 0.01)) OVER (PARTITION BY t0."name", t0."price"::numeric ORDER BY t0."id" ASC NULLS FIRST RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW))::numeric AS "c3", (count(*) OVER (PARTITION BY t0."name", t0."price"::numeric ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))::int8 AS "c4", (max(t0."name" COLLATE "C") OVER (PARTITION BY t0."name", t0."price"::numeric ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING))::text AS "c5" FROM "main"."od""d" AS t0
     "#]],
         &expect![[r#"
-        SELECT ROW_NUMBER() OVER (PARTITION BY t0."name" COLLATE BINARY, portico_decimal(t0."price") ORDER BY t0."day" COLLATE BINARY DESC NULLS LAST, t0."name" COLLATE BINARY ASC NULLS FIRST) AS "c0", DENSE_RANK() OVER (PARTITION BY t0."name" COLLATE BINARY, portico_decimal(t0."price") ORDER BY t0."id" ASC NULLS FIRST) AS "c1", portico_sum_integer(t0."big") OVER (PARTITION BY t0."name" COLLATE BINARY, portico_decimal(t0."price") ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS "c2", portico_cast('decimal(76,2)', 'decimal(20,2)', portico_sum_decimal(portico_unscaled(t0."cents", 2)) OVER (PARTITION BY t0."name" COLLATE BINARY, portico_decimal(t0."price") ORDER BY t0."id" ASC NULLS FIRST RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) AS "c3", count(*) OVER (PARTITION BY t0."name" COLLATE BINARY, portico_decimal(t0."price") ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS "c4", max(t0."name" COLLATE BINARY) OVER (PARTITION BY t0."name" COLLATE BINARY, portico_decimal(t0."price") ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS "c5" FROM "main"."od""d" AS t0
-    "#]],
+            SELECT ROW_NUMBER() OVER (PARTITION BY t0."name" COLLATE BINARY, portico_decimal(t0."price") ORDER BY t0."day" COLLATE BINARY DESC NULLS LAST, t0."name" COLLATE BINARY ASC NULLS FIRST) AS "c0", DENSE_RANK() OVER (PARTITION BY t0."name" COLLATE BINARY, portico_decimal(t0."price") ORDER BY t0."id" ASC NULLS FIRST) AS "c1", portico_sum_integer(t0."big") OVER (PARTITION BY t0."name" COLLATE BINARY, portico_decimal(t0."price") ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS "c2", portico_fitted('decimal(20,2)', portico_sum_decimal(portico_unscaled(t0."cents", 2)) OVER (PARTITION BY t0."name" COLLATE BINARY, portico_decimal(t0."price") ORDER BY t0."id" ASC NULLS FIRST RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)) AS "c3", count(*) OVER (PARTITION BY t0."name" COLLATE BINARY, portico_decimal(t0."price") ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS "c4", max(t0."name" COLLATE BINARY) OVER (PARTITION BY t0."name" COLLATE BINARY, portico_decimal(t0."price") ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS "c5" FROM "main"."od""d" AS t0
+        "#]],
     );
 }
 
