@@ -3,6 +3,7 @@
 
 use crate::capabilities::{Capabilities, Collation, ComparisonSupport, NullOrdering, Support, TableCapabilities, TypeClass};
 use crate::expr::{CompareOp, Expr};
+use crate::operation::OperationCall;
 use crate::query::{KeySet, Output, Relation, SortKey, SourceQuery, TableColumn, TableRelation};
 use crate::types::ScalarType;
 use thiserror::Error;
@@ -30,6 +31,8 @@ pub fn visit_tables<'a>(query: &'a SourceQuery, visit: &mut impl FnMut(&'a Table
             }
             Relation::Query(query) => visit_tables(query, visit),
             Relation::Union(queries) => queries.iter().for_each(|query| visit_tables(query, visit)),
+            // What an operation reads is not known.
+            Relation::Call(_) => {}
         }
     }
     relation(&query.from, visit);
@@ -341,8 +344,12 @@ impl Capabilities {
     /// # Errors
     /// Names the first part that does not.
     pub fn check(&self, query: &SourceQuery) -> Result<(), Unsupported> {
-        let Relation::Table(table) = &query.from else {
-            return Err(unsupported("a query over anything but one remote table"));
+        let table = match &query.from {
+            Relation::Table(table) => table,
+            Relation::Call(call) => return self.check_call(query, call),
+            Relation::Join(_) | Relation::Query(_) | Relation::Union(_) => {
+                return Err(unsupported("a query over anything but one remote table"));
+            }
         };
         if query.counts_rows()? {
             return self.check_row_count(query, table);
@@ -371,6 +378,24 @@ impl Capabilities {
             return Err(unsupported("ordering or limiting distinct rows by something that is not an output"));
         }
         self.check_limits(query, &check, table)
+    }
+
+    /// The rows of an operation are read as they come: what else is asked of them is computed by who reads them.
+    fn check_call(&self, query: &SourceQuery, call: &OperationCall) -> Result<(), Unsupported> {
+        let name = || format!("a call of '{}'", call.operation.name);
+        if !self.calls {
+            return Err(unsupported(name()));
+        }
+        if call.operation.changes || call.operation.procedure {
+            return Err(unsupported(format!("{}, which may change something, in a query", name())));
+        }
+        let columns = call.operation.columns().len();
+        let plain = |output: &Output| matches!(output.expr, Expr::Column(index) if index < columns);
+        let only = SourceQuery::select(query.from.clone(), query.output.clone());
+        if *query != only || !query.output.iter().all(plain) {
+            return Err(unsupported(format!("anything but the columns of {}", name())));
+        }
+        Ok(())
     }
 
     fn check_positions(&self, query: &SourceQuery, table: &TableRelation) -> Result<(), Unsupported> {

@@ -30,6 +30,7 @@ pub fn capabilities() -> Capabilities {
         aggregate: AggregateCapabilities::row_count(),
         distinct: Support::Exact,
         write: WriteCapabilities { insert: true, update: true, upsert: true, delete: true, transactions: true, returning: true },
+        calls: true,
         ..Capabilities::default()
     }
 }

@@ -28,7 +28,7 @@ pub fn query(source_name: &str, query: &SourceQuery) -> Result<Translated, Sourc
     let unsupported = |message: String| SourceError::new(source_name, SourceErrorKind::Unsupported, message);
     let capabilities = match &query.from {
         Relation::Table(table) => capabilities::for_table(table),
-        Relation::Join(_) | Relation::Query(_) | Relation::Union(_) => capabilities::capabilities(),
+        Relation::Join(_) | Relation::Query(_) | Relation::Union(_) | Relation::Call(_) => capabilities::capabilities(),
     };
     capabilities.check(query).map_err(|error| unsupported(error.to_string()))?;
     let statement = select(&nul::rewrite(query.clone()), &POSTGRES).map_err(|error| unsupported(error.to_string()))?;

@@ -5,7 +5,7 @@ use crate::compare::orders_as_stored;
 use crate::dialect::{Dialect, Family};
 use crate::expr::{Render, unsupported};
 use crate::statement::{ResultColumn, Statement};
-use portico_provider_api::{Codec, Expr, LimitPer, Relation, ScalarType, SortKey, SourceQuery, TableRelation, Unsupported};
+use portico_provider_api::{Codec, Expr, LimitPer, OperationCall, Relation, ScalarType, SortKey, SourceQuery, TableRelation, Unsupported};
 
 /// Translates a query. Capabilities are not looked at: ask them first.
 ///
@@ -17,6 +17,7 @@ pub fn select(query: &SourceQuery, dialect: &Dialect) -> Result<Statement, Unsup
         Relation::Join(_) => return Err(unsupported("a join")),
         Relation::Query(_) => return Err(unsupported("a nested query")),
         Relation::Union(_) => return Err(unsupported("a union")),
+        Relation::Call(call) => return called(query, call, dialect),
     };
     if query.counts_rows()? {
         return row_count(query, table, dialect);
@@ -38,6 +39,21 @@ pub fn select(query: &SourceQuery, dialect: &Dialect) -> Result<Statement, Unsup
         format!("SELECT {} FROM {source}{filter}{order}{}", select_list(&list), limit(query, dialect))
     };
     Ok(Statement { text, parameters: render.parameters, columns })
+}
+
+/// The rows of an operation as they come.
+fn called(query: &SourceQuery, call: &OperationCall, dialect: &Dialect) -> Result<Statement, Unsupported> {
+    let only = SourceQuery::select(query.from.clone(), query.output.clone());
+    if *query != only {
+        return Err(unsupported("anything but the columns of an operation"));
+    }
+    let rows = TableRelation { table: call.operation.name.clone(), columns: call.operation.columns().to_vec() };
+    let mut render = Render::new(dialect, &rows.columns, "t0.");
+    let from = crate::operation::from(&call.operation, &call.arguments, &mut render)?;
+    let (outputs, columns) = outputs(query, &rows, &mut render)?;
+    let list: Vec<_> =
+        outputs.iter().enumerate().map(|(at, text)| format!("{text} AS {}", dialect.identifier(&format!("c{at}")))).collect();
+    Ok(Statement { text: format!("SELECT {} FROM {from}", select_list(&list)), parameters: render.parameters, columns })
 }
 
 /// The number of rows. `count(*)` is a 64-bit integer in every dialect.

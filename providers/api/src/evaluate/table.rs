@@ -85,6 +85,7 @@ impl<'q> TableEvaluation<'q> {
             Relation::Join(_) => return unsupported("joins"),
             Relation::Query(_) => return unsupported("nested queries"),
             Relation::Union(_) => return unsupported("unions"),
+            Relation::Call(_) => return unsupported("operations of a source"),
         };
         let counts_rows = query.counts_rows().map_err(|beyond| EvaluateError::Unsupported(beyond.feature))?;
         let per = query.limit_per.iter().flat_map(|per| &per.columns);

@@ -122,7 +122,7 @@ impl Growing {
     fn with_check<T>(&self, ask: impl FnOnce(&ExprCheck<'_>) -> T) -> Option<T> {
         match &self.query.from {
             Relation::Table(table) => Some(ask(&ExprCheck::new(&self.capabilities, table))),
-            Relation::Join(_) | Relation::Query(_) | Relation::Union(_) => None,
+            Relation::Join(_) | Relation::Query(_) | Relation::Union(_) | Relation::Call(_) => None,
         }
     }
 
