@@ -70,9 +70,12 @@ impl RemoteOperation {
         self.result.as_ref().map(|result| result.columns.as_slice()).unwrap_or_default()
     }
 
-    /// Whether a name in the configuration means it: its signature, or the end of its name.
+    /// Whether a name in the configuration means it: its signature or its name, with or without what is before the last part of the name.
     pub fn is_named(&self, wanted: &str) -> bool {
-        self.signature == wanted || self.name.0.ends_with(&RemoteTableName::parse(wanted).0)
+        if wanted.contains('(') {
+            return self.signature == wanted || self.signature.ends_with(&format!(".{wanted}"));
+        }
+        self.name.0.ends_with(&RemoteTableName::parse(wanted).0)
     }
 
     /// What is passed and what comes back, for a person: `public.price(id int4, by numeric default) returns total numeric`.

@@ -15,6 +15,17 @@ pub enum OperationEntry {
     Several(Vec<OperationDefinition>),
 }
 
+impl OperationEntry {
+    /// All of the name.
+    #[must_use]
+    pub fn overloads(&self) -> Vec<&OperationDefinition> {
+        match self {
+            OperationEntry::One(one) => vec![one],
+            OperationEntry::Several(several) => several.iter().collect(),
+        }
+    }
+}
+
 /// A function (asks) or an action (does).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -7,7 +7,7 @@ use crate::policy::TableRights;
 use crate::pushdown::fragment::RemoteFragment;
 use crate::values::scalar_from_value;
 use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType, TableReference};
-use datafusion::logical_expr::{EmptyRelation, Expr, ExprSchemable, Extension, LogicalPlan, LogicalPlanBuilder, lit};
+use datafusion::logical_expr::{EmptyRelation, Expr, ExprSchemable, Extension, LogicalPlan, LogicalPlanBuilder, Values, lit};
 use portico_catalog::overlay::{ReturnKind, SourceBody};
 use portico_odata::BoundCall;
 use portico_provider_api::capabilities::KeyCapabilities;
@@ -108,7 +108,8 @@ fn known(body: &SourceBody, rows: &[Vec<Value>]) -> Result<LogicalPlan, EngineEr
         return Ok(LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema }));
     }
     let values = rows.iter().map(|row| row.iter().map(|value| lit(scalar_from_value(value))).collect()).collect();
-    Ok(LogicalPlanBuilder::values_with_schema(values, &schema)?.build()?)
+    // The builder would give the columns names of its own.
+    Ok(LogicalPlan::Values(Values { schema, values }))
 }
 
 /// The name of a column of the result. No table has one of that name.

@@ -34,6 +34,7 @@ pub(super) fn resolve(
     if function && operation.changes {
         let message = "may change something, and a function must not: make it an action, or declare at the source that it only reads";
         work.error(error_at(path.to_vec(), format!("'{}' {message}", operation.signature)));
+        return None;
     }
     let arguments = arguments(work, published, source, &operation, path);
     refuse_unused(work, published, source, &arguments, path);
@@ -60,7 +61,7 @@ fn meant<'s>(
         work.error(error_at(here, format!("source '{}' offers no operations of its own", source.name)));
         return None;
     }
-    let named: Vec<&RemoteOperation> = schema.operations.iter().filter(|remote| is_meant(remote, wanted)).collect();
+    let named: Vec<&RemoteOperation> = schema.operations.iter().filter(|remote| remote.is_named(wanted)).collect();
     let callable: Vec<&RemoteOperation> = match named.as_slice() {
         [_] => named.clone(),
         _ => named.iter().copied().filter(|remote| takes(work, remote, published, source)).collect(),
@@ -78,11 +79,6 @@ fn meant<'s>(
         }
     }
     None
-}
-
-/// Whether a name means an operation: its name, or its signature, with or without what is before the last part of the name.
-fn is_meant(remote: &RemoteOperation, wanted: &str) -> bool {
-    remote.is_named(wanted) || (wanted.contains('(') && remote.signature.ends_with(&format!(".{wanted}")))
 }
 
 /// Whether an operation can be given what there is: a value for all that it needs, and a place for every parameter here.
