@@ -7,7 +7,7 @@ use crate::introspect::catalog::constraint_columns;
 use crate::rows::RowDecoder;
 use crate::translate::{Translated, bind};
 use portico_provider_api::arrays::value_at;
-use portico_provider_api::{Change, ChangeOutcome, ChangeSet, QueryContext, SourceError, SourceErrorKind, Value};
+use portico_provider_api::{Change, ChangeOutcome, ChangeSet, Limits, QueryContext, SourceError, SourceErrorKind, Value};
 use portico_provider_sql::{ChangePlan, POSTGRES, ResultColumn, Statement, TranslateError, change, invoke, resolve_references};
 use tokio::time::Instant;
 use tokio_postgres::Row;
@@ -209,11 +209,16 @@ impl Transaction<'_> {
         let object = self.lease.connection()?;
         let prepared = object.prepare_cached(&request.text).await?;
         let mut stream = Box::pin(object.query_raw(&prepared, &request.parameters).await?);
-        let (most, mut rows) = (self.context.request.limits.max_rows, Vec::new());
+        let Limits { max_rows, max_bytes } = self.context.request.limits;
+        let over = |sent: u64, most: u64, what: &str| match most > 0 && sent > most {
+            true => Err(self.failed(SourceErrorKind::Unsupported, format!("the operation returns more than the allowed {most} {what}"))),
+            false => Ok(()),
+        };
+        let (mut bytes, mut rows) = (0, Vec::new());
         while let Some(row) = stream.try_next().await? {
-            if most > 0 && rows.len() as u64 >= most {
-                return Err(self.failed(SourceErrorKind::Unsupported, format!("the operation returns more than the allowed {most} rows")));
-            }
+            bytes += row.raw_size_bytes() as u64;
+            over(rows.len() as u64 + 1, max_rows, "rows")?;
+            over(bytes, max_bytes, "bytes")?;
             if !columns.is_empty() {
                 rows.push(self.values(&row, columns.clone()).map_err(Stop::Failed)?);
             }

@@ -214,7 +214,11 @@ async fn operations_are_invoked_and_return_what_they_say() {
     let mut narrow = QueryContext::default();
     narrow.request.limits = Limits { max_rows: 2, max_bytes: 0 };
     let numbers = invocation(named(&operations, "numbers"), &[("upto", Value::Int32(3))]);
-    assert_eq!(write(&source, vec![numbers], &narrow).await.unwrap_err().kind, SourceErrorKind::Unsupported);
+    assert_eq!(write(&source, vec![numbers.clone()], &narrow).await.unwrap_err().kind, SourceErrorKind::Unsupported);
+    narrow.request.limits = Limits { max_rows: 3, max_bytes: 10 };
+    assert_eq!(write(&source, vec![numbers.clone()], &narrow).await.unwrap_err().kind, SourceErrorKind::Unsupported);
+    narrow.request.limits = Limits { max_rows: 3, max_bytes: 1_000 };
+    assert!(write(&source, vec![numbers], &narrow).await.is_ok());
     assert!(call("clear", &[]).await.is_empty());
     assert_eq!(database.text("SELECT count(*)::text FROM entries").await, "0");
 }

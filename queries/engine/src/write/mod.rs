@@ -17,7 +17,8 @@ use portico_catalog::overlay::Mutability;
 use portico_odata::{MatchCondition, WriteAction};
 use portico_provider_api::capabilities::KeyCapabilities;
 use portico_provider_api::{
-    Change, ChangeOutcome, ChangeSet, ChangeValue, CompareOp, Expr, Output, Precondition, Relation, RemoteOperation, SourceQuery, Value,
+    Change, ChangeOutcome, ChangeSet, ChangeValue, CompareOp, Expr, Limits, Output, Precondition, Relation, RemoteOperation, SourceQuery,
+    Value,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,7 +179,9 @@ async fn send(
     let writable = source.writable();
     let writable = writable.ok_or_else(|| EngineError::Unsupported(format!("the source '{name}' cannot be written to")))?;
     let mut context = run.request.query_context();
-    context.request.limits.max_rows = run.settings.max_rows;
+    // What an operation returns is kept whole, and takes several times the bytes that are sent.
+    let bytes = u64::try_from(run.settings.query_memory).unwrap_or(u64::MAX) / 8;
+    context.request.limits = Limits { max_rows: run.settings.max_rows, max_bytes: bytes };
     let changes = ChangeSet { changes, idempotency_key: None };
     let outdated = Outdated { writes, call, run };
     let written = tokio::time::timeout(run.request.remaining(), writable.write(changes, &context)).await;
