@@ -42,6 +42,9 @@ enum Command {
         /// Accept what the sources have now, and write it to portico.lock.
         #[arg(long)]
         write_lock: bool,
+        /// Print definitions of the functions and procedures that the sources offer, to be put under `operations`.
+        #[arg(long)]
+        operations: bool,
     },
     /// Print the JSON Schema of the configuration file.
     Schema,
@@ -78,7 +81,9 @@ fn run(command: Command) -> Result<(), StartError> {
     let runtime = runtime.map_err(|error| StartError::System(format!("no threads can be started: {error}")))?;
     match command {
         Command::Serve { config } => runtime.block_on(startup::serve::run(config::load(&config)?)),
-        Command::Check { config, write_lock } => runtime.block_on(startup::check::run(config::load(&config)?, write_lock)),
+        Command::Check { config, write_lock, operations } => {
+            runtime.block_on(startup::check::run(config::load(&config)?, write_lock, operations))
+        }
         Command::Explain { config, statement, caller } => {
             runtime.block_on(startup::explain::run(config::load(&config)?, &statement, caller.as_deref()))
         }

@@ -2,16 +2,17 @@
 
 use crate::config::Config;
 use crate::startup::keeper::SourceState;
-use crate::startup::{StartError, assemble, tls};
+use crate::startup::{StartError, assemble, offered, tls};
 use portico_catalog::{Model, Origin, Report};
 use std::fmt::Write as _;
 use std::io::Write;
 
-/// Checks a configuration and prints a report. With `write_lock` what the sources have now is accepted.
+/// Checks a configuration and prints a report. With `write_lock` what the sources have now is accepted; with `operations` the report
+/// ends with definitions of all operations that the sources offer.
 ///
 /// # Errors
 /// Mistakes, sources that do not answer, drift that is not accepted.
-pub async fn run(config: Config, write_lock: bool) -> Result<(), StartError> {
+pub async fn run(config: Config, write_lock: bool, operations: bool) -> Result<(), StartError> {
     tls::install_provider();
     tls::load(&config)?;
     let gateway = assemble(config)?;
@@ -41,6 +42,9 @@ pub async fn run(config: Config, write_lock: bool) -> Result<(), StartError> {
         text.push_str(&describe(model, report));
     }
     print(&text)?;
+    if operations {
+        print(&offered::definitions(&gateway.keeper.live()))?;
+    }
     built?;
     if write_lock {
         let path = gateway.keeper.write_lock().map_err(StartError::Lock)?;
@@ -73,6 +77,11 @@ fn describe(model: &Model, report: &Report) -> String {
             table.columns.len(),
             table.relationships.len()
         );
+    }
+    for operation in &model.operations {
+        let kind = if operation.action { "action" } else { "function" };
+        let from = operation.of_source().map(|body| format!(", {}: {}", body.source, body.operation.readable())).unwrap_or_default();
+        let _ = writeln!(text, "operation {} ({kind}{from})", operation.name);
     }
     for service in model.services.values() {
         let _ = writeln!(text, "service {} at {}: {} tables", service.name, service.path, service.tables.len());

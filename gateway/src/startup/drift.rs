@@ -4,15 +4,16 @@
 //! silently published; `portico check --write-lock` accepts the change. Until then new tables and columns are not there for clients,
 //! and a query that needs a column which is gone or has another type fails with `SourceSchemaChanged` at its source: it never yields
 //! wrong rows. Two things are taken from the live schema, because they say how to ask and not what is published: capabilities and row
-//! estimates. And a remote table that the configuration names and the lock has never seen is accepted: naming it is consent.
+//! estimates. And a remote table that the configuration names and the lock has never seen is accepted: naming it is consent. Of a source's
+//! operations only those count that the configuration names; all others are as they are now.
 
-use portico_provider_api::{RemoteColumn, RemoteSchema, RemoteTable, RemoteTableName};
+use portico_provider_api::{RemoteColumn, RemoteOperation, RemoteSchema, RemoteTable, RemoteTableName};
 use serde::Serialize;
 
 /// One difference.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Drift {
-    /// The remote table.
+    /// The remote table, or the operation with its parameters.
     pub table: String,
     /// What is different.
     pub change: String,
@@ -30,8 +31,30 @@ pub struct Reconciled {
     pub accepted: bool,
 }
 
-/// Compares a live schema with the accepted one. `named` are the remote tables that the configuration names.
-pub fn reconcile(locked: &RemoteSchema, live: &RemoteSchema, named: &[RemoteTableName]) -> Reconciled {
+/// What the configuration names of a source.
+#[derive(Default)]
+pub struct Named {
+    /// Remote tables.
+    pub tables: Vec<RemoteTableName>,
+    /// Operations, by name or signature.
+    pub operations: Vec<String>,
+}
+
+impl Named {
+    /// Whether an operation is one of them.
+    pub fn calls(&self, operation: &RemoteOperation) -> bool {
+        self.operations.iter().any(|wanted| operation.is_named(wanted))
+    }
+
+    /// A schema as the lock keeps it: without operations that are of no interest.
+    pub fn kept(&self, schema: &RemoteSchema) -> RemoteSchema {
+        let operations = schema.operations.iter().filter(|operation| self.calls(operation)).cloned().collect();
+        RemoteSchema { operations, ..schema.clone() }
+    }
+}
+
+/// Compares a live schema with the accepted one.
+pub fn reconcile(locked: &RemoteSchema, live: &RemoteSchema, named: &Named) -> Reconciled {
     let mut schema = locked.clone();
     schema.capabilities = live.capabilities.clone();
     let mut drift = Vec::new();
@@ -46,18 +69,49 @@ pub fn reconcile(locked: &RemoteSchema, live: &RemoteSchema, named: &[RemoteTabl
     }
     let mut accepted = false;
     for table in live.tables.iter().filter(|table| locked.table(&table.name).is_none()) {
-        if named.iter().any(|wanted| names(wanted, &table.name)) {
+        if named.tables.iter().any(|wanted| names(wanted, &table.name)) {
             schema.tables.push(table.clone());
             accepted = true;
         } else {
             drift.push(difference(&table.name, "the table is new", false));
         }
     }
+    accepted |= reconcile_operations(&mut schema, live, named, &mut drift);
     if accepted {
         // The version says which state is published; this one is neither of the two.
         schema.version = format!("{}+{}", locked.version, live.version);
     }
     Reconciled { schema, drift, accepted }
+}
+
+/// Keeps the operations that were accepted; whether there is one that is accepted now.
+fn reconcile_operations(schema: &mut RemoteSchema, live: &RemoteSchema, named: &Named, drift: &mut Vec<Drift>) -> bool {
+    let locked = std::mem::take(&mut schema.operations);
+    let mut accepted = false;
+    for now in &live.operations {
+        let then = locked.iter().find(|then| then.signature == now.signature && named.calls(then));
+        accepted |= then.is_none() && named.calls(now);
+        if let Some(then) = then {
+            drift.extend(operation_change(then, now).map(|change| Drift { table: then.signature.clone(), change, breaking: true }));
+        }
+        schema.operations.push(then.unwrap_or(now).clone());
+    }
+    for gone in locked.iter().filter(|then| named.calls(then) && !live.operations.iter().any(|now| now.signature == then.signature)) {
+        drift.push(Drift { table: gone.signature.clone(), change: "the operation is gone".to_owned(), breaking: true });
+        schema.operations.push(gone.clone());
+    }
+    accepted
+}
+
+fn operation_change(then: &RemoteOperation, now: &RemoteOperation) -> Option<String> {
+    if let (None, Some(reason)) = (&then.unavailable, &now.unavailable) {
+        return Some(format!("the operation cannot be called any more: {reason}"));
+    }
+    if then.changes != now.changes {
+        return Some(format!("the operation {} something", if now.changes { "may change" } else { "no longer changes" }));
+    }
+    let same = (&then.parameters, &then.result, then.procedure) == (&now.parameters, &now.result, now.procedure);
+    (!same).then(|| format!("the operation was {}, and is {}", then.readable(), now.readable()))
 }
 
 /// Whether a name in the configuration may mean this table: `invoices` may mean `public.invoices`.
@@ -123,7 +177,7 @@ fn column_changes(then: &RemoteColumn, now: &RemoteColumn) -> Vec<(String, bool)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use portico_provider_api::{Capabilities, ScalarType};
+    use portico_provider_api::{Capabilities, RemoteParameter, ScalarType};
 
     fn column(name: &str, scalar_type: ScalarType, nullable: bool) -> RemoteColumn {
         RemoteColumn { native_type: "native".to_owned(), ..RemoteColumn::plain(name, scalar_type, nullable) }
@@ -154,7 +208,7 @@ mod tests {
         let locked = schema("v1", &[("public.a", vec![column("id", ScalarType::Int64, false)])]);
         let mut live = locked.clone();
         live.tables[0].row_estimate = Some(99);
-        let reconciled = reconcile(&locked, &live, &[]);
+        let reconciled = reconcile(&locked, &live, &Named::default());
         assert!(reconciled.drift.is_empty() && !reconciled.accepted);
         assert_eq!(reconciled.schema.tables[0].row_estimate, Some(99));
         assert_eq!(reconciled.schema.version, "v1");
@@ -177,7 +231,7 @@ mod tests {
                 ("public.c", vec![id()]),
             ],
         );
-        let reconciled = reconcile(&locked, &live, &[]);
+        let reconciled = reconcile(&locked, &live, &Named::default());
         let told: Vec<String> =
             reconciled.drift.iter().map(|drift| format!("{} {} {}", drift.table, drift.change, drift.breaking)).collect();
         assert_eq!(
@@ -200,8 +254,54 @@ mod tests {
     fn a_table_that_the_configuration_names_is_accepted() {
         let locked = schema("v1", &[("public.a", vec![])]);
         let live = schema("v2", &[("public.a", vec![]), ("public.c", vec![])]);
-        let reconciled = reconcile(&locked, &live, &[RemoteTableName::parse("c")]);
+        let reconciled = reconcile(&locked, &live, &Named { tables: vec![RemoteTableName::parse("c")], operations: Vec::new() });
         assert!(reconciled.drift.is_empty() && reconciled.accepted);
         assert_eq!(reconciled.schema.tables.len(), 2);
+    }
+
+    fn operation(name: &str, given: Option<ScalarType>, changes: bool) -> RemoteOperation {
+        let parameter = |scalar_type: ScalarType| RemoteParameter {
+            name: "p".to_owned(),
+            native_type: "native".to_owned(),
+            scalar_type,
+            optional: true,
+        };
+        RemoteOperation {
+            name: RemoteTableName::parse(name),
+            signature: format!("{name}()"),
+            description: None,
+            procedure: false,
+            parameters: given.map(parameter).into_iter().collect(),
+            result: None,
+            changes,
+            unavailable: None,
+        }
+    }
+
+    #[test]
+    fn operations_that_the_configuration_names_are_kept_as_they_were_accepted() {
+        let named = Named { tables: Vec::new(), operations: ["a", "b()", "c", "d", "e"].map(str::to_owned).to_vec() };
+        let all = |operations: Vec<RemoteOperation>| RemoteSchema { operations, ..schema("v", &[]) };
+        let plain = |name: &str| operation(name, None, true);
+        let locked = all(["m.a", "m.b", "m.c", "m.d", "m.other"].map(plain).to_vec());
+        let lost = RemoteOperation { unavailable: Some("no right".to_owned()), ..plain("m.d") };
+        let live =
+            all(vec![plain("m.a"), operation("m.b", Some(ScalarType::Int32), true), lost, plain("m.e"), operation("m.other", None, false)]);
+        let reconciled = reconcile(&locked, &live, &named);
+        let told: Vec<String> = reconciled.drift.iter().map(|drift| format!("{} {}", drift.table, drift.change)).collect();
+        assert_eq!(
+            told,
+            [
+                "m.b() the operation was m.b(), and is m.b(p int32 default)",
+                "m.d() the operation cannot be called any more: no right",
+                "m.c() the operation is gone",
+            ]
+        );
+        assert!(reconciled.accepted && reconciled.drift.iter().all(|drift| drift.breaking), "m.e is new and named");
+        let published: Vec<&str> = reconciled.schema.operations.iter().map(|one| one.signature.as_str()).collect();
+        assert_eq!(published, ["m.a()", "m.b()", "m.d()", "m.e()", "m.other()", "m.c()"]);
+        assert!(reconciled.schema.operations[1].parameters.is_empty() && !reconciled.schema.operations[4].changes);
+        assert_eq!(named.kept(&live).operations.len(), 4, "the lock holds what is named");
+        assert!(!reconcile(&named.kept(&reconciled.schema), &live, &named).accepted);
     }
 }

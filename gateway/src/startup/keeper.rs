@@ -5,7 +5,7 @@
 //! without them, says so, and publishes them as soon as the source answers. Nothing that is published is taken back meanwhile.
 
 use crate::config::{Config, ConfigErrors};
-use crate::startup::drift::{Drift, reconcile};
+use crate::startup::drift::{Drift, Named, reconcile};
 use crate::startup::lock::{self, Locked};
 use crate::telemetry::Metrics;
 use futures::StreamExt;
@@ -163,14 +163,15 @@ impl Keeper {
 
     /// A source that at least one table names is asked for the named tables only.
     fn selection(&self, source: &str) -> Selection {
-        let named = self.named(source);
+        let named = self.named(source).tables;
         if named.is_empty() { Selection::All } else { Selection::Tables(named) }
     }
 
-    fn named(&self, source: &str) -> Vec<RemoteTableName> {
+    fn named(&self, source: &str) -> Named {
         let of_source = |(_, table): &(&String, &TableDefinition)| table.source.as_deref() == Some(source);
         let tables = self.config.definition.tables.iter().filter(of_source);
-        tables.map(|(name, table)| RemoteTableName::parse(table.remote.as_deref().unwrap_or(name))).collect()
+        let tables = tables.map(|(name, table)| RemoteTableName::parse(table.remote.as_deref().unwrap_or(name))).collect();
+        Named { tables, operations: self.config.definition.called_of(source) }
     }
 
     /// Notes what a source says it has. What it said first is what is published for as long as the process runs; later answers are
@@ -184,7 +185,7 @@ impl Keeper {
             Some(locked) => {
                 let reconciled = reconcile(locked, &live, &named);
                 if reconciled.accepted && first {
-                    known.locked.insert(name.to_owned(), reconciled.schema.clone());
+                    known.locked.insert(name.to_owned(), named.kept(&reconciled.schema));
                 }
                 (reconciled.schema, reconciled.drift)
             }
@@ -287,7 +288,7 @@ impl Keeper {
         let mut known = self.known();
         let fresh: Vec<String> = known.schemas.keys().filter(|name| !known.locked.contains_key(*name)).cloned().collect();
         for name in fresh {
-            if let Some(schema) = known.schemas.get(&name).cloned() {
+            if let Some(schema) = known.schemas.get(&name).map(|schema| self.named(&name).kept(schema)) {
                 known.locked.insert(name, schema);
             }
         }
@@ -313,8 +314,13 @@ impl Keeper {
                 status.schema_version = Some(schema.version.clone());
             }
             known.schemas.insert(name.clone(), schema.clone());
-            known.locked.insert(name, schema);
+            known.locked.insert(name.clone(), self.named(&name).kept(&schema));
         }
+    }
+
+    /// What the sources that answered have said they have.
+    pub fn live(&self) -> BTreeMap<String, RemoteSchema> {
+        self.known().live.clone()
     }
 
     /// Writes the lock, and says where it is.

@@ -6,6 +6,7 @@ pub mod drift;
 pub mod explain;
 pub mod keeper;
 pub mod lock;
+pub mod offered;
 pub mod serve;
 #[cfg(test)]
 mod tests;

@@ -379,6 +379,9 @@ pub struct Capabilities {
     pub window: Support,
     /// Writes.
     pub write: WriteCapabilities,
+    /// Reading from operations of the source's own that change nothing.
+    #[serde(default)]
+    pub calls: bool,
     /// Change feed.
     pub change_feed: bool,
     /// Overrides by table name as [`crate::RemoteTableName`] prints it.

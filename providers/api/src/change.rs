@@ -1,6 +1,7 @@
 //! Change sets: what a source is told to write. One change set is one transaction in one source.
 
 use crate::expr::Expr;
+use crate::operation::RemoteOperation;
 use crate::query::TableRelation;
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
@@ -100,12 +101,12 @@ pub enum Change {
         /// Its columns and values.
         values: Vec<(usize, Value)>,
     },
-    /// A call of a remote operation.
+    /// A call of an operation of the source's own. Its outcome is `Returned`.
     Invoke {
-        /// Operation name.
-        operation: String,
-        /// Arguments by name.
-        arguments: Vec<(String, ChangeValue)>,
+        /// What is called.
+        operation: Box<RemoteOperation>,
+        /// Values by position of the parameter; one that is absent is left out.
+        arguments: Vec<(usize, ChangeValue)>,
     },
 }
 
@@ -118,7 +119,7 @@ pub struct ChangeSet {
     pub idempotency_key: Option<String>,
 }
 
-/// What became of one change. When any change is not `Done`, the source has rolled the whole set back.
+/// What became of one change. When any change is neither `Done` nor `Returned`, the source has rolled the whole set back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeOutcome {
     /// Written; for inserts, updates and upserts the stored row, one value per column in scope.
@@ -128,6 +129,8 @@ pub enum ChangeOutcome {
         /// Whether an upsert inserted.
         created: bool,
     },
+    /// An operation was called; the rows that it returned, one value per column of its result. One that returns nothing has none.
+    Returned(Vec<Vec<Value>>),
     /// No row with that key is visible.
     NotFound,
     /// The row is there, but the precondition does not hold.

@@ -13,6 +13,7 @@ mod count;
 pub mod error;
 pub mod evaluate;
 pub mod expr;
+pub mod operation;
 pub mod query;
 pub mod readable;
 pub mod schema;
@@ -30,11 +31,12 @@ pub use context::{Limits, QueryContext, RequestInfo};
 pub use error::{ConstraintKind, Retry, SourceError, SourceErrorKind};
 pub use evaluate::{EvaluateError, TableEvaluation, evaluate, evaluate_expr, evaluate_over};
 pub use expr::{ArithmeticOp, CompareOp, Expr, Function, WindowFunction};
+pub use operation::{OperationCall, RemoteOperation, RemoteParameter, RemoteResult};
 pub use query::{
     AggregateCall, AggregateFunction, Aggregation, Join, JoinKind, KeySet, LimitPer, Output, Relation, SortKey, SourceQuery, TableColumn,
     TableRelation,
 };
-pub use schema::{ForeignKey, RemoteColumn, RemoteOperation, RemoteSchema, RemoteTable, RemoteTableName, Selection};
+pub use schema::{ForeignKey, RemoteColumn, RemoteSchema, RemoteTable, RemoteTableName, Selection};
 pub use source::{ChangeFeed, ConnectContext, NativeRequest, Source, SourceKind, WritableSource};
 pub use stream::{QueryReport, QueryStream, ReportHandle};
 pub use types::{Codec, ScalarType};

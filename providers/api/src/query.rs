@@ -2,6 +2,7 @@
 //! It must not know how any source spells it.
 
 use crate::expr::Expr;
+use crate::operation::OperationCall;
 use crate::schema::RemoteTableName;
 use crate::types::{Codec, ScalarType};
 use crate::value::Value;
@@ -46,6 +47,8 @@ pub enum Relation {
     Query(Box<SourceQuery>),
     /// All rows of every block (`UNION ALL`); all have columns of the same types, and the first block's names count.
     Union(Vec<SourceQuery>),
+    /// The rows that an operation of the source's own returns, which changes nothing.
+    Call(Box<OperationCall>),
 }
 
 impl Relation {
@@ -58,7 +61,7 @@ impl Relation {
                 found.extend(on.iter().flat_map(|(left, right)| [left, right]));
                 found.extend(residual);
             }
-            Relation::Table(_) | Relation::Query(_) | Relation::Union(_) => {}
+            Relation::Table(_) | Relation::Query(_) | Relation::Union(_) | Relation::Call(_) => {}
         }
     }
 }
@@ -265,6 +268,13 @@ impl SourceQuery {
             .map(|(index, column)| Output { name: column.name.clone(), expr: Expr::Column(index) })
             .collect();
         SourceQuery::select(Relation::Table(table), output)
+    }
+
+    /// A query that returns every column of what an operation returns.
+    pub fn call(call: OperationCall) -> SourceQuery {
+        let columns = call.operation.columns().iter().enumerate();
+        let output = columns.map(|(index, column)| Output { name: column.name.clone(), expr: Expr::Column(index) }).collect();
+        SourceQuery::select(Relation::Call(Box::new(call)), output)
     }
 
     /// All expressions of this block, those of joins in its `from` included; not those inside nested blocks and sub-queries. Nothing but

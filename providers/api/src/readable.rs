@@ -69,6 +69,14 @@ impl Writer {
     fn relation(&mut self, relation: &Relation) -> String {
         match relation {
             Relation::Table(table) => table.table.to_string(),
+            Relation::Call(call) => {
+                let arguments = call.arguments.iter().map(|(index, value)| {
+                    let name = call.operation.parameters.get(*index).map_or("?", |parameter| parameter.name.as_str());
+                    format!("{name} => {}", self.literal(value))
+                });
+                let arguments: Vec<String> = arguments.collect();
+                format!("{}({})", call.operation.name, arguments.join(", "))
+            }
             Relation::Query(query) => format!("({})", self.query(query)),
             Relation::Union(queries) => {
                 let parts: Vec<String> = queries.iter().map(|query| self.query(query)).collect();

@@ -1,6 +1,7 @@
 //! What a source has: remote tables with columns, keys and foreign keys, as introspected. It must not know virtual tables.
 
 use crate::capabilities::Capabilities;
+use crate::operation::RemoteOperation;
 use crate::types::{Codec, ScalarType};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -127,17 +128,6 @@ pub struct ForeignKey {
     pub references: RemoteTableName,
     /// Its columns, in the order of `columns`.
     pub referenced_columns: Vec<String>,
-}
-
-/// Something the source can be told to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RemoteOperation {
-    /// Name.
-    pub name: String,
-    /// Parameters and their types.
-    pub parameters: Vec<(String, ScalarType)>,
-    /// Result, if there is one.
-    pub returns: Option<ScalarType>,
 }
 
 impl RemoteSchema {

@@ -18,6 +18,7 @@ impl Relation {
     pub fn columns(&self) -> Vec<TableColumn> {
         match self {
             Relation::Table(table) => table.columns.clone(),
+            Relation::Call(call) => call.operation.columns().to_vec(),
             Relation::Query(query) => query.result_columns(),
             Relation::Union(queries) => {
                 let mut blocks = queries.iter().map(SourceQuery::result_columns);

@@ -16,6 +16,8 @@ pub fn visit_tables<'a>(query: &'a SourceQuery, visit: &mut impl FnMut(&'a Table
             }
             Relation::Query(query) => visit_tables(query, visit),
             Relation::Union(queries) => queries.iter().for_each(|query| visit_tables(query, visit)),
+            // What an operation reads is not known.
+            Relation::Call(_) => {}
         }
     }
     relation(&query.from, visit);
@@ -96,7 +98,7 @@ impl SourceQuery {
 
 fn relation_reaches(relation: &Relation, depth: u32) -> bool {
     match relation {
-        Relation::Table(_) => false,
+        Relation::Table(_) | Relation::Call(_) => false,
         Relation::Join(join) => relation_reaches(&join.left, depth) || relation_reaches(&join.right, depth),
         // A block in `from` is no level of its own: it does not see its siblings.
         Relation::Query(query) => query.reaches_beyond(depth),

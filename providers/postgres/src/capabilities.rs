@@ -38,6 +38,7 @@ pub fn capabilities() -> Capabilities {
         correlated: Support::Exact,
         window: Support::Exact,
         write: WriteCapabilities { insert: true, update: true, upsert: true, delete: true, transactions: true, returning: true },
+        calls: true,
         ..Capabilities::default()
     }
 }

@@ -55,13 +55,18 @@ pub fn from_server(source_name: &str, error: &DbError) -> SourceError {
         "3D000" => "the database that the url names does not exist".to_owned(),
         "57014" => "the statement was cancelled, because its time was up or an administrator stopped it".to_owned(),
         "0A000" if is_stale_plan(error) => "a table changed while it was read: ask again".to_owned(),
-        code if code.starts_with("22") => without_value(error.message()).to_owned(),
+        code if code.starts_with("22") && !is_raised(error) => without_value(error.message()).to_owned(),
         _ => error.message().to_owned(),
     };
     let mut mapped = SourceError::new(source_name, kind, message).with_code(code);
     match code {
         "3D000" | "25006" => mapped.retry = Retry::Never,
         "0A000" if !is_stale_plan(error) => mapped.kind = SourceErrorKind::Internal,
+        // What an operation of the database refuses with a code that it has chosen is its word about what it was given.
+        _ if is_raised(error) && !matches!(mapped.kind, SourceErrorKind::Constraint { .. } | SourceErrorKind::Conflict) => {
+            mapped.kind = SourceErrorKind::Data;
+            mapped.retry = Retry::Never;
+        }
         _ => {}
     }
     mapped
@@ -70,6 +75,11 @@ pub fn from_server(source_name: &str, error: &DbError) -> SourceError {
 /// A message about data without the datum: `invalid input syntax for type date: "…"` ends with a value, maybe of a row.
 fn without_value(message: &str) -> &str {
     message.split_once(": \"").or_else(|| message.split_once(" \"")).map_or(message, |(before, _)| before)
+}
+
+/// Whether the code and the message are those of a RAISE in a function of the database's own.
+fn is_raised(error: &DbError) -> bool {
+    error.routine() == Some("exec_stmt_raise")
 }
 
 /// Whether a cached plan no longer fits its table: preparing the statement again helps.

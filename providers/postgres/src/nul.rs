@@ -34,6 +34,7 @@ pub fn rewrite(query: SourceQuery) -> SourceQuery {
 fn relation(from: Relation) -> Relation {
     match from {
         Relation::Table(table) => Relation::Table(table),
+        Relation::Call(call) => Relation::Call(call),
         Relation::Query(query) => Relation::Query(Box::new(rewrite(*query))),
         Relation::Union(queries) => Relation::Union(queries.into_iter().map(rewrite).collect()),
         Relation::Join(join) => {

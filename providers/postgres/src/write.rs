@@ -7,8 +7,8 @@ use crate::introspect::catalog::constraint_columns;
 use crate::rows::RowDecoder;
 use crate::translate::{Translated, bind};
 use portico_provider_api::arrays::value_at;
-use portico_provider_api::{Change, ChangeOutcome, ChangeSet, QueryContext, SourceError, SourceErrorKind, Value};
-use portico_provider_sql::{ChangePlan, POSTGRES, ResultColumn, Statement, TranslateError, change, resolve_references};
+use portico_provider_api::{Change, ChangeOutcome, ChangeSet, Limits, QueryContext, SourceError, SourceErrorKind, Value};
+use portico_provider_sql::{ChangePlan, POSTGRES, ResultColumn, Statement, TranslateError, change, invoke, resolve_references};
 use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
@@ -136,9 +136,10 @@ async fn run(client: &Client, lease: &Lease, changes: &ChangeSet, context: &Quer
     let mut rows: Vec<Option<Vec<Value>>> = Vec::with_capacity(changes.changes.len());
     for item in &changes.changes {
         let outcome = transaction.apply(item, &rows).await?;
-        let done = matches!(outcome, ChangeOutcome::Done { .. });
+        let done = matches!(outcome, ChangeOutcome::Done { .. } | ChangeOutcome::Returned(_));
         rows.push(match &outcome {
             ChangeOutcome::Done { row, .. } => row.clone(),
+            ChangeOutcome::Returned(rows) => rows.first().cloned(),
             ChangeOutcome::NotFound | ChangeOutcome::Changed | ChangeOutcome::Refused | ChangeOutcome::NotAttempted => None,
         });
         outcomes.push(outcome);
@@ -179,6 +180,10 @@ impl Transaction<'_> {
 
     async fn apply(&self, item: &Change, rows: &[Option<Vec<Value>>]) -> Result<ChangeOutcome, Stop> {
         let resolved = resolve_references(item, rows).map_err(|error| self.untranslatable(error))?;
+        if let Change::Invoke { operation, arguments } = &resolved {
+            let statement = invoke(operation, arguments, &POSTGRES).map_err(|error| self.untranslatable(error))?;
+            return self.returned(&statement).await.map(ChangeOutcome::Returned);
+        }
         let plan = change(&resolved, &POSTGRES).map_err(|error| self.untranslatable(error))?;
         let mut created = matches!(item, Change::Insert { .. } | Change::Link { .. });
         let mut found = self.execute(&plan, &plan.statement).await?;
@@ -195,6 +200,30 @@ impl Transaction<'_> {
                 Some(_) | None => Ok(ChangeOutcome::NotFound),
             },
         }
+    }
+
+    /// Calls an operation, and keeps the rows that it returns: as many as the request may have.
+    async fn returned(&self, statement: &Statement) -> Result<Vec<Vec<Value>>, Stop> {
+        use futures::TryStreamExt;
+        let Translated { request, columns } = self.request(statement)?;
+        let object = self.lease.connection()?;
+        let prepared = object.prepare_cached(&request.text).await?;
+        let mut stream = Box::pin(object.query_raw(&prepared, &request.parameters).await?);
+        let Limits { max_rows, max_bytes } = self.context.request.limits;
+        let over = |sent: u64, most: u64, what: &str| match most > 0 && sent > most {
+            true => Err(self.failed(SourceErrorKind::Unsupported, format!("the operation returns more than the allowed {most} {what}"))),
+            false => Ok(()),
+        };
+        let (mut bytes, mut rows) = (0, Vec::new());
+        while let Some(row) = stream.try_next().await? {
+            bytes += row.raw_size_bytes() as u64;
+            over(rows.len() as u64 + 1, max_rows, "rows")?;
+            over(bytes, max_bytes, "bytes")?;
+            if !columns.is_empty() {
+                rows.push(self.values(&row, columns.clone()).map_err(Stop::Failed)?);
+            }
+        }
+        Ok(rows)
     }
 
     /// An upsert's insert. A writer that inserted the same key in the meantime is found by updating once more; the savepoint keeps

@@ -33,7 +33,7 @@ impl ChangePlan {
     }
 }
 
-/// Translates a change. References to earlier changes must have been resolved (see [`resolve_references`]).
+/// Translates a change of a row; an operation is called with [`invoke`](crate::invoke). References to earlier changes must have been resolved (see [`resolve_references`]).
 ///
 /// # Errors
 /// When the dialect cannot say it, or a value does not fit its column.
@@ -69,7 +69,8 @@ pub fn change(change: &Change, dialect: &Dialect) -> Result<ChangePlan, Translat
             let statement = Statement { text, parameters: render.parameters, columns: Vec::new() };
             Ok(ChangePlan { statement, returning: false, requires: false, otherwise: None, probe: None })
         }
-        Change::Invoke { operation, .. } => Err(unsupported(format!("operation '{operation}'")).into()),
+        // It has no row that a plan could look for.
+        Change::Invoke { operation, .. } => Err(unsupported(format!("the operation '{}' as a change of a row", operation.name)).into()),
     }
 }
 

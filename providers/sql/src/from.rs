@@ -6,7 +6,7 @@ use crate::scope::{Held, Scope};
 use crate::select::{Block, Form};
 use crate::statement::ResultColumn;
 use portico_provider_api::walk::visit_subqueries;
-use portico_provider_api::{CompareOp, Expr, Join, JoinKind, Relation, ScalarType, SortKey, SourceQuery, TypeClass, Unsupported};
+use portico_provider_api::{CompareOp, Expr, Join, JoinKind, Relation, ScalarType, SortKey, SourceQuery, TableRelation, TypeClass, Unsupported};
 use std::rc::Rc;
 
 /// A relation as it stands behind `FROM`.
@@ -27,6 +27,13 @@ impl Render<'_> {
                 let scope = Scope::table(self.dialect, table, &format!("{alias}."));
                 let text = format!("{} AS {alias}", self.dialect.table(&table.table));
                 Ok(From { text, scope, conditions: Vec::new(), joined: false })
+            }
+            Relation::Call(call) => {
+                let alias = self.table_alias();
+                let from = crate::operation::from(&call.operation, &call.arguments, self, &alias)?;
+                let rows = TableRelation { table: call.operation.name.clone(), columns: call.operation.columns().to_vec() };
+                let scope = Scope::table(self.dialect, &rows, &format!("{alias}."));
+                Ok(From { text: from.text, scope, conditions: from.condition.into_iter().collect(), joined: false })
             }
             Relation::Query(query) => {
                 let block = self.block(query, Form::Stored)?;

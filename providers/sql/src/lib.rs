@@ -1,7 +1,7 @@
 //! Shared and pure: [`SourceQuery`](portico_provider_api::SourceQuery) and [`Change`](portico_provider_api::Change) in, SQL text and
 //! typed parameters out, per dialect. It does no IO and must not know any driver, connection or catalogue.
 //!
-//! - [`select`] and [`change`] translate; [`Dialect`] is data and says how each thing is spelt.
+//! - [`select`], [`change`] and [`invoke`] translate; [`Dialect`] is data and says how each thing is spelt.
 //! - [`encode`] and [`decode`] move values between their declared type and the form in which a column holds them.
 //!
 //! Literals never appear in the text: they are always parameters. Whatever cannot be said exactly is refused.
@@ -19,6 +19,7 @@ mod expr;
 mod from;
 mod functions;
 mod keys;
+mod operation;
 mod scope;
 mod select;
 mod statement;
@@ -32,5 +33,6 @@ pub use civil::{
 pub use codec::{Stored, decode, encode};
 pub use decimal::{Digits, format_decimal, parse_decimal, rescale};
 pub use dialect::{Dialect, Family, KeyStyle, POSTGRES, Placeholder, SQLITE};
+pub use operation::invoke;
 pub use select::select;
 pub use statement::{Parameter, ResultColumn, Statement, TranslateError};

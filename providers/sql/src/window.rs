@@ -32,7 +32,7 @@ impl Render<'_> {
             WindowFunction::Min => AggregateFunction::Min,
             WindowFunction::Max => AggregateFunction::Max,
         };
-        let argument = argument.map(|argument| Ok((self.value(argument)?, self.scalar_type(argument)?))).transpose()?;
+        let argument = argument.map(|argument| Ok::<_, Unsupported>((self.value(argument)?, self.scalar_type(argument)?))).transpose()?;
         let frame = match order_by {
             [] => "ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING",
             // Rows tied with this one are among them.

@@ -37,7 +37,11 @@ pub(crate) fn apply(
         let outcome = writer.one(change, &rows)?;
         match &outcome {
             ChangeOutcome::Done { row, .. } => rows.push(row.clone()),
-            ChangeOutcome::NotFound | ChangeOutcome::Changed | ChangeOutcome::Refused | ChangeOutcome::NotAttempted => {
+            ChangeOutcome::Returned(_)
+            | ChangeOutcome::NotFound
+            | ChangeOutcome::Changed
+            | ChangeOutcome::Refused
+            | ChangeOutcome::NotAttempted => {
                 // Rolled back: whatever came before counts for nothing.
                 let mut all = vec![ChangeOutcome::NotAttempted; at];
                 all.push(outcome);

@@ -87,7 +87,7 @@ fn close(expected: &[Value], actual: &[Value], loose: bool) -> bool {
 fn adds_doubles(query: &SourceQuery) -> bool {
     fn relation(from: &Relation) -> bool {
         match from {
-            Relation::Table(_) => false,
+            Relation::Table(_) | Relation::Call(_) => false,
             Relation::Join(join) => relation(&join.left) || relation(&join.right),
             Relation::Query(query) => adds_doubles(query),
             Relation::Union(queries) => queries.iter().any(adds_doubles),

@@ -12,7 +12,7 @@ mod summary;
 
 pub use every_block::{every_block, same_answer};
 pub use fixtures::{FixtureColumn, FixtureForeignKey, FixtureTable, Purpose, adapt, edge_values, fixtures};
-pub use subject::{ActiveProbe, Limitation, LoadedTable, Options, Subject};
+pub use subject::{ActiveProbe, ExampleCall, Limitation, LoadedTable, Options, Subject};
 pub use summary::{Failure, Summary};
 
 use portico_provider_api::{QueryContext, Selection};
@@ -53,6 +53,7 @@ pub async fn conformance(subject: Subject) -> Summary {
     checks::cancellation(&mut run).await;
     checks::concurrency(&mut run).await;
     checks::writes(&mut run).await;
+    checks::operations(&mut run).await;
     checks::secrets(&mut run);
     checks::declared_but_not_executed(&mut run);
     run.summary

@@ -116,12 +116,25 @@ impl Default for Options {
     }
 }
 
+/// An operation of the source's own as the kind created it, with what a call of it must return.
+#[derive(Debug, Clone)]
+pub struct ExampleCall {
+    /// The operation, by its signature.
+    pub signature: String,
+    /// Values by name of the parameter; what is left out has a value at the source.
+    pub arguments: Vec<(String, Value)>,
+    /// The rows that it returns, in any order; the same however often it is called.
+    pub rows: Vec<Vec<Value>>,
+}
+
 /// What is put to the test.
 pub struct Subject {
     /// The source, connected.
     pub source: Arc<dyn Source>,
     /// The fixture tables that exist at it: those of `adapt(fixtures(), &limitations)`.
     pub tables: Vec<LoadedTable>,
+    /// Calls of operations that exist at it; where there are none, operations are reported as not checked.
+    pub calls: Vec<ExampleCall>,
     /// What of the fixtures it cannot hold.
     pub limitations: Vec<Limitation>,
     /// Secrets of its configuration: none may occur in a message. Without any, the summary says that the check does not apply.
@@ -139,7 +152,16 @@ impl Subject {
     pub fn new(source: Arc<dyn Source>, tables: Vec<FixtureTable>) -> Subject {
         let tables =
             tables.into_iter().map(|fixture| LoadedTable { remote: RemoteTableName(vec![fixture.name.clone()]), fixture }).collect();
-        Subject { source, tables, limitations: Vec::new(), secrets: Vec::new(), seed: None, active: None, options: Options::default() }
+        Subject {
+            source,
+            tables,
+            calls: Vec::new(),
+            limitations: Vec::new(),
+            secrets: Vec::new(),
+            seed: None,
+            active: None,
+            options: Options::default(),
+        }
     }
 
     /// The loaded table of that fixture name, unless a limitation took it out.

@@ -36,6 +36,17 @@ pub struct ModelDefinition {
     pub operations: IndexMap<String, OperationEntry>,
 }
 
+impl ModelDefinition {
+    /// The operations of a source that are named, as they are named.
+    #[must_use]
+    pub fn called_of(&self, source: &str) -> Vec<String> {
+        let each = self.operations.iter().flat_map(|(name, entry)| entry.overloads().into_iter().map(move |one| (name, one)));
+        let called = each.filter_map(|(name, one)| one.source.as_ref().map(|called| (name, called)));
+        let of_source = called.filter(|(_, called)| called.name == source);
+        of_source.map(|(name, called)| called.operation.clone().unwrap_or_else(|| name.clone())).collect()
+    }
+}
+
 /// A virtual table: `source` and `remote` for one remote table, or `sql` for a read-only view.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

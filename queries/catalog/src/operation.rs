@@ -3,7 +3,7 @@
 
 use crate::model::{Column, Origin, VirtualTable};
 use crate::overlay::{Enumeration, Labels, Overlay};
-use portico_provider_api::ScalarType;
+use portico_provider_api::{RemoteOperation, ScalarType};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -99,36 +99,55 @@ pub enum OperationBody {
     /// is bound to an entity find its key in parameters with the names of the key's columns.
     Sql(Vec<String>),
     /// An operation of a source.
-    Source {
-        /// The source.
-        source: String,
-        /// Its name there.
-        operation: String,
-    },
+    Source(Box<SourceBody>),
+}
+
+/// A call of an operation of a source, resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceBody {
+    /// The source.
+    pub source: String,
+    /// What is called. The columns that are returned have the types and nullability that are published.
+    pub operation: RemoteOperation,
+    /// Positions of its parameters, and the names of what they are given: a parameter, or a key column of the entity that this is bound to.
+    /// Its other parameters are left out.
+    pub arguments: Vec<(usize, String)>,
+    /// Positions in the columns of its result of what is returned: of a plain value, of the members, or of the key of the entities.
+    pub returned: Vec<usize>,
+    /// SQL statements that are written before it, in the same transaction.
+    pub before: Vec<String>,
+    /// The remote tables that it may write to: source and name.
+    pub touches: Vec<(String, String)>,
 }
 
 impl Operation {
-    /// Its SQL statements, in order; none for an operation of a source.
+    /// Its SQL statements, in order; for an operation of a source those that are written before it.
     #[must_use]
     pub fn statements(&self) -> &[String] {
         match &self.body {
             OperationBody::Sql(statements) => statements,
-            OperationBody::Source { .. } => &[],
+            OperationBody::Source(body) => &body.before,
         }
     }
 
-    /// Whether it is SQL over virtual tables, which is what is executed.
+    /// The operation of a source that it calls.
     #[must_use]
-    pub fn is_executed(&self) -> bool {
-        !self.statements().is_empty()
+    pub fn of_source(&self) -> Option<&SourceBody> {
+        match &self.body {
+            OperationBody::Sql(_) => None,
+            OperationBody::Source(body) => Some(body),
+        }
     }
 
     /// The statement whose rows it returns: that of a function, the last one of an action that returns something. (That of an action
-    /// may be one that writes, if it returns the entity that is written.)
+    /// may be one that writes, if it returns the entity that is written.) None for an operation of a source, which returns its own.
     #[must_use]
     pub fn result_statement(&self) -> Option<&str> {
         self.returns.as_ref()?;
-        self.statements().last().map(String::as_str)
+        match &self.body {
+            OperationBody::Sql(statements) => statements.last().map(String::as_str),
+            OperationBody::Source(_) => None,
+        }
     }
 
     /// Whether it returns several values.

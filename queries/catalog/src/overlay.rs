@@ -2,7 +2,7 @@
 //! derived types, streams, hierarchies, labels, annotations, operations. Resolved and checked; it must not know how any of it is written
 //! in a protocol.
 
-pub use crate::operation::{Binding, Operation, OperationBody, Parameter, ReturnKind, Returns, VALUE};
+pub use crate::operation::{Binding, Operation, OperationBody, Parameter, ReturnKind, Returns, SourceBody, VALUE};
 
 use crate::spatial::PointProperty;
 use indexmap::IndexMap;

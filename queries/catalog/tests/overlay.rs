@@ -1,10 +1,11 @@
 //! What definitions say beyond tables and columns: a model that uses everything, resolved, and every mistake that is refused.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "what the tests share is a part of them")]
 
-use portico_catalog::overlay::{AnnotationValue, MediaType, Mutability, OperationBody, ReturnKind};
+use portico_catalog::overlay::{AnnotationValue, MediaType, Mutability, ReturnKind};
 use portico_catalog::{Model, ModelDefinition, ModelError, Origin, build};
 use portico_provider_api::{
-    Capabilities, RemoteColumn, RemoteOperation, RemoteSchema, RemoteTable, RemoteTableName, ScalarType, TableColumn, Value as Cell,
+    Capabilities, RemoteColumn, RemoteOperation, RemoteParameter, RemoteSchema, RemoteTable, RemoteTableName, ScalarType, TableColumn,
+    Value as Cell,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -28,8 +29,17 @@ fn schemas() -> BTreeMap<String, RemoteSchema> {
     let tags = table("tags", "id int32, label text", &["id"]);
     let links = table("partner_tags", "partner int32, tag int32", &["partner", "tag"]);
     let sites = table("sites", "code text, addr_street text?, addr_city text?, addr_land int32?", &["code"]);
-    let operations =
-        vec![RemoteOperation { name: "recalculate".to_owned(), parameters: vec![("year".to_owned(), ScalarType::Int32)], returns: None }];
+    let year = RemoteParameter { name: "year".to_owned(), native_type: "int4".to_owned(), scalar_type: ScalarType::Int32, optional: false };
+    let operations = vec![RemoteOperation {
+        name: RemoteTableName::parse("main.recalculate"),
+        signature: "main.recalculate(int4)".to_owned(),
+        description: None,
+        procedure: false,
+        parameters: vec![year],
+        result: None,
+        changes: true,
+        unavailable: None,
+    }];
     let schema = RemoteSchema {
         version: "1".to_owned(),
         tables: vec![partners, tags, links, sites],
@@ -174,7 +184,11 @@ fn a_model_that_uses_everything_is_resolved() {
     assert_eq!(named("Close").len(), 2);
     assert!(named("Important")[0].composable && named("Important")[0].parameters[1].nullable);
     assert!(matches!(&named("Sums")[0].returns.as_ref().unwrap().kind, ReturnKind::Complex { members, .. } if members[1].nullable));
-    assert_eq!(named("Recalculate")[0].body, OperationBody::Source { source: "s".to_owned(), operation: "recalculate".to_owned() });
+    let recalculate = named("Recalculate")[0].of_source().unwrap().clone();
+    assert_eq!((recalculate.source.as_str(), recalculate.operation.signature.as_str()), ("s", "main.recalculate(int4)"));
+    assert_eq!(recalculate.arguments, [(0, "year".to_owned())]);
+    let touched: Vec<&str> = recalculate.touches.iter().map(|(_, table)| table.as_str()).collect();
+    assert_eq!(touched, ["partner_tags", "partners", "sites", "tags"], "what it writes to is not known");
 }
 
 #[test]
@@ -481,7 +495,7 @@ fn mistakes() -> Vec<(&'static str, Value, &'static str, &'static str)> {
             "has no operation 'recalc'",
         ),
         ("/operations/Recalculate/source/name", json!("t"), "operations.Recalculate.source.name", "there is no source 't'"),
-        ("/operations/Recalculate/parameters", json!({}), "operations.Recalculate.source", "{ year: int32 }"),
+        ("/operations/Recalculate/parameters", json!({}), "operations.Recalculate.source", "needs 'year' (int32)"),
         ("/operations/Recalculate/returns", json!({ "type": "int32" }), "operations.Recalculate.source", "returns nothing"),
         ("/operations/Partners", json!({ "kind": "action", "sql": "SELECT 1" }), "operations.Partners", "taken by the table"),
         ("/operations/Sums/returns/complex", json!("Address"), "operations.Sums.returns.complex", "taken by the complex type"),

@@ -7,17 +7,18 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::plan::actions::{self, Ending, RowWrite, Verb};
 use crate::plan::names::Names;
-use crate::plan::{Plan, PlanNode};
+use crate::plan::{Plan, PlanNode, source_calls};
 use crate::policy::{PermittedWrite, Rights, permit_write};
 use crate::statement::{EntityRead, Paging, Statement};
 use crate::values::{typed_as, value_from_scalar};
+use crate::write::{Invocation, write_all};
 use arrow::array::{Array, RecordBatch, StringArray};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 use futures::StreamExt;
 use portico_catalog::{Column, IfMatch, Model, ModelView, VirtualTable};
 use portico_odata::header::matches;
-use portico_odata::{BoundAction, BoundQuery, BoundRead, BoundWrite, MatchCondition, ReadKind, WriteAction};
+use portico_odata::{BoundAction, BoundCall, BoundQuery, BoundRead, BoundWrite, MatchCondition, ReadKind, WriteAction};
 use portico_provider_api::{ScalarType, Value};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -25,6 +26,7 @@ use std::time::{Duration, SystemTime};
 /// An action whose writes are all permitted.
 pub struct PreparedAction {
     writes: Vec<PermittedWrite>,
+    call: Option<Invocation>,
     ending: Ending,
     read: Option<BoundRead>,
     inserts: bool,
@@ -68,7 +70,7 @@ impl Engine {
         let now = SystemTime::now();
         let steps = {
             let names = Names::new(&self.session, &snapshot.model, &rights, now);
-            actions::steps(&self.session, &names, operation, &action.call.arguments)
+            actions::steps(&self.session, &names, operation, &every_argument(&action.call))
         };
         let steps = steps.map_err(|failed| match failed.1 {
             // What the caller does not see of the action's own text is not told.
@@ -101,7 +103,13 @@ impl Engine {
             let permitted = permit_write::permit_write(&write, &view.service, IfMatch::Optional, &policy)?;
             writes.push(permitted.expecting(row.used.into_iter()));
         }
-        Ok(PreparedAction { writes, ending: steps.ending, read: action.read.clone(), inserts })
+        let call = operation.of_source().map(|body| Invocation {
+            source: body.source.clone(),
+            operation: body.operation.clone(),
+            arguments: source_calls::arguments(&action.call, body),
+            touches: body.touches.clone(),
+        });
+        Ok(PreparedAction { writes, call, ending: steps.ending, read: action.read.clone(), inserts })
     }
 
     /// Writes what an action writes, all of it or nothing.
@@ -110,7 +118,15 @@ impl Engine {
     /// `NotFound`, `PreconditionFailed`, `Forbidden`, `Source`, …
     pub async fn run_action(&self, action: PreparedAction, context: &RequestContext) -> Result<ActionAnswer, EngineError> {
         let run = self.run(context)?;
-        let keys = crate::write::write_all(&action.writes, &run).await?;
+        let (keys, rows) = write_all(&action.writes, action.call.as_ref(), &run).await?;
+        if action.ending == Ending::Called {
+            let rows = Arc::new(rows);
+            let read = action.read.map(|read| {
+                let call = read.query.call.map(|call| Box::new(BoundCall { rows: Some(rows), ..*call }));
+                BoundRead { query: BoundQuery { call, ..read.query }, ..read }
+            });
+            return Ok(ActionAnswer { read, created: None });
+        }
         let (Ending::Written, Some(last), Some(key)) = (action.ending, action.writes.last(), keys.last()) else {
             return Ok(ActionAnswer { read: action.read, created: None });
         };
@@ -177,6 +193,14 @@ impl Engine {
         let Some(first) = rows.first() else { return Ok(None) };
         Ok(Some(first.columns().iter().map(|column| ScalarValue::try_from_array(column, 0)).collect::<Result<_, _>>()?))
     }
+}
+
+/// The arguments for SQL, in which what was left out is null.
+fn every_argument(call: &BoundCall) -> Vec<(String, Value)> {
+    let absent = |name: &str| !call.arguments.iter().any(|(given, _)| given == name);
+    let nulls = call.operation.parameters.iter().filter(|parameter| absent(&parameter.name));
+    let nulls = nulls.map(|parameter| (parameter.name.clone(), Value::Null(parameter.scalar_type)));
+    call.arguments.iter().cloned().chain(nulls).collect()
 }
 
 /// The values of a row, each of its column's type and within what the column takes.

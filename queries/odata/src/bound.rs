@@ -205,8 +205,12 @@ pub struct BoundAnnotation {
 pub struct BoundCall {
     /// The operation; a function runs [`Operation::result_statement`].
     pub operation: Arc<Operation>,
-    /// A value of its declared type for every parameter, those left out included, and for the key of the entity that it is bound to.
+    /// A value of its declared type for every parameter, and for the key of the entity that it is bound to. A parameter that was left out
+    /// is null; where an operation of a source is called, which may have a value of its own for it, it is absent.
     pub arguments: Vec<(String, Value)>,
+    /// What it has returned, where it was called already: an action is not called a second time to read that. One value per column of the
+    /// result of the source's operation.
+    pub rows: Option<Arc<Vec<Vec<Value>>>>,
     /// For an operation bound to one entity that entity, which must be there: its table, key, and what else the path says of it.
     pub bound_to: Option<BoundQuery>,
 }

@@ -30,6 +30,7 @@ mod prepared;
 mod profiles;
 mod protocol;
 mod source_files;
+mod source_operations;
 mod streaming;
 mod tls;
 mod webdriver;

@@ -61,6 +61,9 @@ impl Capabilities {
 
     /// The support of one block. `enclosing` is what the expression sees in which the block is a sub-query.
     fn block(&self, query: &SourceQuery, enclosing: Option<&ExprCheck<'_>>) -> Result<Support, Unsupported> {
+        if let Relation::Call(call) = &query.from {
+            return self.operation(query, call).map(|()| Support::Exact);
+        }
         self.relation(&query.from, enclosing)?;
         let from = ExprCheck::scoped(self, &query.from, enclosing);
         let loose = self.restrictions(query, &from)?;
@@ -130,7 +133,7 @@ impl Capabilities {
     fn required_keys(&self, relation: &Relation) -> &[String] {
         match relation {
             Relation::Table(table) => self.tables.get(&table.table.to_string()).map(|own| own.required_keys.as_slice()).unwrap_or_default(),
-            Relation::Join(_) | Relation::Query(_) | Relation::Union(_) => &[],
+            Relation::Join(_) | Relation::Query(_) | Relation::Union(_) | Relation::Call(_) => &[],
         }
     }
 

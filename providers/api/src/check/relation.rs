@@ -4,7 +4,9 @@
 
 use super::{ExprCheck, Unsupported, describe, in_scope, unsupported, without_keys};
 use crate::capabilities::{Capabilities, Support};
-use crate::query::{AggregateCall, AggregateFunction, Aggregation, Join, JoinKind, Relation, SourceQuery};
+use crate::expr::Expr;
+use crate::operation::OperationCall;
+use crate::query::{AggregateCall, AggregateFunction, Aggregation, Join, JoinKind, Output, Relation, SourceQuery};
 
 impl Capabilities {
     /// Whether a relation lies within the capabilities, exactly.
@@ -13,11 +15,32 @@ impl Capabilities {
             // Which keys it needs depends on the block that reads it.
             Relation::Table(_) => Ok(()),
             Relation::Join(join) => self.join(join, enclosing),
+            // A call is read as it comes, and by itself.
+            Relation::Call(call) => Err(unsupported(format!("anything but the columns of a call of '{}'", call.operation.name))),
+            Relation::Query(query) if matches!(query.from, Relation::Call(_)) => self.relation(&query.from, enclosing),
             Relation::Query(_) if self.nested != Support::Exact => Err(unsupported("a nested query")),
             Relation::Query(query) => self.exact_block(query, enclosing, "a query"),
             Relation::Union(_) if self.union != Support::Exact => Err(unsupported("a union")),
             Relation::Union(queries) => self.union(queries, enclosing),
         }
+    }
+
+    /// The rows of an operation are read as they come: what else is asked of them is computed by who reads them.
+    pub(super) fn operation(&self, query: &SourceQuery, call: &OperationCall) -> Result<(), Unsupported> {
+        let name = || format!("a call of '{}'", call.operation.name);
+        if !self.calls {
+            return Err(unsupported(name()));
+        }
+        if call.operation.changes || call.operation.procedure {
+            return Err(unsupported(format!("{}, which may change something, in a query", name())));
+        }
+        let columns = call.operation.columns().len();
+        let plain = |output: &Output| matches!(output.expr, Expr::Column(index) if index < columns);
+        let only = SourceQuery::select(query.from.clone(), query.output.clone());
+        if *query != only || !query.output.iter().all(plain) {
+            return Err(unsupported(format!("anything but the columns of {}", name())));
+        }
+        Ok(())
     }
 
     fn exact_block(&self, query: &SourceQuery, enclosing: Option<&ExprCheck<'_>>, above: &str) -> Result<(), Unsupported> {

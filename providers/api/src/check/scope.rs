@@ -78,6 +78,12 @@ impl<'a> ExprCheck<'a> {
         let found = match relation {
             Relation::Table(table) => ExprCheck::new(capabilities, table),
             Relation::Query(query) => block(query),
+            // Nothing is asked of its rows.
+            Relation::Call(call) => {
+                let free = ColumnRule { filter: Support::Exact, sort: Support::Exact, collation: capabilities.collation };
+                let rules = vec![free; call.operation.columns().len()];
+                ExprCheck::computed(capabilities, call.operation.columns().to_vec(), rules, RowRule::FREE)
+            }
             Relation::Union(queries) => {
                 let mut blocks = queries.iter().map(block);
                 let first = blocks.next().unwrap_or_else(|| ExprCheck::computed(capabilities, Vec::new(), Vec::new(), RowRule::FREE));

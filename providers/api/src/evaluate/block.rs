@@ -120,6 +120,7 @@ impl<'a> Evaluation<'a> {
     fn relation(&self, relation: &Relation, outer: Option<&Row<'_>>) -> Result<Rows, EvaluateError> {
         match relation {
             Relation::Table(table) => self.table(table),
+            Relation::Call(_) => Err(EvaluateError::Unsupported("operations of a source".to_owned())),
             Relation::Query(query) => self.block(query, outer),
             Relation::Union(queries) => {
                 let blocks = queries.iter().map(|query| self.block(query, outer)).collect::<Result<Vec<_>, _>>()?;

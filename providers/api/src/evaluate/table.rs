@@ -87,7 +87,7 @@ impl<'q> TableEvaluation<'q> {
         let counts_rows = query.is_row_count();
         let table = match &query.from {
             Relation::Table(table) if TableEvaluation::suits(&query) => table.clone(),
-            Relation::Table(_) | Relation::Join(_) | Relation::Query(_) | Relation::Union(_) => {
+            Relation::Table(_) | Relation::Join(_) | Relation::Query(_) | Relation::Union(_) | Relation::Call(_) => {
                 return Err(EvaluateError::Unsupported("more than rows of one table, or their number, batch by batch".to_owned()));
             }
         };

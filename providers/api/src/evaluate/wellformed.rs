@@ -47,6 +47,7 @@ pub(super) fn check_query(query: &SourceQuery, outer: Option<&Scope<'_>>) -> Res
 fn check_relation(relation: &Relation, outer: Option<&Scope<'_>>) -> Result<(), EvaluateError> {
     match relation {
         Relation::Table(_) => Ok(()),
+        Relation::Call(_) => Err(EvaluateError::Unsupported("operations of a source".to_owned())),
         Relation::Query(query) => check_query(query, outer),
         Relation::Join(join) => check_join(join, outer),
         Relation::Union(queries) => {

@@ -136,7 +136,7 @@ fn one(working: &mut Working<'_>, change: &Change, earlier: &[ChangeOutcome]) ->
             Some(position) => delete(working, table, position),
             None => Ok(ChangeOutcome::NotFound),
         },
-        Change::Invoke { operation, .. } => Err((SourceErrorKind::Unsupported, format!("there is no operation '{operation}'"))),
+        Change::Invoke { operation, .. } => Err((SourceErrorKind::Unsupported, format!("there is no operation '{}'", operation.name))),
     }
 }
 

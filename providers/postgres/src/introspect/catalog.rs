@@ -1,8 +1,9 @@
 //! Asks PostgreSQL's own catalog (`pg_catalog`: `information_schema` is slow and leaves half of it out) and reads the answers as
-//! plain rows. Three queries, whatever the number of tables. It must not know what the rows mean for readers.
+//! plain rows. Five queries, whatever the number of tables and functions. It must not know what the rows mean for readers.
 
 use crate::client::{Client, milliseconds_until};
 use crate::errors::{BrokenConstraint, Failure};
+use crate::introspect::routines::{self, Part, Routine};
 use portico_provider_api::SourceError;
 use tokio::time::Instant;
 use tokio_postgres::Row;
@@ -74,6 +75,8 @@ pub struct Catalog {
     pub relations: Vec<Relation>,
     pub columns: Vec<Column>,
     pub keys: Vec<Key>,
+    pub routines: Vec<Routine>,
+    pub parts: Vec<Part>,
 }
 
 fn relations_sql() -> String {
@@ -175,11 +178,15 @@ pub async fn read(
             let relations = object.query(relations_sql().as_str(), &parameters).await?;
             let columns = object.query(columns_sql().as_str(), &parameters).await?;
             let keys = object.query(keys_sql().as_str(), &parameters).await?;
+            let routines = object.query(routines::routines_sql().as_str(), &[&schemas]).await?;
+            let parts = object.query(routines::parts_sql().as_str(), &[&schemas]).await?;
             object.batch_execute("COMMIT").await?;
             let catalog = Catalog {
                 relations: relations.iter().map(relation).collect::<Result<_, _>>()?,
                 columns: columns.iter().map(column).collect::<Result<_, _>>()?,
                 keys: keys.iter().map(key).collect::<Result<_, _>>()?,
+                routines: routines.iter().map(routines::routine).collect::<Result<_, _>>()?,
+                parts: parts.iter().map(routines::part).collect::<Result<_, _>>()?,
             };
             Ok::<_, Failure>(catalog)
         };

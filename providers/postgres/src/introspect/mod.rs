@@ -2,13 +2,16 @@
 //! It must not know queries or rows of tables.
 
 pub mod catalog;
+pub mod routines;
 pub mod types;
 
 use crate::capabilities;
 use crate::client::Client;
 use catalog::{Catalog, Column, Key, Relation};
 use portico_provider_api::capabilities::TableCapabilities;
-use portico_provider_api::{Capabilities, ForeignKey, RemoteColumn, RemoteSchema, RemoteTable, RemoteTableName, Selection, SourceError};
+use portico_provider_api::{
+    Capabilities, ForeignKey, RemoteColumn, RemoteOperation, RemoteSchema, RemoteTable, RemoteTableName, Selection, SourceError,
+};
 use std::collections::{BTreeMap, HashMap};
 use tokio::time::Instant;
 
@@ -65,7 +68,18 @@ pub fn describe(catalog: &Catalog, wanted: &Selection) -> RemoteSchema {
         }
     }
     let capabilities = Capabilities { tables: overrides, ..capabilities::capabilities() };
-    RemoteSchema { version: version(&tables), tables, operations: Vec::new(), capabilities }
+    let operations = operations(catalog);
+    RemoteSchema { version: version(&tables, &operations), tables, operations, capabilities }
+}
+
+/// Every function and procedure, whichever tables are wanted.
+fn operations(catalog: &Catalog) -> Vec<RemoteOperation> {
+    let mut parts: HashMap<u32, Vec<&routines::Part>> = HashMap::new();
+    for part in &catalog.parts {
+        parts.entry(part.routine).or_default().push(part);
+    }
+    let of = |oid: u32| parts.get(&oid).map(Vec::as_slice).unwrap_or_default();
+    catalog.routines.iter().map(|routine| routines::operation(routine, of(routine.oid))).collect()
 }
 
 /// The names under which a relation is wanted: its full name, or as it was asked for.
@@ -129,14 +143,20 @@ fn foreign_key(key: &Key) -> Option<ForeignKey> {
 
 /// A hash over everything but the row estimates, which move without any change of the schema. FNV-1a in 128 bits: the version is
 /// kept in files, so it must not depend on a hasher that may change.
-fn version(tables: &[RemoteTable]) -> String {
+fn version(tables: &[RemoteTable], operations: &[RemoteOperation]) -> String {
     let mut hash: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    let mut add = |bytes: &[u8]| {
+        for byte in bytes {
+            hash = (hash ^ u128::from(*byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
+        }
+    };
     for table in tables {
         let still = RemoteTable { row_estimate: None, ..table.clone() };
         // Plain data has one spelling in JSON.
-        for byte in serde_json::to_vec(&still).unwrap_or_default() {
-            hash = (hash ^ u128::from(byte)).wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
-        }
+        add(&serde_json::to_vec(&still).unwrap_or_default());
+    }
+    for operation in operations {
+        add(&serde_json::to_vec(operation).unwrap_or_default());
     }
     format!("{hash:032x}")
 }

@@ -3,6 +3,7 @@
 mod blocks;
 mod changes;
 mod conditions;
+mod operations;
 mod queries;
 
 use expect_test::{Expect, expect};

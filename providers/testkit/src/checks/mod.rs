@@ -4,6 +4,7 @@
 mod beyond;
 mod blocks;
 mod counts;
+mod operations;
 mod queries;
 mod scan;
 mod schema;
@@ -13,6 +14,7 @@ mod writes;
 pub(crate) use beyond::{beyond, data_errors, missing_things};
 pub(crate) use blocks::blocks;
 pub(crate) use counts::counts;
+pub(crate) use operations::operations;
 pub(crate) use queries::{combined, distinct, filters, keys, limits, limits_per_key, orders, outputs};
 pub(crate) use scan::{report, scan};
 pub(crate) use schema::schema;
@@ -95,6 +97,8 @@ pub(crate) const WRITE_CONSTRAINT: &str = "write.constraint";
 pub(crate) const WRITE_ATOMICITY: &str = "write.atomicity";
 /// Values taken from earlier changes of a set.
 pub(crate) const WRITE_FROM_CHANGE: &str = "write.from_change";
+/// Operations of the source's own: read from, invoked, and refused in a query where they may change something.
+pub(crate) const OPERATIONS: &str = "operations";
 
 /// Every check of a run is either executed or said not to apply: neither is a failure.
 pub(crate) fn declared_but_not_executed(run: &mut crate::run::Run) {
@@ -137,6 +141,7 @@ pub(crate) fn declared_but_not_executed(run: &mut crate::run::Run) {
         WRITE_CONSTRAINT,
         WRITE_ATOMICITY,
         WRITE_FROM_CHANGE,
+        OPERATIONS,
     ];
     for check in all {
         if !run.summary.executed.contains_key(check) && !run.summary.not_applicable.contains_key(check) {

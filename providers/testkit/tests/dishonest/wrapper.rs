@@ -225,7 +225,7 @@ impl Dishonest {
 fn table_of(query: &SourceQuery) -> Option<&str> {
     match &query.from {
         Relation::Table(table) => Some(table.table.table()),
-        Relation::Join(_) | Relation::Query(_) | Relation::Union(_) => None,
+        Relation::Join(_) | Relation::Query(_) | Relation::Union(_) | Relation::Call(_) => None,
     }
 }
 

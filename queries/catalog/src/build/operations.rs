@@ -1,15 +1,17 @@
 //! Functions and actions, resolved against tables, types and sources. SQL is not read here: who runs it checks it. It must not know how
 //! an operation is called.
 
+mod of_source;
+
 use super::overlay::{Enumerations, check_name, labels};
 use super::{Standing, Work, below, error_at};
 use crate::definition::{
     ActionOrFunction, BindingDefinition, OperationDefinition, OperationEntry, ParameterDefinition, ParameterEntry, ReturnsDefinition,
-    SourceOperation, Statements,
+    Statements,
 };
 use crate::model::Column;
 use crate::overlay::{Binding, Enumeration, Operation, OperationBody, Parameter, ReturnKind, Returns};
-use portico_provider_api::{RemoteOperation, ScalarType, TypeClass};
+use portico_provider_api::ScalarType;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -42,8 +44,9 @@ pub(super) fn build(work: &mut Work<'_>, enumerations: &Enumerations) -> Vec<Arc
             refuse_indistinct(work, &operation, &of_name, &here);
             of_name.push(Arc::new(operation));
         }
-        if of_name.iter().any(|operation| !operation.is_executed()) {
-            work.note(format!("the operation {name} is not executed yet: a call is answered with 501, and $metadata does not tell of it"));
+        if of_name.iter().any(|operation| operation.of_source().is_some() && operation.roles.is_none()) {
+            let whose = "runs with the rights of the source's own login, which no row rule or mask reaches";
+            work.note(format!("the operation {name} {whose}: everybody may call it, unless `roles` says who"));
         }
         result.append(&mut of_name);
     }
@@ -70,7 +73,8 @@ fn one(
     if !action && definition.returns.is_none() {
         work.error(error_at(path.to_vec(), "a function returns something: say what with `returns`"));
     }
-    let body = body(work, name, definition, &parameters, path)?;
+    let published = Published { name, definition, binding: binding.as_ref(), parameters: &parameters, returns: returns.as_ref() };
+    let body = body(work, &published, path)?;
     let composable = definition.composable.unwrap_or(!action);
     if composable && action {
         work.error(error_at(below(path, &["composable"]), "nothing can be composed with an action: only a function is composable"));
@@ -243,85 +247,43 @@ fn members(work: &mut Work<'_>, definition: &ReturnsDefinition, path: &[String])
     result
 }
 
-fn body(
-    work: &mut Work<'_>,
-    name: &str,
-    definition: &OperationDefinition,
-    parameters: &[Parameter],
-    path: &[String],
-) -> Option<OperationBody> {
-    match (&definition.sql, &definition.source) {
-        (Some(statements), None) => {
-            let statements = match statements {
-                Statements::One(one) => vec![one.clone()],
-                Statements::Several(several) => several.clone(),
-            };
-            let here = below(path, &["sql"]);
-            if statements.is_empty() || statements.iter().any(|statement| statement.trim().is_empty()) {
-                work.error(error_at(here.clone(), "a statement is missing"));
-            }
-            if definition.kind == ActionOrFunction::Function && statements.len() > 1 {
-                work.error(error_at(here, "a function is one SELECT: several statements make an action"));
-            }
-            Some(OperationBody::Sql(statements))
+/// An operation as far as it is resolved.
+pub(super) struct Published<'a> {
+    pub name: &'a str,
+    pub definition: &'a OperationDefinition,
+    pub binding: Option<&'a Binding>,
+    pub parameters: &'a [Parameter],
+    pub returns: Option<&'a Returns>,
+}
+
+fn body(work: &mut Work<'_>, published: &Published<'_>, path: &[String]) -> Option<OperationBody> {
+    let definition = published.definition;
+    let function = definition.kind == ActionOrFunction::Function;
+    let statements = match &definition.sql {
+        None => Vec::new(),
+        Some(Statements::One(one)) => vec![one.clone()],
+        Some(Statements::Several(several)) => several.clone(),
+    };
+    if definition.sql.is_some() {
+        let here = below(path, &["sql"]);
+        if statements.is_empty() || statements.iter().any(|statement| statement.trim().is_empty()) {
+            work.error(error_at(here.clone(), "a statement is missing"));
         }
-        (None, Some(source)) => of_source(work, name, definition, source, parameters, &below(path, &["source"])),
-        _ => {
-            work.error(error_at(path.to_vec(), "an operation has either `sql` or `source`"));
+        if function && statements.len() > 1 {
+            work.error(error_at(here, "a function is one SELECT: several statements make an action"));
+        }
+    }
+    match (&definition.sql, &definition.source) {
+        (Some(_), None) => Some(OperationBody::Sql(statements)),
+        (Some(_), Some(_)) if function => {
+            work.error(error_at(path.to_vec(), "a function has either `sql` or `source`"));
             None
         }
-    }
-}
-
-fn of_source(
-    work: &mut Work<'_>,
-    name: &str,
-    definition: &OperationDefinition,
-    source: &SourceOperation,
-    parameters: &[Parameter],
-    path: &[String],
-) -> Option<OperationBody> {
-    if !work.definition.sources.contains(&source.name) {
-        let error = error_at(below(path, &["name"]), format!("there is no source '{}'", source.name));
-        work.error(error.suggesting(&source.name, work.definition.sources.iter().map(String::as_str)));
-        return None;
-    }
-    let Some(schema) = work.schemas.get(&source.name) else {
-        work.note(format!("the operation {name} is left out: nothing is known of source '{}'", source.name));
-        return None;
-    };
-    if definition.kind == ActionOrFunction::Function || definition.bound_to.is_some() {
-        work.error(error_at(path.to_vec(), "an operation of a source is published as an action that is bound to nothing"));
-    }
-    let wanted = source.operation.as_deref().unwrap_or(name);
-    let Some(remote) = schema.operations.iter().find(|remote| remote.name == wanted) else {
-        let error = error_at(below(path, &["operation"]), format!("source '{}' has no operation '{wanted}'", source.name));
-        work.error(error.suggesting(wanted, schema.operations.iter().map(|remote| remote.name.as_str())));
-        return None;
-    };
-    refuse_unlike(work, remote, parameters, definition, path);
-    Some(OperationBody::Source { source: source.name.clone(), operation: remote.name.clone() })
-}
-
-/// Refuses parameters and results that are not those of the remote operation.
-fn refuse_unlike(
-    work: &mut Work<'_>,
-    remote: &RemoteOperation,
-    parameters: &[Parameter],
-    definition: &OperationDefinition,
-    path: &[String],
-) {
-    let alike = |parameter: &Parameter, (name, scalar_type): &(String, ScalarType)| {
-        parameter.name == *name && TypeClass::of(parameter.scalar_type) == TypeClass::of(*scalar_type)
-    };
-    let fit = parameters.len() == remote.parameters.len()
-        && remote.parameters.iter().all(|theirs| parameters.iter().any(|own| alike(own, theirs)));
-    if !fit {
-        let theirs: Vec<String> = remote.parameters.iter().map(|(name, scalar_type)| format!("{name}: {scalar_type}")).collect();
-        work.error(error_at(path.to_vec(), format!("the parameters of '{}' are {{ {} }}", remote.name, theirs.join(", "))));
-    }
-    if remote.returns.is_none() && definition.returns.is_some() {
-        work.error(error_at(path.to_vec(), format!("'{}' returns nothing", remote.name)));
+        (_, Some(source)) => of_source::resolve(work, published, source, statements, &below(path, &["source"])),
+        (None, None) => {
+            work.error(error_at(path.to_vec(), "an operation has `sql` or `source`"));
+            None
+        }
     }
 }
 

@@ -15,6 +15,17 @@ pub enum OperationEntry {
     Several(Vec<OperationDefinition>),
 }
 
+impl OperationEntry {
+    /// All of the name.
+    #[must_use]
+    pub fn overloads(&self) -> Vec<&OperationDefinition> {
+        match self {
+            OperationEntry::One(one) => vec![one],
+            OperationEntry::Several(several) => several.iter().collect(),
+        }
+    }
+}
+
 /// A function (asks) or an action (does).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -31,7 +42,8 @@ pub struct OperationDefinition {
     /// What it runs: one SQL statement or several, over virtual tables. A function is one SELECT; an action is INSERT … VALUES, UPDATE and
     /// DELETE of single rows by key, and at the end the SELECT whose rows it returns.
     pub sql: Option<Statements>,
-    /// What it runs: an operation of a source.
+    /// What it runs: an operation of a source. An action may have `sql` too, which is written before, in the same transaction; what it
+    /// returns is what the operation returns.
     pub source: Option<SourceOperation>,
     /// Whether query options and further path segments may follow a function; they may when absent.
     pub composable: Option<bool>,
@@ -135,6 +147,11 @@ pub enum Statements {
 pub struct SourceOperation {
     /// The source.
     pub name: String,
-    /// Its name there; the operation's own when absent.
+    /// Its name there, or name and types of parameters where several share it: `price(int4)`. The operation's own name when absent.
     pub operation: Option<String>,
+    /// What its parameters are given, where that has another name here: a parameter, or a key column of the entity that this is bound to.
+    #[serde(default)]
+    pub arguments: IndexMap<String, String>,
+    /// The tables that it writes to, which the cache then forgets; all of the source when absent.
+    pub touches: Option<Vec<String>>,
 }

@@ -139,7 +139,7 @@ fn describe(query: &SourceQuery, fragment: &RemoteFragment, run: &Run) -> Source
     let native = run.sources.get(&fragment.source).map(|source| source.describe(query)).unwrap_or_default();
     SourceCall {
         source: fragment.source.clone(),
-        tables: query.tables().iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        tables: tables(query, fragment),
         native: native.into_iter().map(|request| request.text).collect(),
         rows: 0,
         bytes: 0,
@@ -147,6 +147,14 @@ fn describe(query: &SourceQuery, fragment: &RemoteFragment, run: &Run) -> Source
         elapsed: Duration::ZERO,
         cached: None,
         outcome: CallOutcome::Running,
+    }
+}
+
+/// What is read, for people: tables, or the operation that is called.
+fn tables(query: &SourceQuery, fragment: &RemoteFragment) -> String {
+    match query.tables().as_slice() {
+        [] => fragment.table.clone(),
+        tables => tables.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
     }
 }
 

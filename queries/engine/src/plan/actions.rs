@@ -55,6 +55,8 @@ pub(crate) enum Ending {
     Select,
     /// The entity that its last statement writes.
     Written,
+    /// What the operation of a source returns that is called at its end.
+    Called,
 }
 
 /// A failure, with the number of the statement that it is in.
@@ -77,6 +79,10 @@ pub(crate) fn steps(
         let at = |error| Box::new((number, error));
         let (statement, values) = statement_with(text, arguments).map_err(at)?;
         if matches!(statement, ast::Statement::Query(_)) {
+            if operation.of_source().is_some() {
+                let message = "a SELECT has no place before an operation of a source: what that returns is the result";
+                return Err(at(EngineError::Invalid(message.to_owned())));
+            }
             if number + 1 < statements.len() || operation.returns.is_none() {
                 let message = "a SELECT is the last statement, of an action that returns something";
                 return Err(at(EngineError::Invalid(message.to_owned())));
@@ -97,6 +103,7 @@ pub(crate) fn steps(
     };
     let ending = match (&operation.returns, selected) {
         (None, _) => Ending::Nothing,
+        (Some(_), _) if operation.of_source().is_some() => Ending::Called,
         (Some(_), true) => Ending::Select,
         (Some(_), false) => written().ok_or_else(|| {
             let message = "what it returns is the SELECT at its end, or the one entity that its last statement inserts or updates";

@@ -4,11 +4,12 @@
 use crate::error::EngineError;
 use crate::plan::names::Names;
 use crate::plan::rows::{Evaluator, Rows, columns_of};
+use crate::plan::source_calls;
 use crate::plan::sql;
 use crate::plan::tables::VisibleTable;
 use crate::policy::TableRights;
 use arrow::datatypes::DataType;
-use datafusion::common::{Column, TableReference};
+use datafusion::common::{Column, JoinType, TableReference};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::{Distinct, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
 use datafusion::optimizer::AnalyzerRule;
@@ -44,6 +45,9 @@ pub(crate) fn select(
     rights: &Arc<TableRights>,
     call: &BoundCall,
 ) -> Result<LogicalPlan, EngineError> {
+    if let Some(body) = call.operation.of_source() {
+        return source_calls::select(evaluator, rights, call, body);
+    }
     let text = call.operation.result_statement().ok_or_else(|| no_select(&call.operation))?;
     let is_value = call.operation.returns.as_ref().is_some_and(|returns| returns.kind.is_scalar());
     let forbidden = |why: String| EngineError::Forbidden(format!("'{}' cannot be called with your rights: {why}", call.operation.name));
@@ -109,7 +113,7 @@ pub(crate) fn rows(names: &Names<'_>, evaluator: &Evaluator<'_>, rights: &Arc<Ta
     Ok(Rows::over(builder, Some(Arc::clone(rights)), columns))
 }
 
-/// Whether the key of the returned table surely tells the rows apart: they are rows of one table, each once, with the key's columns under
+/// Whether the key of the returned table surely tells the rows apart: they are rows of one table, each once at most, with the key's columns under
 /// the names of the returned table's key.
 pub(crate) fn is_told_apart(plan: &LogicalPlan, returned: &VirtualTable) -> bool {
     let key = returned.key.iter().filter_map(|index| returned.columns.get(*index));
@@ -132,6 +136,7 @@ fn is_key(plan: &LogicalPlan, columns: &[usize]) -> bool {
             columns.iter().map(source).collect::<Option<Vec<_>>>().is_some_and(|columns| is_key(&projection.input, &columns))
         }
         LogicalPlan::Distinct(Distinct::All(input)) => columns.len() == input.schema().fields().len() || is_key(input, columns),
+        LogicalPlan::Join(join) if join.join_type == JoinType::LeftSemi => is_key(&join.left, columns),
         LogicalPlan::TableScan(scan) => {
             let Some(visible) = scan.source.downcast_ref::<VisibleTable>() else { return false };
             let table = &visible.rights.table;

@@ -31,6 +31,7 @@ pub mod rows;
 pub mod seek;
 pub mod session;
 pub mod size;
+pub(crate) mod source_calls;
 mod spatial;
 pub mod sql;
 pub mod tables;

@@ -17,7 +17,8 @@ use portico_catalog::overlay::Mutability;
 use portico_odata::{MatchCondition, WriteAction};
 use portico_provider_api::capabilities::KeyCapabilities;
 use portico_provider_api::{
-    Change, ChangeOutcome, ChangeSet, ChangeValue, CompareOp, Expr, Output, Precondition, Relation, SourceQuery, Value,
+    Change, ChangeOutcome, ChangeSet, ChangeValue, CompareOp, Expr, Limits, Output, Precondition, Relation, RemoteOperation, SourceQuery,
+    Value,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,15 +28,30 @@ use std::time::Duration;
 /// # Errors
 /// `NotFound`, `PreconditionFailed`, `Forbidden`, `Invalid`, `Source`.
 pub async fn write(write: &PermittedWrite, run: &Arc<Run>) -> Result<Vec<Value>, EngineError> {
-    let mut keys = write_all(std::slice::from_ref(write), run).await?;
+    let (mut keys, _) = write_all(std::slice::from_ref(write), None, run).await?;
     keys.pop().ok_or_else(|| EngineError::Internal("the source told nothing about the write".to_owned()))
 }
 
-/// Runs writes to one source as one change set, all of it or nothing, and gives the keys of the entities that were written.
+/// A call of an operation of a source, with values for what is passed to it.
+pub struct Invocation {
+    /// The source.
+    pub source: String,
+    /// What is called.
+    pub operation: RemoteOperation,
+    /// Values by position of the parameter.
+    pub arguments: Vec<(usize, ChangeValue)>,
+    /// The remote tables that it may write to: source and name.
+    pub touches: Vec<(String, String)>,
+}
+
+/// The keys of the entities that were written, and the rows that an operation has returned.
+pub type Written = (Vec<Vec<Value>>, Vec<Vec<Value>>);
+
+/// Runs writes to one source, and after them an operation of that source, as one change set: all of it or nothing.
 ///
 /// # Errors
 /// As [`write`], of the write that failed.
-pub async fn write_all(writes: &[PermittedWrite], run: &Arc<Run>) -> Result<Vec<Vec<Value>>, EngineError> {
+pub async fn write_all(writes: &[PermittedWrite], call: Option<&Invocation>, run: &Arc<Run>) -> Result<Written, EngineError> {
     let mut changes = Vec::with_capacity(writes.len());
     let mut sent = Vec::with_capacity(writes.len());
     for write in writes {
@@ -45,15 +61,26 @@ pub async fn write_all(writes: &[PermittedWrite], run: &Arc<Run>) -> Result<Vec<
             sent.push(write);
         }
     }
-    let mut outcomes = if changes.is_empty() { Vec::new() } else { send(&sent, changes, run).await? }.into_iter();
-    if outcomes.len() != sent.len() {
+    changes.extend(call.map(|call| {
+        let (operation, arguments) = (Box::new(call.operation.clone()), call.arguments.clone());
+        Change::Invoke { operation, arguments }
+    }));
+    let mut outcomes = if changes.is_empty() { Vec::new() } else { send(&sent, call, changes, run).await? };
+    if outcomes.len() != sent.len() + usize::from(call.is_some()) {
         return Err(EngineError::Internal("the source told nothing about a write".to_owned()));
     }
+    let returned = if call.is_some() { outcomes.pop() } else { None };
+    let mut outcomes = outcomes.into_iter();
     // What was undone because another change failed does not say why.
     let failed = sent.iter().zip(outcomes.as_slice()).filter_map(|(write, outcome)| failure(write, outcome));
     if let Some(error) = failed.min_by_key(|error| matches!(error, EngineError::Internal(_))) {
         return Err(error);
     }
+    let rows = match returned {
+        Some(ChangeOutcome::Returned(rows)) => rows,
+        Some(_) => return Err(EngineError::Internal("the source told nothing about an operation".to_owned())),
+        None => Vec::new(),
+    };
     let mut keys = Vec::with_capacity(writes.len());
     for write in writes {
         let was_sent = sent.iter().any(|sent| std::ptr::eq(*sent, write));
@@ -63,12 +90,13 @@ pub async fn write_all(writes: &[PermittedWrite], run: &Arc<Run>) -> Result<Vec<
             _ => key_after(write, None)?,
         });
     }
-    Ok(keys)
+    Ok((keys, rows))
 }
 
 fn failure(write: &PermittedWrite, outcome: &ChangeOutcome) -> Option<EngineError> {
     match outcome {
         ChangeOutcome::Done { .. } => None,
+        ChangeOutcome::Returned(_) => Some(EngineError::Internal("a write was answered like an operation".to_owned())),
         ChangeOutcome::NotFound => Some(not_found(write)),
         ChangeOutcome::Changed => Some(changed(write)),
         ChangeOutcome::Refused if write.typed => Some(EngineError::Invalid(format!(
@@ -120,6 +148,7 @@ async fn change(write: &PermittedWrite, run: &Arc<Run>) -> Result<Option<Change>
 /// and when the client has gone away in the middle of it.
 struct Outdated<'a> {
     writes: &'a [&'a PermittedWrite],
+    call: Option<&'a Invocation>,
     run: &'a Run,
 }
 
@@ -128,21 +157,33 @@ impl Drop for Outdated<'_> {
         for write in self.writes {
             self.run.cache.invalidate(&write.source, &write.relation.table.to_string());
         }
+        for (source, table) in self.call.iter().flat_map(|call| &call.touches) {
+            self.run.cache.invalidate(source, table);
+        }
     }
 }
 
 /// Sends changes to the one source that all of them are for.
-async fn send(writes: &[&PermittedWrite], changes: Vec<Change>, run: &Arc<Run>) -> Result<Vec<ChangeOutcome>, EngineError> {
-    let name = writes.first().map(|write| write.source.as_str()).unwrap_or_default();
-    if writes.iter().any(|write| write.source != name) {
+async fn send(
+    writes: &[&PermittedWrite],
+    call: Option<&Invocation>,
+    changes: Vec<Change>,
+    run: &Arc<Run>,
+) -> Result<Vec<ChangeOutcome>, EngineError> {
+    let mut names = writes.iter().map(|write| write.source.as_str()).chain(call.map(|call| call.source.as_str()));
+    let name = names.next().unwrap_or_default();
+    if names.any(|other| other != name) {
         return Err(EngineError::Internal("writes to several sources were to be one".to_owned()));
     }
     let source = run.sources.get(name).ok_or_else(|| EngineError::Internal(format!("the source '{name}' is not connected")))?;
     let writable = source.writable();
     let writable = writable.ok_or_else(|| EngineError::Unsupported(format!("the source '{name}' cannot be written to")))?;
-    let context = run.request.query_context();
+    let mut context = run.request.query_context();
+    // What an operation returns is kept whole, and takes several times the bytes that are sent.
+    let bytes = u64::try_from(run.settings.query_memory).unwrap_or(u64::MAX) / 8;
+    context.request.limits = Limits { max_rows: run.settings.max_rows, max_bytes: bytes };
     let changes = ChangeSet { changes, idempotency_key: None };
-    let outdated = Outdated { writes, run };
+    let outdated = Outdated { writes, call, run };
     let written = tokio::time::timeout(run.request.remaining(), writable.write(changes, &context)).await;
     drop(outdated);
     let written = written.map_err(|_| EngineError::Timeout)?;

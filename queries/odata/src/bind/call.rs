@@ -23,18 +23,12 @@ struct Given<'r> {
 /// Binds the call of one of some operations, which have a name and a binding in common.
 ///
 /// # Errors
-/// `NotImplemented` for one that is not executed, `NotFound` when none takes such parameters, `BadRequest` for a value that does not fit.
+/// `NotFound` when none takes such parameters, `BadRequest` for a value that does not fit.
 pub(super) fn bind(view: &ModelView, segment: &Segment, request: &Request, overloads: &[&Arc<Operation>]) -> Result<BoundCall, ODataError> {
-    let not_built = || ODataError::not_implemented(format!("the operation '{}'", segment.name)).at("path", Some(segment.span.start));
-    if !overloads.iter().any(|operation| operation.is_executed()) {
-        return Err(not_built());
-    }
     let given = given(segment, request, overloads)?;
     let operation = overload(segment, &given, overloads)?;
-    if !operation.is_executed() {
-        return Err(not_built());
-    }
-    let arguments = operation.parameters.iter().map(|parameter| {
+    let given_to = |parameter: &&Parameter| operation.of_source().is_none() || given.iter().any(|given| given.name == parameter.name);
+    let arguments = operation.parameters.iter().filter(given_to).map(|parameter| {
         let found = given.iter().find(|given| given.name == parameter.name);
         let at = found.map_or(segment.span.start, |given| given.position);
         let value = argument(view, parameter, found.and_then(|given| given.value.as_ref()));
@@ -42,7 +36,7 @@ pub(super) fn bind(view: &ModelView, segment: &Segment, request: &Request, overl
         Ok((parameter.name.clone(), value.map_err(|why: String| wrong(why).at("path", Some(at)))?))
     });
     let arguments = arguments.collect::<Result<_, ODataError>>()?;
-    Ok(BoundCall { operation: Arc::clone(operation), arguments, bound_to: None })
+    Ok(BoundCall { operation: Arc::clone(operation), arguments, rows: None, bound_to: None })
 }
 
 /// Refuses options after a function that is not composable.

@@ -9,11 +9,11 @@ use portico_catalog::overlay::Parameter;
 use portico_provider_api::Value;
 
 /// Reads the parameters of an action from its body: `{"p":1}`. An empty body gives none. The values are in the order of `parameters`;
-/// those that are optional and not given are null.
+/// those that are optional and not given are absent.
 ///
 /// # Errors
 /// Names the parameter: unknown, given twice, of another type, null, too long, out of range, or missing.
-pub fn parameters(bytes: &[u8], parameters: &[Parameter]) -> Result<Vec<Value>, ODataError> {
+pub fn parameters(bytes: &[u8], parameters: &[Parameter]) -> Result<Vec<Option<Value>>, ODataError> {
     let members = if bytes.iter().all(u8::is_ascii_whitespace) {
         Vec::new()
     } else {
@@ -33,12 +33,12 @@ pub fn parameters(bytes: &[u8], parameters: &[Parameter]) -> Result<Vec<Value>, 
     parameters.iter().map(|parameter| one(parameter, &members)).collect()
 }
 
-fn one(parameter: &Parameter, members: &[(String, Json)]) -> Result<Value, ODataError> {
+fn one(parameter: &Parameter, members: &[(String, Json)]) -> Result<Option<Value>, ODataError> {
     let name = &parameter.name;
     let Some((_, json)) = members.iter().find(|(given, _)| given == name) else {
         // Parameters of actions that may be null may be left out (Protocol, section 11.5.5.1).
         return match parameter.optional || parameter.nullable {
-            true => Ok(Value::Null(parameter.scalar_type)),
+            true => Ok(None),
             false => Err(wrong(name, format!("the parameter '{name}' is required"))),
         };
     };
@@ -48,5 +48,5 @@ fn one(parameter: &Parameter, members: &[(String, Json)]) -> Result<Value, OData
     if value.is_null() && !parameter.nullable {
         return Err(wrong(name, format!("the parameter '{name}' cannot be null")));
     }
-    Ok(value)
+    Ok(Some(value))
 }

@@ -27,7 +27,8 @@ pub(super) fn check(
         _ => vec!["operations", &operation.name, &number],
     };
     check_roles(access, operation, &path)?;
-    if !operation.is_executed() {
+    if operation.of_source().is_some() && !operation.action {
+        // The model holds it against what its source says it has.
         return Ok(());
     }
     let bound = operation.binding.as_ref().filter(|binding| !binding.many).and_then(|binding| model.tables.get(&binding.table));
@@ -50,7 +51,7 @@ pub(super) fn check(
         let steps = actions::steps(session, &names, operation, &arguments);
         let refused = |(statement, message): (usize, String)| ModelError { path: at(statement), message, suggestion: None };
         let steps = steps.map_err(|failed| refused((failed.0, failed.1.to_string())))?;
-        check_writes(&steps).map_err(refused)?;
+        check_writes(&steps, operation.of_source().map(|body| body.source.as_str())).map_err(refused)?;
         if steps.ending != Ending::Select {
             return Ok(());
         }
@@ -66,8 +67,8 @@ fn check_roles(access: &AccessDefinition, operation: &Operation, path: &[&str]) 
 
 /// What an action writes is one change set, which is what a source does as a whole or not at all: so it is of one source. All values are
 /// read before anything is written, and so none may be read of what an earlier statement writes.
-fn check_writes(steps: &Steps) -> Result<(), (usize, String)> {
-    let mut earlier: Option<&str> = None;
+fn check_writes(steps: &Steps, called: Option<&str>) -> Result<(), (usize, String)> {
+    let mut earlier = called;
     for (index, (statement, write)) in steps.writes.iter().enumerate() {
         let table = &write.rights.table;
         let Origin::Single { source, writable: true, .. } = &table.origin else {
@@ -75,7 +76,7 @@ fn check_writes(steps: &Steps) -> Result<(), (usize, String)> {
         };
         if let Some(other) = earlier.replace(source).filter(|other| *other != source) {
             let message = format!(
-                "'{}' is of the source '{source}', but what is written before is of '{other}': what an action writes cannot be done as a whole or not \
+                "'{}' is of the source '{source}', but what else it does is done by '{other}': what an action writes cannot be done as a whole or not \
                  at all over several sources",
                 table.name
             );

@@ -9,6 +9,7 @@ use crate::error::{ODataError, ODataErrorKind};
 use crate::syntax::{Request, Resource, Segment};
 use portico_catalog::overlay::{Operation, ReturnKind, VALUE};
 use portico_catalog::{ModelView, TableView};
+use portico_provider_api::Value;
 use std::sync::Arc;
 
 /// The call of a function at the root of the service; nothing when there is no operation of that name.
@@ -48,7 +49,7 @@ pub fn is_action(request: &Request, view: &ModelView) -> bool {
 pub(in crate::bind) fn action<'a, 'r>(
     view: &'a ModelView,
     request: &'r Request,
-    values: &dyn Fn(&Operation) -> Result<Vec<portico_provider_api::Value>, ODataError>,
+    values: &dyn Fn(&Operation) -> Result<Vec<Option<Value>>, ODataError>,
 ) -> Result<Option<(BoundCall, Option<super::Target<'a>>)>, ODataError> {
     let Resource::EntitySet(segments) = &request.resource else { return Ok(None) };
     let Some((last, before)) = segments.split_last().filter(|_| is_action(request, view)) else { return Ok(None) };
@@ -59,19 +60,20 @@ pub(in crate::bind) fn action<'a, 'r>(
     };
     let elsewhere = || not_found(format!("'{}' is not bound to what it follows here", last.name), last.span.start);
     let operation = found.ok_or_else(elsewhere)?;
-    if !operation.is_executed() {
-        return Err(not_built(last, format!("the operation '{}'", last.name)));
-    }
     if last.key.as_ref().is_some_and(|key| !key.parts.is_empty()) || last.second_key.is_some() {
         let message = format!("'{}' is an action: its parameters stand in the body", last.name);
         return Err(ODataError::bad_request(message).at("path", Some(last.span.start)));
     }
-    let mut call = BoundCall { operation: Arc::clone(operation), arguments: Vec::new(), bound_to: None };
+    let mut call = BoundCall { operation: Arc::clone(operation), arguments: Vec::new(), rows: None, bound_to: None };
     if let Some(walk) = &walk {
         walk.bind_to(last, &mut call)?;
     }
-    let names = operation.parameters.iter().map(|parameter| parameter.name.clone());
-    let given: Vec<_> = names.zip(values(operation)?).collect();
+    let of_source = operation.of_source().is_some();
+    let given = operation.parameters.iter().zip(values(operation)?).filter_map(|(parameter, value)| {
+        let left_out = || (!of_source).then_some(Value::Null(parameter.scalar_type));
+        Some((parameter.name.clone(), value.or_else(left_out)?))
+    });
+    let given: Vec<_> = given.collect();
     call.arguments.splice(0..0, given);
     let target = operation.returns.as_ref().map(|_| Walk::called(view, request, last, call.clone())).transpose()?;
     Ok(Some((call, target.map(|walk| walk.target))))

@@ -3,9 +3,11 @@
 use super::bound_in;
 use crate::fixtures::model;
 use crate::{ODataErrorKind, ReadKind, bind, parse};
-use portico_catalog::overlay::{Binding, Enumeration, EnumerationMember, Operation, OperationBody, Parameter, ReturnKind, Returns};
+use portico_catalog::overlay::{
+    Binding, Enumeration, EnumerationMember, Operation, OperationBody, Parameter, ReturnKind, Returns, SourceBody,
+};
 use portico_catalog::{Column, Labels, ModelView};
-use portico_provider_api::{ScalarType, Value};
+use portico_provider_api::{RemoteOperation, RemoteParameter, RemoteTableName, ScalarType, Value};
 use std::sync::Arc;
 
 fn parameter(name: &str, scalar_type: ScalarType) -> Parameter {
@@ -83,12 +85,30 @@ fn callable() -> ModelView {
         action("Open", None, vec![parameter("n", ScalarType::Int32)], entities(false)),
         action("All", None, vec![], entities(true)),
         Operation {
-            body: OperationBody::Source { source: "s".to_owned(), operation: "o".to_owned() },
-            ..action("Remote", None, vec![], None)
+            body: OperationBody::Source(Box::new(of_source())),
+            ..action("Remote", None, vec![text("a"), optional(parameter("b", day))], None)
         },
     ];
     let operations: Vec<_> = operations.into_iter().map(Arc::new).collect();
     ModelView { results: ModelView::results_of(&operations), operations, ..model() }
+}
+
+/// An operation of a source that has a value of its own for its second parameter.
+fn of_source() -> SourceBody {
+    let parameter =
+        |name: &str, scalar_type, optional| RemoteParameter { name: name.to_owned(), native_type: String::new(), scalar_type, optional };
+    let operation = RemoteOperation {
+        name: RemoteTableName(vec!["o".to_owned()]),
+        signature: "o(text, date)".to_owned(),
+        description: None,
+        procedure: false,
+        parameters: vec![parameter("a", ScalarType::Text, false), parameter("b", ScalarType::Date, true)],
+        result: None,
+        changes: true,
+        unavailable: None,
+    };
+    let arguments = vec![(0, "a".to_owned()), (1, "b".to_owned())];
+    SourceBody { source: "s".to_owned(), operation, arguments, returned: Vec::new(), before: Vec::new(), touches: Vec::new() }
 }
 
 #[test]
@@ -247,6 +267,10 @@ fn actions_take_their_parameters_from_the_body() {
     let on = Value::Null(ScalarType::Date);
     assert_eq!(close.0, [named("why", Value::text("odd")), named("on", on), named("Id", Value::Int32(4))]);
     assert_eq!((close.1, close.2), (Some(vec![Value::Int32(4)]), None));
+    // What is left out of an operation of a source has the value that the source has for it; a null is a null.
+    assert_eq!(given("Remote", r#"{"a":"x"}"#).0, [named("a", Value::text("x"))]);
+    let null = Value::Null(ScalarType::Date);
+    assert_eq!(given("Remote", r#"{"b":null,"a":"x"}"#).0, [named("a", Value::text("x")), named("b", null)]);
     assert_eq!(given("Customers/Portico.crm.Close()", "").2, Some(("(int64)".to_owned(), ReadKind::Property)));
     assert_eq!(given("Open", r#"{"n":1}"#).2, Some(("CustomersTable".to_owned(), ReadKind::Entity)));
     assert_eq!(given("All?$filter=Active&$select=Name&$expand=Orders", " ").2, Some(("CustomersTable".to_owned(), ReadKind::Collection)));
@@ -273,7 +297,7 @@ fn calls_of_actions_that_do_not_fit_are_refused() {
         ("Orders(4)/Portico.crm.Close", "{}", NotFound, "not bound"),
         ("Customers/$filter(Active)/Portico.crm.Close", "{}", NotImplemented, "whole entity set"),
         ("Orders(1)/Customer/Portico.crm.Close", "{}", NotImplemented, "no key"),
-        ("Remote", "{}", NotImplemented, "'Remote'"),
+        ("Remote", "{}", BadRequest, "'a' is required"),
     ] {
         let error = posted(url, body).unwrap_err();
         assert!(error.kind == kind && error.message.contains(part), "{url} {body}: {:?} {}", error.kind, error.message);

@@ -5,7 +5,7 @@ use super::super::csdl::{Annotation, Expression, member, record, texts};
 use super::Describe;
 use crate::bind::MAX_EXPAND_DEPTH;
 use crate::value_type::ValueType;
-use portico_catalog::{Column, IfMatch, Operation, Profile, TableView};
+use portico_catalog::{Column, IfMatch, Profile, TableView};
 use portico_provider_api::ScalarType;
 
 /// What the service does, whichever set is asked.
@@ -36,10 +36,8 @@ pub struct Abilities {
     pub levels: bool,
     /// `$apply` and what it takes; see [`super::super::apply_supported`].
     pub apply: bool,
-    /// Functions and actions that are SQL over virtual tables.
+    /// Functions and actions. What is not executed is not advertised.
     pub operations: bool,
-    /// Those that are operations of sources. What is not executed is answered with 501 and not advertised.
-    pub source_operations: bool,
 }
 
 /// What the service does.
@@ -58,16 +56,7 @@ pub const SERVICE: Abilities = Abilities {
     levels: true,
     apply: true,
     operations: true,
-    source_operations: false,
 };
-
-impl Abilities {
-    /// Whether an operation is executed, and told of.
-    #[must_use]
-    pub fn execute(&self, operation: &Operation) -> bool {
-        if operation.is_executed() { self.operations } else { self.source_operations }
-    }
-}
 
 impl Describe<'_> {
     /// Annotations of the schema.

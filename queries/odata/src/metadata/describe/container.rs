@@ -89,6 +89,6 @@ fn is_listed(operation: &Operation) -> bool {
 
 /// Names of the functions that the service document lists.
 pub fn listed_functions(view: &ModelView, abilities: &Abilities) -> BTreeSet<String> {
-    let advertised = view.operations.iter().filter(|operation| abilities.execute(operation));
+    let advertised = view.operations.iter().filter(|_| abilities.operations);
     advertised.filter(|operation| is_listed(operation)).map(|operation| operation.name.clone()).collect()
 }

@@ -26,7 +26,6 @@ const EVERY: Abilities = Abilities {
     levels: true,
     apply: true,
     operations: true,
-    source_operations: true,
     ..SERVICE
 };
 
