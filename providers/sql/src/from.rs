@@ -6,7 +6,9 @@ use crate::scope::{Held, Scope};
 use crate::select::{Block, Form};
 use crate::statement::ResultColumn;
 use portico_provider_api::walk::visit_subqueries;
-use portico_provider_api::{CompareOp, Expr, Join, JoinKind, Relation, ScalarType, SortKey, SourceQuery, TableRelation, TypeClass, Unsupported};
+use portico_provider_api::{
+    CompareOp, Expr, Join, JoinKind, Relation, ScalarType, SortKey, SourceQuery, TableRelation, TypeClass, Unsupported,
+};
 use std::rc::Rc;
 
 /// A relation as it stands behind `FROM`.

@@ -104,7 +104,7 @@ impl UserDefinedLogicalNodeCore for RemoteFragment {
 /// How many joins a relation has, those in nested blocks included.
 fn joins(from: &Relation) -> usize {
     match from {
-        Relation::Table(_) => 0,
+        Relation::Table(_) | Relation::Call(_) => 0,
         Relation::Join(join) => 1 + joins(&join.left) + joins(&join.right),
         Relation::Query(block) => joins(&block.from),
         Relation::Union(blocks) => blocks.iter().map(|block| joins(&block.from)).sum(),
