@@ -103,13 +103,7 @@ impl Engine {
             let permitted = permit_write::permit_write(&write, &view.service, IfMatch::Optional, &policy)?;
             writes.push(permitted.expecting(row.used.into_iter()));
         }
-        let call = operation.of_source().map(|body| Invocation {
-            source: body.source.clone(),
-            operation: body.operation.clone(),
-            arguments: source_calls::arguments(&action.call, body),
-            touches: body.touches.clone(),
-        });
-        Ok(PreparedAction { writes, call, ending: steps.ending, read: action.read.clone(), inserts })
+        Ok(PreparedAction { writes, call: invocation(&action.call), ending: steps.ending, read: action.read.clone(), inserts })
     }
 
     /// Writes what an action writes, all of it or nothing.
@@ -193,6 +187,17 @@ impl Engine {
         let Some(first) = rows.first() else { return Ok(None) };
         Ok(Some(first.columns().iter().map(|column| ScalarValue::try_from_array(column, 0)).collect::<Result<_, _>>()?))
     }
+}
+
+/// What is called of a source, where the action is one of its operations.
+fn invocation(call: &BoundCall) -> Option<Invocation> {
+    let body = call.operation.of_source()?;
+    Some(Invocation {
+        source: body.source.clone(),
+        operation: body.operation.clone(),
+        arguments: source_calls::arguments(call, body),
+        touches: body.touches.clone(),
+    })
 }
 
 /// The arguments for SQL, in which what was left out is null.

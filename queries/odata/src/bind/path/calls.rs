@@ -44,12 +44,15 @@ pub fn is_action(request: &Request, view: &ModelView) -> bool {
     }
 }
 
+/// Reads the values that are given for the parameters of an operation, in order.
+type Values<'v> = dyn Fn(&Operation) -> Result<Vec<Option<Value>>, ODataError> + 'v;
+
 /// The call of the action that a path ends in, with the values of its parameters, and what the path has come to after it; nothing when it
 /// does not end in one.
-pub(in crate::bind) fn action<'a, 'r>(
+pub(in crate::bind) fn action<'a>(
     view: &'a ModelView,
-    request: &'r Request,
-    values: &dyn Fn(&Operation) -> Result<Vec<Option<Value>>, ODataError>,
+    request: &Request,
+    values: &Values<'_>,
 ) -> Result<Option<(BoundCall, Option<super::Target<'a>>)>, ODataError> {
     let Resource::EntitySet(segments) = &request.resource else { return Ok(None) };
     let Some((last, before)) = segments.split_last().filter(|_| is_action(request, view)) else { return Ok(None) };
