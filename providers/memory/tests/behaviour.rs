@@ -4,9 +4,9 @@
 
 use futures::StreamExt;
 use portico_provider_api::{
-    AggregateCall, AggregateFunction, Aggregation, Change, ChangeOutcome, ChangeSet, ChangeValue, CompareOp, ConnectContext, Expr, Output,
-    QueryContext, RemoteColumn, RemoteTableName, ScalarType, Selection, Source, SourceError, SourceErrorKind, SourceQuery, TableColumn,
-    TableRelation, Value,
+    AggregateCall, Aggregation, Change, ChangeOutcome, ChangeSet, ChangeValue, Codec, CompareOp, ConnectContext, Expr, Join, JoinKind,
+    Output, QueryContext, Relation, RemoteColumn, RemoteTableName, ScalarType, Selection, Source, SourceError, SourceErrorKind,
+    SourceQuery, TableColumn, TableRelation, Value,
 };
 use portico_provider_memory::{Fault, MemorySource, MemoryTable, kind};
 use serde_json::json;
@@ -78,14 +78,7 @@ async fn answers_come_in_batches_and_are_logged() {
 #[tokio::test]
 async fn rows_are_counted_without_being_returned() {
     let source = source();
-    let call = AggregateCall {
-        function: AggregateFunction::CountRows,
-        argument: None,
-        distinct: false,
-        filter: None,
-        scalar_type: ScalarType::Int64,
-    };
-    let counting = Aggregation { group_by: Vec::new(), calls: vec![call], having: None };
+    let counting = Aggregation { group_by: Vec::new(), calls: vec![AggregateCall::row_count()], having: None };
     let filter = Expr::compare(CompareOp::GtEq, Expr::Column(0), Expr::Literal(Value::Int32(5)));
     let output = vec![Output { name: "n".to_owned(), expr: Expr::Column(0) }];
     let query = SourceQuery { aggregate: Some(counting), filter: Some(filter), output, ..scan() };
@@ -99,6 +92,55 @@ async fn rows_are_counted_without_being_returned() {
     source.set_fault(Fault { delay: Some(Duration::from_millis(80)), ..Fault::default() });
     assert_eq!(read(&source, query, &until(20)).await.unwrap_err().kind, SourceErrorKind::Timeout);
     assert_eq!(source.active_queries(), 0);
+}
+
+fn joined(left: TableRelation, right: TableRelation) -> SourceQuery {
+    let columns = left.columns.len() + right.columns.len();
+    let on = vec![(Expr::Column(0), Expr::Column(0))];
+    let (left, right, kind) = (Relation::Table(left), Relation::Table(right), JoinKind::Inner);
+    let join = Join { left, right, kind, on, residual: None, null_aware: false, null_equal: false };
+    let output = (0..columns).map(|column| Output { name: format!("c{column}"), expr: Expr::Column(column) }).collect();
+    SourceQuery::select(Relation::Join(Box::new(join)), output)
+}
+
+#[tokio::test]
+async fn joins_come_in_batches_from_tables_that_exist() {
+    let source = source();
+    let query = joined(relation(), relation());
+    assert_eq!(read(&source, query.clone(), &QueryContext::default()).await.unwrap(), [8192, 8192, 3616]);
+    let mut limited = QueryContext::default();
+    limited.request.limits.max_rows = 10_000;
+    assert!(read(&source, query, &limited).await.is_err());
+    let elsewhere = TableRelation { table: RemoteTableName::parse("m"), ..relation() };
+    let error = read(&source, joined(relation(), elsewhere), &QueryContext::default()).await.unwrap_err();
+    assert_eq!(error.kind, SourceErrorKind::SchemaChanged);
+    assert_eq!(source.active_queries(), 0);
+}
+
+/// Each side of a join reads the table's columns as it declares them.
+#[tokio::test]
+async fn one_table_is_read_as_two_relations_declare_it() {
+    let columns = [("id", ScalarType::Int32), ("day", ScalarType::Text)];
+    let typed = columns.map(|(name, scalar_type)| (name.to_owned(), scalar_type, false));
+    let rows = [vec![Value::Int32(1), Value::text("20240229")]];
+    let table = MemoryTable {
+        name: RemoteTableName::parse("d"),
+        description: None,
+        columns: columns.map(|(name, scalar_type)| RemoteColumn::plain(name, scalar_type, false)).to_vec(),
+        primary_key: vec!["id".to_owned()],
+        foreign_keys: Vec::new(),
+        batches: vec![portico_provider_api::arrays::batch_from_rows(&typed, &rows).unwrap()],
+    };
+    let source = MemorySource::new("days", vec![table]).unwrap();
+    let id = TableColumn::computed("id", ScalarType::Int32, false);
+    let held = TableColumn { codec: Some(Codec::SapDate), ..TableColumn::computed("day", ScalarType::Date, true) };
+    let sides = [held, TableColumn::computed("day", ScalarType::Text, false)];
+    let [left, right] = sides.map(|day| TableRelation { table: RemoteTableName::parse("d"), columns: vec![id.clone(), day] });
+    let mut stream = source.query(joined(left, right), &QueryContext::default()).await.unwrap();
+    let batch = stream.next().await.unwrap().unwrap();
+    let types = [ScalarType::Int32, ScalarType::Date, ScalarType::Int32, ScalarType::Text];
+    let row = portico_provider_api::arrays::row_at(&batch, 0, &types).unwrap();
+    assert_eq!(row, [Value::Int32(1), Value::Date(19_782), Value::Int32(1), Value::text("20240229")]);
 }
 
 #[tokio::test]

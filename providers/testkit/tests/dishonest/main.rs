@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)] // A test may fail by panicking, in its helping functions too.
 
+mod blocks;
 mod wrapper;
 
 use portico_provider_api::{ForeignKey, RemoteColumn, RemoteTableName, Source};
@@ -220,4 +221,85 @@ async fn mislabels_constraints() {
 #[tokio::test]
 async fn deletes_nothing_and_says_done() {
     caught(Trick::DeletesNothing, &["write.delete"]).await;
+}
+
+#[tokio::test]
+async fn joins_though_it_does_not_declare_it() {
+    caught(Trick::DeclaresNoJoin, &["beyond"]).await;
+}
+
+#[tokio::test]
+async fn loses_the_group_of_nulls() {
+    caught(Trick::LosesNullGroup, &["aggregate"]).await;
+}
+
+#[tokio::test]
+async fn groups_by_texts_without_their_case() {
+    caught(Trick::GroupsIgnoreCase, &["aggregate"]).await;
+}
+
+#[tokio::test]
+async fn ignores_conditions_on_groups() {
+    caught(Trick::IgnoresHaving, &["aggregate"]).await;
+}
+
+#[tokio::test]
+async fn counts_null_among_distinct_values() {
+    caught(Trick::CountDistinctCountsNull, &["aggregate"]).await;
+}
+
+#[tokio::test]
+async fn ignores_filters_of_aggregates() {
+    caught(Trick::IgnoresAggregateFilter, &["aggregate"]).await;
+}
+
+#[tokio::test]
+async fn cuts_rows_before_it_groups_them() {
+    caught(Trick::CutsBeforeGrouping, &["aggregate"]).await;
+}
+
+#[tokio::test]
+async fn wraps_sums_around() {
+    caught(Trick::SumWrapsAround, &["data_error"]).await;
+}
+
+/// As SQLite does.
+#[tokio::test]
+async fn takes_the_first_of_several_single_values() {
+    caught(Trick::TakesFirstOfSeveral, &["data_error"]).await;
+}
+
+#[tokio::test]
+async fn joins_null_to_null() {
+    caught(Trick::JoinsNullToNull, &["join"]).await;
+}
+
+#[tokio::test]
+async fn forgets_nulls_in_not_in() {
+    caught(Trick::NotInWithoutNulls, &["join"]).await;
+}
+
+#[tokio::test]
+async fn filters_by_the_condition_of_a_left_join() {
+    caught(Trick::LeftJoinFilters, &["join"]).await;
+}
+
+#[tokio::test]
+async fn ignores_limits_of_nested_blocks() {
+    caught(Trick::IgnoresNestedLimit, &["nested"]).await;
+}
+
+#[tokio::test]
+async fn removes_duplicates_from_a_union() {
+    caught(Trick::UnionRemovesDuplicates, &["union"]).await;
+}
+
+#[tokio::test]
+async fn finds_that_everything_exists() {
+    caught(Trick::EverythingExists, &["subquery"]).await;
+}
+
+#[tokio::test]
+async fn ranks_without_gaps() {
+    caught(Trick::RanksWithoutGaps, &["window"]).await;
 }

@@ -1,10 +1,11 @@
 //! A source that passes everything on to an honest one, but for one trick.
 
+use crate::blocks;
 use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, Schema};
 use async_trait::async_trait;
 use futures::{StreamExt, stream};
-use portico_provider_api::capabilities::AggregateCapabilities;
+use portico_provider_api::capabilities::{AggregateCapabilities, JoinCapabilities};
 use portico_provider_api::readable::{Literals, readable};
 use portico_provider_api::{
     Change, ChangeOutcome, ChangeSet, CompareOp, ConstraintKind, Expr, Function, NativeRequest, Precondition, QueryContext, QueryReport,
@@ -53,6 +54,22 @@ pub enum Trick {
     UpsertAlwaysCreated,
     MislabelsConstraint,
     DeletesNothing,
+    DeclaresNoJoin,
+    LosesNullGroup,
+    GroupsIgnoreCase,
+    IgnoresHaving,
+    CountDistinctCountsNull,
+    IgnoresAggregateFilter,
+    CutsBeforeGrouping,
+    SumWrapsAround,
+    TakesFirstOfSeveral,
+    JoinsNullToNull,
+    NotInWithoutNulls,
+    LeftJoinFilters,
+    IgnoresNestedLimit,
+    UnionRemovesDuplicates,
+    EverythingExists,
+    RanksWithoutGaps,
 }
 
 /// An honest source behind a trick.
@@ -96,9 +113,15 @@ impl Dishonest {
                 }
             }
             Trick::WrongNullOrder => query.order_by.iter_mut().for_each(|key| key.nulls_first = !key.nulls_first),
-            _ => {}
+            _ => return blocks::changed(self.trick, query),
         }
         query
+    }
+
+    /// Whether the honest source fails on the values of a query.
+    async fn fails(&self, query: &SourceQuery) -> bool {
+        let Ok(mut stream) = self.inner.query(query.clone(), &QueryContext::default()).await else { return false };
+        matches!(stream.next().await, Some(Err(error)) if error.kind == SourceErrorKind::Data)
     }
 
     /// Reads everything and hands out what the trick makes of it.
@@ -217,6 +240,9 @@ impl Source for Dishonest {
         if self.trick == Trick::DeclaresNoCount {
             schema.capabilities.aggregate = AggregateCapabilities::default();
         }
+        if self.trick == Trick::DeclaresNoJoin {
+            schema.capabilities.joins = JoinCapabilities::default();
+        }
         Ok(schema)
     }
 
@@ -239,6 +265,9 @@ impl Source for Dishonest {
                 tokio::time::sleep(Duration::from_secs(3)).await;
                 drop(forgotten);
             });
+        }
+        if blocks::hides_failures(self.trick) && !self.fails(&query).await {
+            return self.inner.query(query, &context).await.map_err(|error| self.retold(error));
         }
         let counts = query.aggregate.is_some();
         let stream = self.inner.query(self.changed(query), &context).await.map_err(|error| self.retold(error))?;
