@@ -4,16 +4,10 @@
 
 mod database;
 
-use database::{Database, relation, rows};
-use portico_provider_api::arrays::{batch_from_rows, row_at};
-use portico_provider_api::evaluate::evaluate_over;
-use portico_provider_api::{
-    Codec, CompareOp, Expr, Join, JoinKind, Output, QueryContext, Relation, ScalarType, Selection, Source, SourceErrorKind, SourceQuery,
-    TableRelation, Value,
-};
-use portico_provider_testkit::{every_block, same_answer};
+use database::{Database, relation};
+use portico_provider_api::{Codec, CompareOp, Expr, Join, JoinKind, Output, Relation, ScalarType, SourceQuery, TableRelation};
+use portico_provider_testkit::{EveryBlock, ask_every_block};
 use std::collections::HashMap;
-use std::sync::Arc;
 
 const TABLES: &str = r#"
 CREATE EXTENSION citext;
@@ -78,51 +72,15 @@ fn held(table: TableRelation) -> TableRelation {
     table
 }
 
-async fn scanned(source: &Arc<dyn Source>, table: &TableRelation) -> arrow::array::RecordBatch {
-    let columns: Vec<_> = table.columns.iter().map(|column| (column.name.clone(), column.scalar_type, column.nullable)).collect();
-    let all = rows(source, SourceQuery::scan(table.clone()), &QueryContext::default()).await.unwrap();
-    batch_from_rows(&columns, &all).unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_block_answers_as_the_evaluator_does() {
     let database = Database::create().await;
     database.run(TABLES).await;
     let source = database.source(4);
-    let context = QueryContext::default();
-    let capabilities = source.remote_schema(&Selection::All, &context).await.unwrap().capabilities;
     let (a, b) = (held(relation(&source, "a").await), held(relation(&source, "b").await));
-    let tables = HashMap::from([(a.table.clone(), scanned(&source, &a).await), (b.table.clone(), scanned(&source, &b).await)]);
-    let (mut checked, mut failed, mut refused, mut wrong) = (0, 0, 0, Vec::new());
-    for query in every_block(&a, &b) {
-        let found = rows(&source, query.clone(), &context).await;
-        let native = || source.describe(&query).first().map_or(String::new(), |native| native.text.clone());
-        if capabilities.check(&query).is_err() {
-            assert!(matches!(&found, Err(error) if error.kind == SourceErrorKind::Unsupported), "{query:?}");
-            refused += 1;
-            continue;
-        }
-        let expected = evaluate_over(&query, &|table| Ok(tables[&table.table].clone()));
-        checked += 1;
-        match (expected, found) {
-            (Ok(expected), Ok(found)) => {
-                let types: Vec<_> = query.result_columns().iter().map(|column| column.scalar_type).collect();
-                let expected: Vec<Vec<Value>> = (0..expected.num_rows()).map(|row| row_at(&expected, row, &types).unwrap()).collect();
-                if let Err(difference) = same_answer(&query, &expected, &found) {
-                    wrong.push(format!("{}\n{difference}", native()));
-                }
-            }
-            (Err(_), Err(error)) if error.kind == SourceErrorKind::Data => failed += 1,
-            (expected, found) => wrong.push(format!("{}\nexpected {expected:?}\nfound {found:?}", native())),
-        }
-    }
+    let EveryBlock { checked, failed, refused, wrong } = ask_every_block(&source, &a, &b).await.unwrap();
     println!("{checked} checked, {failed} of them failed on both sides, {refused} refused");
-    assert!(
-        wrong.is_empty(),
-        "{} wrong answers, for example\n{}",
-        wrong.len(),
-        wrong.iter().take(12).cloned().collect::<Vec<_>>().join("\n")
-    );
+    assert!(wrong.is_empty(), "{} wrong answers, for example\n{}", wrong.len(), wrong[..wrong.len().min(12)].join("\n"));
     assert!(checked > 1_500 && failed < checked / 5, "{checked} {failed}");
 }
 

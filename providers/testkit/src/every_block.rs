@@ -1,11 +1,90 @@
 //! Every form of block over every column of two tables, without chance: for the tables with which a kind tests how it holds values. It
 //! knows no kind; the conformance suite's generated queries come on top.
 
-use portico_provider_api::evaluate::grouping_value;
+use arrow::array::RecordBatch;
+use futures::TryStreamExt;
+use portico_provider_api::arrays::{batch_from_rows, row_at};
+use portico_provider_api::evaluate::{evaluate_over, grouping_value};
 use portico_provider_api::{
-    AggregateCall, AggregateFunction, Aggregation, ArithmeticOp, CompareOp, Expr, Join, JoinKind, LimitPer, Output, Relation, ScalarType,
-    SortKey, SourceQuery, TableColumn, TableRelation, TypeClass, Value, WindowFunction,
+    AggregateCall, AggregateFunction, Aggregation, ArithmeticOp, CompareOp, EvaluateError, Expr, Join, JoinKind, LimitPer, Output,
+    QueryContext, Relation, ScalarType, Selection, SortKey, Source, SourceError, SourceErrorKind, SourceQuery, TableColumn, TableRelation,
+    TypeClass, Value, WindowFunction,
 };
+use std::collections::HashMap;
+use std::sync::Arc;
+
+type Rows = Vec<Vec<Value>>;
+
+/// What came of asking every block.
+#[derive(Debug, Default)]
+pub struct EveryBlock {
+    /// Blocks that were answered, or failed as they should.
+    pub checked: usize,
+    /// Those of them that failed at the source and at the evaluator.
+    pub failed: usize,
+    /// Blocks that are not declared and were refused.
+    pub refused: usize,
+    /// What was wrong: the native request, what was expected and what was found.
+    pub wrong: Vec<String>,
+}
+
+/// Asks every block over two tables of a source, and compares with the evaluator over scans of them. Both tables have a first column of
+/// type int32 without nulls.
+///
+/// # Errors
+/// When the schema or a table cannot be read.
+pub async fn ask_every_block(source: &Arc<dyn Source>, left: &TableRelation, right: &TableRelation) -> Result<EveryBlock, SourceError> {
+    let capabilities = source.remote_schema(&Selection::All, &QueryContext::default()).await?.capabilities;
+    let mut tables = HashMap::new();
+    for table in [left, right] {
+        tables.insert(table.table.clone(), scanned(source, table).await?);
+    }
+    let lookup = |table: &TableRelation| {
+        let batch = tables.get(&table.table).cloned();
+        batch.ok_or_else(|| EvaluateError::Invalid(format!("there is no table '{}'", table.table)))
+    };
+    let mut asked = EveryBlock::default();
+    for query in every_block(left, right) {
+        let found = rows(source, query.clone()).await;
+        if capabilities.check(&query).is_err() {
+            match found {
+                Err(error) if error.kind == SourceErrorKind::Unsupported => asked.refused += 1,
+                found => asked.wrong.push(format!("not refused: {query:?}\nfound {found:?}")),
+            }
+            continue;
+        }
+        let expected = evaluate_over(&query, &lookup).and_then(|batch| rows_of(&query, &batch));
+        asked.checked += 1;
+        let wrong = match (expected, found) {
+            (Ok(expected), Ok(found)) => same_answer(&query, &expected, &found).err(),
+            (Err(EvaluateError::Data(_)), Err(error)) if error.kind == SourceErrorKind::Data => {
+                asked.failed += 1;
+                None
+            }
+            (expected, found) => Some(format!("expected {expected:?}\nfound {found:?}")),
+        };
+        let native = || source.describe(&query).first().map_or_else(String::new, |native| native.text.clone());
+        asked.wrong.extend(wrong.map(|wrong| format!("{}\n{wrong}", native())));
+    }
+    Ok(asked)
+}
+
+fn rows_of(query: &SourceQuery, batch: &RecordBatch) -> Result<Rows, EvaluateError> {
+    let types: Vec<ScalarType> = query.result_columns().iter().map(|column| column.scalar_type).collect();
+    (0..batch.num_rows()).map(|row| row_at(batch, row, &types)).collect()
+}
+
+async fn rows(source: &Arc<dyn Source>, query: SourceQuery) -> Result<Rows, SourceError> {
+    let malformed = |error: EvaluateError| SourceError::new("test", SourceErrorKind::Malformed, error.to_string());
+    let batches: Vec<RecordBatch> = source.query(query.clone(), &QueryContext::default()).await?.try_collect().await?;
+    batches.iter().map(|batch| rows_of(&query, batch).map_err(malformed)).collect::<Result<Vec<_>, _>>().map(|rows| rows.concat())
+}
+
+async fn scanned(source: &Arc<dyn Source>, table: &TableRelation) -> Result<RecordBatch, SourceError> {
+    let columns: Vec<_> = table.columns.iter().map(|column| (column.name.clone(), column.scalar_type, column.nullable)).collect();
+    batch_from_rows(&columns, &rows(source, SourceQuery::scan(table.clone())).await?)
+        .map_err(|error| SourceError::new("test", SourceErrorKind::Malformed, error.to_string()))
+}
 
 fn output(expr: Expr) -> Output {
     Output { name: "out".to_owned(), expr }
@@ -23,9 +102,7 @@ fn class(column: &TableColumn) -> TypeClass {
     TypeClass::of(column.scalar_type)
 }
 
-/// The queries. Both tables have a first column without nulls and equal values.
-#[must_use]
-pub fn every_block(left: &TableRelation, right: &TableRelation) -> Vec<SourceQuery> {
+fn every_block(left: &TableRelation, right: &TableRelation) -> Vec<SourceQuery> {
     let (of_left, of_right) = (|| Relation::Table(left.clone()), || Relation::Table(right.clone()));
     let mut queries = Vec::new();
     for (l, column) in left.columns.iter().enumerate() {
@@ -195,10 +272,7 @@ fn arithmetic(left: &Relation, right: &Relation, l: usize, (r, width): (usize, u
 }
 
 /// Whether an answer has the oracle's rows, in its order where there is one. Floats may differ by the order in which they were added.
-///
-/// # Errors
-/// Says which rows differ.
-pub fn same_answer(query: &SourceQuery, expected: &[Vec<Value>], found: &[Vec<Value>]) -> Result<(), String> {
+fn same_answer(query: &SourceQuery, expected: &[Vec<Value>], found: &[Vec<Value>]) -> Result<(), String> {
     let row = |row: &Vec<Value>| row.iter().cloned().map(comparable).collect::<Vec<_>>().join(", ");
     let (mut expected, mut found): (Vec<_>, Vec<_>) = (expected.iter().map(row).collect(), found.iter().map(row).collect());
     // Rows with equal sort keys may come in any order, and here every sorted output is returned.

@@ -10,7 +10,7 @@ mod run;
 mod subject;
 mod summary;
 
-pub use every_block::{every_block, same_answer};
+pub use every_block::{EveryBlock, ask_every_block};
 pub use fixtures::{FixtureColumn, FixtureForeignKey, FixtureTable, Purpose, adapt, edge_values, fixtures};
 pub use subject::{ActiveProbe, ExampleCall, Limitation, LoadedTable, Options, Subject};
 pub use summary::{Failure, Summary};

@@ -91,6 +91,7 @@ fn semi_and_anti_joins() {
             semi(),
             Join { residual: residual.clone(), ..anti() },
             Join { null_aware: true, ..anti() },
+            Join { null_aware: true, left: items(), ..anti() },
             Join { null_aware: true, residual, on: vec![(col(2), col(2))], ..anti() },
             join(JoinKind::Left, items(), Relation::Join(Box::new(semi())), vec![(col(0), col(0))]),
             join(JoinKind::Inner, Relation::Join(Box::new(anti())), items(), vec![(col(0), col(0))]),
@@ -100,6 +101,7 @@ fn semi_and_anti_joins() {
             "main"."od""d" AS t0 WHERE EXISTS (SELECT 1 FROM "items" AS t1 WHERE (t0."id" = t1."number"))
             "main"."od""d" AS t0 WHERE (NOT EXISTS (SELECT 1 FROM "items" AS t1 WHERE (t0."id" = t1."number") AND (t1."day" COLLATE "C" < t0."day")))
             "main"."od""d" AS t0 WHERE (t0."id" NOT IN (SELECT t1."number" FROM "items" AS t1))
+            "items" AS t0 WHERE (NOT EXISTS (SELECT 1 FROM "items" AS t1 WHERE (t0."number" = t1."number")))
             "main"."od""d" AS t0 WHERE (NOT EXISTS (SELECT 1 FROM "items" AS t1 WHERE (t1."day" COLLATE "C" < t0."day") AND (((t0."ratio" = t1."ratio" AND (t0."ratio" <> 'NaN'::float8 OR t1."ratio" IS NULL))) IS DISTINCT FROM FALSE)))
             "items" AS t0 LEFT JOIN "main"."od""d" AS t1 ON (t0."number" = t1."id") AND EXISTS (SELECT 1 FROM "items" AS t2 WHERE (t1."id" = t2."number"))
             "main"."od""d" AS t0 JOIN "items" AS t2 ON (t0."id" = t2."number") WHERE (NOT EXISTS (SELECT 1 FROM "items" AS t1 WHERE (t0."id" = t1."number")))
@@ -109,6 +111,7 @@ fn semi_and_anti_joins() {
             "main"."od""d" AS t0 WHERE EXISTS (SELECT 1 FROM "items" AS t1 WHERE (t0."id" = t1."number"))
             "main"."od""d" AS t0 WHERE (NOT EXISTS (SELECT 1 FROM "items" AS t1 WHERE (t0."id" = t1."number") AND (t1."day" COLLATE BINARY < t0."day")))
             "main"."od""d" AS t0 WHERE (t0."id" NOT IN (SELECT t1."number" FROM "items" AS t1))
+            "items" AS t0 WHERE (NOT EXISTS (SELECT 1 FROM "items" AS t1 WHERE (t0."number" = t1."number")))
             "main"."od""d" AS t0 WHERE (t0."ratio" NOT IN (SELECT t1."ratio" FROM "items" AS t1 WHERE (t1."day" COLLATE BINARY < t0."day")))
             "items" AS t0 LEFT JOIN "main"."od""d" AS t1 ON (t0."number" = t1."id") AND EXISTS (SELECT 1 FROM "items" AS t2 WHERE (t1."id" = t2."number"))
             "main"."od""d" AS t0 JOIN "items" AS t2 ON (t0."id" = t2."number") WHERE (NOT EXISTS (SELECT 1 FROM "items" AS t1 WHERE (t0."id" = t1."number")))
