@@ -81,8 +81,11 @@ pub(crate) async fn data_errors(run: &mut Run) {
             let output = |expr: Expr| vec![Output { name: "failing".to_owned(), expr }];
             candidates.extend(failing.into_iter().map(|expr| SourceQuery { output: output(expr), ..scan() }));
         }
-        candidates.extend(generate::overflowing(table));
-        candidates.push(generate::several_rows(table));
+        // Their filters and groups must be right for them to fail.
+        if !super::blocks::parts_failed(run) {
+            candidates.extend(generate::overflowing(table));
+            candidates.push(generate::several_rows(table));
+        }
         let fails = |query: &SourceQuery| matches!(oracle(query, table), Err(EvaluateError::Data(_)));
         queries.extend(candidates.into_iter().filter(|query| run.capabilities().check(query).is_ok() && fails(query)));
     }

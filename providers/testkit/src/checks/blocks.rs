@@ -47,6 +47,11 @@ pub(crate) async fn blocks(run: &mut Run) {
     }
 }
 
+/// Whether a part of a query of one table, or aggregates, failed.
+pub(super) fn parts_failed(run: &Run) -> bool {
+    OF_ONE_TABLE.iter().chain(&[AGGREGATE]).any(|part| run.summary.failed.contains_key(part))
+}
+
 /// Every part beyond the capabilities.
 pub(super) fn beyond(run: &mut Run) -> Vec<Block> {
     let mut found = Vec::new();
