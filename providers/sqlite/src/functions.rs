@@ -75,6 +75,9 @@ fn called(function: Function, arguments: Vec<Value>) -> Result<Sql> {
     evaluated(&Expr::Call { function, arguments: arguments.into_iter().map(Expr::Literal).collect() })
 }
 
+/// For functions that can fail over a value. SQLite computes what it takes for a constant before it knows whether any row needs it, and
+/// puts constants that a column must equal in the column's place; these it must only compute for rows.
+const FALLIBLE: FunctionFlags = FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DIRECTONLY);
 pub(crate) const FLAGS: FunctionFlags =
     FunctionFlags::SQLITE_UTF8.union(FunctionFlags::SQLITE_DETERMINISTIC).union(FunctionFlags::SQLITE_DIRECTONLY);
 
@@ -151,7 +154,7 @@ fn texts(connection: &Connection) -> Result<()> {
             called(function, arguments)
         })?;
     }
-    connection.create_scalar_function("portico_substring", -1, FLAGS, |context| {
+    connection.create_scalar_function("portico_substring", -1, FALLIBLE, |context| {
         let arguments = (0..context.len())
             .map(|at| argument(context, at, if at == 0 { ScalarType::Text } else { ScalarType::Int64 }))
             .collect::<Result<Vec<_>>>()?;
@@ -173,7 +176,7 @@ fn numbers(connection: &Connection) -> Result<()> {
         let scalar_type = type_argument(context, 1)?;
         called(function, vec![argument(context, 2, scalar_type)?])
     })?;
-    connection.create_scalar_function("portico_number", 3, FLAGS, |context| {
+    connection.create_scalar_function("portico_number", 3, FALLIBLE, |context| {
         let function = match context.get_raw(0).as_str()? {
             "round" => Function::Round,
             "floor" => Function::Floor,
@@ -184,7 +187,7 @@ fn numbers(connection: &Connection) -> Result<()> {
         let scalar_type = type_argument(context, 1)?;
         called(function, vec![argument(context, 2, scalar_type)?])
     })?;
-    connection.create_scalar_function("portico_arithmetic", 5, FLAGS, |context| {
+    connection.create_scalar_function("portico_arithmetic", 5, FALLIBLE, |context| {
         let op = match context.get_raw(0).as_str()? {
             "add" => ArithmeticOp::Add,
             "subtract" => ArithmeticOp::Subtract,
@@ -197,11 +200,11 @@ fn numbers(connection: &Connection) -> Result<()> {
         let right = argument(context, 4, type_argument(context, 3)?)?;
         evaluated(&Expr::Arithmetic { op, left: Box::new(Expr::Literal(left)), right: Box::new(Expr::Literal(right)) })
     })?;
-    connection.create_scalar_function("portico_negate", 2, FLAGS, |context| {
+    connection.create_scalar_function("portico_negate", 2, FALLIBLE, |context| {
         let value = argument(context, 1, type_argument(context, 0)?)?;
         evaluated(&Expr::Negate(Box::new(Expr::Literal(value))))
     })?;
-    connection.create_scalar_function("portico_cast", 3, FLAGS, |context| {
+    connection.create_scalar_function("portico_cast", 3, FALLIBLE, |context| {
         let value = argument(context, 2, type_argument(context, 0)?)?;
         to_sql(cast_value(&value, type_argument(context, 1)?).map_err(evaluation)?)
     })

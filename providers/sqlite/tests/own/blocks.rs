@@ -2,8 +2,8 @@
 
 use super::database::{Database, relation, rows};
 use portico_provider_api::{
-    AggregateCall, AggregateFunction, Aggregation, Codec, Expr, Output, Relation, ScalarType, SourceErrorKind, SourceQuery, TableRelation,
-    Value,
+    AggregateCall, AggregateFunction, Aggregation, ArithmeticOp, Codec, CompareOp, Expr, KeySet, Output, Relation, ScalarType,
+    SourceErrorKind, SourceQuery, TableRelation, Value,
 };
 use portico_provider_testkit::{EveryBlock, ask_every_block};
 use std::collections::HashMap;
@@ -87,8 +87,25 @@ async fn sums_fail_only_as_a_whole() {
         let all = SourceQuery { aggregate, ..SourceQuery::select(Relation::Table(table.clone()), output) };
         let whole = rows(&source, all.clone()).await.unwrap();
         assert!(!whole[0][0].is_null(), "{type_name}");
-        let two = Expr::compare(portico_provider_api::CompareOp::Lt, Expr::Column(0), Expr::Literal(Value::Int64(3)));
+        let two = Expr::compare(CompareOp::Lt, Expr::Column(0), Expr::Literal(Value::Int64(3)));
         let error = rows(&source, SourceQuery { filter: Some(two), ..all }).await.unwrap_err();
         assert_eq!(error.kind, SourceErrorKind::Data, "{type_name}: {error}");
     }
+}
+
+/// What no row needs is not computed, although SQLite could tell beforehand that it would fail.
+#[tokio::test]
+async fn nothing_fails_for_rows_that_are_not_there() {
+    let database = Database::with("CREATE TABLE t (id INT4 PRIMARY KEY NOT NULL); INSERT INTO t VALUES (1)");
+    let source = database.source();
+    let table = relation(&source, "t").await;
+    let least = || Value::Int32(i32::MIN);
+    let less =
+        Expr::Arithmetic { op: ArithmeticOp::Subtract, left: Box::new(Expr::Column(0)), right: Box::new(Expr::Literal(Value::Int32(2))) };
+    let filter = Some(Expr::compare(CompareOp::Lt, less, Expr::Literal(Value::Int32(0))));
+    let keys = Some(KeySet { columns: vec![0], tuples: vec![vec![least()]] });
+    let query = SourceQuery { filter, keys, ..SourceQuery::scan(table) };
+    assert_eq!(rows(&source, query.clone()).await.unwrap(), Vec::<Vec<Value>>::new());
+    database.connection().execute("INSERT INTO t VALUES (-2147483648)", []).unwrap();
+    assert_eq!(rows(&source, query).await.unwrap_err().kind, SourceErrorKind::Data);
 }
