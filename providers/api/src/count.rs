@@ -1,6 +1,5 @@
 //! Counting rows: the aggregation that some sources know and no other, and that is answered without holding a row.
 
-use crate::check::{Unsupported, unsupported};
 use crate::expr::Expr;
 use crate::query::{AggregateCall, AggregateFunction, Aggregation, SourceQuery};
 use crate::types::ScalarType;
@@ -42,16 +41,5 @@ impl SourceQuery {
             && self.order_by.is_empty()
             && !self.output.is_empty()
             && self.output.iter().all(|output| output.expr == Expr::Column(0))
-    }
-
-    /// Whether [`SourceQuery::is_row_count`] holds, for translators that know no other aggregation. False when it does not aggregate.
-    ///
-    /// # Errors
-    /// When it aggregates in any other way.
-    pub fn counts_rows(&self) -> Result<bool, Unsupported> {
-        match (self.is_row_count(), &self.aggregate) {
-            (false, Some(_)) => Err(unsupported("an aggregation other than a row count")),
-            (counts, _) => Ok(counts),
-        }
     }
 }
