@@ -142,3 +142,20 @@ async fn entities_of_another_row_are_not_found() {
     };
     assert_eq!(all.rows.next().await.unwrap().unwrap().rows.num_rows(), 2);
 }
+
+/// A condition over two tables is asked where both are, among the conditions that hide rows of them: it must not fail on those.
+#[tokio::test]
+async fn conditions_over_joined_rows_fail_on_no_hidden_row() {
+    let bench = bench(Options::default()).await;
+    for text in [
+        "SELECT a.Name FROM Customers a JOIN Customers b ON a.Id = b.Id WHERE 10 / (a.Id + b.Id - 4) < 100",
+        "SELECT a.Name FROM Customers a LEFT JOIN Customers b ON a.Id = b.Id AND 10 / (a.Id + b.Id - 4) < 100 WHERE a.Id < 4",
+        "SELECT a.Name FROM Customers a WHERE EXISTS (SELECT 1 FROM Customers b WHERE a.Id = b.Id AND 10 / (a.Id + b.Id - 4) < 100)",
+        "SELECT c.Name FROM (SELECT a.Name, 10 / (a.Id + b.Id - 4) AS q FROM Customers a JOIN Customers b ON a.Id = b.Id) c WHERE c.q < 100",
+        "SELECT n.Name FROM (SELECT Name, Id, count(*) AS c FROM Customers GROUP BY Name, Id) n WHERE 10 / (n.Id - 2) < 100",
+    ] {
+        assert_eq!(bench.rows("emea", text).await, ["Alpha", "Gamma"], "{text}");
+        // Who sees the row sees the failure.
+        assert!(bench.sql_as(&principal("all"), text).await.is_err(), "{text}");
+    }
+}
