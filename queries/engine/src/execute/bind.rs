@@ -6,6 +6,7 @@ use crate::execute::scan::RemoteScanExec;
 use crate::policy::barrier::widens;
 use crate::pushdown::fragment::RemoteFragment;
 use crate::values::value_as;
+use arrow::datatypes::Schema;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{Result as DataFusionResult, ScalarValue};
 use datafusion::config::ConfigOptions;
@@ -48,6 +49,9 @@ impl PhysicalOptimizerRule for GrantBindFilters {
 }
 
 fn grant(plan: Arc<dyn ExecutionPlan>, joins: &HashSet<u64>) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+    // DataFusion finds a filter's columns by name on its way down: where two have one name it may have found the other.
+    let none = HashSet::new();
+    let joins = if has_distinct_names(plan.schema().as_ref()) { joins } else { &none };
     if let Some(scan) = plan.downcast_ref::<RemoteScanExec>() {
         let from_join = |filter: &BindFilter| filter_ids(&filter.expression).iter().any(|id| joins.contains(id));
         return Ok(Arc::new(scan.with_granted(&from_join)));
@@ -62,6 +66,11 @@ fn grant(plan: Arc<dyn ExecutionPlan>, joins: &HashSet<u64>) -> DataFusionResult
     });
     let children = children.collect::<DataFusionResult<Vec<_>>>()?;
     replace_children_if_necessary(plan, children)
+}
+
+fn has_distinct_names(schema: &Schema) -> bool {
+    let mut seen = HashSet::new();
+    schema.fields().iter().all(|field| seen.insert(field.name()))
 }
 
 fn filter_ids(expression: &Arc<dyn PhysicalExpr>) -> Vec<u64> {

@@ -4,13 +4,15 @@
 use crate::error::EngineError;
 use crate::pushdown::cut::{Piece, columns_of, cut_subqueries, grow, project};
 use crate::pushdown::equalities::{Equalities, covers};
+use crate::pushdown::fragment::RemoteFragment;
 use crate::pushdown::growing::{Growing, Taken};
 use crate::pushdown::join::{self, Condition};
+use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType, NullEquality};
 use datafusion::logical_expr::utils::split_conjunction_owned;
-use datafusion::logical_expr::{Expr, Join, JoinConstraint, LogicalPlan, LogicalPlanBuilder};
+use datafusion::logical_expr::{Expr, Extension, Join, JoinConstraint, LogicalPlan, LogicalPlanBuilder};
 use portico_catalog::Model;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Whether a join is one of those that may be made in any order.
@@ -150,10 +152,13 @@ impl Joining {
     fn here(mut self, pieces: Vec<Piece>) -> Result<LogicalPlan, EngineError> {
         let needed = self.needed();
         let mut waiting: Vec<(u64, LogicalPlan)> = Vec::with_capacity(pieces.len());
+        let mut names = Names::default();
         for piece in pieces {
             let rows = piece.estimate();
-            waiting.push((rows, narrowed(piece, &needed)?.into_plan()?));
+            waiting.push((rows, names.distinct(narrowed(piece, &needed)?)?));
         }
+        self.equalities = self.equalities.try_map(&|expression| names.renamed(expression))?;
+        self.conditions = self.conditions.into_iter().map(|condition| names.renamed(condition)).collect::<Result<_, _>>()?;
         let mut joined: Option<LogicalPlan> = None;
         while let Some(next) = self.next(joined.as_ref(), &waiting) {
             let (_, plan) = waiting.remove(next);
@@ -168,7 +173,7 @@ impl Joining {
         if let Some(condition) = self.equalities.conditions().chain(std::mem::take(&mut self.conditions)).reduce(Expr::and) {
             plan = plan.filter(condition)?;
         }
-        Ok(plan.project(columns_of(&self.wanted))?.build()?)
+        Ok(plan.project(names.original(&self.wanted))?.build()?)
     }
 
     /// The smallest piece that is connected, or the smallest at all.
@@ -211,6 +216,81 @@ impl Joining {
     fn needed(&self) -> HashSet<Column> {
         let applied = self.equalities.expressions().chain(&self.conditions).flat_map(Expr::column_refs).cloned();
         self.wanted.iter().map(Column::from).chain(applied).collect()
+    }
+}
+
+/// The names of columns while pieces are joined here: each has its own, because DataFusion looks for the columns of what restricts a scan by
+/// name alone.
+#[derive(Default)]
+struct Names {
+    taken: HashSet<String>,
+    renamed: HashMap<Column, Column>,
+}
+
+impl Names {
+    /// A piece whose columns have names that no other's have.
+    fn distinct(&mut self, piece: Piece) -> Result<LogicalPlan, EngineError> {
+        let plan = piece.into_plan()?;
+        let mut expressions = Vec::new();
+        let mut changed = false;
+        for field in plan.schema().iter() {
+            let column = Column::from(field);
+            if self.taken.insert(column.name.clone()) {
+                expressions.push(Expr::Column(column));
+                continue;
+            }
+            let numbers = 2..;
+            let name = numbers.map(|number: usize| format!("{}#{number}", column.name)).find(|name| !self.taken.contains(name));
+            let renamed = Column::new(column.relation.clone(), name.unwrap_or_default());
+            self.taken.insert(renamed.name.clone());
+            expressions.push(Expr::Column(column.clone()).alias_qualified(column.relation.clone(), renamed.name.clone()));
+            self.renamed.insert(column, renamed);
+            changed = true;
+        }
+        if !changed {
+            return Ok(plan);
+        }
+        match plan {
+            LogicalPlan::Extension(extension) if extension.node.as_any().is::<RemoteFragment>() => self.fragment(&extension),
+            plan => Ok(LogicalPlanBuilder::from(plan).project(expressions)?.build()?),
+        }
+    }
+
+    /// A fragment that returns its columns under the other names itself.
+    fn fragment(&self, extension: &Extension) -> Result<LogicalPlan, EngineError> {
+        let Some(fragment) = extension.node.as_any().downcast_ref::<RemoteFragment>() else {
+            return Err(EngineError::Internal("a fragment is another node".to_owned()));
+        };
+        let mut fragment = fragment.clone();
+        let fields = fragment.schema.iter().map(|(qualifier, field)| {
+            let renamed = self.renamed.get(&Column::from((qualifier, field)));
+            let field = renamed.map_or_else(|| Arc::clone(field), |column| Arc::new(field.as_ref().clone().with_name(&column.name)));
+            (qualifier.cloned(), field)
+        });
+        fragment.schema = Arc::new(DFSchema::new_with_metadata(fields.collect(), fragment.schema.metadata().clone())?);
+        Ok(LogicalPlan::Extension(Extension { node: Arc::new(fragment) }))
+    }
+
+    fn renamed(&self, expression: Expr) -> Result<Expr, EngineError> {
+        let renamed = expression.transform_up(|part| {
+            Ok(match &part {
+                Expr::Column(column) => match self.renamed.get(column) {
+                    Some(other) => Transformed::yes(Expr::Column(other.clone())),
+                    None => Transformed::no(part),
+                },
+                _ => Transformed::no(part),
+            })
+        })?;
+        Ok(renamed.data)
+    }
+
+    /// Columns under the names that they have outside.
+    fn original(&self, schema: &DFSchemaRef) -> Vec<Expr> {
+        let column = |column: Column| match self.renamed.get(&column) {
+            Some(other) => Expr::Column(other.clone()).alias_qualified(column.relation, column.name),
+            None => Expr::Column(column),
+        };
+        schema.iter().map(|field| column(Column::from(field))).collect()
     }
 }
 

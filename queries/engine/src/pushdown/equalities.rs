@@ -22,6 +22,15 @@ impl Equalities {
         self.pairs.extend(pairs);
     }
 
+    /// The same with every expression replaced.
+    ///
+    /// # Errors
+    /// What `map` fails with.
+    pub fn try_map<E>(self, map: &dyn Fn(Expr) -> Result<Expr, E>) -> Result<Equalities, E> {
+        let pairs = self.pairs.into_iter().map(|(one, other)| Ok((map(one)?, map(other)?))).collect::<Result<_, E>>()?;
+        Ok(Equalities { pairs })
+    }
+
     /// The pairs between two schemas, the left one's expression first. Where none connects them directly, one that follows: both equal
     /// something third.
     pub fn between(&self, left: &DFSchema, right: &DFSchema) -> Vec<(Expr, Expr)> {
