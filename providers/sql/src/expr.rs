@@ -3,6 +3,7 @@
 
 use crate::codec::stored_type;
 use crate::dialect::{Dialect, Family, Placeholder};
+use crate::mysql::ZERO_IS_NULL;
 use crate::statement::Parameter;
 use portico_provider_api::{ArithmeticOp, Codec, Expr, ScalarType, TableColumn, Unsupported, Value};
 
@@ -38,7 +39,8 @@ impl<'a> Render<'a> {
         let number = self.parameters.len();
         match self.dialect.placeholder {
             Placeholder::DollarTyped => format!("${number}::{}{suffix}", (self.dialect.type_name)(scalar_type)),
-            Placeholder::QuestionNumbered => format!("?{number}"),
+            // Numbered here as well: `Statement::new` puts the parameters into the order of the text.
+            Placeholder::QuestionNumbered | Placeholder::Question => format!("?{number}"),
         }
     }
 
@@ -58,6 +60,9 @@ impl<'a> Render<'a> {
         if value.is_nan() && self.dialect.nan_equals_itself.is_none() {
             return Err(unsupported("not-a-number as a value"));
         }
+        if self.dialect.family == Family::Mysql {
+            return self.mysql_literal(value);
+        }
         let placeholder = self.raw_parameter(value);
         Ok(match (self.dialect.family, value.scalar_type()) {
             (Family::Sqlite, ScalarType::Decimal { .. }) => format!("portico_decimal({placeholder})"),
@@ -73,7 +78,7 @@ impl<'a> Render<'a> {
     pub(crate) fn is_text(&self, scalar_type: ScalarType) -> bool {
         match scalar_type {
             ScalarType::Text | ScalarType::Json => true,
-            ScalarType::Guid => self.dialect.family == Family::Sqlite,
+            ScalarType::Guid => matches!(self.dialect.family, Family::Sqlite | Family::Mysql),
             ScalarType::Boolean
             | ScalarType::Int16
             | ScalarType::Int32
@@ -129,7 +134,9 @@ impl<'a> Render<'a> {
         let Expr::Column(index) = inner else { return self.value(inner) };
         let column = self.column(*index)?;
         // SAP's dates hold null as text.
-        if column.codec == Some(Codec::SapDate) { self.decoded(column) } else { Ok(self.stored(column)) }
+        let null_as_value =
+            column.codec == Some(Codec::SapDate) || column.native_type.as_deref().is_some_and(|name| name.ends_with(ZERO_IS_NULL));
+        if null_as_value { self.decoded(column) } else { Ok(self.stored(column)) }
     }
 
     fn case(&mut self, branches: &[(Expr, Expr)], otherwise: Option<&Expr>) -> Result<String, Unsupported> {
@@ -150,8 +157,10 @@ impl<'a> Render<'a> {
         let integers = is_integer(scalar_type) && right_type == scalar_type;
         let decimals = matches!((scalar_type, right_type), (ScalarType::Decimal { .. }, ScalarType::Decimal { .. }));
         let exact_decimal = decimals && matches!(op, ArithmeticOp::Add | ArithmeticOp::Subtract);
+        let divisor = if let Expr::Literal(value) = right { Some(value) } else { None };
         let (left, right) = (self.value(left)?, self.value(right)?);
         match self.dialect.family {
+            Family::Mysql => self.mysql_arithmetic(op, (scalar_type, right_type), &left, &right, divisor),
             Family::Sqlite if integers || decimals => {
                 Ok(format!("portico_arithmetic('{}', '{scalar_type}', {left}, '{right_type}', {right})", arithmetic_name(op)))
             }
@@ -164,6 +173,7 @@ impl<'a> Render<'a> {
         let scalar_type = self.scalar_type(inner)?;
         let value = self.value(inner)?;
         match self.dialect.family {
+            Family::Mysql => self.mysql_negate(&value, scalar_type),
             // A float would be exact too, but it is only declared together with the rest of its arithmetic.
             Family::Sqlite if is_integer(scalar_type) || matches!(scalar_type, ScalarType::Decimal { .. }) => {
                 Ok(format!("portico_negate('{scalar_type}', {value})"))
@@ -180,6 +190,7 @@ impl<'a> Render<'a> {
             return Ok(value);
         }
         match (self.dialect.family, to) {
+            (Family::Mysql, to) => self.mysql_cast(&value, from, to),
             // A cast to a float may yield not-a-number, which SQLite cannot hold.
             (Family::Sqlite, ScalarType::Float32 | ScalarType::Float64) => Err(unsupported(format!("the conversion from {from} to {to}"))),
             (Family::Sqlite, to) => Ok(format!("portico_cast('{from}', '{to}', {value})")),
@@ -195,14 +206,29 @@ impl<'a> Render<'a> {
         }
     }
 
+    /// A column without a codec as it is returned.
+    pub(crate) fn returned(&self, column: &TableColumn) -> Result<String, Unsupported> {
+        match self.dialect.family {
+            Family::Postgres | Family::Sqlite => self.decoded(column),
+            Family::Mysql if column.native_type.as_deref().is_some_and(|name| name.ends_with(ZERO_IS_NULL)) => self.decoded(column),
+            Family::Mysql => Ok(self.stored(column)),
+        }
+    }
+
     /// A column in the dialect's own form of its declared type.
     pub(crate) fn decoded(&self, column: &TableColumn) -> Result<String, Unsupported> {
         let stored = self.stored(column);
         match self.dialect.family {
             Family::Postgres => Ok(postgres_decoded(column, stored)),
             Family::Sqlite => sqlite_decoded(column, stored),
+            Family::Mysql => crate::mysql::decoded(column, stored),
         }
     }
+}
+
+/// An integer that is written out.
+pub(crate) fn whole_literal(expr: &Expr) -> Option<i64> {
+    if let Expr::Literal(value) = expr { value.as_integer() } else { None }
 }
 
 pub(crate) fn is_integer(scalar_type: ScalarType) -> bool {

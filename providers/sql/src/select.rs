@@ -1,6 +1,7 @@
 //! Queries. Aliases are the translator's own (`t0`, `c0`, …), columns of the answer are told apart by position alone.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+use crate::codec::stored_type;
 use crate::compare::orders_as_stored;
 use crate::dialect::{Dialect, Family};
 use crate::expr::{Render, unsupported};
@@ -37,7 +38,7 @@ pub fn select(query: &SourceQuery, dialect: &Dialect) -> Result<Statement, Unsup
         let order = order_by(query, &mut render, None)?;
         format!("SELECT {} FROM {source}{filter}{order}{}", select_list(&list), limit(query, dialect))
     };
-    Ok(Statement { text, parameters: render.parameters, columns })
+    Ok(Statement::new(dialect, text, render.parameters, columns))
 }
 
 /// The number of rows. `count(*)` is a 64-bit integer in every dialect.
@@ -55,7 +56,7 @@ fn row_count(query: &SourceQuery, table: &TableRelation, dialect: &Dialect) -> R
     };
     let columns = query.output.iter().map(|output| column(&output.name)).collect();
     let text = format!("SELECT {} FROM {} AS t0{filter}", list.join(", "), dialect.table(&table.table));
-    Ok(Statement { text, parameters: render.parameters, columns })
+    Ok(Statement::new(dialect, text, render.parameters, columns))
 }
 
 /// A query may ask for no columns, only for rows; SQL may not.
@@ -83,14 +84,15 @@ fn outputs(query: &SourceQuery, table: &TableRelation, render: &mut Render<'_>) 
                     render.decoded(held)?
                 }
                 Some(_) => render.stored(held),
-                None => render.decoded(held)?,
+                None if query.distinct => render.decoded(held)?,
+                None => render.returned(held)?,
             }
         } else {
             let text = render.value(&output.expr)?;
             match render.dialect.family {
                 // Fixes the type, whatever the operands' own types were.
                 Family::Postgres => format!("({text})::{}", (render.dialect.type_name)(scalar_type)),
-                Family::Sqlite => text,
+                Family::Sqlite | Family::Mysql => text,
             }
         };
         texts.push(text);
@@ -146,6 +148,7 @@ fn placed(render: &mut Render<'_>, expr: &Expr, computed: Option<&Computed<'_>>,
             let at = at.ok_or_else(|| unsupported("ordering distinct rows by something that is not returned"))?;
             format!("d.{}", render.dialect.identifier(&format!("c{at}")))
         }
+        (None, expr) if render.dialect.family == Family::Mysql => render.mysql_sorted(expr)?,
         (None, Expr::Column(index)) => {
             let column = render.column(*index)?;
             if column.codec.is_some_and(orders_as_stored) { render.stored(column) } else { render.decoded(column)? }
@@ -165,14 +168,27 @@ fn sort_collation(render: &Render<'_>, expr: &Expr, order: bool) -> Result<&'sta
     Ok(render.collation(scalar_type, order))
 }
 
-fn direction(key: &SortKey) -> String {
+/// Something sorted by, with its direction and the place of nulls.
+fn directed(render: &Render<'_>, text: &str, key: &SortKey) -> String {
     let direction = if key.descending { "DESC" } else { "ASC" };
-    let nulls = if key.nulls_first { "FIRST" } else { "LAST" };
-    format!("{direction} NULLS {nulls}")
+    match render.dialect.family {
+        Family::Postgres | Family::Sqlite => {
+            let nulls = if key.nulls_first { "FIRST" } else { "LAST" };
+            format!("{text} {direction} NULLS {nulls}")
+        }
+        // Null is the least value; asked for at the other end, it is a key of its own.
+        Family::Mysql if key.nulls_first != key.descending || !key.expr.nullable(render.columns) => format!("{text} {direction}"),
+        Family::Mysql => format!("({text} IS NULL) {}, {text} {direction}", if key.nulls_first { "DESC" } else { "ASC" }),
+    }
 }
 
 fn sort_list(keys: &[SortKey], render: &mut Render<'_>, computed: Option<&Computed<'_>>) -> Result<Vec<String>, Unsupported> {
-    keys.iter().map(|key| Ok(format!("{} {}", placed(render, &key.expr, computed, true)?, direction(key)))).collect()
+    keys.iter()
+        .map(|key| {
+            let text = placed(render, &key.expr, computed, true)?;
+            Ok(directed(render, &text, key))
+        })
+        .collect()
 }
 
 fn order_by(query: &SourceQuery, render: &mut Render<'_>, computed: Option<&Computed<'_>>) -> Result<String, Unsupported> {
@@ -194,7 +210,12 @@ fn distinct(
         .enumerate()
         .map(|(at, (text, column))| {
             let collation = render.collation(column.scalar_type, false);
-            format!("{text}{collation} AS {}", dialect.identifier(&format!("c{at}")))
+            let name = dialect.identifier(&format!("c{at}"));
+            let is_text = render.is_text(column.codec.map_or(column.scalar_type, stored_type));
+            match dialect.family {
+                Family::Mysql if is_text => format!("CAST({text} AS BINARY) AS {name}"),
+                Family::Postgres | Family::Sqlite | Family::Mysql => format!("{text}{collation} AS {name}"),
+            }
         })
         .collect();
     let filter = filter(query, render)?;
@@ -242,7 +263,7 @@ fn limited_per(query: &SourceQuery, render: &mut Render<'_>, base: &Base<'_>, pe
     for (at, key) in query.order_by.iter().enumerate() {
         list.push(format!("{} AS {}", placed(render, &key.expr, computed, true)?, name("s", at)));
         let collation = sort_collation(render, &key.expr, true)?;
-        outer_order.push(format!("q.{}{collation} {}", name("s", at), direction(key)));
+        outer_order.push(directed(render, &format!("q.{}{collation}", name("s", at)), key));
     }
     list.push(format!("ROW_NUMBER() OVER ({}) AS {}", window.join(" "), dialect.identifier("n")));
     let names: Vec<_> = (0..base.columns.len()).map(|at| format!("q.{}", name("c", at))).collect();

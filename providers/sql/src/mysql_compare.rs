@@ -1,0 +1,309 @@
+//! Comparisons, `IN`, key sets and functions as MySQL and MariaDB spell them: exact whatever the collation of a column, with a looser
+//! condition beside it where an index can serve that. It must not know statements around them.
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use crate::expr::{Render, is_integer, unsupported, whole_literal};
+use crate::keys::KeyColumn;
+use crate::mysql::{comparand, index_serves, integer_within, is_exact, is_native_guid, not_negative};
+use crate::mysql_limits::{Comparison, comparison};
+use portico_provider_api::{CompareOp, Expr, Function, ScalarType, TableColumn, Unsupported, Value};
+
+/// Positions are counted in fewer bits by the server; no text is longer.
+const LONGEST_TEXT: i64 = 1 << 40;
+
+fn symbol(op: CompareOp) -> &'static str {
+    match op {
+        CompareOp::Eq => "=",
+        CompareOp::NotEq => "<>",
+        CompareOp::Lt => "<",
+        CompareOp::LtEq => "<=",
+        CompareOp::Gt => ">",
+        CompareOp::GtEq => ">=",
+        CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom => "<=>",
+    }
+}
+
+pub(crate) fn compared(op: CompareOp, left: &str, right: &str) -> String {
+    let plain = format!("({left} {} {right})", symbol(op));
+    if op == CompareOp::IsDistinctFrom { format!("(NOT {plain})") } else { plain }
+}
+
+/// A column's name that an index can serve for an equality, beside the exact condition.
+fn served<'a>(render: &Render<'a>, expr: &Expr) -> Option<&'a TableColumn> {
+    let Expr::Column(index) = expr else { return None };
+    render.column(*index).ok().filter(|column| index_serves(column))
+}
+
+impl Render<'_> {
+    /// An operand in a form in which the server's comparison is the IR's.
+    fn mysql_operand(&mut self, expr: &Expr) -> Result<String, Unsupported> {
+        let scalar_type = self.scalar_type(expr)?;
+        if self.is_text(scalar_type) {
+            return Ok(format!("CAST({} AS BINARY)", self.value(expr)?));
+        }
+        if let Expr::Column(index) = expr {
+            let column = self.column(*index)?;
+            if column.codec.is_none() {
+                return Ok(comparand(column, self.stored(column)));
+            }
+        }
+        self.value(expr)
+    }
+
+    /// A comparison whose left side is no literal unless both are.
+    pub(crate) fn mysql_compare(&mut self, op: CompareOp, left: &Expr, right: &Expr) -> Result<String, Unsupported> {
+        if let Expr::Literal(value) = right
+            && !value.is_null()
+        {
+            return match comparison(op, value) {
+                Comparison::With(op, value) => self.mysql_compare_literal(op, left, &value),
+                Comparison::Constant(holds) => {
+                    let operand = self.null_tested(left)?;
+                    Ok(self.constant(op, holds, &operand))
+                }
+            };
+        }
+        let (left, right) = (self.mysql_operand(left)?, self.mysql_operand(right)?);
+        Ok(compared(op, &left, &right))
+    }
+
+    fn mysql_compare_literal(&mut self, op: CompareOp, left: &Expr, value: &Value) -> Result<String, Unsupported> {
+        let equality = matches!(op, CompareOp::Eq | CompareOp::IsNotDistinctFrom);
+        if let Expr::Column(index) = left {
+            let column = self.column(*index)?;
+            let stored = self.stored(column);
+            let unordered = equality || matches!(op, CompareOp::NotEq | CompareOp::IsDistinctFrom);
+            if unordered && is_native_guid(column) {
+                return Ok(compared(op, &stored, &format!("CAST({} AS UUID)", self.raw_parameter(value))));
+            }
+            if is_exact(column) {
+                return Ok(compared(op, &stored, &self.raw_parameter(value)));
+            }
+            if equality && index_serves(column) {
+                let placeholder = self.raw_parameter(value);
+                let exact = compared(op, &self.mysql_operand(left)?, &format!("CAST({placeholder} AS BINARY)"));
+                return Ok(format!("({} AND {exact})", compared(op, &stored, &placeholder)));
+            }
+        }
+        let operand = self.mysql_operand(left)?;
+        let literal = self.mysql_operand(&Expr::Literal(value.clone()))?;
+        Ok(compared(op, &operand, &literal))
+    }
+
+    /// `IN` over literals; a plain column's stored form is compared by the caller.
+    pub(crate) fn mysql_in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> Result<String, Unsupported> {
+        let mut loose = served(self, expr).filter(|_| !negated);
+        let (mut raw, mut exact) = (Vec::with_capacity(list.len()), Vec::with_capacity(list.len()));
+        let guid = if let Expr::Column(index) = expr { is_native_guid(self.column(*index)?) } else { false };
+        for item in list {
+            let Expr::Literal(value) = item else {
+                exact.push(self.mysql_operand(item)?);
+                loose = None;
+                continue;
+            };
+            if value.is_nan() || (!value.is_null() && comparison(CompareOp::Eq, value) == Comparison::Constant(false)) {
+                continue;
+            }
+            if guid {
+                exact.push(format!("CAST({} AS UUID)", self.raw_parameter(value)));
+            } else if loose.is_some() {
+                let placeholder = self.raw_parameter(value);
+                exact.push(format!("CAST({placeholder} AS BINARY)"));
+                raw.push(placeholder);
+            } else {
+                exact.push(self.mysql_operand(item)?);
+            }
+        }
+        if list.is_empty() {
+            // An empty list holds nothing, not even for null.
+            return Ok(if negated { self.dialect.true_constant } else { self.dialect.false_constant }.to_owned());
+        }
+        if exact.is_empty() {
+            let operand = self.null_tested(expr)?;
+            return Ok(self.constant(CompareOp::Eq, negated, &operand));
+        }
+        let operand = match expr {
+            Expr::Column(index) if guid => self.stored(self.column(*index)?),
+            _ => self.mysql_operand(expr)?,
+        };
+        let plain = format!("({operand} {}IN ({}))", if negated { "NOT " } else { "" }, exact.join(", "));
+        Ok(match loose {
+            Some(column) => format!("({} IN ({}) AND {plain})", self.stored(column), raw.join(", ")),
+            None => plain,
+        })
+    }
+
+    /// The tuples of a key set: as they are, so that an index can serve, and for text exactly as well. They are filled up by repeating the
+    /// last one, so that few numbers of them occur and prepared statements are met again.
+    pub(crate) fn mysql_keys(&mut self, columns: &[KeyColumn<'_>], tuples: &[Vec<Value>]) -> Result<String, Unsupported> {
+        let exact_needed = columns.iter().any(|key| self.is_text(key.scalar_type) && !is_native_guid(key.column));
+        let loose_serves =
+            columns.iter().all(|key| !self.is_text(key.scalar_type) || is_native_guid(key.column) || index_serves(key.column));
+        let (mut raw, mut exact) = (Vec::new(), Vec::new());
+        for tuple in tuples {
+            let (mut raw_row, mut exact_row) = (Vec::with_capacity(tuple.len()), Vec::with_capacity(tuple.len()));
+            if !tuple.iter().all(|value| matches!(comparison(CompareOp::Eq, value), Comparison::With(..))) {
+                continue;
+            }
+            for (key, value) in columns.iter().zip(tuple) {
+                if is_native_guid(key.column) {
+                    raw_row.push(format!("CAST({} AS UUID)", self.raw_parameter(value)));
+                    exact_row.extend(raw_row.last().cloned());
+                } else if self.is_text(key.scalar_type) {
+                    raw_row.push(self.raw_parameter(value));
+                    exact_row.extend(raw_row.last().map(|placeholder| format!("CAST({placeholder} AS BINARY)")));
+                } else {
+                    raw_row.push(if key.as_stored { self.raw_parameter(value) } else { self.mysql_literal(value)? });
+                    exact_row.extend(raw_row.last().cloned());
+                }
+            }
+            raw.push(raw_row);
+            exact.push(exact_row);
+        }
+        if raw.is_empty() {
+            return Ok(self.dialect.false_constant.to_owned());
+        }
+        let mut operands = Vec::with_capacity(columns.len());
+        for key in columns {
+            operands.push(match is_native_guid(key.column) {
+                true => (self.stored(key.column), self.stored(key.column)),
+                false if self.is_text(key.scalar_type) => {
+                    let own = if key.as_stored { self.stored(key.column) } else { self.decoded(key.column)? };
+                    (self.stored(key.column), format!("CAST({own} AS BINARY)"))
+                }
+                false if key.column.codec.is_none() => {
+                    let operand = comparand(key.column, self.stored(key.column));
+                    (operand.clone(), operand)
+                }
+                false => (key.operand.clone(), key.operand.clone()),
+            });
+        }
+        let (loose_operands, exact_operands): (Vec<_>, Vec<_>) = operands.into_iter().unzip();
+        let exact = among(&exact_operands, exact);
+        Ok(if exact_needed && loose_serves { format!("({} AND {exact})", among(&loose_operands, raw)) } else { exact })
+    }
+
+    pub(crate) fn mysql_call(&mut self, function: Function, arguments: &[Expr]) -> Result<String, Unsupported> {
+        let Some(first) = arguments.first() else { return Err(unsupported("a function without arguments")) };
+        let first_type = self.scalar_type(first)?;
+        match function {
+            Function::Contains => {
+                let [text, part] = self.pair(arguments)?;
+                Ok(format!("(LOCATE({part}, {text} COLLATE utf8mb4_bin) > 0)"))
+            }
+            Function::StartsWith => self.mysql_starts_with(arguments),
+            Function::EndsWith => {
+                let [text, part] = self.pair(arguments)?;
+                let bytes = format!("CAST({part} AS BINARY)");
+                Ok(format!("(RIGHT(CAST({text} AS BINARY), LENGTH({bytes})) = {bytes})"))
+            }
+            // The session's mode leaves the backslash alone in a literal.
+            Function::Like => {
+                let [text, pattern] = self.pair(arguments)?;
+                Ok(format!("({text} COLLATE utf8mb4_bin LIKE {pattern} ESCAPE '\\')"))
+            }
+            Function::Length => Ok(format!("CHAR_LENGTH({})", self.value(first)?)),
+            Function::Position => {
+                let [text, part] = self.pair(arguments)?;
+                Ok(format!("LOCATE({part}, {text} COLLATE utf8mb4_bin)"))
+            }
+            Function::Substring => self.mysql_substring(arguments),
+            // Follow the collation and its version.
+            Function::Lower => Err(unsupported("lower case")),
+            Function::Upper => Err(unsupported("upper case")),
+            Function::Trim => Ok(format!("TRIM(BOTH ' ' FROM {})", self.value(first)?)),
+            Function::Concat => {
+                let [left, right] = self.pair(arguments)?;
+                Ok(format!("CONCAT({left}, {right})"))
+            }
+            Function::Year => Ok(format!("YEAR({})", self.value(first)?)),
+            Function::Month => Ok(format!("MONTH({})", self.value(first)?)),
+            Function::Day => Ok(format!("DAYOFMONTH({})", self.value(first)?)),
+            Function::Hour => Ok(format!("HOUR({})", self.value(first)?)),
+            Function::Minute => Ok(format!("MINUTE({})", self.value(first)?)),
+            Function::Second => Ok(format!("SECOND({})", self.value(first)?)),
+            // Rounds a double half to even.
+            Function::Round if !matches!(first_type, ScalarType::Decimal { .. }) => Err(unsupported(format!("rounding of {first_type}"))),
+            Function::Round => Ok(format!("ROUND({})", self.value(first)?)),
+            Function::Floor if !is_integer(first_type) => Ok(format!("FLOOR({})", self.value(first)?)),
+            Function::Ceiling if !is_integer(first_type) => Ok(format!("CEILING({})", self.value(first)?)),
+            Function::Floor | Function::Ceiling => Err(unsupported(format!("rounding of {first_type}"))),
+            Function::Abs => Ok(integer_within(&format!("ABS({})", self.value(first)?), first_type)),
+        }
+    }
+
+    /// A prefix is looked for in bytes; where it is known and an index can serve it, also by a pattern under the column's collation.
+    fn mysql_starts_with(&mut self, arguments: &[Expr]) -> Result<String, Unsupported> {
+        let loose = match arguments {
+            [text, Expr::Literal(Value::Text(prefix))] if !prefix.is_empty() => match served(self, text) {
+                Some(column) => {
+                    let mut pattern = String::with_capacity(prefix.len() + 1);
+                    for character in prefix.chars() {
+                        if matches!(character, '%' | '_' | '\\') {
+                            pattern.push('\\');
+                        }
+                        pattern.push(character);
+                    }
+                    pattern.push('%');
+                    let pattern = self.raw_parameter(&Value::Text(pattern));
+                    Some(format!("{} LIKE {pattern} ESCAPE '\\'", self.stored(column)))
+                }
+                None => None,
+            },
+            _ => None,
+        };
+        let [text, part] = self.pair(arguments)?;
+        let bytes = format!("CAST({part} AS BINARY)");
+        let exact = format!("(LEFT(CAST({text} AS BINARY), LENGTH({bytes})) = {bytes})");
+        Ok(match loose {
+            Some(loose) => format!("({loose} AND {exact})"),
+            None => exact,
+        })
+    }
+
+    /// The server counts a negative start from the end, and has no text before the first character.
+    fn mysql_substring(&mut self, arguments: &[Expr]) -> Result<String, Unsupported> {
+        let (text, start, length) = match arguments {
+            [text, start] => (text, start, None),
+            [text, start, length] => (text, start, Some(length)),
+            _ => return Err(unsupported("a function with a wrong number of arguments")),
+        };
+        let text = self.value(text)?;
+        if let (Some(from), Some(count)) = (whole_literal(start), length.map_or(Some(i64::MAX), whole_literal))
+            && count >= 0
+        {
+            let end = i128::from(from) + i128::from(count);
+            let first = i128::from(from).max(1);
+            let longest = i128::from(LONGEST_TEXT);
+            let count = (end - first).clamp(0, longest);
+            let bounded = |value: i128| Value::Int64(i64::try_from(value).unwrap_or(LONGEST_TEXT));
+            let (first, count) = (bounded(first.min(longest)), bounded(count));
+            let first = self.mysql_literal(&first)?;
+            return Ok(format!("SUBSTRING({text}, {first}, {})", self.mysql_literal(&count)?));
+        }
+        let bounded = |value: &str| format!("GREATEST(LEAST({value}, {LONGEST_TEXT}), -{LONGEST_TEXT})");
+        let start = bounded(&self.value(start)?);
+        Ok(match length {
+            None => format!("SUBSTRING({text}, GREATEST({start}, 1))"),
+            Some(length) => {
+                let length = bounded(&not_negative(&self.value(length)?));
+                format!("SUBSTRING({text}, GREATEST({start}, 1), GREATEST({start} + {length} - GREATEST({start}, 1), 0))")
+            }
+        })
+    }
+}
+
+/// `operand IN (…)`, or of rows; the list is filled up to a power of two.
+fn among(operands: &[String], mut rows: Vec<Vec<String>>) -> String {
+    let full = rows.len().next_power_of_two();
+    if let Some(last) = rows.last().cloned() {
+        rows.resize(full, last);
+    }
+    match operands {
+        [operand] => format!("({operand} IN ({}))", rows.into_iter().flatten().collect::<Vec<_>>().join(", ")),
+        _ => {
+            let rows: Vec<_> = rows.iter().map(|row| format!("({})", row.join(", "))).collect();
+            format!("(({}) IN ({}))", operands.join(", "), rows.join(", "))
+        }
+    }
+}
