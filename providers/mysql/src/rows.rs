@@ -126,14 +126,20 @@ impl From<SourceError> for Stop {
     }
 }
 
-type Batches = mpsc::Sender<Result<RecordBatch, SourceError>>;
+/// What the task sends.
+enum Sent {
+    Batch(RecordBatch),
+    /// The answer is complete.
+    End(QueryReport),
+}
+
+type Batches = mpsc::Sender<Result<Sent, SourceError>>;
 
 /// One read: what is asked, and to whom it is answered.
 struct Read {
     client: Client,
     translated: Translated,
     promise: Promise,
-    report: ReportHandle,
     deadline: Instant,
     batches: Batches,
     /// Told once, when the first row, the end or a failure is there.
@@ -155,14 +161,18 @@ pub async fn start(
     let (batches, received) = mpsc::channel(1);
     let (started, begun) = oneshot::channel();
     let ended = client.error(SourceErrorKind::Internal, "the read ended without an end");
-    let read = Read { client, translated, promise, report: report.clone(), deadline, batches, started: Some(started) };
+    let read = Read { client, translated, promise, deadline, batches, started: Some(started) };
     tokio::spawn(read.run());
     begun.await.unwrap_or_else(|_| Err(ended.clone()))?;
     let stream = futures::stream::try_unfold((received, report, ended), |(mut received, report, ended)| async move {
         match received.recv().await {
-            Some(batch) => batch.map(|batch| Some((batch, (received, report, ended)))),
-            // The report is left before the last sender goes: without it the task is gone for another reason.
-            None if report.get().is_some() => Ok(None),
+            Some(Ok(Sent::Batch(batch))) => Ok(Some((batch, (received, report, ended)))),
+            Some(Ok(Sent::End(totals))) => {
+                report.set(totals);
+                Ok(None)
+            }
+            Some(Err(error)) => Err(error),
+            // The task is gone without having said so.
             None => Err(ended),
         }
     });
@@ -249,7 +259,7 @@ impl Read {
             totals.rows += rows as u64;
             totals.bytes += batch.get_array_memory_size() as u64;
             self.check_limits(&totals)?;
-            self.batches.send(Ok(batch)).await.map_err(|_| Stop::Unread)?;
+            self.batches.send(Ok(Sent::Batch(batch))).await.map_err(|_| Stop::Unread)?;
         }
         let warnings = answer.warnings();
         drop(answer);
@@ -257,8 +267,7 @@ impl Read {
             self.check_warnings(session).await?;
         }
         lease.release();
-        self.report.set(totals);
-        Ok(())
+        self.batches.send(Ok(Sent::End(totals))).await.map_err(|_| Stop::Unread)
     }
 
     fn batch(&self, decoder: &mut RowDecoder, rows: usize) -> Result<RecordBatch, SourceError> {

@@ -22,6 +22,14 @@ fn limitations() -> Vec<Limitation> {
             matches: |value| matches!(value, Value::TimestampTz(micros) if !(1_000_000..2_147_483_648_000_000).contains(micros)),
             reason: "TIMESTAMP counts in 32 bits".to_owned(),
         },
+        Limitation::Values {
+            what: "GUIDs of a version above 5 and the variant of before versions".to_owned(),
+            matches: |value| {
+                let digit = |guid: &str, at: usize| guid.chars().nth(at).and_then(|digit| digit.to_digit(16)).unwrap();
+                matches!(value, Value::Guid(guid) if digit(guid, 14) > 5 && digit(guid, 19) < 8)
+            },
+            reason: "MariaDB refuses them".to_owned(),
+        },
     ]
 }
 

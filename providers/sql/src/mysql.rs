@@ -413,7 +413,8 @@ fn dividing(left: &str, right: &str, operator: &str, divisor: Option<&Value>) ->
     let plain = format!("({left} {operator} {right})");
     match divisor.and_then(Value::as_integer) {
         Some(number) if number != 0 => plain,
-        _ => format!("(CASE WHEN {right} = 0 THEN ({right} + {GREATEST}) + 1 ELSE {plain} END)"),
+        // Null divided by zero is null; anything else runs out of the 64 bits.
+        _ => format!("(CASE WHEN {right} = 0 THEN ({left} * 0 + {GREATEST}) + 1 ELSE {plain} END)"),
     }
 }
 

@@ -28,10 +28,24 @@ pub(crate) fn compared(op: CompareOp, left: &str, right: &str) -> String {
     if op == CompareOp::IsDistinctFrom { format!("(NOT {plain})") } else { plain }
 }
 
-/// A column's name that an index can serve for an equality, beside the exact condition.
-fn served<'a>(render: &Render<'a>, expr: &Expr) -> Option<&'a TableColumn> {
-    let Expr::Column(index) = expr else { return None };
-    render.column(*index).ok().filter(|column| index_serves(column))
+/// Whether an equality of a column as it is stored with a literal as it is sent can stand beside the exact one, so that an index can
+/// serve: it must hold wherever the exact one does.
+fn index_serves_for(column: &TableColumn, value: &Value) -> bool {
+    match value {
+        Value::Guid(guid) if is_native_guid(column) => is_storable_guid(guid),
+        _ => index_serves(column),
+    }
+}
+
+/// MariaDB refuses GUIDs of a version above 5 whose variant is that of before there were versions. A comparison with one would be a
+/// comparison with null, and in a change an error.
+fn is_storable_guid(guid: &str) -> bool {
+    let digit = |at: usize| guid.as_bytes().get(at).and_then(|byte| char::from(*byte).to_digit(16)).unwrap_or_default();
+    digit(14) <= 5 || digit(19) >= 8
+}
+
+fn plain_column<'a>(render: &Render<'a>, expr: &Expr) -> Option<&'a TableColumn> {
+    if let Expr::Column(index) = expr { render.column(*index).ok() } else { None }
 }
 
 impl Render<'_> {
@@ -72,14 +86,10 @@ impl Render<'_> {
         if let Expr::Column(index) = left {
             let column = self.column(*index)?;
             let stored = self.stored(column);
-            let unordered = equality || matches!(op, CompareOp::NotEq | CompareOp::IsDistinctFrom);
-            if unordered && is_native_guid(column) {
-                return Ok(compared(op, &stored, &format!("CAST({} AS UUID)", self.raw_parameter(value))));
-            }
             if is_exact(column) {
                 return Ok(compared(op, &stored, &self.raw_parameter(value)));
             }
-            if equality && index_serves(column) {
+            if equality && index_serves_for(column, value) {
                 let placeholder = self.raw_parameter(value);
                 let exact = compared(op, &self.mysql_operand(left)?, &format!("CAST({placeholder} AS BINARY)"));
                 return Ok(format!("({} AND {exact})", compared(op, &stored, &placeholder)));
@@ -92,21 +102,23 @@ impl Render<'_> {
 
     /// `IN` over literals; a plain column's stored form is compared by the caller.
     pub(crate) fn mysql_in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> Result<String, Unsupported> {
-        let mut loose = served(self, expr).filter(|_| !negated);
+        let loose = match expr {
+            Expr::Column(index) if !negated => Some(self.column(*index)?),
+            _ => None,
+        };
+        let serves =
+            |column: &&TableColumn| list.iter().all(|item| matches!(item, Expr::Literal(value) if index_serves_for(column, value)));
+        let loose = loose.filter(serves);
         let (mut raw, mut exact) = (Vec::with_capacity(list.len()), Vec::with_capacity(list.len()));
-        let guid = if let Expr::Column(index) = expr { is_native_guid(self.column(*index)?) } else { false };
         for item in list {
             let Expr::Literal(value) = item else {
                 exact.push(self.mysql_operand(item)?);
-                loose = None;
                 continue;
             };
             if value.is_nan() || (!value.is_null() && comparison(CompareOp::Eq, value) == Comparison::Constant(false)) {
                 continue;
             }
-            if guid {
-                exact.push(format!("CAST({} AS UUID)", self.raw_parameter(value)));
-            } else if loose.is_some() {
+            if loose.is_some() {
                 let placeholder = self.raw_parameter(value);
                 exact.push(format!("CAST({placeholder} AS BINARY)"));
                 raw.push(placeholder);
@@ -122,10 +134,7 @@ impl Render<'_> {
             let operand = self.null_tested(expr)?;
             return Ok(self.constant(CompareOp::Eq, negated, &operand));
         }
-        let operand = match expr {
-            Expr::Column(index) if guid => self.stored(self.column(*index)?),
-            _ => self.mysql_operand(expr)?,
-        };
+        let operand = self.mysql_operand(expr)?;
         let plain = format!("({operand} {}IN ({}))", if negated { "NOT " } else { "" }, exact.join(", "));
         Ok(match loose {
             Some(column) => format!("({} IN ({}) AND {plain})", self.stored(column), raw.join(", ")),
@@ -136,9 +145,8 @@ impl Render<'_> {
     /// The tuples of a key set: as they are, so that an index can serve, and for text exactly as well. They are filled up by repeating the
     /// last one, so that few numbers of them occur and prepared statements are met again.
     pub(crate) fn mysql_keys(&mut self, columns: &[KeyColumn<'_>], tuples: &[Vec<Value>]) -> Result<String, Unsupported> {
-        let exact_needed = columns.iter().any(|key| self.is_text(key.scalar_type) && !is_native_guid(key.column));
-        let loose_serves =
-            columns.iter().all(|key| !self.is_text(key.scalar_type) || is_native_guid(key.column) || index_serves(key.column));
+        let exact_needed = columns.iter().any(|key| self.is_text(key.scalar_type));
+        let mut loose_serves = true;
         let (mut raw, mut exact) = (Vec::new(), Vec::new());
         for tuple in tuples {
             let (mut raw_row, mut exact_row) = (Vec::with_capacity(tuple.len()), Vec::with_capacity(tuple.len()));
@@ -146,10 +154,8 @@ impl Render<'_> {
                 continue;
             }
             for (key, value) in columns.iter().zip(tuple) {
-                if is_native_guid(key.column) {
-                    raw_row.push(format!("CAST({} AS UUID)", self.raw_parameter(value)));
-                    exact_row.extend(raw_row.last().cloned());
-                } else if self.is_text(key.scalar_type) {
+                if self.is_text(key.scalar_type) {
+                    loose_serves &= index_serves_for(key.column, value);
                     raw_row.push(self.raw_parameter(value));
                     exact_row.extend(raw_row.last().map(|placeholder| format!("CAST({placeholder} AS BINARY)")));
                 } else {
@@ -165,17 +171,16 @@ impl Render<'_> {
         }
         let mut operands = Vec::with_capacity(columns.len());
         for key in columns {
-            operands.push(match is_native_guid(key.column) {
-                true => (self.stored(key.column), self.stored(key.column)),
-                false if self.is_text(key.scalar_type) => {
+            operands.push(match key.column.codec {
+                _ if self.is_text(key.scalar_type) => {
                     let own = if key.as_stored { self.stored(key.column) } else { self.decoded(key.column)? };
                     (self.stored(key.column), format!("CAST({own} AS BINARY)"))
                 }
-                false if key.column.codec.is_none() => {
+                None => {
                     let operand = comparand(key.column, self.stored(key.column));
                     (operand.clone(), operand)
                 }
-                false => (key.operand.clone(), key.operand.clone()),
+                Some(_) => (key.operand.clone(), key.operand.clone()),
             });
         }
         let (loose_operands, exact_operands): (Vec<_>, Vec<_>) = operands.into_iter().unzip();
@@ -235,21 +240,23 @@ impl Render<'_> {
     /// A prefix is looked for in bytes; where it is known and an index can serve it, also by a pattern under the column's collation.
     fn mysql_starts_with(&mut self, arguments: &[Expr]) -> Result<String, Unsupported> {
         let loose = match arguments {
-            [text, Expr::Literal(Value::Text(prefix))] if !prefix.is_empty() => match served(self, text) {
-                Some(column) => {
-                    let mut pattern = String::with_capacity(prefix.len() + 1);
-                    for character in prefix.chars() {
-                        if matches!(character, '%' | '_' | '\\') {
-                            pattern.push('\\');
+            [text, Expr::Literal(Value::Text(prefix))] if !prefix.is_empty() => {
+                match plain_column(self, text).filter(|column| index_serves(column)) {
+                    Some(column) => {
+                        let mut pattern = String::with_capacity(prefix.len() + 1);
+                        for character in prefix.chars() {
+                            if matches!(character, '%' | '_' | '\\') {
+                                pattern.push('\\');
+                            }
+                            pattern.push(character);
                         }
-                        pattern.push(character);
+                        pattern.push('%');
+                        let pattern = self.raw_parameter(&Value::Text(pattern));
+                        Some(format!("{} LIKE {pattern} ESCAPE '\\'", self.stored(column)))
                     }
-                    pattern.push('%');
-                    let pattern = self.raw_parameter(&Value::Text(pattern));
-                    Some(format!("{} LIKE {pattern} ESCAPE '\\'", self.stored(column)))
+                    None => None,
                 }
-                None => None,
-            },
+            }
             _ => None,
         };
         let [text, part] = self.pair(arguments)?;
