@@ -16,6 +16,9 @@ mod tls;
 mod translate;
 mod write;
 
+#[cfg(test)]
+extern crate self as portico_provider_mysql;
+
 use async_trait::async_trait;
 use client::Client;
 use portico_provider_api::{

@@ -50,12 +50,13 @@ impl RowDecoder {
     /// Adds a row, and tells how many bytes it has.
     ///
     /// # Errors
-    /// `Malformed`, naming the column whose value does not fit its type.
+    /// `Malformed`, or `Data` for a computed column, naming the column whose value does not fit its type.
     pub fn append(&mut self, row: &Row) -> Result<usize, SourceError> {
         let mut bytes = 0;
         for (index, (decoder, column)) in self.decoders.iter_mut().zip(&self.columns).enumerate() {
-            let malformed =
-                |fault: &str| SourceError::new(&self.source_name, SourceErrorKind::Malformed, format!("{} {fault}", label(column)));
+            // What does not fit was computed wide of its type, or was not what the schema says.
+            let kind = if column.origin.is_none() { SourceErrorKind::Data } else { SourceErrorKind::Malformed };
+            let malformed = |fault: &str| SourceError::new(&self.source_name, kind.clone(), format!("{} {fault}", label(column)));
             let cell = row.as_ref(index).ok_or_else(|| malformed("is missing in a row"))?;
             if !column.nullable && *cell == mysql_async::Value::NULL {
                 return Err(malformed("holds null, which it must not"));

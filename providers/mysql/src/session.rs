@@ -76,7 +76,8 @@ impl Session {
             // A long list is compared as a list, not as a table whose columns have other types.
             conn.query_drop("SET SESSION in_predicate_conversion_threshold = 0").await?;
         }
-        conn.query_drop("SET SESSION TRANSACTION READ ONLY").await?;
+        // A write locks the rows that it finds, not the gaps where it finds none: others may insert there.
+        conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY").await?;
         Ok(Session { conn, server, limit: 0 })
     }
 

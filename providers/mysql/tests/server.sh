@@ -35,7 +35,7 @@ case "$1" in
     for _ in 1 2 3 4 5; do
       port=$((20000 + RANDOM % 30000))
       as_server "$server" --no-defaults --datadir="$directory/data" --bind-address=127.0.0.1 --port="$port" --skip-name-resolve \
-        --socket="$directory/server.sock" --pid-file="$directory/pid" --init-file="$directory/init.sql" --max-connections=200 \
+        --socket="$directory/server.sock" --pid-file="$directory/pid" --init-file="$directory/init.sql" --max-connections=200 --userstat=1 \
         --innodb-flush-log-at-trx-commit=0 --innodb-flush-method=nosync --innodb-doublewrite=0 --sync-binlog=0 \
         --character-set-server=utf8mb4 --collation-server=utf8mb4_general_ci ${PORTICO_TEST_MYSQL_OPTIONS:-} \
         > "$directory/server.log" 2>&1 < /dev/null &

@@ -4,6 +4,7 @@
 use crate::codec::encode;
 use crate::dialect::{Dialect, Family};
 use crate::expr::{LOOSE_COLLATION, Render, is_plain_text, unsupported};
+use crate::mysql::can_fail;
 use crate::statement::{ResultColumn, Statement, TranslateError};
 use portico_provider_api::{Change, ChangeValue, Codec, CompareOp, Expr, Precondition, ScalarType, TableColumn, TableRelation, Value};
 
@@ -99,6 +100,7 @@ impl Target<'_> {
             // Without a key the statement would reach every row.
             return Err(unsupported("a change without a key").into());
         }
+        render.shielded = self.visible.is_some_and(can_fail);
         let mut parts = Vec::new();
         for (index, value) in self.key {
             if value.is_null() {

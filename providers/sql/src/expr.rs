@@ -18,11 +18,14 @@ pub(crate) struct Render<'a> {
     /// What stands before a column's name: `t0.`, or nothing in a change.
     pub(crate) prefix: &'static str,
     pub(crate) parameters: Vec<Parameter>,
+    /// Whether something in the statement can fail on values that no row has: a database that puts the literal of an equality in the
+    /// place of its column, everywhere in a condition, must not be shown such an equality.
+    pub(crate) shielded: bool,
 }
 
 impl<'a> Render<'a> {
     pub(crate) fn new(dialect: &'a Dialect, columns: &'a [TableColumn], prefix: &'static str) -> Render<'a> {
-        Render { dialect, columns, prefix, parameters: Vec::new() }
+        Render { dialect, columns, prefix, parameters: Vec::new(), shielded: false }
     }
 
     pub(crate) fn column(&self, index: usize) -> Result<&'a TableColumn, Unsupported> {

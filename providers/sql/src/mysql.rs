@@ -12,7 +12,7 @@
 use crate::expr::{Render, is_integer, unsupported};
 use crate::mysql_limits::{self, Range};
 use arrow::datatypes::i256;
-use portico_provider_api::{ArithmeticOp, Codec, ScalarType, TableColumn, Unsupported, Value};
+use portico_provider_api::{ArithmeticOp, Codec, Expr, Function, ScalarType, TableColumn, Unsupported, Value};
 
 /// What the native type of a date or timestamp ends with when its zero (`0000-00-00`, also a zero month or day) is read as null.
 pub const ZERO_IS_NULL: &str = " zero is null";
@@ -47,6 +47,18 @@ pub(crate) fn index_serves(column: &TableColumn) -> bool {
 pub(crate) fn is_exact(column: &TableColumn) -> bool {
     let exact = matches!(collation(column), Some("utf8mb4_nopad_bin" | "utf8mb4_0900_bin"));
     exact && index_serves(column) && is_short(column)
+}
+
+/// Whether the column's character set has a text, as far as it is known to have UTF-8: that of three bytes lacks the code points beyond
+/// U+FFFF, and a comparison with one of them as it is fails.
+pub(crate) fn has_characters(column: &TableColumn, text: &str) -> bool {
+    collation(column).is_some_and(|name| name.starts_with("utf8mb4_")) || text.chars().all(|character| character <= '\u{ffff}')
+}
+
+/// Whether a pattern with a known beginning can stand beside the exact condition. Under a collation of the `_bin` kind that pads with spaces
+/// the server looks into its index from the beginning itself on, and so behind texts that go on with a character below the space.
+pub(crate) fn index_serves_prefix(column: &TableColumn) -> bool {
+    index_serves(column) && collation(column).is_some_and(|name| !name.ends_with("_bin"))
 }
 
 /// Whether the column is of MariaDB's own type of GUIDs.
@@ -142,8 +154,8 @@ fn own_form(column: &TableColumn, stored: String) -> String {
         }
         ScalarType::Text | ScalarType::Json => text(&stored),
         ScalarType::Guid => format!("CAST({stored} AS CHAR CHARACTER SET utf8mb4)"),
-        ScalarType::Date | ScalarType::Timestamp if native.ends_with(ZERO_IS_NULL) => {
-            format!("(CASE WHEN MONTH({stored}) = 0 OR DAYOFMONTH({stored}) = 0 THEN NULL ELSE {stored} END)")
+        ScalarType::Date | ScalarType::Timestamp | ScalarType::TimestampTz if native.ends_with(ZERO_IS_NULL) => {
+            format!("(CASE WHEN MONTH({stored}) > 0 AND DAYOFMONTH({stored}) > 0 THEN {stored} END)")
         }
         ScalarType::Int16
         | ScalarType::Int32
@@ -378,10 +390,10 @@ impl Render<'_> {
 
     /// Text or bytes as something is sorted or partitioned by them: bytes. A sort looks at so many bytes of each value only: a value that
     /// is longer must not be sorted as if it ended there, so it makes the statement fail.
-    pub(crate) fn mysql_sorted(&mut self, expr: &portico_provider_api::Expr) -> Result<String, Unsupported> {
+    pub(crate) fn mysql_sorted(&mut self, expr: &Expr) -> Result<String, Unsupported> {
         let scalar_type = self.scalar_type(expr)?;
         let value = match expr {
-            portico_provider_api::Expr::Column(index) => {
+            Expr::Column(index) => {
                 let column = self.column(*index)?;
                 if column.codec.is_some_and(crate::compare::orders_as_stored) || is_exact(column) {
                     return Ok(self.stored(column));
@@ -403,6 +415,13 @@ impl Render<'_> {
         // COT(0) is the server's shortest error.
         Ok(format!("CAST((CASE WHEN LENGTH({value}) > {SORTED_BYTES} THEN COT(0 * LENGTH({value})) ELSE {value} END) AS BINARY)"))
     }
+}
+
+/// Whether an expression fails on some values.
+pub(crate) fn can_fail(expr: &Expr) -> bool {
+    let own = matches!(expr, Expr::Arithmetic { .. } | Expr::Negate(_) | Expr::Cast { .. })
+        || matches!(expr, Expr::Call { function: Function::Abs | Function::Substring, .. });
+    own || expr.children().into_iter().any(can_fail)
 }
 
 /// How many bytes of a value a sort looks at: more than a column of type TEXT holds. The kind's sessions are set up for it.

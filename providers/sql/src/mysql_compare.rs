@@ -4,7 +4,7 @@
 
 use crate::expr::{Render, is_integer, unsupported, whole_literal};
 use crate::keys::KeyColumn;
-use crate::mysql::{comparand, index_serves, integer_within, is_exact, is_native_guid, not_negative};
+use crate::mysql::{comparand, has_characters, index_serves, index_serves_prefix, integer_within, is_exact, is_native_guid, not_negative};
 use crate::mysql_limits::{Comparison, comparison};
 use portico_provider_api::{CompareOp, Expr, Function, ScalarType, TableColumn, Unsupported, Value};
 
@@ -33,6 +33,7 @@ pub(crate) fn compared(op: CompareOp, left: &str, right: &str) -> String {
 fn index_serves_for(column: &TableColumn, value: &Value) -> bool {
     match value {
         Value::Guid(guid) if is_native_guid(column) => is_storable_guid(guid),
+        Value::Text(text) => index_serves(column) && has_characters(column, text),
         _ => index_serves(column),
     }
 }
@@ -97,6 +98,19 @@ impl Render<'_> {
         }
         let operand = self.mysql_operand(left)?;
         let literal = self.mysql_operand(&Expr::Literal(value.clone()))?;
+        if self.shielded && is_integer(value.scalar_type()) && matches!(left, Expr::Column(_)) {
+            // An inequality under a negation is an equality to the server, too.
+            match op {
+                CompareOp::Eq => return Ok(shielded_equality(&operand, &literal)),
+                CompareOp::NotEq => return Ok(format!("({operand} < {literal} OR {operand} > {literal})")),
+                CompareOp::Lt
+                | CompareOp::LtEq
+                | CompareOp::Gt
+                | CompareOp::GtEq
+                | CompareOp::IsDistinctFrom
+                | CompareOp::IsNotDistinctFrom => {}
+            }
+        }
         Ok(compared(op, &operand, &literal))
     }
 
@@ -135,6 +149,14 @@ impl Render<'_> {
             return Ok(self.constant(CompareOp::Eq, negated, &operand));
         }
         let operand = self.mysql_operand(expr)?;
+        let mut integers = list.iter().map(|item| if let Expr::Literal(value) = item { value.as_integer() } else { None });
+        if let (true, Some(Some(first)), [literal, ..]) = (self.shielded, integers.next(), exact.as_slice())
+            && matches!(expr, Expr::Column(_))
+            && integers.all(|other| other == Some(first))
+        {
+            let equal = shielded_equality(&operand, literal);
+            return Ok(if negated { format!("(NOT {equal})") } else { equal });
+        }
         let plain = format!("({operand} {}IN ({}))", if negated { "NOT " } else { "" }, exact.join(", "));
         Ok(match loose {
             Some(column) => format!("({} IN ({}) AND {plain})", self.stored(column), raw.join(", ")),
@@ -184,6 +206,13 @@ impl Render<'_> {
             });
         }
         let (loose_operands, exact_operands): (Vec<_>, Vec<_>) = operands.into_iter().unzip();
+        if let ([only], true) = (exact.as_slice(), self.shielded) {
+            let equal = columns.iter().zip(&exact_operands).zip(only).map(|((key, operand), literal)| match is_integer(key.scalar_type) {
+                true => shielded_equality(operand, literal),
+                false => compared(CompareOp::Eq, operand, literal),
+            });
+            return Ok(format!("({})", equal.collect::<Vec<_>>().join(" AND ")));
+        }
         let exact = among(&exact_operands, exact);
         Ok(if exact_needed && loose_serves { format!("({} AND {exact})", among(&loose_operands, raw)) } else { exact })
     }
@@ -241,7 +270,7 @@ impl Render<'_> {
     fn mysql_starts_with(&mut self, arguments: &[Expr]) -> Result<String, Unsupported> {
         let loose = match arguments {
             [text, Expr::Literal(Value::Text(prefix))] if !prefix.is_empty() => {
-                match plain_column(self, text).filter(|column| index_serves(column)) {
+                match plain_column(self, text).filter(|column| index_serves_prefix(column) && has_characters(column, prefix)) {
                     Some(column) => {
                         let mut pattern = String::with_capacity(prefix.len() + 1);
                         for character in prefix.chars() {
@@ -298,6 +327,11 @@ impl Render<'_> {
             }
         })
     }
+}
+
+/// An equality that the server does not take for one, though an index serves it: see [`Render::shielded`].
+fn shielded_equality(operand: &str, literal: &str) -> String {
+    format!("({operand} >= {literal} AND {operand} <= {literal})")
 }
 
 /// `operand IN (…)`, or of rows; the list is filled up to a power of two.

@@ -5,6 +5,7 @@ use crate::codec::stored_type;
 use crate::compare::orders_as_stored;
 use crate::dialect::{Dialect, Family};
 use crate::expr::{Render, unsupported};
+use crate::mysql::can_fail;
 use crate::statement::{ResultColumn, Statement};
 use portico_provider_api::{Codec, Expr, LimitPer, Relation, ScalarType, SortKey, SourceQuery, TableRelation, Unsupported};
 
@@ -23,6 +24,7 @@ pub fn select(query: &SourceQuery, dialect: &Dialect) -> Result<Statement, Unsup
         return row_count(query, table, dialect);
     }
     let mut render = Render::new(dialect, &table.columns, "t0.");
+    render.shielded = query.expressions().into_iter().any(can_fail);
     let (outputs, columns) = outputs(query, table, &mut render)?;
     let source = format!("{} AS t0", dialect.table(&table.table));
     let text = if query.distinct {
@@ -44,6 +46,7 @@ pub fn select(query: &SourceQuery, dialect: &Dialect) -> Result<Statement, Unsup
 /// The number of rows. `count(*)` is a 64-bit integer in every dialect.
 fn row_count(query: &SourceQuery, table: &TableRelation, dialect: &Dialect) -> Result<Statement, Unsupported> {
     let mut render = Render::new(dialect, &table.columns, "t0.");
+    render.shielded = query.expressions().into_iter().any(can_fail);
     let filter = filter(query, &mut render)?;
     let list: Vec<_> = (0..query.output.len()).map(|at| format!("count(*) AS {}", dialect.identifier(&format!("c{at}")))).collect();
     let column = |name: &str| ResultColumn {

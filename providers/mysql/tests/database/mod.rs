@@ -1,6 +1,6 @@
 //! A database of one's own for each test, created at the real server that `PORTICO_TEST_MYSQL_URL` names and dropped at the end.
 //! Rows are written here as SQL text, on another way than the one under test.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, reason = "part of the tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, missing_docs, reason = "part of the tests")]
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
@@ -69,6 +69,17 @@ impl Database {
     /// The source under test.
     pub fn source(&self, connections: usize) -> Arc<dyn Source> {
         connect(&self.url, connections).unwrap()
+    }
+
+    /// Closes the source's connections at the server; how many.
+    pub async fn kill_connections(&self) -> usize {
+        let mut client = self.client.lock().await;
+        let sql = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID()";
+        let ids: Vec<u64> = client.query(sql).await.unwrap();
+        for id in &ids {
+            client.query_drop(format!("KILL {id}")).await.unwrap();
+        }
+        ids.len()
     }
 
     /// How many of the source's statements run right now.

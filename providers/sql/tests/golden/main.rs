@@ -2,6 +2,7 @@
 
 mod changes;
 mod conditions;
+mod mysql;
 mod queries;
 
 use expect_test::{Expect, expect};
