@@ -77,11 +77,14 @@ fn rows_of_an_operation() {
     check(
         &limited,
         &expect![[r#"
-        refused: anything but the columns of an operation is not supported by this source
-    "#]],
+            SELECT t0."Id" AS "c0", t0."the ""mood"""::text AS "c1" FROM "crm"."od""d"("Id" => $1::int8::"int4", "mood" => $2::text::"crm"."mood", "doc" => $3::text::"jsonb") AS t0("Id", "the ""mood""") WHERE NOT (t0.* IS NULL) LIMIT 1
+              Int64(7)
+              Text("'); DROP")
+              Null(Json)
+        "#]],
         &expect![[r#"
-        refused: anything but the columns of an operation is not supported by this source
-    "#]],
+            refused: the operation 'crm.od"d' is not supported by this source
+        "#]],
     );
 }
 
