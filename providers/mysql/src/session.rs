@@ -26,7 +26,7 @@ impl Server {
         Some(Server { mariadb, version })
     }
 
-    /// Whether it has window functions, common table expressions and check constraints: everything that is asked here.
+    /// Whether it has window functions and check constraints: everything that is asked here.
     fn is_new_enough(self) -> bool {
         if self.mariadb { self.version >= (10, 3) } else { self.version >= (8, 0) }
     }
@@ -55,7 +55,7 @@ fn settings() -> String {
          sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION', \
          sql_auto_is_null = 0, sql_safe_updates = 0, sql_select_limit = 18446744073709551615, sql_big_selects = 1, \
          foreign_key_checks = 1, unique_checks = 1, lc_messages = 'en_US', lc_time_names = 'en_US', \
-         max_sort_length = {}, sort_buffer_size = GREATEST(@@sort_buffer_size, 8388608)",
+         max_sort_length = {}",
         SORTED_BYTES + 8
     )
 }
@@ -72,6 +72,11 @@ impl Session {
         let Some(server) = server else { return Err(Failure::TooOld) };
         conn.query_drop("SET NAMES utf8mb4 COLLATE utf8mb4_bin").await?;
         conn.query_drop(settings()).await?;
+        // Room for long texts in a sort of theirs. MySQL may not let everybody have it, and then takes what it has, or fails.
+        match conn.query_drop("SET SESSION sort_buffer_size = GREATEST(@@sort_buffer_size, 8388608)").await {
+            Err(mysql_async::Error::Server(_)) if !server.mariadb => {}
+            other => other?,
+        }
         if server.mariadb {
             // A long list is compared as a list, not as a table whose columns have other types.
             conn.query_drop("SET SESSION in_predicate_conversion_threshold = 0").await?;

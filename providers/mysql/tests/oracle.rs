@@ -177,6 +177,17 @@ async fn texts_compare_by_code_points_whatever_their_collation() {
                 oracle.value(Expr::Call { function: Function::Substring, arguments }).await;
             }
         }
+        // Where it begins and how long it is depends on the row; a negative length is an error.
+        let number = || Expr::Cast { expr: Box::new(Expr::Column(0)), to: ScalarType::Int64 };
+        let less = |count: i64| Expr::Arithmetic {
+            op: ArithmeticOp::Subtract,
+            left: Box::new(number()),
+            right: Box::new(Expr::Literal(Value::Int64(count))),
+        };
+        for arguments in [vec![less(3)], vec![less(3), number()], vec![number(), less(1)], vec![number(), less(2)]] {
+            let arguments = std::iter::once(Expr::Column(1)).chain(arguments).collect();
+            oracle.value(Expr::Call { function: Function::Substring, arguments }).await;
+        }
         assert!(oracle.checked > 100);
     }
 }

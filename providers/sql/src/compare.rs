@@ -280,12 +280,10 @@ impl Render<'_> {
     fn compare_stored(&mut self, column: &Held, op: CompareOp, stored: &Value) -> String {
         if self.dialect.family == Family::Mysql {
             let (column, value) = (self.stored(column), self.raw_parameter(stored));
-            return match stored.scalar_type() {
-                ScalarType::Text => {
-                    compared(op, &format!("CAST(CONVERT({column} USING utf8mb4) AS BINARY)"), &format!("CAST({value} AS BINARY)"))
-                }
-                _ => compared(op, &column, &value),
-            };
+            if stored.scalar_type() != ScalarType::Text {
+                return compared(op, &column, &value);
+            }
+            return compared(op, &format!("CAST(CONVERT({column} USING utf8mb4) AS BINARY)"), &format!("CAST({value} AS BINARY)"));
         }
         let collation = self.collation(stored.scalar_type(), is_order(op));
         format!("({}{collation} {} {})", self.stored(column), self.operator(op), self.raw_parameter(stored))

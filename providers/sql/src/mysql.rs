@@ -181,13 +181,16 @@ fn coded(column: &TableColumn, codec: Codec, stored: &str) -> Result<String, Uns
     let characters = text(stored);
     Ok(match codec {
         Codec::DecimalText => format!("CAST({characters} AS DECIMAL(65,30))"),
-        Codec::DecimalUnscaled => match column.scalar_type {
-            ScalarType::Decimal { scale: scale @ 1..=30, .. } => {
-                format!("(CAST({stored} AS DECIMAL(20,0)) * 0.{}1)", "0".repeat(usize::from(scale.unsigned_abs()) - 1))
+        Codec::DecimalUnscaled => {
+            let whole = format!("CAST({stored} AS DECIMAL(20,0))");
+            let ScalarType::Decimal { scale: scale @ 0..=30, .. } = column.scalar_type else {
+                return Err(unsupported(format!("column '{}' with a decimal's stored form", column.name)));
+            };
+            match usize::from(scale.unsigned_abs()).checked_sub(1) {
+                None => whole,
+                Some(zeros) => format!("({whole} * 0.{}1)", "0".repeat(zeros)),
             }
-            ScalarType::Decimal { scale: 0, .. } => format!("CAST({stored} AS DECIMAL(20,0))"),
-            _ => return Err(unsupported(format!("column '{}' with a decimal's stored form", column.name))),
-        },
+        }
         Codec::DateText => format!("CAST({characters} AS DATE)"),
         Codec::SapDate => format!("CAST(NULLIF(NULLIF({characters}, ''), '00000000') AS DATE)"),
         Codec::DateDays => format!("CAST((DATE'1970-01-01' + INTERVAL {stored} DAY) AS DATE)"),
@@ -286,10 +289,12 @@ fn within(value: &str, least: i128, greatest: i128) -> String {
 
 /// The value of an integer expression of a type, failing where the type cannot hold it.
 pub(crate) fn integer_within(value: &str, scalar_type: ScalarType) -> String {
-    match scalar_type {
-        ScalarType::Int16 => within(value, i128::from(i16::MIN), i128::from(i16::MAX)),
-        ScalarType::Int32 => within(value, i128::from(i32::MIN), i128::from(i32::MAX)),
-        _ => value.to_owned(),
+    if scalar_type == ScalarType::Int16 {
+        within(value, i128::from(i16::MIN), i128::from(i16::MAX))
+    } else if scalar_type == ScalarType::Int32 {
+        within(value, i128::from(i32::MIN), i128::from(i32::MAX))
+    } else {
+        value.to_owned()
     }
 }
 
@@ -363,29 +368,32 @@ impl Render<'_> {
     }
 
     pub(crate) fn mysql_cast(&mut self, value: &str, from: ScalarType, to: ScalarType) -> Result<String, Unsupported> {
-        match to {
-            ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64 if is_integer(from) => Ok(integer_within(value, to)),
-            ScalarType::Decimal { precision, scale } if is_integer(from) => {
-                let whole = u32::from(precision.saturating_sub(scale.unsigned_abs()));
-                // Nineteen digits hold every 64-bit integer. The fraction is zeros, however many are asked for.
-                let fits = match 10_i128.checked_pow(whole).filter(|_| whole < 19) {
-                    Some(power) => within(value, 1 - power, power - 1),
-                    None => value.to_owned(),
-                };
-                let scale = scale.clamp(0, 30);
-                Ok(format!("CAST({fits} AS DECIMAL({},{scale}))", 19 + scale))
-            }
-            ScalarType::Text if is_integer(from) => Ok(format!("CAST({value} AS CHAR CHARACTER SET utf8mb4)")),
-            ScalarType::Timestamp if from == ScalarType::Date => Ok(format!("CAST({value} AS DATETIME(6))")),
-            to => Err(unsupported(format!("the conversion from {from} to {to}"))),
+        if is_integer(from) && is_integer(to) {
+            return Ok(integer_within(value, to));
         }
+        if let (true, ScalarType::Decimal { precision, scale }) = (is_integer(from), to) {
+            let whole = u32::from(precision.saturating_sub(scale.unsigned_abs()));
+            // Nineteen digits hold every 64-bit integer. The fraction is zeros, however many are asked for.
+            let fits = match 10_i128.checked_pow(whole).filter(|_| whole < 19) {
+                Some(power) => within(value, 1 - power, power - 1),
+                None => value.to_owned(),
+            };
+            let scale = scale.clamp(0, 30);
+            return Ok(format!("CAST({fits} AS DECIMAL({},{scale}))", 19 + scale));
+        }
+        if is_integer(from) && to == ScalarType::Text || from == ScalarType::Date && to == ScalarType::Timestamp {
+            return Ok(format!("CAST({value} AS {})", type_name(to)));
+        }
+        Err(unsupported(format!("the conversion from {from} to {to}")))
     }
 
     pub(crate) fn mysql_negate(&mut self, value: &str, scalar_type: ScalarType) -> Result<String, Unsupported> {
-        match scalar_type {
-            ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64 => Ok(integer_within(&format!("(0 - {value})"), scalar_type)),
-            ScalarType::Decimal { .. } => Ok(format!("(- {value})")),
-            other => Err(unsupported(format!("negation of {other}"))),
+        if is_integer(scalar_type) {
+            Ok(integer_within(&format!("(0 - {value})"), scalar_type))
+        } else if matches!(scalar_type, ScalarType::Decimal { .. }) {
+            Ok(format!("(- {value})"))
+        } else {
+            Err(unsupported(format!("negation of {scalar_type}")))
         }
     }
 
@@ -393,23 +401,22 @@ impl Render<'_> {
     /// is longer must not be sorted as if it ended there, so it makes the statement fail.
     pub(crate) fn mysql_sorted(&mut self, expr: &Expr) -> Result<String, Unsupported> {
         let scalar_type = self.scalar_type(expr)?;
-        let value = match expr {
-            Expr::Column(index) => {
-                let column = self.column(*index)?;
-                if column.codec.is_some_and(crate::compare::orders_as_stored) || is_exact(&column) {
-                    return Ok(self.stored(&column));
-                }
-                if !self.is_text(scalar_type) && scalar_type != ScalarType::Binary {
-                    let own = column.computed || column.codec.is_some();
-                    return if own { self.decoded(&column) } else { Ok(comparand(&column, self.stored(&column))) };
-                }
-                let value = self.decoded(&column)?;
-                if is_short(&column) {
-                    return Ok(format!("CAST({value} AS BINARY)"));
-                }
-                value
+        let value = if let Expr::Column(index) = expr {
+            let column = self.column(*index)?;
+            if column.codec.is_some_and(crate::compare::orders_as_stored) || is_exact(&column) {
+                return Ok(self.stored(&column));
             }
-            other => self.value(other)?,
+            if !self.is_text(scalar_type) && scalar_type != ScalarType::Binary {
+                let own = column.computed || column.codec.is_some();
+                return if own { self.decoded(&column) } else { Ok(comparand(&column, self.stored(&column))) };
+            }
+            let value = self.decoded(&column)?;
+            if is_short(&column) {
+                return Ok(format!("CAST({value} AS BINARY)"));
+            }
+            value
+        } else {
+            self.value(expr)?
         };
         if !self.is_text(scalar_type) && scalar_type != ScalarType::Binary {
             return Ok(value);

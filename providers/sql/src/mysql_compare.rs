@@ -33,11 +33,11 @@ pub(crate) fn compared(op: CompareOp, left: &str, right: &str) -> String {
 /// Whether an equality of a column as it is stored with a literal as it is sent can stand beside the exact one, so that an index can
 /// serve: it must hold wherever the exact one does.
 fn index_serves_for(column: &TableColumn, value: &Value) -> bool {
-    match value {
-        Value::Guid(guid) if is_native_guid(column) => is_storable_guid(guid),
-        Value::Text(text) => index_serves(column) && has_characters(column, text),
-        _ => index_serves(column),
+    if let (Value::Guid(guid), true) = (value, is_native_guid(column)) {
+        return is_storable_guid(guid);
     }
+    let sendable = if let Value::Text(text) = value { has_characters(column, text) } else { true };
+    index_serves(column) && sendable
 }
 
 /// MariaDB refuses GUIDs of a version above 5 whose variant is that of before there were versions. A comparison with one would be a
@@ -118,10 +118,7 @@ impl Render<'_> {
 
     /// `IN` over literals; a plain column's stored form is compared by the caller.
     pub(crate) fn mysql_in_list(&mut self, expr: &Expr, list: &[Expr], negated: bool) -> Result<String, Unsupported> {
-        let loose = match expr {
-            Expr::Column(index) if !negated => Some(self.column(*index)?),
-            _ => None,
-        };
+        let loose = plain_column(self, expr).filter(|_| !negated);
         let serves = |column: &Rc<Held>| list.iter().all(|item| matches!(item, Expr::Literal(value) if index_serves_for(column, value)));
         let loose = loose.filter(serves);
         let (mut raw, mut exact) = (Vec::with_capacity(list.len()), Vec::with_capacity(list.len()));

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn decimals_need_what_they_need() {
-        assert_eq!(digits(i256::from_i128(1_2500), 4), Some((3, 2)));
+        assert_eq!(digits(i256::from_i128(12_500), 4), Some((3, 2)));
         assert_eq!(digits(i256::ZERO, 40), Some((1, 0)));
         assert_eq!(digits(i256::from_i128(-5), 3), Some((3, 3)));
         assert_eq!(digits(i256::ONE, 31), None);

@@ -123,7 +123,7 @@ fn numbers_and_moments() {
         cmp(CompareOp::Lt, over(ten()), ten()),
         cmp(CompareOp::Lt, over(col(6)), ten()),
         cmp(CompareOp::Eq, Expr::Negate(Box::new(col(0))), lit(Value::Int32(7))),
-        cmp(CompareOp::Lt, col(4), lit(decimal(125_00, 4))),
+        cmp(CompareOp::Lt, col(4), lit(decimal(12_500, 4))),
         cmp(CompareOp::Lt, col(4), lit(Value::Decimal { unscaled: arrow::datatypes::i256::ONE, precision: 60, scale: 60 })),
         cmp(CompareOp::Eq, col(5), lit(Value::Boolean(true))),
         col(5),
