@@ -4,11 +4,11 @@
 
 use crate::introspect::types;
 use portico_provider_api::capabilities::{
-    AggregateCapabilities, ColumnCapabilities, ComparisonSupport, FilterCapabilities, KeyCapabilities, NullOrdering, SortCapabilities,
-    WriteCapabilities,
+    AggregateCapabilities, ColumnCapabilities, ComparisonSupport, FilterCapabilities, JoinCapabilities, KeyCapabilities, NullOrdering,
+    SortCapabilities, WriteCapabilities,
 };
 use portico_provider_api::walk::visit_tables;
-use portico_provider_api::{ArithmeticOp, Capabilities, Collation, Function, SourceQuery, Support, TypeClass};
+use portico_provider_api::{AggregateFunction, ArithmeticOp, Capabilities, Collation, Function, JoinKind, SourceQuery, Support, TypeClass};
 use std::collections::BTreeMap;
 
 /// Candidates in one `IN` list: each is a parameter, for text two, and a statement has at most 65,535 of them.
@@ -33,11 +33,49 @@ pub fn capabilities() -> Capabilities {
         offset: Support::Exact,
         limit_per: Support::Exact,
         keys: KeyCapabilities { support: Support::Exact, max_columns: MAX_KEY_COLUMNS, max_tuples: MAX_TUPLES, max_bytes: MAX_KEY_BYTES },
-        aggregate: AggregateCapabilities::row_count(),
+        joins: joins(),
+        aggregate: aggregates(),
         distinct: Support::Exact,
+        nested: Support::Exact,
+        union: Support::Exact,
+        scalar_subquery: Support::Exact,
+        exists: Support::Exact,
         write: WriteCapabilities { insert: true, update: true, upsert: true, delete: true, transactions: true, returning: true },
         ..Capabilities::default()
     }
+}
+
+fn joins() -> JoinCapabilities {
+    JoinCapabilities {
+        kinds: JoinKind::ALL.into_iter().map(|kind| (kind, Support::Exact)).collect(),
+        residual: Support::Exact,
+        // Its own `NOT IN` compares texts by their collation.
+        null_aware: Support::None,
+        null_equal: Support::Exact,
+    }
+}
+
+fn aggregates() -> AggregateCapabilities {
+    AggregateCapabilities {
+        group_by: Support::Exact,
+        functions: AggregateFunction::ALL.into_iter().map(|function| (function, aggregated(function))).collect(),
+        distinct: Support::Exact,
+        filter: Support::Exact,
+        having: Support::Exact,
+    }
+}
+
+/// The classes of which an aggregate is computed.
+fn aggregated(function: AggregateFunction) -> BTreeMap<TypeClass, Support> {
+    let computed = |class: &TypeClass| match function {
+        AggregateFunction::CountRows => *class == TypeClass::Integer,
+        AggregateFunction::Count => true,
+        // Documents have no order.
+        AggregateFunction::Min | AggregateFunction::Max => *class != TypeClass::Json,
+        // A sum of floats may be infinite, which the server does not hold.
+        AggregateFunction::Sum | AggregateFunction::Average => matches!(class, TypeClass::Integer | TypeClass::Decimal),
+    };
+    TypeClass::ALL.into_iter().filter(computed).map(|class| (class, Support::Exact)).collect()
 }
 
 fn filter() -> FilterCapabilities {

@@ -78,8 +78,9 @@ impl Session {
             other => other?,
         }
         if server.mariadb {
-            // A long list is compared as a list, not as a table whose columns have other types.
-            conn.query_drop("SET SESSION in_predicate_conversion_threshold = 0").await?;
+            // A long list is compared as a list, not as a table whose columns have other types. What a sub-query found for one text is
+            // kept under the collation of the column, and would be found again for another text.
+            conn.query_drop("SET SESSION in_predicate_conversion_threshold = 0, optimizer_switch = 'subquery_cache=off'").await?;
         }
         // A write locks the rows that it finds, not the gaps where it finds none: others may insert there.
         conn.query_drop("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, READ ONLY").await?;

@@ -269,7 +269,7 @@ impl Render<'_> {
     }
 
     /// The column that an expression is, of this query or of an enclosing one.
-    fn plain(&self, expr: &Expr) -> Result<Option<Rc<Held>>, Unsupported> {
+    pub(crate) fn plain(&self, expr: &Expr) -> Result<Option<Rc<Held>>, Unsupported> {
         match (expr.as_column(), expr) {
             (Some(index), _) => self.column(index).map(Some),
             (None, Expr::OuterColumn { depth, index, scalar_type: _ }) => self.outer_column(*depth, *index).map(Some),

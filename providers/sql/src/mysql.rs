@@ -173,7 +173,7 @@ fn own_form(column: &TableColumn, stored: String) -> String {
 }
 
 /// Anything printable as text in the dialect's own form.
-fn text(value: &str) -> String {
+pub(crate) fn text(value: &str) -> String {
     format!("(CONVERT({value} USING utf8mb4) COLLATE utf8mb4_bin)")
 }
 

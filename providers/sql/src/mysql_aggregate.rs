@@ -8,7 +8,7 @@ use crate::scope::Held;
 use portico_provider_api::{Expr, ScalarType, TableColumn, Unsupported};
 use std::rc::Rc;
 
-/// Digits that the server's sums have more than their arguments.
+/// Digits that sums have more than their arguments.
 const SUM_DIGITS: u8 = 10;
 /// Digits that the server computes with.
 const MOST_DIGITS: u8 = 65;
@@ -53,12 +53,9 @@ pub(crate) fn sum(call: &Call<'_>) -> Result<String, Unsupported> {
             Ok(format!("({plain} DIV 1)"))
         }
         (ScalarType::Decimal { precision, .. }, ScalarType::Decimal { precision: kept, scale }) => {
-            match precision.saturating_add(SUM_DIGITS) {
-                digits if digits <= kept => Ok(plain),
-                digits if digits <= MOST_DIGITS && kept <= MOST_DIGITS => Ok(checked_decimal(&plain, kept, scale)),
-                // There the server would itself keep to its greatest number.
-                _ => Err(call.refused("the sum")),
-            }
+            // Ten more digits are enough for every table. Where there are none, the server goes on with its greatest number.
+            let fits = precision.saturating_add(SUM_DIGITS) <= kept.min(MOST_DIGITS);
+            Ok(if fits { plain } else { checked_decimal(&plain, kept.min(MOST_DIGITS - 1), scale) })
         }
         _ => Err(call.refused("the sum")),
     }
@@ -70,7 +67,7 @@ pub(crate) fn extreme(least: bool, call: &Call<'_>, is_text: bool) -> Result<Str
     let Call { text, suffix, .. } = *call;
     match call.scalar_type {
         ScalarType::Json => Err(call.refused("the least or greatest")),
-        _ if is_text => Ok(format!("(CONVERT({name}(CAST({text} AS BINARY)){suffix} USING utf8mb4) COLLATE utf8mb4_bin)")),
+        _ if is_text => Ok(crate::mysql::text(&format!("{name}(CAST({text} AS BINARY)){suffix}"))),
         _ => Ok(format!("{name}({text}){suffix}")),
     }
 }

@@ -80,8 +80,31 @@ impl Render<'_> {
                 }
             };
         }
-        let (left, right) = (self.mysql_operand(left)?, self.mysql_operand(right)?);
-        Ok(compared(op, &left, &right))
+        let as_stored = self.mysql_compare_as_stored(op, left, right)?;
+        if let Some((stored, true)) = as_stored {
+            return Ok(stored);
+        }
+        let exact = compared(op, &self.mysql_operand(left)?, &self.mysql_operand(right)?);
+        Ok(match as_stored {
+            Some((stored, _)) => format!("({stored} AND {exact})"),
+            None => exact,
+        })
+    }
+
+    /// Two columns that are held alike as they are stored, so that an index can serve a join, and whether that is exact by itself. If not,
+    /// it holds wherever the exact comparison does.
+    fn mysql_compare_as_stored(&self, op: CompareOp, left: &Expr, right: &Expr) -> Result<Option<(String, bool)>, Unsupported> {
+        let (Some(left), Some(right)) = (self.plain(left)?, self.plain(right)?) else { return Ok(None) };
+        let alike = left.native_type == right.native_type && left.scalar_type == right.scalar_type;
+        if !alike || left.computed || right.computed || left.codec.is_some() || right.codec.is_some() {
+            return Ok(None);
+        }
+        let stored = compared(op, &self.stored(&left), &self.stored(&right));
+        if is_exact(&left) {
+            return Ok(Some((stored, true)));
+        }
+        let equality = matches!(op, CompareOp::Eq | CompareOp::IsNotDistinctFrom);
+        Ok((equality && (index_serves(&left) || is_native_guid(&left))).then(|| (stored, is_native_guid(&left))))
     }
 
     fn mysql_compare_literal(&mut self, op: CompareOp, left: &Expr, value: &Value) -> Result<String, Unsupported> {
@@ -257,6 +280,9 @@ impl Render<'_> {
             // Rounds a double half to even.
             Function::Round if !matches!(first_type, ScalarType::Decimal { .. }) => Err(unsupported(format!("rounding of {first_type}"))),
             Function::Round => Ok(format!("ROUND({})", self.value(first)?)),
+            // Held in a table of the server's own, a whole float would have 17 digits at most.
+            Function::Floor if is_float(first_type) => Ok(format!("CAST(FLOOR({}) AS DOUBLE)", self.value(first)?)),
+            Function::Ceiling if is_float(first_type) => Ok(format!("CAST(CEILING({}) AS DOUBLE)", self.value(first)?)),
             Function::Floor if !is_integer(first_type) => Ok(format!("FLOOR({})", self.value(first)?)),
             Function::Ceiling if !is_integer(first_type) => Ok(format!("CEILING({})", self.value(first)?)),
             Function::Floor | Function::Ceiling => Err(unsupported(format!("rounding of {first_type}"))),
@@ -325,6 +351,10 @@ impl Render<'_> {
             }
         })
     }
+}
+
+fn is_float(scalar_type: ScalarType) -> bool {
+    matches!(scalar_type, ScalarType::Float32 | ScalarType::Float64)
 }
 
 /// An equality that the server does not take for one, though an index serves it: see [`Render::shielded`].

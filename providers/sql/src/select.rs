@@ -5,7 +5,7 @@ use crate::codec::stored_type;
 use crate::compare::orders_as_stored;
 use crate::dialect::{Dialect, Family};
 use crate::expr::{Render, unsupported};
-use crate::mysql::query_can_fail;
+use crate::mysql::{self, query_can_fail};
 use crate::statement::{ResultColumn, Statement};
 use portico_provider_api::{Codec, Expr, LimitPer, ScalarType, SortKey, SourceQuery, Unsupported};
 
@@ -66,7 +66,7 @@ impl Render<'_> {
     fn ended(&mut self, query: &SourceQuery, source: &str, form: Form) -> Result<Block, Unsupported> {
         let (outputs, columns) = self.outputs(query, form)?;
         let text = if query.distinct {
-            self.distinct(query, &outputs, &columns, source)?
+            self.distinct(query, &outputs, &columns, source, form)?
         } else if let Some(per) = &query.limit_per {
             let base = Base { outputs: &outputs, columns: &columns, source: source.to_owned(), computed: None };
             self.limited_per(query, &base, per)?
@@ -243,7 +243,14 @@ impl Render<'_> {
         Ok(if list.is_empty() { String::new() } else { format!(" ORDER BY {}", list.join(", ")) })
     }
 
-    fn distinct(&mut self, query: &SourceQuery, outputs: &[String], columns: &[ResultColumn], source: &str) -> Result<String, Unsupported> {
+    fn distinct(
+        &mut self,
+        query: &SourceQuery,
+        outputs: &[String],
+        columns: &[ResultColumn],
+        source: &str,
+        form: Form,
+    ) -> Result<String, Unsupported> {
         let dialect = self.dialect;
         let list: Vec<_> = outputs
             .iter()
@@ -260,11 +267,23 @@ impl Render<'_> {
             })
             .collect();
         let inner = format!("SELECT DISTINCT {}{source}", select_list(&list));
-        if query.order_by.is_empty() && query.limit_per.is_none() {
+        // Told apart as bytes, texts become texts again for an enclosing block.
+        let enclosed = self.enclosed > 0 || form == Form::Own;
+        let as_bytes = |column: &ResultColumn| {
+            enclosed && dialect.family == Family::Mysql && column.codec.is_none() && self.is_text(column.scalar_type)
+        };
+        if query.order_by.is_empty() && query.limit_per.is_none() && !columns.iter().any(as_bytes) {
             return Ok(format!("{inner}{}", limit(query, dialect)));
         }
         let computed = Computed { query };
-        let names: Vec<_> = (0..outputs.len()).map(|at| format!("d.{}", dialect.identifier(&format!("c{at}")))).collect();
+        let names: Vec<_> = columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| {
+                let name = format!("d.{}", dialect.identifier(&format!("c{at}")));
+                if as_bytes(column) { mysql::text(&name) } else { name }
+            })
+            .collect();
         if let Some(per) = &query.limit_per {
             let base = Base { outputs: &names, columns, source: format!(" FROM ({inner}) AS d"), computed: Some(computed) };
             return self.limited_per(query, &base, per);
