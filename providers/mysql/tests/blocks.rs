@@ -212,4 +212,43 @@ async fn parameters_follow_the_text_of_a_block() {
     found.sort_by_key(|row| format!("{row:?}"));
     let row = |name: &str, sum: i64| vec![Value::text("first"), Value::text(name), Value::Int64(sum), Value::Null(ScalarType::Float64)];
     assert_eq!(found, [row("a !", 14), row("z!", 16)]);
+    // A text keeps its length and is counted in characters where the server held it in a table of its own.
+    let long = Expr::Literal(Value::text("ä".repeat(3_000)));
+    let distinct = SourceQuery { distinct: true, ..SourceQuery::select(Relation::Table(a.clone()), outputs([long, Expr::Column(name)])) };
+    let length = |index| Expr::Call { function: Function::Length, arguments: vec![Expr::Column(index)] };
+    let is_umlaut = Expr::compare(CompareOp::Eq, Expr::Column(1), Expr::Literal(Value::text("ä")));
+    let query = SourceQuery {
+        filter: Some(is_umlaut),
+        ..SourceQuery::select(Relation::Query(Box::new(distinct)), outputs([length(0), length(1), Expr::Column(1)]))
+    };
+    assert_eq!(ask(&source, query).await.unwrap(), [[Value::Int32(3_000), Value::Int32(1), Value::text("ä")]]);
+}
+
+/// With the other table's index at hand, it is used, whatever the collation.
+#[tokio::test]
+async fn an_index_serves_a_plain_join() {
+    let database = Database::create().await;
+    load(&database).await;
+    let numbers = "SELECT a.seq FROM seq_100_to_3000 AS a";
+    for column in ["name", "strict", "padded", "code", "price", "guid", "big", "day"] {
+        database.run(&format!("CREATE INDEX by_{column} ON b ({column})")).await;
+    }
+    database
+        .run(&format!(
+            "INSERT INTO b (id, name, strict, padded, code, price, guid, big, day) SELECT seq, CONCAT('n', seq), CONCAT('n', seq), CONCAT('n', seq), \
+             seq, seq, CONCAT('a0eebc99-9c0b-1ef8-bb6d-', LPAD(seq, 12, '0')), seq, '2024-01-01' + INTERVAL seq DAY FROM ({numbers}) AS n"
+        ))
+        .await;
+    database.run("ANALYZE TABLE a, b").await;
+    let source = database.source(1);
+    let (a, b) = (relation(&source, "a").await, relation(&source, "b").await);
+    for name in ["id", "name", "strict", "padded", "code", "price", "guid", "big", "day"] {
+        let at = a.columns.iter().position(|column| column.name == name).unwrap();
+        for kind in [JoinKind::Inner, JoinKind::Left] {
+            let query = SourceQuery::select(join(&a, &b, kind, at), outputs([Expr::Column(0), Expr::Column(a.columns.len())]));
+            let text = source.describe(&query)[0].text.clone();
+            let plan = database.text(&format!("EXPLAIN FORMAT=JSON {text}")).await;
+            assert!(plan.contains("\"access_type\": \"ref\"") || plan.contains("\"access_type\": \"eq_ref\""), "{name}: {text}\n{plan}");
+        }
+    }
 }

@@ -15,7 +15,7 @@ impl Render<'_> {
         result: ScalarType,
     ) -> Result<String, Unsupported> {
         if self.dialect.family == Family::Mysql {
-            // Its sums and averages are written with their argument twice, its numbers of rows have other types.
+            // No kind of this family declares them.
             return Err(unsupported("window functions"));
         }
         let argument = match arguments {

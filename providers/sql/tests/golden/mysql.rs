@@ -1,6 +1,7 @@
 //! MySQL and MariaDB: exact comparisons with what an index can serve beside them, nulls in orders, placeholders by position.
 
 use super::*;
+use portico_provider_api::{Join, JoinKind};
 use portico_provider_sql::{MARIADB, MYSQL, ZERO_IS_NULL};
 
 /// Positions: 0 id, 1 name (ignores case), 2 code (exact collation), 3 latin, 4 amount, 5 flag, 6 big (unsigned), 7 y (year), 8 at, 9 uid,
@@ -249,4 +250,84 @@ fn changes_without_returned_rows() {
         probe: SELECT 1 FROM `shop`.`o``dd` WHERE (`id` = CAST(? AS SIGNED)) FOR UPDATE
           Int32(1)
     "#]].assert_eq(&text);
+}
+
+#[test]
+fn blocks() {
+    let from = |kind, on: usize| {
+        let (left, right) = (Relation::Table(shop()), Relation::Table(shop()));
+        let on = vec![(col(on), col(on))];
+        Relation::Join(Box::new(Join { left, right, kind, on, residual: None, null_aware: false, null_equal: false }))
+    };
+    let out = |list: &[Expr]| list.iter().map(|expr| Output { name: "out".to_owned(), expr: expr.clone() }).collect::<Vec<_>>();
+    let calls = |list: &[(AggregateFunction, usize)]| {
+        let calls = list.iter().map(|(function, index)| AggregateCall::new(*function, Some(col(*index)), &shop().columns));
+        calls.collect::<Option<Vec<_>>>().unwrap()
+    };
+    let distinct = SourceQuery { distinct: true, ..of_shop(&[1, 0]) };
+    let plus = Expr::Arithmetic { op: ArithmeticOp::Add, left: Box::new(col(0)), right: Box::new(lit(Value::Int32(7))) };
+    let averages = AggregateCall {
+        filter: Some(cmp(CompareOp::Gt, col(0), lit(Value::Int32(5)))),
+        ..AggregateCall::new(AggregateFunction::Average, Some(plus.clone()), &shop().columns).unwrap()
+    };
+    let union = Relation::Union(vec![SourceQuery { limit: Some(1), ..of_shop(&[1]) }, of_shop(&[3])]);
+    let one = SourceQuery { limit: Some(1), ..of_shop(&[0]) };
+    let shown = [
+        SourceQuery::select(from(JoinKind::Inner, 1), out(&[col(0), col(15)])),
+        SourceQuery::select(from(JoinKind::Left, 2), out(&[col(0)])),
+        SourceQuery::select(from(JoinKind::Semi, 9), out(&[col(1)])),
+        SourceQuery {
+            filter: Some(cmp(CompareOp::Eq, col(0), lit(Value::Int32(3)))),
+            ..SourceQuery::select(from(JoinKind::Anti, 3), out(&[col(1)]))
+        },
+        SourceQuery {
+            filter: Some(cmp(CompareOp::Lt, col(0), lit(Value::Int32(1)))),
+            aggregate: Some(Aggregation {
+                group_by: vec![col(1), plus],
+                calls: [calls(&[(AggregateFunction::Sum, 6), (AggregateFunction::Max, 3)]), vec![averages]].concat(),
+                having: Some(cmp(CompareOp::GtEq, col(2), lit(Value::Int64(9)))),
+            }),
+            order_by: vec![SortKey { expr: col(0), descending: false, nulls_first: true }],
+            ..SourceQuery::select(Relation::Table(shop()), out(&[lit(Value::Int32(2)), col(0), col(1), col(2), col(3), col(4)]))
+        },
+        SourceQuery {
+            aggregate: Some(Aggregation {
+                group_by: vec![],
+                calls: calls(&[(AggregateFunction::Average, 4), (AggregateFunction::Sum, 4), (AggregateFunction::Count, 10)]),
+                having: None,
+            }),
+            ..SourceQuery::select(Relation::Table(shop()), out(&[col(0), col(1), col(2)]))
+        },
+        SourceQuery {
+            filter: Some(cmp(CompareOp::Eq, call(Function::Length, vec![col(0)]), lit(Value::Int32(1)))),
+            ..SourceQuery::select(Relation::Query(Box::new(distinct)), out(&[col(0), col(1)]))
+        },
+        SourceQuery::select(union, out(&[col(0)])),
+        SourceQuery { filter: Some(cmp(CompareOp::Eq, col(0), Expr::ScalarSubquery(Box::new(one)))), ..of_shop(&[0]) },
+    ]
+    .iter()
+    .map(|query| show(query, &MYSQL))
+    .collect::<String>();
+    expect![[r#"
+        SELECT t0.`id` AS `c0`, t1.`name` AS `c1` FROM `shop`.`o``dd` AS t0 JOIN `shop`.`o``dd` AS t1 ON ((t0.`name` = t1.`name`) AND (CAST((t0.`name` COLLATE utf8mb4_bin) AS BINARY) = CAST((t1.`name` COLLATE utf8mb4_bin) AS BINARY)))
+        SELECT t0.`id` AS `c0` FROM `shop`.`o``dd` AS t0 LEFT JOIN `shop`.`o``dd` AS t1 ON (t0.`code` = t1.`code`)
+        SELECT t0.`name` AS `c0` FROM `shop`.`o``dd` AS t0 WHERE EXISTS (SELECT 1 FROM `shop`.`o``dd` AS t1 WHERE (t0.`uid` = t1.`uid`))
+        SELECT t0.`name` AS `c0` FROM `shop`.`o``dd` AS t0 WHERE (NOT EXISTS (SELECT 1 FROM `shop`.`o``dd` AS t1 WHERE (CAST((CONVERT(t0.`latin` USING utf8mb4) COLLATE utf8mb4_bin) AS BINARY) = CAST((CONVERT(t1.`latin` USING utf8mb4) COLLATE utf8mb4_bin) AS BINARY)))) AND (t0.`id` = CAST(? AS SIGNED))
+          Int32(3)
+        SELECT CAST(? AS SIGNED) AS `c0`, MIN((t0.`name` COLLATE utf8mb4_bin)) AS `c1`, MIN((((((t0.`id` + CAST(? AS SIGNED)) + 9223372034707292160) - 9223372034707292160) - 9223372034707292160) + 9223372034707292160)) AS `c2`, (SUM(CAST(t0.`big` AS SIGNED)) DIV 1) AS `c3`, (CONVERT(MAX(CAST((CONVERT(t0.`latin` USING utf8mb4) COLLATE utf8mb4_bin) AS BINARY)) USING utf8mb4) COLLATE utf8mb4_bin) AS `c4`, (CAST(SUM((CASE WHEN (t0.`id` > CAST(? AS SIGNED)) THEN (((((t0.`id` + CAST(? AS SIGNED)) + 9223372034707292160) - 9223372034707292160) - 9223372034707292160) + 9223372034707292160) END)) AS DOUBLE) / COUNT((CASE WHEN (t0.`id` > CAST(? AS SIGNED)) THEN (((((t0.`id` + CAST(? AS SIGNED)) + 9223372034707292160) - 9223372034707292160) - 9223372034707292160) + 9223372034707292160) END))) AS `c5` FROM `shop`.`o``dd` AS t0 WHERE (t0.`id` < CAST(? AS SIGNED)) GROUP BY CAST((t0.`name` COLLATE utf8mb4_bin) AS BINARY), (((((t0.`id` + CAST(? AS SIGNED)) + 9223372034707292160) - 9223372034707292160) - 9223372034707292160) + 9223372034707292160) HAVING ((SUM(CAST(t0.`big` AS SIGNED)) DIV 1) >= CAST(? AS SIGNED)) ORDER BY CAST((CASE WHEN LENGTH(MIN((t0.`name` COLLATE utf8mb4_bin))) > 65540 THEN COT(0 * LENGTH(MIN((t0.`name` COLLATE utf8mb4_bin)))) ELSE MIN((t0.`name` COLLATE utf8mb4_bin)) END) AS BINARY) ASC
+          Int32(2)
+          Int32(7)
+          Int32(5)
+          Int32(7)
+          Int32(5)
+          Int32(7)
+          Int32(1)
+          Int32(7)
+          Int64(9)
+        SELECT ROUND(SUM(t0.`amount`) * 1.00000 / COUNT(t0.`amount`), 6) AS `c0`, SUM(t0.`amount`) AS `c1`, count((CASE WHEN MONTH(t0.`day`) > 0 AND DAYOFMONTH(t0.`day`) > 0 THEN t0.`day` END)) AS `c2` FROM `shop`.`o``dd` AS t0
+        SELECT q0.`c0` AS `c0`, q0.`c1` AS `c1` FROM (SELECT (CONVERT(d.`c0` USING utf8mb4) COLLATE utf8mb4_bin) AS `c0`, d.`c1` AS `c1` FROM (SELECT DISTINCT CAST((t0.`name` COLLATE utf8mb4_bin) AS BINARY) AS `c0`, t0.`id` AS `c1` FROM `shop`.`o``dd` AS t0) AS d) AS q0 WHERE (CHAR_LENGTH(q0.`c0`) = CAST(? AS SIGNED))
+          Int32(1)
+        SELECT q0.`c0` AS `c0` FROM (SELECT * FROM (SELECT (t0.`name` COLLATE utf8mb4_bin) AS `c0` FROM `shop`.`o``dd` AS t0 LIMIT 1) AS u UNION ALL SELECT (CONVERT(t1.`latin` USING utf8mb4) COLLATE utf8mb4_bin) AS `c0` FROM `shop`.`o``dd` AS t1) AS q0
+        SELECT t0.`id` AS `c0` FROM `shop`.`o``dd` AS t0 WHERE (t0.`id` = (SELECT t1.`id` AS `c0` FROM `shop`.`o``dd` AS t1 LIMIT 1))
+    "#]].assert_eq(&shown);
 }
