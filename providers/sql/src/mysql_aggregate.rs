@@ -65,11 +65,13 @@ pub(crate) fn sum(call: &Call<'_>) -> Result<String, Unsupported> {
 pub(crate) fn extreme(least: bool, call: &Call<'_>, is_text: bool) -> Result<String, Unsupported> {
     let name = if least { "MIN" } else { "MAX" };
     let Call { text, suffix, .. } = *call;
-    match call.scalar_type {
-        ScalarType::Json => Err(call.refused("the least or greatest")),
-        _ if is_text => Ok(crate::mysql::text(&format!("{name}(CAST({text} AS BINARY)){suffix}"))),
-        _ => Ok(format!("{name}({text}){suffix}")),
+    if call.scalar_type == ScalarType::Json {
+        return Err(call.refused("the least or greatest"));
     }
+    Ok(match is_text {
+        true => crate::mysql::text(&format!("{name}(CAST({text} AS BINARY)){suffix}")),
+        false => format!("{name}({text}){suffix}"),
+    })
 }
 
 /// The exact sum divided once. A quotient has at least the digits of the dividend, cut off; five more of them than the values have are
