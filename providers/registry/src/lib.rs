@@ -3,8 +3,8 @@
 use portico_provider_api::SourceKind;
 
 /// Every kind that this build knows, in the order in which they are listed to people.
-pub fn kinds() -> [SourceKind; 3] {
-    [portico_provider_memory::kind(), portico_provider_sqlite::kind(), portico_provider_postgres::kind()]
+pub fn kinds() -> [SourceKind; 4] {
+    [portico_provider_memory::kind(), portico_provider_sqlite::kind(), portico_provider_postgres::kind(), portico_provider_mysql::kind()]
 }
 
 /// The kind of that name.
@@ -43,6 +43,7 @@ fn nearest(wrong: &str, known: &[&'static str]) -> Option<&'static str> {
     let folded = wrong.to_lowercase();
     let by_alias = match folded.as_str() {
         "postgresql" | "pg" | "psql" => Some("postgres"),
+        "mariadb" => Some("mysql"),
         "sqlite3" => Some("sqlite"),
         "mem" | "inline" => Some("memory"),
         _ => None,
@@ -70,12 +71,16 @@ mod tests {
     #[test]
     fn an_unknown_kind_gets_a_suggestion() {
         assert!(find("postgres").is_ok());
-        for (wrong, meant) in
-            [("postgresql", Some("postgres")), ("Postgres", Some("postgres")), ("sqllite", Some("sqlite")), ("oracle", None)]
-        {
+        for (wrong, meant) in [
+            ("postgresql", Some("postgres")),
+            ("Postgres", Some("postgres")),
+            ("sqllite", Some("sqlite")),
+            ("MariaDB", Some("mysql")),
+            ("oracle", None),
+        ] {
             let error = find(wrong).err().unwrap();
             assert_eq!(error.suggestion, meant, "{wrong}");
-            assert!(error.to_string().contains("memory, sqlite, postgres"));
+            assert!(error.to_string().contains("memory, sqlite, postgres, mysql"));
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::compare::orders_as_stored;
 use crate::decimals;
 use crate::dialect::Family;
 use crate::expr::{Render, is_integer, unsupported};
+use crate::mysql_aggregate;
 use crate::scope::{Held, Scope};
 use portico_provider_api::{AggregateCall, AggregateFunction, Aggregation, Expr, ScalarType, TableColumn, Unsupported};
 use std::rc::Rc;
@@ -43,6 +44,9 @@ impl Render<'_> {
 
     /// A key as it is seen above the groups, and as it is grouped by: values that are equal are one group, whatever their stored forms.
     fn group_key(&mut self, key: &Expr, visible: &TableColumn) -> Result<(Rc<Held>, String), Unsupported> {
+        if self.dialect.family == Family::Mysql {
+            return self.mysql_group_key(key, visible);
+        }
         let collation = self.collation(self.scalar_type(key)?, false);
         if let Expr::Column(index) = key {
             let held = self.column(*index)?;
@@ -114,20 +118,26 @@ impl Render<'_> {
         match function {
             AggregateFunction::CountRows => Err(unsupported("counting rows with an argument")),
             AggregateFunction::Count => {
+                if distinct && self.dialect.family == Family::Mysql && self.is_text(scalar_type) {
+                    return Ok(format!("count(DISTINCT CAST({text} AS BINARY)){suffix}"));
+                }
                 let collation = if distinct { self.collation(scalar_type, false) } else { "" };
                 Ok(format!("count({}{text}{collation}){suffix}", call.distinct))
             }
             AggregateFunction::Sum => match self.dialect.family {
                 Family::Postgres => self.postgres_sum(&call),
                 Family::Sqlite => sqlite_sum(&call),
+                Family::Mysql => mysql_aggregate::sum(&call),
             },
             AggregateFunction::Min | AggregateFunction::Max => match self.dialect.family {
                 Family::Postgres => self.postgres_extreme(function == AggregateFunction::Min, &call),
                 Family::Sqlite => Ok(self.native_extreme(function == AggregateFunction::Min, &call)),
+                Family::Mysql => mysql_aggregate::extreme(function == AggregateFunction::Min, &call, self.is_text(scalar_type)),
             },
             AggregateFunction::Average => match self.dialect.family {
                 Family::Postgres => postgres_average(&call),
                 Family::Sqlite => sqlite_average(&call),
+                Family::Mysql => mysql_aggregate::average(&call),
             },
         }
     }
@@ -193,17 +203,17 @@ impl Render<'_> {
 
 /// One call, as it is put into words.
 #[derive(Clone, Copy)]
-struct Call<'a> {
-    text: &'a str,
-    scalar_type: ScalarType,
+pub(crate) struct Call<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) scalar_type: ScalarType,
     /// `DISTINCT `, or nothing.
-    distinct: &'a str,
-    suffix: &'a str,
-    result: ScalarType,
+    pub(crate) distinct: &'a str,
+    pub(crate) suffix: &'a str,
+    pub(crate) result: ScalarType,
 }
 
 impl Call<'_> {
-    fn refused(&self, what: &str) -> Unsupported {
+    pub(crate) fn refused(&self, what: &str) -> Unsupported {
         unsupported(format!("{what} of {}", self.scalar_type))
     }
 }

@@ -4,6 +4,7 @@
 use crate::codec::encode;
 use crate::dialect::{Dialect, Family};
 use crate::expr::{LOOSE_COLLATION, OWN_COLLATION, Render, is_plain_text, unsupported};
+use crate::mysql::can_fail;
 use crate::statement::{ResultColumn, Statement, TranslateError};
 use portico_provider_api::{Change, ChangeValue, Codec, CompareOp, Expr, Precondition, ScalarType, TableColumn, TableRelation, Value};
 
@@ -12,7 +13,9 @@ use portico_provider_api::{Change, ChangeValue, Codec, CompareOp, Expr, Precondi
 /// Run `statement`. When it returns a row (or, for a delete or unlink, affects one) the change is `Done`: the row's first columns are
 /// `statement.columns`, and when `requires` is set one more boolean column follows, which must be true, or the change is `Refused`.
 /// When it returns none: run `otherwise` (an upsert's insert; the change is then `created`), else `probe`: a row there means `Changed`,
-/// none means `NotFound`. Zero, one or (when the key is not unique) several rows: several must roll back.
+/// none means `NotFound`. Zero, one or (when the key is not unique) several rows: several must roll back. Where the dialect cannot return
+/// the row from the statement itself, `returning` is false and `stored` selects it afterwards, or, for an insert, [`stored_row`] with the
+/// key that the new row got.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChangePlan {
     /// The write, with `RETURNING` where there is an image to return.
@@ -25,11 +28,18 @@ pub struct ChangePlan {
     pub otherwise: Option<Statement>,
     /// Selects the row by key and visibility alone.
     pub probe: Option<Statement>,
+    /// Where `statement` changes a row without returning it: selects it by its key, which may be new. It returns the same columns, the
+    /// boolean included.
+    pub stored: Option<Statement>,
 }
 
 impl ChangePlan {
     fn returning(statement: Statement, require: Option<&Expr>) -> ChangePlan {
-        ChangePlan { statement, returning: true, requires: require.is_some(), otherwise: None, probe: None }
+        ChangePlan { statement, returning: true, requires: require.is_some(), otherwise: None, probe: None, stored: None }
+    }
+
+    fn counting(statement: Statement) -> ChangePlan {
+        ChangePlan { statement, returning: false, requires: false, otherwise: None, probe: None, stored: None }
     }
 }
 
@@ -40,13 +50,13 @@ impl ChangePlan {
 pub fn change(change: &Change, dialect: &Dialect) -> Result<ChangePlan, TranslateError> {
     match change {
         Change::Insert { table, values, require } => {
-            Ok(ChangePlan::returning(insert(table, values, require.as_ref(), dialect)?, require.as_ref()))
+            let plan = ChangePlan::returning(insert(table, values, require.as_ref(), dialect)?, require.as_ref());
+            Ok(ChangePlan { returning: dialect.insert_returns, ..plan })
         }
         Change::Update { table, key, values, precondition, visible, require } => {
             let target = Target { table, key, precondition, visible: visible.as_ref() };
-            let statement = update(&target, values, require.as_ref(), dialect)?;
             let probe = Some(probe(&target, dialect)?);
-            Ok(ChangePlan { probe, ..ChangePlan::returning(statement, require.as_ref()) })
+            Ok(ChangePlan { probe, ..updating(&target, values, require.as_ref(), dialect)? })
         }
         Change::Upsert { table, key, values, require } => upsert(table, key, values, require.as_ref(), dialect),
         Change::Delete { table, key, precondition, visible } => {
@@ -54,20 +64,19 @@ pub fn change(change: &Change, dialect: &Dialect) -> Result<ChangePlan, Translat
             let mut render = Render::of_change(dialect, table);
             let filter = target.filter(&mut render, true)?;
             let text = format!("DELETE FROM {} WHERE {filter}", dialect.table(&table.table));
-            let statement = Statement { text, parameters: render.parameters, columns: Vec::new() };
-            Ok(ChangePlan { statement, returning: false, requires: false, otherwise: None, probe: Some(probe(&target, dialect)?) })
+            let statement = Statement::new(dialect, text, render.parameters, Vec::new());
+            Ok(ChangePlan { probe: Some(probe(&target, dialect)?), ..ChangePlan::counting(statement) })
         }
         Change::Link { table, values } => {
             let values: Vec<_> = values.iter().map(|(index, value)| (*index, given(value))).collect();
-            Ok(ChangePlan::returning(insert(table, &values, None, dialect)?, None))
+            Ok(ChangePlan { returning: dialect.insert_returns, ..ChangePlan::returning(insert(table, &values, None, dialect)?, None) })
         }
         Change::Unlink { table, values } => {
             let target = Target { table, key: values, precondition: &Precondition::None, visible: None };
             let mut render = Render::of_change(dialect, table);
             let filter = target.filter(&mut render, false)?;
             let text = format!("DELETE FROM {} WHERE {filter}", dialect.table(&table.table));
-            let statement = Statement { text, parameters: render.parameters, columns: Vec::new() };
-            Ok(ChangePlan { statement, returning: false, requires: false, otherwise: None, probe: None })
+            Ok(ChangePlan::counting(Statement::new(dialect, text, render.parameters, Vec::new())))
         }
         // It has no row that a plan could look for.
         Change::Invoke { operation, .. } => Err(unsupported(format!("the operation '{}' as a change of a row", operation.name)).into()),
@@ -92,6 +101,7 @@ impl Target<'_> {
             // Without a key the statement would reach every row.
             return Err(unsupported("a change without a key").into());
         }
+        render.shielded = self.visible.is_some_and(can_fail);
         let mut parts = Vec::new();
         for (index, value) in self.key {
             if value.is_null() {
@@ -127,7 +137,7 @@ fn returned(render: &mut Render<'_>, table: &TableRelation, require: Option<&Exp
             (Family::Sqlite, ScalarType::Decimal { .. }) => column.codec.or(Some(Codec::DecimalText)),
             _ => column.codec,
         };
-        texts.push(if codec.is_some() { render.stored(&column) } else { render.decoded(&column)? });
+        texts.push(if codec.is_some() { render.stored(&column) } else { render.returned(&column)? });
         columns.push(ResultColumn {
             name: column.name.clone(),
             scalar_type: column.scalar_type,
@@ -164,7 +174,7 @@ fn assigned(render: &mut Render<'_>, index: usize, value: &ChangeValue) -> Resul
             let parts: Vec<_> = native_type.split('.').map(|part| render.dialect.identifier(part)).collect();
             format!("{parameter}::{}", parts.join("."))
         }
-        (Family::Postgres | Family::Sqlite, _) => parameter,
+        (Family::Postgres | Family::Sqlite | Family::Mysql, _) => parameter,
     })
 }
 
@@ -212,10 +222,63 @@ fn insert(
         given.push(assigned(&mut render, *index, value)?);
     }
     let (list, columns) = returned(&mut render, table, require)?;
-    let values =
-        if names.is_empty() { "DEFAULT VALUES".to_owned() } else { format!("({}) VALUES ({})", names.join(", "), given.join(", ")) };
-    let text = format!("INSERT INTO {} {values} RETURNING {list}", dialect.table(&table.table));
-    Ok(Statement { text, parameters: render.parameters, columns })
+    let values = match dialect.family {
+        Family::Postgres | Family::Sqlite if names.is_empty() => "DEFAULT VALUES".to_owned(),
+        Family::Postgres | Family::Sqlite | Family::Mysql => format!("({}) VALUES ({})", names.join(", "), given.join(", ")),
+    };
+    let returning = if dialect.insert_returns { format!(" RETURNING {list}") } else { String::new() };
+    let text = format!("INSERT INTO {} {values}{returning}", dialect.table(&table.table));
+    Ok(Statement::new(dialect, text, render.parameters, columns))
+}
+
+/// An update, and how the stored row is come by.
+fn updating(
+    target: &Target<'_>,
+    values: &[(usize, ChangeValue)],
+    require: Option<&Expr>,
+    dialect: &Dialect,
+) -> Result<ChangePlan, TranslateError> {
+    let plan = ChangePlan::returning(update(target, values, require, dialect)?, require);
+    if dialect.update_returns || values.is_empty() {
+        return Ok(plan);
+    }
+    let mut key = target.key.to_vec();
+    for (index, value) in &mut key {
+        if let Some((_, assigned)) = values.iter().find(|(at, _)| at == index) {
+            *value = match assigned {
+                ChangeValue::Given(value) => value.clone(),
+                ChangeValue::Null | ChangeValue::FromChange { .. } => return Err(unsupported("a key that becomes null").into()),
+            };
+        }
+    }
+    let stored = Some(stored_row(target.table, &key, require, dialect)?);
+    Ok(ChangePlan { returning: false, stored, ..plan })
+}
+
+/// Selects a row by its key as it is stored, with the columns of the table in scope and whether it is allowed.
+///
+/// # Errors
+/// When the key is null or the dialect cannot say it.
+pub fn stored_row(
+    table: &TableRelation,
+    key: &[(usize, Value)],
+    require: Option<&Expr>,
+    dialect: &Dialect,
+) -> Result<Statement, TranslateError> {
+    let target = Target { table, key, precondition: &Precondition::None, visible: None };
+    let mut render = Render::of_change(dialect, table);
+    let filter = target.filter(&mut render, false)?;
+    let (list, columns) = returned(&mut render, table, require)?;
+    let text = format!("SELECT {list} FROM {} WHERE {filter}", dialect.table(&table.table));
+    Ok(Statement::new(dialect, text, render.parameters, columns))
+}
+
+/// What makes a read within a write see, and lock, what is there now.
+fn locking(dialect: &Dialect) -> &'static str {
+    match dialect.family {
+        Family::Postgres | Family::Sqlite => "",
+        Family::Mysql => " FOR UPDATE",
+    }
 }
 
 fn update(
@@ -235,11 +298,12 @@ fn update(
     let table = dialect.table(&target.table.table);
     let text = if assignments.is_empty() {
         // Nothing is changed, but the row must still be there and the preconditions hold.
-        format!("SELECT {list} FROM {table} WHERE {filter}")
+        format!("SELECT {list} FROM {table} WHERE {filter}{}", locking(dialect))
     } else {
-        format!("UPDATE {table} SET {} WHERE {filter} RETURNING {list}", assignments.join(", "))
+        let returning = if dialect.update_returns { format!(" RETURNING {list}") } else { String::new() };
+        format!("UPDATE {table} SET {} WHERE {filter}{returning}", assignments.join(", "))
     };
-    Ok(Statement { text, parameters: render.parameters, columns })
+    Ok(Statement::new(dialect, text, render.parameters, columns))
 }
 
 fn upsert(
@@ -254,16 +318,15 @@ fn upsert(
     let others: Vec<_> = values.iter().filter(|(index, _)| !is_key(index)).cloned().collect();
     let mut all: Vec<_> = key.iter().map(|(index, value)| (*index, given(value))).collect();
     all.extend(others.iter().cloned());
-    let statement = update(&target, &others, require, dialect)?;
     let otherwise = Some(insert(table, &all, require, dialect)?);
-    Ok(ChangePlan { otherwise, ..ChangePlan::returning(statement, require) })
+    Ok(ChangePlan { otherwise, ..updating(&target, &others, require, dialect)? })
 }
 
 fn probe(target: &Target<'_>, dialect: &Dialect) -> Result<Statement, TranslateError> {
     let mut render = Render::of_change(dialect, target.table);
     let filter = target.filter(&mut render, false)?;
-    let text = format!("SELECT 1 FROM {} WHERE {filter}", dialect.table(&target.table.table));
-    Ok(Statement { text, parameters: render.parameters, columns: Vec::new() })
+    let text = format!("SELECT 1 FROM {} WHERE {filter}{}", dialect.table(&target.table.table), locking(dialect));
+    Ok(Statement::new(dialect, text, render.parameters, Vec::new()))
 }
 
 /// Replaces [`FromChange`](portico_provider_api::ChangeValue::FromChange) by the value in the row that the earlier change stored.

@@ -4,7 +4,9 @@
 
 use crate::codec::{encode, stored_type};
 use crate::decimal::Digits;
+use crate::dialect::Family;
 use crate::expr::{Render, column_stored_type, is_plain_text, unsupported};
+use crate::mysql_compare::compared;
 use crate::scope::Held;
 use arrow::datatypes::i256;
 use portico_provider_api::{Codec, CompareOp, Expr, ScalarType, TableColumn, Unsupported, Value};
@@ -186,7 +188,7 @@ impl Render<'_> {
         format!("({operand} IS NOT NULL OR NULL)")
     }
 
-    fn constant(&self, op: CompareOp, holds: bool, operand: &str) -> String {
+    pub(crate) fn constant(&self, op: CompareOp, holds: bool, operand: &str) -> String {
         match (op, holds) {
             (CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom, true) => self.dialect.true_constant.to_owned(),
             (CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom, false) => self.dialect.false_constant.to_owned(),
@@ -224,6 +226,9 @@ impl Render<'_> {
                     OnStored::NotPossible => {}
                 }
             }
+        }
+        if self.dialect.family == Family::Mysql {
+            return self.mysql_compare(op, left, right);
         }
         if let (Some(left), Some(right)) = (self.plain(left)?, self.plain(right)?)
             && held_alike(&left, &right, op)
@@ -264,7 +269,7 @@ impl Render<'_> {
     }
 
     /// The column that an expression is, of this query or of an enclosing one.
-    fn plain(&self, expr: &Expr) -> Result<Option<Rc<Held>>, Unsupported> {
+    pub(crate) fn plain(&self, expr: &Expr) -> Result<Option<Rc<Held>>, Unsupported> {
         match (expr.as_column(), expr) {
             (Some(index), _) => self.column(index).map(Some),
             (None, Expr::OuterColumn { depth, index, scalar_type: _ }) => self.outer_column(*depth, *index).map(Some),
@@ -273,6 +278,13 @@ impl Render<'_> {
     }
 
     fn compare_stored(&mut self, column: &Held, op: CompareOp, stored: &Value) -> String {
+        if self.dialect.family == Family::Mysql {
+            let (column, value) = (self.stored(column), self.raw_parameter(stored));
+            if stored.scalar_type() != ScalarType::Text {
+                return compared(op, &column, &value);
+            }
+            return compared(op, &format!("CAST(CONVERT({column} USING utf8mb4) AS BINARY)"), &format!("CAST({value} AS BINARY)"));
+        }
         let collation = self.collation(stored.scalar_type(), is_order(op));
         format!("({}{collation} {} {})", self.stored(column), self.operator(op), self.raw_parameter(stored))
     }
@@ -291,6 +303,9 @@ impl Render<'_> {
         let scalar_type = self.scalar_type(expr)?;
         let column = if let Expr::Column(index) = expr { Some(self.column(*index)?) } else { None };
         let stored_codec = column.as_ref().and_then(|column| column.codec).filter(|codec| orders_as_stored(*codec));
+        if stored_codec.is_none() && self.dialect.family == Family::Mysql {
+            return self.mysql_in_list(expr, list, negated);
+        }
         // The operand comes first, so that parameters are numbered as they appear.
         let (operand, operand_type) = match (&column, stored_codec) {
             (Some(column), Some(codec)) => (self.stored(column), stored_type(codec)),
@@ -324,6 +339,11 @@ impl Render<'_> {
         }
         if candidates.is_empty() {
             return Ok(if negated { self.always(&operand) } else { self.never(&operand) });
+        }
+        if self.dialect.family == Family::Mysql && operand_type == ScalarType::Text {
+            let candidates: Vec<_> = candidates.iter().map(|candidate| format!("CAST({candidate} AS BINARY)")).collect();
+            let not = if negated { "NOT " } else { "" };
+            return Ok(format!("(CAST(CONVERT({operand} USING utf8mb4) AS BINARY) {not}IN ({}))", candidates.join(", ")));
         }
         let collation = self.collation(operand_type, false);
         let not = if negated { "NOT " } else { "" };

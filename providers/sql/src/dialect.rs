@@ -10,6 +10,8 @@ pub enum Family {
     Postgres,
     /// SQLite 3.35 and later, with the scalar functions `portico_…` registered by the kind.
     Sqlite,
+    /// MariaDB 10.3 and later, MySQL 8.0 and later, in a session that the kind set up: UTC, `NO_BACKSLASH_ESCAPES`, `utf8mb4_bin`.
+    Mysql,
 }
 
 /// How a parameter is referred to.
@@ -19,6 +21,8 @@ pub enum Placeholder {
     DollarTyped,
     /// `?1`
     QuestionNumbered,
+    /// `?`: parameters are sent in the order in which they stand in the text, as often as they do.
+    Question,
 }
 
 /// How key sets are sent.
@@ -52,10 +56,14 @@ pub struct Dialect {
     pub false_constant: &'static str,
     /// The operator of null-safe equality.
     pub is_not_distinct: &'static str,
-    /// The operator of null-safe inequality.
+    /// The operator of null-safe inequality; MySQL has none and negates the other.
     pub is_distinct: &'static str,
     /// Key sets.
     pub keys: KeyStyle,
+    /// Whether an insert returns the stored row.
+    pub insert_returns: bool,
+    /// Whether an update returns the stored row.
+    pub update_returns: bool,
     /// A constant expression that is NaN, where floats can be NaN and equal each other (against IEEE 754).
     pub nan_equals_itself: Option<&'static str>,
     /// Stands for "no limit" where an offset needs one.
@@ -83,6 +91,8 @@ pub const POSTGRES: Dialect = Dialect {
     is_not_distinct: "IS NOT DISTINCT FROM",
     is_distinct: "IS DISTINCT FROM",
     keys: KeyStyle::Arrays,
+    insert_returns: true,
+    update_returns: true,
     nan_equals_itself: Some("'NaN'::float8"),
     no_limit: None,
     aggregate_filter: true,
@@ -104,12 +114,41 @@ pub const SQLITE: Dialect = Dialect {
     is_not_distinct: "IS",
     is_distinct: "IS NOT",
     keys: KeyStyle::Values,
+    insert_returns: true,
+    update_returns: true,
     nan_equals_itself: None,
     no_limit: Some("-1"),
     aggregate_filter: true,
     only: Some("portico_only"),
     type_name: sqlite_type,
     bind: sqlite_bind,
+};
+
+/// MariaDB 10.5 and later.
+pub const MARIADB: Dialect = Dialect { insert_returns: true, ..MYSQL };
+
+/// MySQL, and MariaDB before 10.5.
+pub const MYSQL: Dialect = Dialect {
+    family: Family::Mysql,
+    placeholder: Placeholder::Question,
+    quote: '`',
+    // Texts are compared and sorted as bytes instead.
+    order_collation: "",
+    equal_collation: "",
+    usual_collation: "",
+    true_constant: "TRUE",
+    false_constant: "FALSE",
+    is_not_distinct: "<=>",
+    is_distinct: "<=>",
+    keys: KeyStyle::Values,
+    insert_returns: false,
+    update_returns: false,
+    nan_equals_itself: None,
+    no_limit: Some("18446744073709551615"),
+    aggregate_filter: false,
+    only: None,
+    type_name: crate::mysql::type_name,
+    bind: crate::mysql::bind,
 };
 
 fn postgres_type(scalar_type: ScalarType) -> &'static str {

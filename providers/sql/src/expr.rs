@@ -5,6 +5,7 @@ use crate::casts::sqlite_cast;
 use crate::codec::stored_type;
 use crate::decimals;
 use crate::dialect::{Dialect, Family, Placeholder};
+use crate::mysql::ZERO_IS_NULL;
 use crate::scope::{Held, Scope};
 use crate::statement::Parameter;
 use portico_provider_api::{ArithmeticOp, Codec, Expr, ScalarType, TableColumn, TableRelation, Unsupported, Value};
@@ -20,6 +21,9 @@ pub(crate) struct Render<'a> {
     /// What is in scope where each enclosing sub-query stands, the outermost first.
     pub(crate) enclosing: Vec<Scope>,
     pub(crate) parameters: Vec<Parameter>,
+    /// Whether something in the statement can fail on values that no row has: a database that puts the literal of an equality in the
+    /// place of its column, everywhere in a condition, must not be shown such an equality.
+    pub(crate) shielded: bool,
     /// Aliases given so far.
     pub(crate) tables: usize,
     pub(crate) blocks: usize,
@@ -30,7 +34,16 @@ pub(crate) struct Render<'a> {
 impl<'a> Render<'a> {
     /// With nothing in scope.
     pub(crate) fn new(dialect: &'a Dialect) -> Render<'a> {
-        Render { dialect, scope: Scope::default(), enclosing: Vec::new(), parameters: Vec::new(), tables: 0, blocks: 0, enclosed: 0 }
+        Render {
+            dialect,
+            scope: Scope::default(),
+            enclosing: Vec::new(),
+            parameters: Vec::new(),
+            shielded: false,
+            tables: 0,
+            blocks: 0,
+            enclosed: 0,
+        }
     }
 
     /// Over the bare columns of the one table that a change is about.
@@ -48,7 +61,8 @@ impl<'a> Render<'a> {
         let number = self.parameters.len();
         match self.dialect.placeholder {
             Placeholder::DollarTyped => format!("${number}::{}{suffix}", (self.dialect.type_name)(scalar_type)),
-            Placeholder::QuestionNumbered => format!("?{number}"),
+            // Numbered here as well: `Statement::new` puts the parameters into the order of the text.
+            Placeholder::QuestionNumbered | Placeholder::Question => format!("?{number}"),
         }
     }
 
@@ -68,6 +82,9 @@ impl<'a> Render<'a> {
         if value.is_nan() && self.dialect.nan_equals_itself.is_none() {
             return Err(unsupported("not-a-number as a value"));
         }
+        if self.dialect.family == Family::Mysql {
+            return self.mysql_literal(value);
+        }
         let placeholder = self.raw_parameter(value);
         Ok(match (self.dialect.family, value.scalar_type()) {
             (Family::Sqlite, ScalarType::Decimal { .. }) => format!("portico_decimal({placeholder})"),
@@ -83,7 +100,7 @@ impl<'a> Render<'a> {
     pub(crate) fn is_text(&self, scalar_type: ScalarType) -> bool {
         match scalar_type {
             ScalarType::Text | ScalarType::Json => true,
-            ScalarType::Guid => self.dialect.family == Family::Sqlite,
+            ScalarType::Guid => matches!(self.dialect.family, Family::Sqlite | Family::Mysql),
             ScalarType::Boolean
             | ScalarType::Int16
             | ScalarType::Int32
@@ -142,7 +159,9 @@ impl<'a> Render<'a> {
         let Expr::Column(index) = inner else { return self.value(inner) };
         let column = self.column(*index)?;
         // SAP's dates hold null as text.
-        if column.codec == Some(Codec::SapDate) { self.decoded(&column) } else { Ok(self.stored(&column)) }
+        let null_as_value =
+            column.codec == Some(Codec::SapDate) || column.native_type.as_deref().is_some_and(|name| name.ends_with(ZERO_IS_NULL));
+        if null_as_value { self.decoded(&column) } else { Ok(self.stored(&column)) }
     }
 
     fn case(&mut self, branches: &[(Expr, Expr)], otherwise: Option<&Expr>) -> Result<String, Unsupported> {
@@ -162,8 +181,10 @@ impl<'a> Render<'a> {
         let right_type = self.scalar_type(right)?;
         let integers = is_integer(scalar_type) && right_type == scalar_type;
         let decimals = matches!((scalar_type, right_type), (ScalarType::Decimal { .. }, ScalarType::Decimal { .. }));
+        let divisor = if let Expr::Literal(value) = right { Some(value) } else { None };
         let (left, right) = (self.value(left)?, self.value(right)?);
         match self.dialect.family {
+            Family::Mysql => self.mysql_arithmetic(op, (scalar_type, right_type), &left, &right, divisor),
             Family::Sqlite if integers || decimals => {
                 Ok(format!("portico_arithmetic('{}', '{scalar_type}', {left}, '{right_type}', {right})", arithmetic_name(op)))
             }
@@ -177,6 +198,7 @@ impl<'a> Render<'a> {
         let scalar_type = self.scalar_type(inner)?;
         let value = self.value(inner)?;
         match self.dialect.family {
+            Family::Mysql => self.mysql_negate(&value, scalar_type),
             // A float would be exact too, but it is only declared together with the rest of its arithmetic.
             Family::Sqlite if is_integer(scalar_type) || matches!(scalar_type, ScalarType::Decimal { .. }) => {
                 Ok(format!("portico_negate('{scalar_type}', {value})"))
@@ -195,6 +217,16 @@ impl<'a> Render<'a> {
         match self.dialect.family {
             Family::Postgres => self.postgres_cast(&value, from, to),
             Family::Sqlite => sqlite_cast(&value, from, to),
+            Family::Mysql => self.mysql_cast(&value, from, to),
+        }
+    }
+
+    /// A column without a codec as it is returned to readers.
+    pub(crate) fn returned(&self, column: &Held) -> Result<String, Unsupported> {
+        match self.dialect.family {
+            Family::Postgres | Family::Sqlite => self.decoded(column),
+            Family::Mysql if column.native_type.as_deref().is_some_and(|name| name.ends_with(ZERO_IS_NULL)) => self.decoded(column),
+            Family::Mysql => Ok(self.stored(column)),
         }
     }
 
@@ -207,8 +239,14 @@ impl<'a> Render<'a> {
         match self.dialect.family {
             Family::Postgres => Ok(postgres_decoded(column, stored)),
             Family::Sqlite => sqlite_decoded(column, stored),
+            Family::Mysql => crate::mysql::decoded(column, stored),
         }
     }
+}
+
+/// An integer that is written out.
+pub(crate) fn whole_literal(expr: &Expr) -> Option<i64> {
+    if let Expr::Literal(value) = expr { value.as_integer() } else { None }
 }
 
 pub(crate) fn is_integer(scalar_type: ScalarType) -> bool {

@@ -1,6 +1,7 @@
 //! `FROM`: tables, joins, nested blocks and unions, each with an alias of its own. It must not know what is made of their rows.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+use crate::dialect::Family;
 use crate::expr::{Render, unsupported};
 use crate::scope::{Held, Scope};
 use crate::select::{Block, Form};
@@ -146,6 +147,10 @@ impl Render<'_> {
 
     /// The semantics of `NOT IN`: a row stays when no row of the right side equals it, or might.
     fn null_aware(&mut self, join: &Join, right: &From) -> Result<String, Unsupported> {
+        if self.dialect.family == Family::Mysql {
+            // Its own `NOT IN` compares texts by their collation.
+            return Err(unsupported("a null-aware join"));
+        }
         let (of_left, of_right) = (join.left.columns(), join.right.columns());
         if join.on.iter().all(|(left, right)| !left.nullable(&of_left) && !right.nullable(&of_right)) {
             // Without nulls nothing might be equal, and this is a join to every planner.

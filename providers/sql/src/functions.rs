@@ -2,7 +2,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::dialect::Family;
-use crate::expr::{Render, is_integer, unsupported};
+use crate::expr::{Render, is_integer, unsupported, whole_literal};
 use portico_provider_api::{Expr, Function, ScalarType, Unsupported, Value};
 
 impl Render<'_> {
@@ -33,6 +33,7 @@ impl Render<'_> {
         match self.dialect.family {
             Family::Postgres => self.postgres_call(function, arguments),
             Family::Sqlite => self.sqlite_call(function, arguments),
+            Family::Mysql => self.mysql_call(function, arguments),
         }
     }
 
@@ -125,7 +126,7 @@ impl Render<'_> {
         }
     }
 
-    fn pair(&mut self, arguments: &[Expr]) -> Result<[String; 2], Unsupported> {
+    pub(crate) fn pair(&mut self, arguments: &[Expr]) -> Result<[String; 2], Unsupported> {
         match arguments {
             [first, second] => Ok([self.value(first)?, self.value(second)?]),
             _ => Err(unsupported("a function with a wrong number of arguments")),
@@ -169,16 +170,4 @@ impl Render<'_> {
 
 fn clamp_to_int32(value: i128) -> Value {
     Value::Int32(i32::try_from(value).unwrap_or(i32::MAX))
-}
-
-fn whole_literal(expr: &Expr) -> Option<i64> {
-    if let Expr::Literal(Value::Int64(value)) = expr {
-        Some(*value)
-    } else if let Expr::Literal(Value::Int32(value)) = expr {
-        Some(i64::from(*value))
-    } else if let Expr::Literal(Value::Int16(value)) = expr {
-        Some(i64::from(*value))
-    } else {
-        None
-    }
 }

@@ -2,18 +2,18 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::compare::{OnStored, on_stored, orders_as_stored};
-use crate::dialect::KeyStyle;
+use crate::dialect::{Family, KeyStyle};
 use crate::expr::{Render, column_stored_type, unsupported};
 use crate::scope::Held;
 use portico_provider_api::{CompareOp, KeySet, ScalarType, Unsupported, Value};
 use std::rc::Rc;
 
 /// How one key column takes part: what is compared, and the type of what is sent.
-struct KeyColumn {
-    column: Rc<Held>,
-    operand: String,
-    scalar_type: ScalarType,
-    as_stored: bool,
+pub(crate) struct KeyColumn {
+    pub(crate) column: Rc<Held>,
+    pub(crate) operand: String,
+    pub(crate) scalar_type: ScalarType,
+    pub(crate) as_stored: bool,
 }
 
 impl Render<'_> {
@@ -31,6 +31,7 @@ impl Render<'_> {
         }
         match self.dialect.keys {
             KeyStyle::Arrays => Ok(self.keys_as_arrays(&columns, tuples)),
+            KeyStyle::Values if self.dialect.family == Family::Mysql => self.mysql_keys(&columns, &tuples),
             KeyStyle::Values => self.keys_as_values(&columns, &tuples),
         }
     }

@@ -19,20 +19,25 @@ mod expr;
 mod from;
 mod functions;
 mod keys;
+mod mysql;
+mod mysql_aggregate;
+mod mysql_compare;
+mod mysql_limits;
 mod operation;
 mod scope;
 mod select;
 mod statement;
 mod window;
 
-pub use change::{ChangePlan, change, resolve_references};
+pub use change::{ChangePlan, change, resolve_references, stored_row};
 pub use civil::{
     civil_from_days, days_from_civil, format_date, format_time, format_timestamp, parse_date, parse_time, parse_timestamp,
     parse_timestamp_tz,
 };
 pub use codec::{Stored, decode, encode};
 pub use decimal::{Digits, format_decimal, parse_decimal, rescale};
-pub use dialect::{Dialect, Family, KeyStyle, POSTGRES, Placeholder, SQLITE};
+pub use dialect::{Dialect, Family, KeyStyle, MARIADB, MYSQL, POSTGRES, Placeholder, SQLITE};
+pub use mysql::{SORTED_BYTES, ZERO_IS_NULL};
 pub use operation::invoke;
 pub use select::select;
 pub use statement::{Parameter, ResultColumn, Statement, TranslateError};

@@ -29,7 +29,7 @@ pub fn invoke(operation: &RemoteOperation, arguments: &[(usize, ChangeValue)], d
     if operation.procedure {
         let text = procedure(operation, &arguments, &mut render)?;
         let columns = operation.columns().iter().map(|column| result_column(operation, column)).collect();
-        return Ok(Statement { text, parameters: render.parameters, columns });
+        return Ok(Statement::new(dialect, text, render.parameters, columns));
     }
     let Called { text: from, condition } = from(operation, &arguments, &mut render, ALIAS)?;
     let rows = TableRelation { table: operation.name.clone(), columns: operation.columns().to_vec() };
@@ -40,7 +40,7 @@ pub fn invoke(operation: &RemoteOperation, arguments: &[(usize, ChangeValue)], d
     let condition = condition.map(|condition| format!(" WHERE {condition}")).unwrap_or_default();
     let columns = operation.columns().iter().map(|column| result_column(operation, column)).collect();
     let list = if list.is_empty() { "1".to_owned() } else { list.join(", ") };
-    Ok(Statement { text: format!("SELECT {list} FROM {from}{condition}"), parameters: render.parameters, columns })
+    Ok(Statement::new(dialect, format!("SELECT {list} FROM {from}{condition}"), render.parameters, columns))
 }
 
 fn result_column(operation: &RemoteOperation, column: &portico_provider_api::TableColumn) -> ResultColumn {
@@ -100,7 +100,7 @@ fn call(operation: &RemoteOperation, arguments: &[(usize, Value)], render: &mut 
 fn named(operation: &RemoteOperation, arguments: &[(usize, Value)], render: &mut Render<'_>) -> Result<Vec<String>, TranslateError> {
     match render.dialect.family {
         Family::Postgres => {}
-        Family::Sqlite => return Err(unsupported(format!("the operation '{}'", operation.name)).into()),
+        Family::Sqlite | Family::Mysql => return Err(unsupported(format!("the operation '{}'", operation.name)).into()),
     }
     let mut named = Vec::with_capacity(arguments.len());
     for (index, value) in arguments {

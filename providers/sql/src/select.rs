@@ -1,9 +1,11 @@
 //! Select blocks. Aliases are the translator's own (`t0`, `q0`, `c0`, …), columns of the answer are told apart by position alone.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+use crate::codec::stored_type;
 use crate::compare::orders_as_stored;
 use crate::dialect::{Dialect, Family};
 use crate::expr::{Render, unsupported};
+use crate::mysql::{self, query_can_fail};
 use crate::statement::{ResultColumn, Statement};
 use portico_provider_api::{Codec, Expr, LimitPer, ScalarType, SortKey, SourceQuery, Unsupported};
 
@@ -13,8 +15,9 @@ use portico_provider_api::{Codec, Expr, LimitPer, ScalarType, SortKey, SourceQue
 /// Names the first part that the dialect cannot say exactly.
 pub fn select(query: &SourceQuery, dialect: &Dialect) -> Result<Statement, Unsupported> {
     let mut render = Render::new(dialect);
+    render.shielded = query_can_fail(query);
     let Block { text, columns } = render.block(query, Form::Stored)?;
-    Ok(Statement { text, parameters: render.parameters, columns })
+    Ok(Statement::new(dialect, text, render.parameters, columns))
 }
 
 /// The form in which a block returns plain columns.
@@ -63,7 +66,7 @@ impl Render<'_> {
     fn ended(&mut self, query: &SourceQuery, source: &str, form: Form) -> Result<Block, Unsupported> {
         let (outputs, columns) = self.outputs(query, form)?;
         let text = if query.distinct {
-            self.distinct(query, &outputs, &columns, source)?
+            self.distinct(query, &outputs, &columns, source, form)?
         } else if let Some(per) = &query.limit_per {
             let base = Base { outputs: &outputs, columns: &columns, source: source.to_owned(), computed: None };
             self.limited_per(query, &base, per)?
@@ -102,7 +105,9 @@ impl Render<'_> {
                         self.decoded(&held)?
                     }
                     Some(_) => self.stored(&held),
-                    None => self.decoded(&held)?,
+                    // Only readers are given what is stored; whatever is made of an enclosed block goes by the dialect's own form.
+                    None if form == Form::Own || self.enclosed > 0 || query.distinct => self.decoded(&held)?,
+                    None => self.returned(&held)?,
                 }
             } else {
                 let text = self.value(&output.expr)?;
@@ -120,7 +125,7 @@ impl Render<'_> {
     pub(crate) fn fixed(&self, text: &str, scalar_type: ScalarType) -> String {
         match self.dialect.family {
             Family::Postgres => format!("({text})::{}", (self.dialect.type_name)(scalar_type)),
-            Family::Sqlite => text.to_owned(),
+            Family::Sqlite | Family::Mysql => text.to_owned(),
         }
     }
 
@@ -166,12 +171,6 @@ fn limit(query: &SourceQuery, dialect: &Dialect) -> String {
     }
 }
 
-fn direction(key: &SortKey) -> String {
-    let direction = if key.descending { "DESC" } else { "ASC" };
-    let nulls = if key.nulls_first { "FIRST" } else { "LAST" };
-    format!("{direction} NULLS {nulls}")
-}
-
 /// The outputs of an enclosed `SELECT DISTINCT d`, which is all that sorting may refer to.
 pub(crate) struct Computed<'a> {
     query: &'a SourceQuery,
@@ -196,6 +195,7 @@ impl Render<'_> {
                 let at = at.ok_or_else(|| unsupported("ordering distinct rows by something that is not returned"))?;
                 format!("d.{}", self.dialect.identifier(&format!("c{at}")))
             }
+            (None, expr) if self.dialect.family == Family::Mysql => self.mysql_sorted(expr)?,
             (None, Expr::Column(index)) => {
                 let column = self.column(*index)?;
                 if column.codec.is_some_and(orders_as_stored) { self.stored(&column) } else { self.decoded(&column)? }
@@ -216,7 +216,26 @@ impl Render<'_> {
     }
 
     pub(crate) fn sort_list(&mut self, keys: &[SortKey], computed: Option<&Computed<'_>>) -> Result<Vec<String>, Unsupported> {
-        keys.iter().map(|key| Ok(format!("{} {}", self.placed(&key.expr, computed, true)?, direction(key)))).collect()
+        keys.iter()
+            .map(|key| {
+                let text = self.placed(&key.expr, computed, true)?;
+                Ok(self.directed(&text, key))
+            })
+            .collect()
+    }
+
+    /// Something sorted by, with its direction and the place of nulls.
+    fn directed(&self, text: &str, key: &SortKey) -> String {
+        let direction = if key.descending { "DESC" } else { "ASC" };
+        match self.dialect.family {
+            Family::Postgres | Family::Sqlite => {
+                let nulls = if key.nulls_first { "FIRST" } else { "LAST" };
+                format!("{text} {direction} NULLS {nulls}")
+            }
+            // Null is the least value; asked for at the other end, it is a key of its own.
+            Family::Mysql if key.nulls_first != key.descending || !key.expr.nullable(self.scope.columns()) => format!("{text} {direction}"),
+            Family::Mysql => format!("({text} IS NULL) {}, {text} {direction}", if key.nulls_first { "DESC" } else { "ASC" }),
+        }
     }
 
     fn order_by(&mut self, query: &SourceQuery, computed: Option<&Computed<'_>>) -> Result<String, Unsupported> {
@@ -224,7 +243,14 @@ impl Render<'_> {
         Ok(if list.is_empty() { String::new() } else { format!(" ORDER BY {}", list.join(", ")) })
     }
 
-    fn distinct(&mut self, query: &SourceQuery, outputs: &[String], columns: &[ResultColumn], source: &str) -> Result<String, Unsupported> {
+    fn distinct(
+        &mut self,
+        query: &SourceQuery,
+        outputs: &[String],
+        columns: &[ResultColumn],
+        source: &str,
+        form: Form,
+    ) -> Result<String, Unsupported> {
         let dialect = self.dialect;
         let list: Vec<_> = outputs
             .iter()
@@ -232,15 +258,32 @@ impl Render<'_> {
             .enumerate()
             .map(|(at, (text, column))| {
                 let collation = self.collation(column.scalar_type, false);
-                format!("{text}{collation} AS {}", dialect.identifier(&format!("c{at}")))
+                let name = dialect.identifier(&format!("c{at}"));
+                let is_text = self.is_text(column.codec.map_or(column.scalar_type, stored_type));
+                match dialect.family {
+                    Family::Mysql if is_text => format!("CAST({text} AS BINARY) AS {name}"),
+                    Family::Postgres | Family::Sqlite | Family::Mysql => format!("{text}{collation} AS {name}"),
+                }
             })
             .collect();
         let inner = format!("SELECT DISTINCT {}{source}", select_list(&list));
-        if query.order_by.is_empty() && query.limit_per.is_none() {
+        // Told apart as bytes, texts become texts again for an enclosing block.
+        let enclosed = self.enclosed > 0 || form == Form::Own;
+        let as_bytes = |column: &ResultColumn| {
+            enclosed && dialect.family == Family::Mysql && column.codec.is_none() && self.is_text(column.scalar_type)
+        };
+        if query.order_by.is_empty() && query.limit_per.is_none() && !columns.iter().any(as_bytes) {
             return Ok(format!("{inner}{}", limit(query, dialect)));
         }
         let computed = Computed { query };
-        let names: Vec<_> = (0..outputs.len()).map(|at| format!("d.{}", dialect.identifier(&format!("c{at}")))).collect();
+        let names: Vec<_> = columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| {
+                let name = format!("d.{}", dialect.identifier(&format!("c{at}")));
+                if as_bytes(column) { mysql::text(&name) } else { name }
+            })
+            .collect();
         if let Some(per) = &query.limit_per {
             let base = Base { outputs: &names, columns, source: format!(" FROM ({inner}) AS d"), computed: Some(computed) };
             return self.limited_per(query, &base, per);
@@ -272,7 +315,7 @@ impl Render<'_> {
         for (at, key) in query.order_by.iter().enumerate() {
             list.push(format!("{} AS {}", self.placed(&key.expr, computed, true)?, name("s", at)));
             let collation = self.sort_collation(&key.expr, true)?;
-            outer_order.push(format!("q.{}{collation} {}", name("s", at), direction(key)));
+            outer_order.push(self.directed(&format!("q.{}{collation}", name("s", at)), key));
         }
         list.push(format!("ROW_NUMBER() OVER ({}) AS {}", window.join(" "), dialect.identifier("n")));
         let names: Vec<_> = (0..base.columns.len()).map(|at| format!("q.{} AS {}", name("c", at), name("c", at))).collect();

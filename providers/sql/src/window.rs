@@ -1,6 +1,7 @@
 //! Window functions. Their frame is always written, although it is SQL's own default. It must not know statements around them.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+use crate::dialect::Family;
 use crate::expr::{Render, unsupported};
 use portico_provider_api::{AggregateFunction, Expr, ScalarType, SortKey, Unsupported, WindowFunction};
 
@@ -13,6 +14,10 @@ impl Render<'_> {
         order_by: &[SortKey],
         result: ScalarType,
     ) -> Result<String, Unsupported> {
+        if self.dialect.family == Family::Mysql {
+            // No kind of this family declares them.
+            return Err(unsupported("window functions"));
+        }
         let argument = match arguments {
             [] => None,
             [argument] => Some(argument),

@@ -13,12 +13,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("portico-provider-testkit", &["portico-provider-api"]),
     (
         "portico-provider-registry",
-        &["portico-provider-api", "portico-provider-memory", "portico-provider-sqlite", "portico-provider-postgres"],
+        &[
+            "portico-provider-api",
+            "portico-provider-memory",
+            "portico-provider-sqlite",
+            "portico-provider-postgres",
+            "portico-provider-mysql",
+        ],
     ),
     ("portico-provider-memory", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-sql", &["portico-provider-api"]),
     ("portico-provider-sqlite", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-postgres", &["portico-provider-api", "portico-provider-sql"]),
+    ("portico-provider-mysql", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-tests", &[]),
 ];
 

@@ -3,6 +3,7 @@
 mod blocks;
 mod changes;
 mod conditions;
+mod mysql;
 mod operations;
 mod queries;
 

@@ -1,7 +1,7 @@
 //! What `$crossjoin` yields, the same over every kind and whatever is pushed down. What is expected is written by hand: each combination
 //! as the keys of its entities.
 
-use crate::kinds::KINDS;
+use crate::apply_world::KINDS;
 use crate::shapes::{World, bare};
 use serde_json::{Value as Json, json};
 

@@ -1,9 +1,10 @@
-//! The same rows in four sources under one engine: memory, memory that can evaluate nothing, a SQLite file, and a PostgreSQL server. Rows
-//! get into the databases as SQL text, on another way than the one under test.
+//! The same rows in five sources under one engine: memory, memory that can evaluate nothing, a SQLite file, a PostgreSQL server, and a
+//! MariaDB server. Rows get into the databases as SQL text, on another way than the one under test.
 
 use crate::harness::{Incapable, context, principal, table};
 use crate::odata_reference::Related;
 use async_trait::async_trait;
+use mysql_async::prelude::Queryable;
 use portico_catalog::{ModelDefinition, ModelView, TableDefinition};
 use portico_engine::{Answer, Engine, EngineError, EngineSettings, EntityRead, Paging, Statement};
 use portico_odata::{BoundQuery, BoundRead, EntityBatch, ODataError, bind, parse};
@@ -21,6 +22,7 @@ use std::time::Duration;
 use tokio_postgres::{Client, NoTls};
 
 const SERVER: &str = "PORTICO_TEST_POSTGRES_URL";
+const MARIADB: &str = "PORTICO_TEST_MYSQL_URL";
 /// Relationships of each kind's rows with each other, where the rows have the columns: along a key, back again, between rows that share a
 /// value, and to one of several rows that do.
 const RELATIONSHIPS: [(&str, &str, &str, bool); 4] =
@@ -46,10 +48,10 @@ fn tables(columns: &[Column]) -> String {
     format!("{{ {} }}", KINDS.iter().map(table).collect::<Vec<_>>().join(", "))
 }
 
-const ACCESS: &str = r#"{ "roles": { "all": { "Memory": {}, "Incapable": {}, "Sqlite": {}, "Postgres": {} } } }"#;
+const ACCESS: &str = r#"{ "roles": { "all": { "Memory": {}, "Incapable": {}, "Sqlite": {}, "Postgres": {}, "Mysql": {} } } }"#;
 
 /// The tables of the model; each holds the rows of [`World::rows`] of the same position.
-pub const KINDS: [&str; 4] = ["Memory", "Incapable", "Sqlite", "Postgres"];
+pub const KINDS: [&str; 5] = ["Memory", "Incapable", "Sqlite", "Postgres", "Mysql"];
 
 #[derive(Debug, Clone)]
 pub struct Column {
@@ -68,10 +70,11 @@ pub struct World {
     columns: Vec<Column>,
     /// Which columns can be null.
     pub nullable: Vec<bool>,
-    /// What each kind stores: SQLite has neither NaN nor a negative zero.
-    pub rows: [Vec<Vec<Value>>; 4],
+    /// What each kind stores: SQLite has neither NaN nor a negative zero, MariaDB's timestamps are few.
+    pub rows: [Vec<Vec<Value>>; 5],
     file: tempfile::TempDir,
     database: Database,
+    mariadb: Mariadb,
 }
 
 /// A source whose requests are kept as its kind would send them.
@@ -138,17 +141,66 @@ impl Drop for Database {
     }
 }
 
+/// The like at the MariaDB server.
+struct Mariadb {
+    server: String,
+    name: String,
+    client: tokio::sync::Mutex<mysql_async::Conn>,
+}
+
+async fn mariadb_client(url: &str) -> mysql_async::Conn {
+    let mut client = mysql_async::Conn::from_url(url).await.expect("the MariaDB test server is reachable");
+    client.query_drop("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES,ANSI_QUOTES', time_zone = '+00:00'").await.unwrap();
+    client
+}
+
+impl Mariadb {
+    /// Creates a database with the collation that servers come with; the second value is its URL.
+    async fn create() -> (Mariadb, String) {
+        let server = std::env::var(MARIADB).unwrap_or_else(|_| {
+            panic!(
+                "{MARIADB} is not set: it names the MariaDB server to test against, mysql://user:password@127.0.0.1:3306/; \
+                 providers/mysql/tests/server.sh starts one"
+            )
+        });
+        let name = format!("portico_{:016x}", fastrand::u64(..));
+        let sql = format!("CREATE DATABASE {name} CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci");
+        mariadb_client(&server).await.query_drop(sql).await.expect("the test user may create databases");
+        let url = format!("{}/{name}", server.trim_end_matches('/'));
+        let client = tokio::sync::Mutex::new(mariadb_client(&url).await);
+        (Mariadb { server, name, client }, url)
+    }
+
+    async fn run(&self, sql: &str) {
+        let outcome = self.client.lock().await.query_drop(sql).await;
+        outcome.unwrap_or_else(|error| panic!("{error}: {}", sql.chars().take(300).collect::<String>()));
+    }
+}
+
+impl Drop for Mariadb {
+    fn drop(&mut self) {
+        let (server, name) = (self.server.clone(), self.name.clone());
+        let dropped = std::thread::spawn(move || {
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+                mariadb_client(&server).await.query_drop(format!("DROP DATABASE IF EXISTS {name}")).await.unwrap();
+            });
+        });
+        let _ = dropped.join();
+    }
+}
+
 impl World {
     /// Rows of the columns in all kinds; the first column is the key.
     pub async fn new(columns: &[Column], rows: &[Vec<Value>]) -> World {
         let stored =
             |kind: usize| rows.iter().map(move |row| row.iter().zip(columns).map(|(value, column)| held(kind, column, value)).collect());
-        let rows: [Vec<Vec<Value>>; 4] = std::array::from_fn(|kind| stored(kind).collect());
+        let rows: [Vec<Vec<Value>>; 5] = std::array::from_fn(|kind| stored(kind).collect());
         let described = columns.iter().map(|column| RemoteColumn::plain(column.name, column.scalar_type, column.nullable)).collect();
         let memory = Arc::new(MemorySource::new("memory", vec![table("t", described, &[columns[0].name], &rows[0])]).unwrap());
 
         let file = tempfile::tempdir().unwrap();
         let (database, url) = Database::create().await;
+        let (mariadb, mariadb_url) = Mariadb::create().await;
         let context = |source_name: &str| ConnectContext {
             source_name: source_name.to_owned(),
             base_directory: file.path().to_owned(),
@@ -160,14 +212,18 @@ impl World {
         database.client.batch_execute(&create(columns, 3)).await.unwrap();
         sqlite.execute_batch(&insert(columns, &rows[2], 2)).unwrap();
         database.client.batch_execute(&insert(columns, &rows[3], 3)).await.unwrap();
+        mariadb.run(&create(columns, 4)).await;
+        mariadb.run(&insert(columns, &rows[4], 4)).await;
 
         let lite = (portico_provider_sqlite::kind().connect)(serde_json::json!({ "path": "t.db" }), context("sqlite")).unwrap();
         let post = (portico_provider_postgres::kind().connect)(serde_json::json!({ "url": url }), context("postgres")).unwrap();
+        let maria = (portico_provider_mysql::kind().connect)(serde_json::json!({ "url": mariadb_url }), context("mysql")).unwrap();
         let sources: BTreeMap<String, Arc<dyn Source>> = [
             ("memory".to_owned(), Arc::clone(&memory) as Arc<dyn Source>),
             ("incapable".to_owned(), Arc::new(Incapable(Arc::clone(&memory) as _)) as _),
             ("sqlite".to_owned(), lite),
             ("postgres".to_owned(), post),
+            ("mysql".to_owned(), maria),
         ]
         .into();
         let sent = Arc::new(Mutex::new(Vec::new()));
@@ -190,7 +246,7 @@ impl World {
         let service = engine.model().unwrap().services.keys().next().unwrap().clone();
         let view = engine.view(&principal("all"), &service).unwrap();
         let nullable = columns.iter().map(|column| column.nullable).collect();
-        World { engine, view, memory, service, sent, columns: columns.to_vec(), nullable, rows, file, database }
+        World { engine, view, memory, service, sent, columns: columns.to_vec(), nullable, rows, file, database, mariadb }
     }
 
     /// What the sources have been asked since [`World::forget`].
@@ -216,7 +272,8 @@ impl World {
                     let connection = rusqlite::Connection::open(self.file.path().join("t.db")).unwrap();
                     connection.execute_batch(&insert(&self.columns, rows, 2)).unwrap();
                 }
-                _ => self.database.client.batch_execute(&insert(&self.columns, rows, 3)).await.unwrap(),
+                3 => self.database.client.batch_execute(&insert(&self.columns, rows, 3)).await.unwrap(),
+                _ => self.mariadb.run(&insert(&self.columns, rows, 4)).await,
             }
             self.rows[kind].push(stored);
         }
@@ -301,9 +358,16 @@ async fn insert_into_memory(memory: &MemorySource, columns: &[Column], row: &[Va
 /// The value as the kind can hold it.
 fn held(kind: usize, column: &Column, value: &Value) -> Value {
     let number = match value {
-        Value::Float32(Float(number)) | Value::Float64(Float(number)) if kind == 2 => *number,
+        Value::Float32(Float(number)) | Value::Float64(Float(number)) if matches!(kind, 2 | 4) => *number,
+        // A timestamp of MariaDB counts in 32 bits.
+        Value::TimestampTz(micros) if kind == 4 && !(1_000_000..2_147_483_648_000_000).contains(micros) => {
+            return Value::TimestampTz(1_000_000 + micros.rem_euclid(2_000_000_000_000_000));
+        }
+        // Nor has it GUIDs of a late version and an early variant.
+        Value::Guid(guid) if kind == 4 => return Value::Guid(format!("{}8{}", &guid[..19], &guid[20..])),
         other => return other.clone(),
     };
+    let number = if kind == 4 && number.is_infinite() { f64::NAN } else { number };
     let wrap = |number| if column.scalar_type == ScalarType::Float32 { Value::Float32(Float(number)) } else { Value::float64(number) };
     match number.is_nan() {
         true if column.nullable => Value::Null(column.scalar_type),
@@ -330,7 +394,8 @@ fn create(columns: &[Column], kind: usize) -> String {
         .map(|(index, column)| {
             let constraint = match (index, column.nullable) {
                 (0, _) => " NOT NULL PRIMARY KEY",
-                (_, true) => "",
+                // A timestamp of MariaDB would otherwise be one that is not null.
+                (_, true) => " NULL",
                 (_, false) => " NOT NULL",
             };
             format!("\"{}\" {}{constraint}", column.name, declared(column.scalar_type, kind))
@@ -340,24 +405,24 @@ fn create(columns: &[Column], kind: usize) -> String {
 }
 
 fn declared(scalar_type: ScalarType, kind: usize) -> String {
-    let [sqlite, postgres] = match scalar_type {
-        ScalarType::Boolean => ["BOOLEAN", "boolean"],
-        ScalarType::Int16 => ["SMALLINT", "smallint"],
-        ScalarType::Int32 => ["INT4", "integer"],
-        ScalarType::Int64 => ["BIGINT", "bigint"],
-        ScalarType::Float32 => ["FLOAT4", "real"],
-        ScalarType::Float64 => ["DOUBLE", "double precision"],
+    let [sqlite, postgres, mariadb] = match scalar_type {
+        ScalarType::Boolean => ["BOOLEAN", "boolean", "boolean"],
+        ScalarType::Int16 => ["SMALLINT", "smallint", "smallint"],
+        ScalarType::Int32 => ["INT4", "integer", "int"],
+        ScalarType::Int64 => ["BIGINT", "bigint", "bigint"],
+        ScalarType::Float32 => ["FLOAT4", "real", "float"],
+        ScalarType::Float64 => ["DOUBLE", "double precision", "double"],
         ScalarType::Decimal { precision, scale } => return format!("DECIMAL({precision},{scale})"),
-        ScalarType::Text => ["TEXT", "text"],
-        ScalarType::Binary => ["BLOB", "bytea"],
-        ScalarType::Date => ["DATE", "date"],
-        ScalarType::Time => ["TIME", "time"],
-        ScalarType::Timestamp => ["DATETIME", "timestamp"],
-        ScalarType::TimestampTz => ["TIMESTAMPTZ", "timestamptz"],
-        ScalarType::Guid => ["GUID", "uuid"],
-        ScalarType::Json => ["JSONTEXT", "json"],
+        ScalarType::Text => ["TEXT", "text", "text"],
+        ScalarType::Binary => ["BLOB", "bytea", "blob"],
+        ScalarType::Date => ["DATE", "date", "date"],
+        ScalarType::Time => ["TIME", "time", "time(6)"],
+        ScalarType::Timestamp => ["DATETIME", "timestamp", "datetime(6)"],
+        ScalarType::TimestampTz => ["TIMESTAMPTZ", "timestamptz", "timestamp(6)"],
+        ScalarType::Guid => ["GUID", "uuid", "uuid"],
+        ScalarType::Json => ["JSONTEXT", "json", "json"],
     };
-    if kind == 2 { sqlite } else { postgres }.to_owned()
+    [sqlite, postgres, mariadb][kind - 2].to_owned()
 }
 
 fn insert(columns: &[Column], rows: &[Vec<Value>], kind: usize) -> String {
@@ -369,21 +434,22 @@ fn insert(columns: &[Column], rows: &[Vec<Value>], kind: usize) -> String {
 
 /// The value as a literal of the database's SQL.
 fn stored(value: &Value, kind: usize) -> String {
-    let sqlite = kind == 2;
+    let (sqlite, mariadb) = (kind == 2, kind == 4);
     let quoted = |text: &str| format!("'{}'", text.replace('\'', "''"));
     match value {
         Value::Null(_) => "NULL".to_owned(),
-        Value::Boolean(value) if sqlite => u8::from(*value).to_string(),
+        Value::Boolean(value) if sqlite || mariadb => u8::from(*value).to_string(),
         Value::Float32(Float(number)) | Value::Float64(Float(number)) if sqlite && number.is_infinite() => {
             if *number > 0.0 { "9e999" } else { "-9e999" }.to_owned()
         }
-        Value::Float32(Float(number)) | Value::Float64(Float(number)) if sqlite => format!("{number:e}"),
+        Value::Float32(Float(number)) | Value::Float64(Float(number)) if sqlite || mariadb => format!("{number:e}"),
         Value::Float32(Float(number)) => quoted(&(*number as f32).to_string()),
         Value::Float64(Float(number)) => quoted(&number.to_string()),
         Value::Binary(bytes) => {
             let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-            if sqlite { format!("x'{hex}'") } else { format!("'\\x{hex}'") }
+            if sqlite || mariadb { format!("x'{hex}'") } else { format!("'\\x{hex}'") }
         }
+        Value::TimestampTz(micros) if mariadb => stored(&Value::Timestamp(*micros), kind),
         other => match cast_value(other, ScalarType::Text).unwrap() {
             Value::Text(text) => quoted(&text),
             unexpected => panic!("{unexpected:?}"),

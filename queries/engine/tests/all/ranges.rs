@@ -78,74 +78,92 @@ async fn ranges_of_dates_and_instants_reach_every_kind() {
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where (Zoned >= $1 and Zoned < $2)
           Sqlite: ((portico_stored('timestamptz_text', t0."Zoned") >= ?1) AND (portico_stored('timestamptz_text', t0."Zoned") < ?2))
           Postgres: ((t0."Zoned" >= $1::timestamptz) AND (t0."Zoned" < $2::timestamptz))
+          Mysql: ((t0.`Zoned` >= CAST(? AS DATETIME(6))) AND (t0.`Zoned` < CAST(? AS DATETIME(6))))
         Zoned ge 2025-01-01T01:00:00+01:00 and Zoned lt 2025-01-02T00:00:00+00:00
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where (Zoned >= $1 and Zoned < $2)
           Sqlite: ((portico_stored('timestamptz_text', t0."Zoned") >= ?1) AND (portico_stored('timestamptz_text', t0."Zoned") < ?2))
           Postgres: ((t0."Zoned" >= $1::timestamptz) AND (t0."Zoned" < $2::timestamptz))
+          Mysql: ((t0.`Zoned` >= CAST(? AS DATETIME(6))) AND (t0.`Zoned` < CAST(? AS DATETIME(6))))
         At ge 2025-01-01T00:00:00Z and At lt 2025-01-02T00:00:00Z
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where (At >= $1 and At < $2)
           Sqlite: ((portico_stored('timestamp_text', t0."At") >= ?1) AND (portico_stored('timestamp_text', t0."At") < ?2))
           Postgres: ((t0."At" >= $1::timestamp) AND (t0."At" < $2::timestamp))
+          Mysql: ((t0.`At` >= CAST(? AS DATETIME(6))) AND (t0.`At` < CAST(? AS DATETIME(6))))
         Zoned ge 2025-01-01 and Zoned lt 2025-01-02
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where (Zoned >= $1 and Zoned < $2)
           Sqlite: ((portico_stored('timestamptz_text', t0."Zoned") >= ?1) AND (portico_stored('timestamptz_text', t0."Zoned") < ?2))
           Postgres: ((t0."Zoned" >= $1::timestamptz) AND (t0."Zoned" < $2::timestamptz))
+          Mysql: ((t0.`Zoned` >= CAST(? AS DATETIME(6))) AND (t0.`Zoned` < CAST(? AS DATETIME(6))))
         Day ge 2025-01-01 and Day lt 2025-01-02
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where (Day >= $1 and Day < $2)
           Sqlite: ((t0."Day" COLLATE BINARY >= ?1) AND (t0."Day" COLLATE BINARY < ?2))
           Postgres: ((t0."Day" >= $1::date) AND (t0."Day" < $2::date))
+          Mysql: ((t0.`Day` >= CAST(? AS DATE)) AND (t0.`Day` < CAST(? AS DATE)))
         date(Zoned) ge 2025-01-01 and date(Zoned) lt 2025-01-02
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where (Zoned >= $1 and Zoned < $2)
           Sqlite: ((portico_stored('timestamptz_text', t0."Zoned") >= ?1) AND (portico_stored('timestamptz_text', t0."Zoned") < ?2))
           Postgres: ((t0."Zoned" >= $1::timestamptz) AND (t0."Zoned" < $2::timestamptz))
+          Mysql: ((t0.`Zoned` >= CAST(? AS DATETIME(6))) AND (t0.`Zoned` < CAST(? AS DATETIME(6))))
         date(At) eq 2025-01-01
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where (At >= $1 and At < $2)
           Sqlite: ((portico_stored('timestamp_text', t0."At") >= ?1) AND (portico_stored('timestamp_text', t0."At") < ?2))
           Postgres: ((t0."At" >= $1::timestamp) AND (t0."At" < $2::timestamp))
+          Mysql: ((t0.`At` >= CAST(? AS DATETIME(6))) AND (t0.`At` < CAST(? AS DATETIME(6))))
         date(Zoned) ne 2025-01-01
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where (Zoned < $1 or Zoned is null or Zoned >= $2 or Zoned is null)
           Sqlite: ((portico_stored('timestamptz_text', t0."Zoned") < ?1) OR (t0."Zoned" IS NULL) OR (portico_stored('timestamptz_text', t0."Zoned") >= ?2) OR (t0."Zoned" IS NULL))
           Postgres: ((t0."Zoned" < $1::timestamptz) OR (t0."Zoned" IS NULL) OR (t0."Zoned" >= $2::timestamptz) OR (t0."Zoned" IS NULL))
+          Mysql: ((t0.`Zoned` < CAST(? AS DATETIME(6))) OR (t0.`Zoned` IS NULL) OR (t0.`Zoned` >= CAST(? AS DATETIME(6))) OR (t0.`Zoned` IS NULL))
         not (date(Zoned) gt 2025-01-01)
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where (Zoned < $1 or Zoned is null)
           Sqlite: ((portico_stored('timestamptz_text', t0."Zoned") < ?1) OR (t0."Zoned" IS NULL))
           Postgres: ((t0."Zoned" < $1::timestamptz) OR (t0."Zoned" IS NULL))
+          Mysql: ((t0.`Zoned` < CAST(? AS DATETIME(6))) OR (t0.`Zoned` IS NULL))
         2025-01-01 lt date(At)
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where At >= $1
           Sqlite: (portico_stored('timestamp_text', t0."At") >= ?1)
           Postgres: (t0."At" >= $1::timestamp)
+          Mysql: (t0.`At` >= CAST(? AS DATETIME(6)))
         date(Zoned) in (2025-01-01,2026-01-01)
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where ((Zoned >= $1 and Zoned < $2) or (Zoned >= $3 and Zoned < $4))
           Sqlite: (((portico_stored('timestamptz_text', t0."Zoned") >= ?1) AND (portico_stored('timestamptz_text', t0."Zoned") < ?2)) OR ((portico_stored('timestamptz_text', t0."Zoned") >= ?3) AND (portico_stored('timestamptz_text', t0."Zoned") < ?4)))
           Postgres: (((t0."Zoned" >= $1::timestamptz) AND (t0."Zoned" < $2::timestamptz)) OR ((t0."Zoned" >= $3::timestamptz) AND (t0."Zoned" < $4::timestamptz)))
+          Mysql: (((t0.`Zoned` >= CAST(? AS DATETIME(6))) AND (t0.`Zoned` < CAST(? AS DATETIME(6)))) OR ((t0.`Zoned` >= CAST(? AS DATETIME(6))) AND (t0.`Zoned` < CAST(? AS DATETIME(6)))))
         year(Zoned) eq 2025
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where (Zoned >= $1 and Zoned < $2)
           Sqlite: ((portico_stored('timestamptz_text', t0."Zoned") >= ?1) AND (portico_stored('timestamptz_text', t0."Zoned") < ?2))
           Postgres: ((t0."Zoned" >= $1::timestamptz) AND (t0."Zoned" < $2::timestamptz))
+          Mysql: ((t0.`Zoned` >= CAST(? AS DATETIME(6))) AND (t0.`Zoned` < CAST(? AS DATETIME(6))))
         year(Day) ge 2026 or year(At) lt 2025
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where (Day >= $1 or At < $2)
           Sqlite: ((t0."Day" COLLATE BINARY >= ?1) OR (portico_stored('timestamp_text', t0."At") < ?2))
           Postgres: ((t0."Day" >= $1::date) OR (t0."At" < $2::timestamp))
+          Mysql: ((t0.`Day` >= CAST(? AS DATE)) OR (t0.`At` < CAST(? AS DATETIME(6))))
         year(At) in (2024,2026)
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where ((At >= $1 and At < $2) or (At >= $3 and At < $4))
           Sqlite: (((portico_stored('timestamp_text', t0."At") >= ?1) AND (portico_stored('timestamp_text', t0."At") < ?2)) OR ((portico_stored('timestamp_text', t0."At") >= ?3) AND (portico_stored('timestamp_text', t0."At") < ?4)))
           Postgres: (((t0."At" >= $1::timestamp) AND (t0."At" < $2::timestamp)) OR ((t0."At" >= $3::timestamp) AND (t0."At" < $4::timestamp)))
+          Mysql: (((t0.`At` >= CAST(? AS DATETIME(6))) AND (t0.`At` < CAST(? AS DATETIME(6)))) OR ((t0.`At` >= CAST(? AS DATETIME(6))) AND (t0.`At` < CAST(? AS DATETIME(6)))))
         cast(Zoned,Edm.Date) le 2025-01-01
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where Zoned < $1
           Sqlite: (portico_stored('timestamptz_text', t0."Zoned") < ?1)
           Postgres: (t0."Zoned" < $1::timestamptz)
+          Mysql: (t0.`Zoned` < CAST(? AS DATETIME(6)))
         cast(Day,Edm.DateTimeOffset) ge 2025-01-01T00:00:00.000001Z
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where Day >= $1
           Sqlite: (t0."Day" COLLATE BINARY >= ?1)
           Postgres: (t0."Day" >= $1::date)
+          Mysql: (t0.`Day` >= CAST(? AS DATE))
         Zoned add duration'P1D' gt 2025-01-02T00:00:00Z
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where Zoned > $1
           Sqlite: (portico_stored('timestamptz_text', t0."Zoned") > ?1)
           Postgres: (t0."Zoned" > $1::timestamptz)
+          Mysql: (t0.`Zoned` > CAST(? AS DATETIME(6)))
         At sub duration'PT1H' le 2024-12-31T23:00:00Z
           Memory: select Id as c0, Day as c1, At as c2, Zoned as c3 from t where At <= $1
           Sqlite: (portico_stored('timestamp_text', t0."At") <= ?1)
           Postgres: (t0."At" <= $1::timestamp)
+          Mysql: (t0.`At` <= CAST(? AS DATETIME(6)))
     "#]].assert_eq(&sent);
 }
 

@@ -1,8 +1,9 @@
 //! What paths and query options yield over tables with an overlay — complex and derived types, streams, a link table that holds a pair
 //! twice — as JSON, the same over every kind and whatever is pushed down. What is expected is written by hand.
 
+use crate::apply_world::KINDS;
 use crate::harness::{Incapable, context, principal, table};
-use crate::kinds::{Database, KINDS};
+use crate::kinds::Database;
 use portico_catalog::{ModelDefinition, ModelView, TableDefinition};
 use portico_engine::{Answer, Engine, EngineError, EngineSettings, EntityAnswer, EntityRead, Paging, Statement};
 use portico_odata::json::{CrossJoinWriter, JsonOptions, JsonWriter, entity_links, find_property, property, raw_value};
