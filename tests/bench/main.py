@@ -9,14 +9,15 @@ import tempfile
 import traceback
 
 import report
-from benchmarks import tpch
-from servers.gateway import REPOSITORY, Gateway
+from benchmarks import bindjoin, lookup, scan, tpch
+from servers.cargo import REPOSITORY
+from servers.gateway import Gateway
 from servers.mariadb import MariaDb
 from servers.postgres import Postgres
 from servers.process import Failed, data_directory
 from servers.sqlite import Sqlite
 
-BENCHMARKS = {module.NAME: module for module in (tpch,)}
+BENCHMARKS = {module.NAME: module for module in (tpch, bindjoin, lookup, scan)}
 SERVERS = {server.kind: server for server in (Postgres, MariaDb, Sqlite)}
 
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
+THIS = "this"
 
 
 def _stat(pid):
@@ -37,8 +38,16 @@ def _tree(pid):
 
 def cpu_seconds(pid):
     """What a process, its children and its ended children have used so far, in seconds."""
+    return sum(_used(fields) for fields in _tree(pid).values())
+
+
+def _used(fields):
     # Fields 14 to 17: user and system time, of the process and of the children it has waited for.
-    return sum(sum(int(field) for field in fields[11:15]) for fields in _tree(pid).values()) / TICKS
+    return sum(int(field) for field in fields[11:15]) / TICKS
+
+
+def _used_by(name, pid):
+    return _used(_stat(pid)) if name == THIS else cpu_seconds(pid)
 
 
 def memory(pid):
@@ -49,19 +58,20 @@ def memory(pid):
 
 
 class Measured:
-    """Wall seconds of a block, and CPU seconds of each named process meanwhile. `this` is the measuring program itself."""
+    """Wall seconds of a block, and CPU seconds of each named process meanwhile. `this` is the measuring program itself with the clients that it
+    has waited for, without the servers that it has started."""
 
     def __init__(self, **pids):
-        self.pids = {**pids, "this": os.getpid()}
+        self.pids = {**pids, THIS: os.getpid()}
 
     def __enter__(self):
-        self.before = {name: cpu_seconds(pid) for name, pid in self.pids.items() if pid}
+        self.before = {name: _used_by(name, pid) for name, pid in self.pids.items() if pid}
         self.began = time.perf_counter()
         return self
 
     def __exit__(self, *_):
         self.seconds = time.perf_counter() - self.began
-        self.cpu = {name: cpu_seconds(self.pids[name]) - before for name, before in self.before.items()}
+        self.cpu = {name: _used_by(name, self.pids[name]) - before for name, before in self.before.items()}
 
 
 def median(values):

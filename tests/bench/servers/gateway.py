@@ -13,9 +13,8 @@ import adbc_driver_flightsql.dbapi as flight_sql
 import yaml
 from adbc_driver_flightsql import DatabaseOptions
 
+from servers import cargo
 from servers.process import Failed, free_port, stop, wait_until
-
-REPOSITORY = Path(__file__).resolve().parents[3]
 
 # Longest time of one statement, in seconds. It is a limit against standstill, not a goal.
 LONGEST = 300
@@ -28,12 +27,7 @@ def program():
         if not os.access(given, os.X_OK):
             raise Failed(f"PORTICO_BENCH_GATEWAY is no program: {given}")
         return given
-    print("building the gateway for release", flush=True)
-    built = subprocess.run(["cargo", "build", "--release", "--quiet", "--bin", "portico"], cwd=REPOSITORY)
-    if built.returncode != 0:
-        raise Failed("the gateway does not build")
-    target = os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")
-    return os.fspath(Path(target) / "release" / "portico")
+    return cargo.build("portico", "portico")
 
 
 class Gateway:

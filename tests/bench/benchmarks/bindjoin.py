@@ -1,0 +1,124 @@
+"""A join across servers that must cost what its result costs: 100 filtered customers on one server, their orders on PostgreSQL, beside DuckDB with
+both databases attached and its filter push-down on. Rows that leave PostgreSQL are counted there."""
+
+import time
+from decimal import Decimal
+
+import duckdb
+import duckdb_extensions  # noqa: F401  (brings the importer's files along)
+from duckdb_extensions import extension_importer
+
+import tpch_data
+from benchmarks.tpch import ask, plain
+from measure import Measured, median, medians
+from report import Section, table
+from servers.process import Failed
+
+NAME = "bindjoin"
+ROUNDS = 5
+LEAST_SPEEDUP = 10
+MOST_ROWS = 1.1
+DATA = tpch_data.Dataset(scale=1, tables=("region", "nation", "customer", "orders"))
+# The server of the small side.
+SMALL = "mysql"
+
+# Each round asks for other customers, so that nothing is remembered. All names are bound by the range of a key and a condition that leaves
+# one of several.
+QUERY = """select c_custkey, c_name, o_orderkey, o_totalprice, o_orderdate
+from {customer} c join {orders} o on o_custkey = c_custkey
+where c_mktsegment = 'BUILDING' and c_custkey between {first} and {last}"""
+CUSTOMERS = 100
+
+
+def ranges(server, database):
+    """For each round and the first, which does not count: (first, last) of keys that CUSTOMERS customers of the segment lie between."""
+    sql = "select c_custkey from customer where c_mktsegment = 'BUILDING' order by c_custkey"
+    keys = [key for (key,) in server.rows(database, sql)]
+    step = len(keys) // (ROUNDS + 2)
+    return [(keys[step * number], keys[step * number + CUSTOMERS - 1]) for number in range(1, ROUNDS + 2)]
+
+
+class Duck:
+    """DuckDB with both databases attached."""
+
+    version = duckdb.__version__
+    scanners = {"postgres": "postgres_scanner", "mysql": "mysql_scanner", "sqlite": "sqlite_scanner"}
+
+    def __init__(self, big, small, database):
+        self.connection = duckdb.connect()
+        for kind in ("postgres", small.kind):
+            extension_importer.import_extension(self.scanners[kind])
+            self.connection.execute(f"load {self.scanners[kind]}")
+        login = f"host=127.0.0.1 port={big.port} user=postgres password={big.password} dbname={database}"
+        self.connection.execute(f"attach '{login}' as big (type postgres, read_only)")
+        self.connection.execute("set pg_experimental_filter_pushdown = true")
+        if small.kind == "sqlite":
+            self.connection.execute(f"attach '{small.path(database)}' as small (type sqlite, read_only)")
+            self.customer = "small.customer"
+        else:
+            login = f"host=127.0.0.1 port={small.port} user=portico password={small.password} database={database}"
+            self.connection.execute(f"attach '{login}' as small (type mysql, read_only)")
+            self.connection.execute("set mysql_experimental_filter_pushdown = true")
+            self.customer = f"small.{database}.customer"
+
+    def ask(self, first, last):
+        sql = QUERY.format(customer=self.customer, orders="big.public.orders", first=first, last=last)
+        began = time.perf_counter()
+        rows = self.connection.execute(sql).fetchall()
+        return rows, time.perf_counter() - began
+
+
+def counted(server, database, action):
+    """What an action returns, and how many rows of `orders` PostgreSQL has sent meanwhile, by its own count."""
+    server.rows(database, "select pg_stat_statements_reset()")
+    result = action()
+    sql = """select coalesce(sum(rows), 0)::bigint from pg_stat_statements
+        where dbid = (select oid from pg_database where datname = current_database()) and query ~ '\\yorders\\y'
+          and query !~ 'pg_stat_statements'"""
+    return result, server.rows(database, sql)[0][0]
+
+
+def rounded(rows):
+    return sorted((*row[:3], Decimal(row[3]).quantize(Decimal("0.01")), row[4]) for row in rows)
+
+
+def measure(bench):
+    big, small = bench.server("postgres"), bench.server(SMALL)
+    database = tpch_data.fill(big, DATA)
+    tpch_data.fill(small, DATA)
+    section = Section(NAME, f"{CUSTOMERS} filtered customers on {type(small).__name__} joined with 1.5 million orders on PostgreSQL")
+    duck = Duck(big, small, database)
+    runs = {"gateway": [], "DuckDB": []}
+    with bench.gateway({"customer": (small, database), "orders": (big, database)}) as gateway, gateway.flight() as connection:
+        for number, (first, last) in enumerate(ranges(big, database)):
+            own = QUERY.format(customer="customer", orders="orders", first=first, last=last)
+            wanted = rounded(big.rows(database, own))
+            try:
+                with Measured(postgres=big.pid, small=small.pid, gateway=gateway.pid) as used:
+                    (((_, rows), seconds), sent) = counted(big, database, lambda: ask(connection, own))
+            except Exception as error:
+                raise Failed(f"the gateway: {plain(error)}") from error
+            with Measured(postgres=big.pid, small=small.pid) as used_by_duck:
+                ((peer_rows, peer_seconds), peer_sent) = counted(big, database, lambda: duck.ask(first, last))
+            if rounded(rows) != wanted or rounded(peer_rows) != wanted:
+                raise Failed("the answers differ")
+            if number > 0:
+                cpu = {"server cpu": used.cpu["gateway"], "postgres cpu": used.cpu["postgres"], "small cpu": used.cpu.get("small", 0.0)}
+                runs["gateway"].append({"seconds": seconds, "sent": sent, "rows": len(wanted), **cpu})
+                cpu = {"server cpu": used_by_duck.cpu["this"], "postgres cpu": used_by_duck.cpu["postgres"]}
+                cpu["small cpu"] = used_by_duck.cpu.get("small", 0.0)
+                runs["DuckDB"].append({"seconds": peer_seconds, "sent": peer_sent, "rows": len(wanted), **cpu})
+    section.versions = {**bench.versions(), "DuckDB": Duck.version}
+    most = max(run["sent"] / run["rows"] for run in runs["gateway"])
+    section.reach(f"rows that PostgreSQL sent are {most:.2f} times the matching rows, at most {MOST_ROWS}", most <= MOST_ROWS)
+    speedup = median([run["seconds"] for run in runs["DuckDB"]]) / median([run["seconds"] for run in runs["gateway"]])
+    section.reach(f"{speedup:.1f} times as fast as DuckDB, at least {LEAST_SPEEDUP}", speedup >= LEAST_SPEEDUP)
+    section.say(f"{ROUNDS} rounds by turns, each with other customers; every answer compared with PostgreSQL's own. Times in milliseconds.")
+    rows = []
+    for name, each in runs.items():
+        m = medians(each)
+        times = [m["seconds"] * 1000, m["server cpu"] * 1000, m["postgres cpu"] * 1000, m["small cpu"] * 1000 if small.pid else None]
+        rows.append([name, *times, int(m["sent"]), int(m["rows"])])
+    names = ["", "time", "CPU of it", "CPU of PostgreSQL", f"CPU of {type(small).__name__}", "rows sent by PostgreSQL", "rows that match"]
+    section.say(table(names, rows))
+    return section
