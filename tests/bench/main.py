@@ -43,7 +43,7 @@ class Bench:
         return gateway
 
     def versions(self):
-        versions = {type(server).__name__: server.version for server in self.servers.values()}
+        versions = {server.name: server.version for server in self.servers.values()}
         return {"Portico": self.gateways[-1].version(), **versions} if self.gateways else versions
 
     def stop(self):

@@ -5,7 +5,6 @@ import time
 from decimal import Decimal
 
 import duckdb
-import duckdb_extensions  # noqa: F401  (brings the importer's files along)
 from duckdb_extensions import extension_importer
 
 import tpch_data
@@ -22,20 +21,19 @@ DATA = tpch_data.Dataset(scale=1, tables=("region", "nation", "customer", "order
 # The server of the small side.
 SMALL = "mysql"
 
-# Each round asks for other customers, so that nothing is remembered. All names are bound by the range of a key and a condition that leaves
-# one of several.
+# Each round asks for customers of another nation, so that nothing is remembered. Their keys are spread over all of them: a range of keys would
+# let every peer restrict the other side by its ends.
 QUERY = """select c_custkey, c_name, o_orderkey, o_totalprice, o_orderdate
 from {customer} c join {orders} o on o_custkey = c_custkey
-where c_mktsegment = 'BUILDING' and c_custkey between {first} and {last}"""
+where c_nationkey = {nation} and c_mktsegment = 'BUILDING' and c_acctbal <= {balance}"""
 CUSTOMERS = 100
 
 
-def ranges(server, database):
-    """For each round and the first, which does not count: (first, last) of keys that CUSTOMERS customers of the segment lie between."""
-    sql = "select c_custkey from customer where c_mktsegment = 'BUILDING' order by c_custkey"
-    keys = [key for (key,) in server.rows(database, sql)]
-    step = len(keys) // (ROUNDS + 2)
-    return [(keys[step * number], keys[step * number + CUSTOMERS - 1]) for number in range(1, ROUNDS + 2)]
+def filters(server, database):
+    """For each round and the first, which does not count: a nation, and a balance that CUSTOMERS of its customers do not exceed."""
+    sql = """select c_acctbal from customer where c_nationkey = %s and c_mktsegment = 'BUILDING' order by c_acctbal limit 1 offset %s"""
+    nations = range(ROUNDS + 1)
+    return [{"nation": nation, "balance": server.rows(database, sql, [nation, CUSTOMERS - 1])[0][0]} for nation in nations]
 
 
 class Duck:
@@ -61,8 +59,8 @@ class Duck:
             self.connection.execute("set mysql_experimental_filter_pushdown = true")
             self.customer = f"small.{database}.customer"
 
-    def ask(self, first, last):
-        sql = QUERY.format(customer=self.customer, orders="big.public.orders", first=first, last=last)
+    def ask(self, filtered):
+        sql = QUERY.format(customer=self.customer, orders="big.public.orders", **filtered)
         began = time.perf_counter()
         rows = self.connection.execute(sql).fetchall()
         return rows, time.perf_counter() - began
@@ -86,12 +84,12 @@ def measure(bench):
     big, small = bench.server("postgres"), bench.server(SMALL)
     database = tpch_data.fill(big, DATA)
     tpch_data.fill(small, DATA)
-    section = Section(NAME, f"{CUSTOMERS} filtered customers on {type(small).__name__} joined with 1.5 million orders on PostgreSQL")
+    section = Section(NAME, f"{CUSTOMERS} filtered customers on {small.name} joined with 1.5 million orders on PostgreSQL")
     duck = Duck(big, small, database)
     runs = {"gateway": [], "DuckDB": []}
     with bench.gateway({"customer": (small, database), "orders": (big, database)}) as gateway, gateway.flight() as connection:
-        for number, (first, last) in enumerate(ranges(big, database)):
-            own = QUERY.format(customer="customer", orders="orders", first=first, last=last)
+        for number, filtered in enumerate(filters(big, database)):
+            own = QUERY.format(customer="customer", orders="orders", **filtered)
             wanted = rounded(big.rows(database, own))
             try:
                 with Measured(postgres=big.pid, small=small.pid, gateway=gateway.pid) as used:
@@ -99,7 +97,7 @@ def measure(bench):
             except Exception as error:
                 raise Failed(f"the gateway: {plain(error)}") from error
             with Measured(postgres=big.pid, small=small.pid) as used_by_duck:
-                ((peer_rows, peer_seconds), peer_sent) = counted(big, database, lambda: duck.ask(first, last))
+                ((peer_rows, peer_seconds), peer_sent) = counted(big, database, lambda: duck.ask(filtered))
             if rounded(rows) != wanted or rounded(peer_rows) != wanted:
                 raise Failed("the answers differ")
             if number > 0:
@@ -119,6 +117,6 @@ def measure(bench):
         m = medians(each)
         times = [m["seconds"] * 1000, m["server cpu"] * 1000, m["postgres cpu"] * 1000, m["small cpu"] * 1000 if small.pid else None]
         rows.append([name, *times, int(m["sent"]), int(m["rows"])])
-    names = ["", "time", "CPU of it", "CPU of PostgreSQL", f"CPU of {type(small).__name__}", "rows sent by PostgreSQL", "rows that match"]
+    names = ["", "time", "CPU of it", "CPU of PostgreSQL", f"CPU of {small.name}", "rows sent by PostgreSQL", "rows that match"]
     section.say(table(names, rows))
     return section

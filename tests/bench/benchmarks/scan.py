@@ -56,9 +56,8 @@ class Watch(threading.Thread):
 
 
 def read_json(gateway):
-    """All entities as JSON, thrown away as they come: (bytes, seconds, bytes that the gateway's memory grew by at most)."""
+    """All entities as JSON, thrown away as they come: (bytes, seconds, the gateway's most resident bytes)."""
     request = urllib.request.Request(f"{gateway.http}/odata/lineitem", headers={"X-Api-Key": gateway.key})
-    before = memory(gateway.pid)[0]
     watch = Watch(gateway.pid)
     watch.start()
     began, size, last = time.perf_counter(), 0, b""
@@ -71,7 +70,7 @@ def read_json(gateway):
     watch.join()
     if not last.endswith(b"]}"):
         raise RuntimeError("the document is not complete")
-    return size, seconds, max(0, watch.most - before)
+    return size, seconds, watch.most
 
 
 def measure(bench):
@@ -95,19 +94,24 @@ def measure(bench):
                         raise RuntimeError(f"{name} gave {rows} rows")
                     if number > 0:
                         runs[name].append({"seconds": seconds, "size": size, **used.cpu})
+    # Another one, so that its memory is what JSON needs.
+    with bench.gateway({"lineitem": (server, database)}) as gateway:
+        idle = memory(gateway.pid)[0]
         for number in range(ROUNDS + 1):
             with Measured(postgres=server.pid, gateway=gateway.pid) as used:
-                size, seconds, growth = read_json(gateway)
+                size, seconds, most = read_json(gateway)
             if number > 0:
-                json_runs.append({"size": size, "seconds": seconds, "growth": growth, **used.cpu})
+                json_runs.append({"size": size, "seconds": seconds, "growth": most - idle, **used.cpu})
     share = median([run["seconds"] for run in runs["adbc_driver_postgresql"]]) / median([run["seconds"] for run in runs["gateway"]])
     section.reach(f"Flight SQL: {share:.2f} times the speed of adbc_driver_postgresql, at least {LEAST_SHARE}", share >= LEAST_SHARE)
     json_run = medians(json_runs)
     rate = json_run["size"] / json_run["gateway"]
     section.reach(f"OData: {rate / 1e6:.0f} MB of JSON per CPU second of the gateway, at least {LEAST_TEXT / 1e6:.0f}", rate >= LEAST_TEXT)
     growth = max(run["growth"] for run in json_runs)
-    section.reach(f"OData: its memory grew by at most {growth / 2**20:.0f} MiB, at most {MOST_GROWTH >> 20}", growth <= MOST_GROWTH)
-    section.say(f"`{SQL}` of {ROWS:,} rows, 16 columns; {ROUNDS} rounds by turns; seconds, and CPU seconds.")
+    size = f"{json_run['size'] / 1e6:.0f} MB"
+    section.reach(f"OData: memory grew by {growth / 2**20:.0f} MiB for documents of {size}, at most {MOST_GROWTH >> 20}", growth <= MOST_GROWTH)
+    section.say(f"`{SQL}` of {ROWS:,} rows, 16 columns; {ROUNDS} rounds by turns; seconds, and CPU seconds. "
+                "The peer gives decimals as text, which is the only form it has.")
     rows = [[name, m["seconds"], m["gateway"] if name == "gateway" else None, m["postgres"], m["this"], ROWS / m["seconds"]]
             for name, m in ((name, medians(each)) for name, each in runs.items())]
     rows.append(["gateway, OData JSON", json_run["seconds"], json_run["gateway"], json_run["postgres"], json_run["this"], ROWS / json_run["seconds"]])

@@ -25,6 +25,7 @@ SETTINGS = [
 class MariaDb:
     """A server with the databases of earlier runs."""
 
+    name = "MariaDB"
     kind = "mysql"
     user = "mysql"
 

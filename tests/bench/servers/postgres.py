@@ -25,6 +25,7 @@ SETTINGS = {
 class Postgres:
     """A server with the databases of earlier runs. `pid` is its first process, of which all others are children."""
 
+    name = "PostgreSQL"
     kind = "postgres"
     user = "postgres"
 

@@ -7,6 +7,7 @@ from servers.process import data_directory
 
 
 class Sqlite:
+    name = "SQLite"
     kind = "sqlite"
     pid = None
     version = sqlite3.sqlite_version
