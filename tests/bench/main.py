@@ -9,15 +9,15 @@ import tempfile
 import traceback
 
 import report
-from benchmarks import bindjoin, lookup, scan, tpch
+from benchmarks import bindjoin, load, lookup, scan, tpch
 from servers.cargo import REPOSITORY
-from servers.gateway import Gateway
+from servers.gateway import LONGEST, Gateway
 from servers.mariadb import MariaDb
 from servers.postgres import Postgres
 from servers.process import Failed, data_directory
 from servers.sqlite import Sqlite
 
-BENCHMARKS = {module.NAME: module for module in (tpch, bindjoin, lookup, scan)}
+BENCHMARKS = {module.NAME: module for module in (tpch, bindjoin, lookup, scan, load)}
 SERVERS = {server.kind: server for server in (Postgres, MariaDb, Sqlite)}
 
 
@@ -37,8 +37,8 @@ class Bench:
             server.start()
         return self.servers[kind]
 
-    def gateway(self, tables, settings=None):
-        gateway = Gateway(self.directory, tables, settings)
+    def gateway(self, tables, settings=None, deadline=LONGEST):
+        gateway = Gateway(self.directory, tables, settings, deadline)
         self.gateways.append(gateway)
         return gateway
 

@@ -11,6 +11,7 @@ import compare
 import tpch_data
 from measure import Measured, median, medians
 from report import Section, table
+from servers.gateway import LONGEST
 from servers.process import Failed
 
 NAME = "tpch"
@@ -75,11 +76,11 @@ def plain(error):
     return re.sub(r"\s*\. (?:gRPC|Vendor code).*$|\s*\[FlightSQL\]\s*", " ", str(error), flags=re.S).strip()
 
 
-def gateway_over(bench, split):
-    """A gateway over the split."""
+def gateway_over(bench, split, settings=None, deadline=LONGEST):
+    """A gateway over the split, with further settings, and the longest time of a request to a source in seconds."""
     kinds = set(split.values()) | {"postgres"}
     places = {kind: (bench.server(kind), tpch_data.fill(bench.server(kind), DATA)) for kind in sorted(kinds)}
-    return bench.gateway({name: places[split.get(name, "postgres")] for name in DATA.tables})
+    return bench.gateway({name: places[split.get(name, "postgres")] for name in DATA.tables}, settings, deadline)
 
 
 def check(bench, split, answers):

@@ -31,15 +31,16 @@ def program():
 
 
 class Gateway:
-    """A gateway over `tables`: name of a virtual table → (server, database). Each is the table of that name there."""
+    """A gateway over `tables`: name of a virtual table → (server, database). Each is the table of that name there. `settings` are for its
+    `gateway:`; a request to a source may last `deadline` seconds."""
 
-    def __init__(self, directory, tables, settings=None):
+    def __init__(self, directory, tables, settings=None, deadline=LONGEST):
         self.directory = Path(directory)
         self.program = program()
         self.key = secrets.token_hex(16)
         self.environment = {"PORTICO_TOKEN_KEY": secrets.token_hex(16)}
         self.ports = {door: free_port() for door in ("http", "flight", "admin")}
-        self.settings = settings or {}
+        self.settings, self.deadline = settings or {}, deadline
         self.tables = tables
         self.process = None
 
@@ -49,7 +50,7 @@ class Gateway:
         sources, published = {}, {}
         for table, (server, database) in self.tables.items():
             name = f"{server.kind}_source"
-            sources[name] = {"kind": server.kind, "limits": {"timeout": f"{LONGEST}s"}}
+            sources[name] = {"kind": server.kind, "limits": {"timeout": f"{self.deadline}s"}}
             if server.kind == "sqlite":
                 sources[name]["path"] = server.path(database)
                 remote = table
