@@ -47,9 +47,9 @@ def difference(expected, actual, keys):
         return f"columns {actual_names} instead of {expected_names}"
     if len(expected_rows) != len(actual_rows):
         return f"{len(actual_rows)} rows instead of {len(expected_rows)}"
-    pairs = zip(_in_runs(expected_rows, keys), _in_runs(actual_rows, keys))
+    pairs = zip(_in_runs(expected_rows, keys), _in_runs(actual_rows, keys), strict=True)
     for number, (wanted, seen) in enumerate(pairs, 1):
-        for name, want, see in zip(expected_names, wanted, seen):
+        for name, want, see in zip(expected_names, wanted, seen, strict=True):
             if not equal(want, see):
                 return f"row {number}, {name}: {see!r} instead of {want!r}"
     return None

@@ -79,7 +79,7 @@ class Section:
 
 
 def facts(repository):
-    date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC")
+    date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     return {"date": date, "machine": machine(), "load": load(), "commit": commit(repository)}
 
 

@@ -80,8 +80,11 @@ class Dataset:
         return f"tpch_{str(self.scale).replace('.', '_')}_{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
     def foreign_keys(self):
-        return [(table, columns, to, there) for table, columns, to, there in FOREIGN_KEYS if {table, to} <= set(self.tables) and not
-                {table, to} & set(self.rows)]
+        return [
+            (table, columns, to, there)
+            for table, columns, to, there in FOREIGN_KEYS
+            if {table, to} <= set(self.tables) and not {table, to} & set(self.rows)
+        ]
 
 
 def columns(table):

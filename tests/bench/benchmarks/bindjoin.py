@@ -1,6 +1,7 @@
 """A join across servers that must cost what its result costs: 100 filtered customers on one server, their orders on PostgreSQL, beside DuckDB with
 both databases attached and its filter push-down on. Rows that leave PostgreSQL are counted there."""
 
+import functools
 import time
 from decimal import Decimal
 
@@ -8,7 +9,7 @@ import duckdb
 from duckdb_extensions import extension_importer
 
 import tpch_data
-from benchmarks.tpch import ask, plain
+from benchmarks.tpch import ask
 from measure import Measured, median, medians
 from report import Section, table
 from servers.process import Failed
@@ -80,32 +81,46 @@ def rounded(rows):
     return sorted((*row[:3], Decimal(row[3]).quantize(Decimal("0.01")), row[4]) for row in rows)
 
 
+def observed(server, database, pids, ask_for):
+    """One run: the rows, and what it cost. The peer works in this process."""
+    with Measured(**pids) as used:
+        (rows, seconds), sent = counted(server, database, ask_for)
+    own = used.cpu.get("gateway", used.cpu["this"])
+    cost = {"seconds": seconds, "own cpu": own, "postgres cpu": used.cpu["postgres"], "small cpu": used.cpu.get("small", 0.0)}
+    return rounded(rows), {**cost, "sent": sent, "rows": len(rows)}
+
+
+def runs_of(bench, big, small, database):
+    """The runs of the gateway and of the peer, by turns.
+
+    Raises Failed when an answer is not PostgreSQL's own."""
+    duck = Duck(big, small, database)
+    runs = {"gateway": [], "DuckDB": []}
+    pids = {"postgres": big.pid, "small": small.pid}
+    with bench.gateway({"customer": (small, database), "orders": (big, database)}) as gateway, gateway.flight() as connection:
+
+        def through_gateway(filtered):
+            (_, rows), seconds = ask(connection, QUERY.format(customer="customer", orders="orders", **filtered))
+            return rows, seconds
+
+        asked = {"gateway": (through_gateway, {**pids, "gateway": gateway.pid}), "DuckDB": (duck.ask, pids)}
+        for number, filtered in enumerate(filters(big, database)):
+            wanted = rounded(big.rows(database, QUERY.format(customer="customer", orders="orders", **filtered)))
+            for name, (ask_for, watched) in asked.items():
+                rows, cost = observed(big, database, watched, functools.partial(ask_for, filtered))
+                if rows != wanted:
+                    raise Failed(f"{name} answers otherwise than PostgreSQL")
+                if number > 0:
+                    runs[name].append(cost)
+    return runs
+
+
 def measure(bench):
     big, small = bench.server("postgres"), bench.server(SMALL)
     database = tpch_data.fill(big, DATA)
     tpch_data.fill(small, DATA)
     section = Section(NAME, f"{CUSTOMERS} filtered customers on {small.name} joined with 1.5 million orders on PostgreSQL")
-    duck = Duck(big, small, database)
-    runs = {"gateway": [], "DuckDB": []}
-    with bench.gateway({"customer": (small, database), "orders": (big, database)}) as gateway, gateway.flight() as connection:
-        for number, filtered in enumerate(filters(big, database)):
-            own = QUERY.format(customer="customer", orders="orders", **filtered)
-            wanted = rounded(big.rows(database, own))
-            try:
-                with Measured(postgres=big.pid, small=small.pid, gateway=gateway.pid) as used:
-                    (((_, rows), seconds), sent) = counted(big, database, lambda: ask(connection, own))
-            except Exception as error:
-                raise Failed(f"the gateway: {plain(error)}") from error
-            with Measured(postgres=big.pid, small=small.pid) as used_by_duck:
-                ((peer_rows, peer_seconds), peer_sent) = counted(big, database, lambda: duck.ask(filtered))
-            if rounded(rows) != wanted or rounded(peer_rows) != wanted:
-                raise Failed("the answers differ")
-            if number > 0:
-                cpu = {"server cpu": used.cpu["gateway"], "postgres cpu": used.cpu["postgres"], "small cpu": used.cpu.get("small", 0.0)}
-                runs["gateway"].append({"seconds": seconds, "sent": sent, "rows": len(wanted), **cpu})
-                cpu = {"server cpu": used_by_duck.cpu["this"], "postgres cpu": used_by_duck.cpu["postgres"]}
-                cpu["small cpu"] = used_by_duck.cpu.get("small", 0.0)
-                runs["DuckDB"].append({"seconds": peer_seconds, "sent": peer_sent, "rows": len(wanted), **cpu})
+    runs = runs_of(bench, big, small, database)
     section.versions = {**bench.versions(), "DuckDB": Duck.version}
     most = max(run["sent"] / run["rows"] for run in runs["gateway"])
     section.reach(f"rows that PostgreSQL sent are {most:.2f} times the matching rows, at most {MOST_ROWS}", most <= MOST_ROWS)
@@ -115,8 +130,8 @@ def measure(bench):
     rows = []
     for name, each in runs.items():
         m = medians(each)
-        times = [m["seconds"] * 1000, m["server cpu"] * 1000, m["postgres cpu"] * 1000, m["small cpu"] * 1000 if small.pid else None]
-        rows.append([name, *times, int(m["sent"]), int(m["rows"])])
+        small_cpu = m["small cpu"] * 1000 if small.pid else None
+        rows.append([name, m["seconds"] * 1000, m["own cpu"] * 1000, m["postgres cpu"] * 1000, small_cpu, int(m["sent"]), int(m["rows"])])
     names = ["", "time", "CPU of it", "CPU of PostgreSQL", f"CPU of {small.name}", "rows sent by PostgreSQL", "rows that match"]
     section.say(table(names, rows))
     return section

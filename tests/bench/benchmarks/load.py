@@ -148,8 +148,10 @@ def measure(bench):
     seconds, message = failing[0]
     in_time = DEADLINE - LATER <= seconds <= DEADLINE + LATER
     section.reach(f"a query for the hanging server failed after {seconds:.1f} s, its deadline is {DEADLINE} s ({message})", in_time)
-    section.say(f"Requests leave at a fixed rate, {SHARE:.0%} of the {capacity:,.0f} per second that `wrk` got; latency in milliseconds from when each was "
-                f"due. {WORKERS} workers ask the TPC-H queries {', '.join(map(str, HEAVY))} without a pause, split over both servers.")
+    section.say(
+        f"Requests leave at a fixed rate, {SHARE:.0%} of the {capacity:,.0f} per second that `wrk` got; latency in milliseconds from when each was "
+        f"due. {WORKERS} workers ask the TPC-H queries {', '.join(map(str, HEAVY))} without a pause, split over both servers."
+    )
     rows = [row("alone", rate, alone), row("beside heavy joins", rate, beside), row(f"{other.name} hangs", rate, hung)]
     section.say(table(["lookups", "per second", "answered", "p50", "p99", "p99.9", "most", "refused", "failed"], rows))
     return section

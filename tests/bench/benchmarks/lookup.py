@@ -41,8 +41,7 @@ def targets(gateway, floor, postgrest, database_pid):
         },
     }
     return {
-        what: [Target(name, own[name][0], before, after, *own[name][1:]) for name, (before, after) in each.items()]
-        for what, each in paths.items()
+        what: [Target(name, own[name][0], before, after, *own[name][1:]) for name, (before, after) in each.items()] for what, each in paths.items()
     }
 
 
@@ -97,11 +96,18 @@ def measure(bench):
         section.reach(f"{what}: {share:.2f} times the requests per second of the floor, at least {least}", share >= least)
         against = rates["gateway"] / rates["PostgREST"]
         section.reach(f"{what}: {against:.2f} times those of PostgREST, at least 1", against >= 1)
-    section.say(f"`wrk` with {CONNECTIONS} connections on the same processors, {ROUNDS} rounds of {SECONDS} s by turns, random keys out of {KEYS:,}. "
-                f"*key*: one order by its key. *page*: {PAGE:,} orders from a key on. Latency in milliseconds, CPU milliseconds per request.")
-    section.say(table(
-        ["asked", "of", "requests/s", "p50", "p99", "CPU of it", "CPU of PostgreSQL", "CPU of wrk"],
-        [[what, name, r["per second"], r["p50"], r["p99"], r["cpu server"], r["cpu PostgreSQL"], r["cpu this"]]
-         for what, results in seen.items() for name, r in results.items()],
-    ))
+    section.say(
+        f"`wrk` with {CONNECTIONS} connections on the same processors, {ROUNDS} rounds of {SECONDS} s by turns, random keys out of {KEYS:,}. "
+        f"*key*: one order by its key. *page*: {PAGE:,} orders from a key on. Latency in milliseconds, CPU milliseconds per request."
+    )
+    section.say(
+        table(
+            ["asked", "of", "requests/s", "p50", "p99", "CPU of it", "CPU of PostgreSQL", "CPU of wrk"],
+            [
+                [what, name, r["per second"], r["p50"], r["p99"], r["cpu server"], r["cpu PostgreSQL"], r["cpu this"]]
+                for what, results in seen.items()
+                for name, r in results.items()
+            ],
+        )
+    )
     return section

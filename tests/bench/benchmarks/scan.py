@@ -110,10 +110,14 @@ def measure(bench):
     growth = max(run["growth"] for run in json_runs)
     size = f"{json_run['size'] / 1e6:.0f} MB"
     section.reach(f"OData: memory grew by {growth / 2**20:.0f} MiB for documents of {size}, at most {MOST_GROWTH >> 20}", growth <= MOST_GROWTH)
-    section.say(f"`{SQL}` of {ROWS:,} rows, 16 columns; {ROUNDS} rounds by turns; seconds, and CPU seconds. "
-                "The peer gives decimals as text, which is the only form it has.")
-    rows = [[name, m["seconds"], m["gateway"] if name == "gateway" else None, m["postgres"], m["this"], ROWS / m["seconds"]]
-            for name, m in ((name, medians(each)) for name, each in runs.items())]
+    section.say(
+        f"`{SQL}` of {ROWS:,} rows, 16 columns; {ROUNDS} rounds by turns; seconds, and CPU seconds. "
+        "The peer gives decimals as text, which is the only form it has."
+    )
+    rows = [
+        [name, m["seconds"], m["gateway"] if name == "gateway" else None, m["postgres"], m["this"], ROWS / m["seconds"]]
+        for name, m in ((name, medians(each)) for name, each in runs.items())
+    ]
     rows.append(["gateway, OData JSON", json_run["seconds"], json_run["gateway"], json_run["postgres"], json_run["this"], ROWS / json_run["seconds"]])
     section.say(table(["", "time", "CPU of the gateway", "CPU of PostgreSQL", "CPU of the client", "rows/s"], rows))
     return section

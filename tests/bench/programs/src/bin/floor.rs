@@ -22,7 +22,8 @@ const CONNECTIONS: usize = 16;
 const JSON: &str = "application/json;odata.metadata=minimal;odata.streaming=true;charset=utf-8";
 
 /// Decimals and dates are text already, as JSON wants them.
-const COLUMNS: &str = "o_orderkey, o_custkey, o_orderstatus, o_totalprice::text, o_orderdate::text, o_orderpriority, o_clerk, o_shippriority, o_comment";
+const COLUMNS: &str =
+    "o_orderkey, o_custkey, o_orderstatus, o_totalprice::text, o_orderdate::text, o_orderpriority, o_clerk, o_shippriority, o_comment";
 
 /// A connection with its statements.
 struct Connection {
