@@ -10,8 +10,9 @@ import pyarrow as pa
 from adbc_driver_postgresql import __version__ as adbc_version
 
 import tpch_data
-from measure import Measured, median, medians, memory
+from measure import Measured, medians, memory
 from report import Section, table
+from servers.process import Failed
 
 NAME = "scan"
 ROUNDS = 5
@@ -69,55 +70,80 @@ def read_json(gateway):
     watch.over.set()
     watch.join()
     if not last.endswith(b"]}"):
-        raise RuntimeError("the document is not complete")
+        raise Failed("the document is not complete")
     return size, seconds, watch.most
 
 
-def measure(bench):
-    server = bench.server("postgres")
-    database = tpch_data.fill(server, DATA)
-    section = Section(NAME, "a million rows of lineitem, over Flight SQL and as OData JSON")
-    runs = {"gateway": [], "adbc_driver_postgresql": []}
-    json_runs = []
-    with bench.gateway({"lineitem": (server, database)}) as gateway:
+def copied(connection):
+    """The same table as PostgreSQL's own binary COPY, thrown away as it comes: what the wire allows."""
+    began, size = time.perf_counter(), 0
+    with connection.cursor() as cursor, cursor.copy(f"copy ({SQL}) to stdout (format binary)") as copy:
+        for block in copy:
+            size += len(block)
+    return ROWS, size, time.perf_counter() - began
+
+
+def arrow_runs(bench, section, server, database):
+    """The runs into PyArrow of the gateway and of the peer, and those of COPY, by turns."""
+    with (
+        bench.gateway({"lineitem": (server, database)}) as gateway,
+        gateway.flight() as through,
+        postgres_dbapi.connect(server.url(database)) as direct,
+        server.connect(database) as plain,
+    ):
         section.versions = {**bench.versions(), "adbc_driver_postgresql": adbc_version}
-        with gateway.flight() as through, postgres_dbapi.connect(server.url(database)) as direct:
-            decimals = pa.decimal128(38, 2)
-            # The driver gives numeric as text.
-            agree = sums(through, lambda column: column.cast(decimals)) == sums(direct, lambda column: column.cast(decimals))
-            section.reach("both give the same rows (sums of keys, prices, lengths of comments)", agree)
-            for number in range(ROUNDS + 1):
-                for name, connection in (("gateway", through), ("adbc_driver_postgresql", direct)):
-                    with Measured(postgres=server.pid, gateway=gateway.pid) as used:
-                        rows, size, seconds = read(connection)
-                    if rows != ROWS:
-                        raise RuntimeError(f"{name} gave {rows} rows")
-                    if number > 0:
-                        runs[name].append({"seconds": seconds, "size": size, **used.cpu})
-    # Another one, so that its memory is what JSON needs.
+        decimals = pa.decimal128(38, 2)
+        # The driver gives numeric as text.
+        agree = sums(through, lambda column: column.cast(decimals)) == sums(direct, lambda column: column.cast(decimals))
+        section.reach("both give the same rows (sums of keys, prices, lengths of comments)", agree)
+        asked = {"gateway": (read, through), "adbc_driver_postgresql": (read, direct), "COPY, binary, thrown away": (copied, plain)}
+        runs = {name: [] for name in asked}
+        for number in range(ROUNDS + 1):
+            for name, (way, connection) in asked.items():
+                with Measured(postgres=server.pid, gateway=gateway.pid) as used:
+                    rows, size, seconds = way(connection)
+                if rows != ROWS:
+                    raise Failed(f"{name} gave {rows} rows")
+                if number > 0:
+                    runs[name].append({"seconds": seconds, "size": size, **used.cpu})
+    return runs
+
+
+def json_runs(bench, server, database):
+    """The runs as JSON, from a gateway of their own, so that its memory is what JSON needs."""
+    runs = []
     with bench.gateway({"lineitem": (server, database)}) as gateway:
         idle = memory(gateway.pid)[0]
         for number in range(ROUNDS + 1):
             with Measured(postgres=server.pid, gateway=gateway.pid) as used:
                 size, seconds, most = read_json(gateway)
             if number > 0:
-                json_runs.append({"size": size, "seconds": seconds, "growth": most - idle, **used.cpu})
-    share = median([run["seconds"] for run in runs["adbc_driver_postgresql"]]) / median([run["seconds"] for run in runs["gateway"]])
+                runs.append({"size": size, "seconds": seconds, "growth": most - idle, **used.cpu})
+    return runs
+
+
+def measure(bench):
+    server = bench.server("postgres")
+    database = tpch_data.fill(server, DATA)
+    section = Section(NAME, "a million rows of lineitem, over Flight SQL and as OData JSON")
+    seen = {name: medians(runs) for name, runs in arrow_runs(bench, section, server, database).items()}
+    documents = json_runs(bench, server, database)
+    share = seen["adbc_driver_postgresql"]["seconds"] / seen["gateway"]["seconds"]
     section.reach(f"Flight SQL: {share:.2f} times the speed of adbc_driver_postgresql, at least {LEAST_SHARE}", share >= LEAST_SHARE)
-    json_run = medians(json_runs)
-    rate = json_run["size"] / json_run["gateway"]
+    document = medians(documents)
+    rate = document["size"] / document["gateway"]
     section.reach(f"OData: {rate / 1e6:.0f} MB of JSON per CPU second of the gateway, at least {LEAST_TEXT / 1e6:.0f}", rate >= LEAST_TEXT)
-    growth = max(run["growth"] for run in json_runs)
-    size = f"{json_run['size'] / 1e6:.0f} MB"
+    growth = max(run["growth"] for run in documents)
+    size = f"{document['size'] / 1e6:.0f} MB"
     section.reach(f"OData: memory grew by {growth / 2**20:.0f} MiB for documents of {size}, at most {MOST_GROWTH >> 20}", growth <= MOST_GROWTH)
     section.say(
         f"`{SQL}` of {ROWS:,} rows, 16 columns; {ROUNDS} rounds by turns; seconds, and CPU seconds. "
         "The peer gives decimals as text, which is the only form it has."
     )
+    seen["gateway, OData JSON"] = document
     rows = [
-        [name, m["seconds"], m["gateway"] if name == "gateway" else None, m["postgres"], m["this"], ROWS / m["seconds"]]
-        for name, m in ((name, medians(each)) for name, each in runs.items())
+        [name, m["seconds"], m["gateway"] if name.startswith("gateway") else None, m["postgres"], m["this"], m["size"] / 1e6, ROWS / m["seconds"]]
+        for name, m in seen.items()
     ]
-    rows.append(["gateway, OData JSON", json_run["seconds"], json_run["gateway"], json_run["postgres"], json_run["this"], ROWS / json_run["seconds"]])
-    section.say(table(["", "time", "CPU of the gateway", "CPU of PostgreSQL", "CPU of the client", "rows/s"], rows))
+    section.say(table(["", "time", "CPU of the gateway", "CPU of PostgreSQL", "CPU of the client", "MB", "rows/s"], rows))
     return section
