@@ -3,6 +3,7 @@ that it started. It must not know what a benchmark does."""
 
 import argparse
 import fcntl
+import shutil
 import signal
 import sys
 import tempfile
@@ -58,6 +59,7 @@ def arguments():
     parser = argparse.ArgumentParser(prog="tests/bench/run", description="Benchmarks side by side with peers; see the head of tests/bench/run.")
     parser.add_argument("names", nargs="*", metavar="name", help="benchmarks to run; all without any")
     parser.add_argument("--check", action="store_true", help="only compare the answers of TPC-H with PostgreSQL's own")
+    parser.add_argument("--clean", action="store_true", help="remove the databases that are kept between runs")
     parser.add_argument("--list", action="store_true", help="print the names of the benchmarks")
     parsed = parser.parse_args()
     unknown = [name for name in parsed.names if name not in BENCHMARKS]
@@ -104,6 +106,9 @@ def main():
         except BlockingIOError:
             print(f"tests/bench/run: another run uses {data_directory()}", file=sys.stderr)
             return 1
+        if parsed.clean:
+            shutil.rmtree(data_directory())
+            return 0
         with tempfile.TemporaryDirectory(prefix="portico-bench.") as directory:
             bench = Bench(directory)
             try:
