@@ -24,7 +24,7 @@ def program():
     """The program, built when the environment names none."""
     given = os.environ.get("PORTICO_BENCH_GATEWAY")
     if given:
-        if not os.access(given, os.X_OK):
+        if not (os.path.isfile(given) and os.access(given, os.X_OK)):
             raise Failed(f"PORTICO_BENCH_GATEWAY is no program: {given}")
         return given
     return cargo.build("portico", "portico")
