@@ -50,11 +50,6 @@ def _used_by(name, pid):
     return _used(_stat(pid)) if name == THIS else cpu_seconds(pid)
 
 
-def children(pid):
-    """All processes that descend from one, without itself where it only waits for them."""
-    return [child for child in _tree(pid) if child != pid] or [pid]
-
-
 def memory(pid):
     """Resident bytes of a process: now, and the most so far."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()

@@ -12,7 +12,7 @@ import time
 import tpch_data
 from benchmarks import tpch
 from benchmarks.lookup import random_keys
-from measure import children, memory
+from measure import memory
 from report import Section, table
 from servers import cargo
 from servers.process import Failed
@@ -29,7 +29,7 @@ HANGING = "mysql"
 HEAVY = (5, 7, 8, 9, 10, 18, 21)
 WORKERS = 2
 # How long a request to a source may last, and how much later its failure may be seen, in seconds.
-DEADLINE, LATER = 5, 1
+DEADLINE, LATER = 15, 1
 # Of each query that works locally, and what the process needs besides, the cache among it.
 QUERY_MEMORY, OTHER_MEMORY = 256 << 20, 512 << 20
 
@@ -82,15 +82,12 @@ class Joins:
 
 @contextlib.contextmanager
 def hanging(server):
-    """Meanwhile the server's processes get no time: connections stay open, and nothing answers."""
-    pids = children(server.pid)
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+    """Meanwhile the server's process gets no time: connections stay open, and nothing answers."""
+    os.kill(server.pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+        os.kill(server.pid, signal.SIGCONT)
 
 
 def fails_in(gateway):
@@ -133,7 +130,7 @@ def measure(bench):
             failing = []
             asked = threading.Thread(target=lambda: failing.append(fails_in(gateway)), daemon=True)
             asked.start()
-            hung = open_loop(gateway, keys, rate, DEADLINE * 4)
+            hung = open_loop(gateway, keys, rate, DEADLINE * 2)
             asked.join()
     section.versions = bench.versions()
     slower = beside["p99"] / alone["p99"]

@@ -1,5 +1,6 @@
 """MariaDB, set up as for a real installation of its size, but without waiting for the disk. It must not know what is in its databases."""
 
+import os
 import secrets
 import shutil
 import subprocess
@@ -56,7 +57,10 @@ class MariaDb:
         give_to(self.user, begin)
         self.port = free_port()
         own = [f"--datadir={data}", f"--port={self.port}", f"--socket={self.directory / 'server.sock'}", f"--init-file={begin}"]
-        command = as_user(self.user, [self.server, "--no-defaults", *own, *SETTINGS])
+        # It changes to the user itself, so that the process is the server's own and no program stands between.
+        if os.geteuid() == 0:
+            own.append(f"--user={self.user}")
+        command = [self.server, "--no-defaults", *own, *SETTINGS]
         log = self.directory / "server.log"
         with open(log, "w") as output:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/")
