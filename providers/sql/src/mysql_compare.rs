@@ -346,7 +346,9 @@ impl Render<'_> {
         Ok(match length {
             None => format!("SUBSTRING({text}, GREATEST({start}, 1))"),
             Some(length) => {
-                let length = bounded(&not_negative(&self.value(length)?));
+                // Of no text, or from nowhere, there is no part, however long.
+                let length =
+                    bounded(&format!("CASE WHEN {text} IS NULL OR {start} IS NULL THEN 0 ELSE {} END", not_negative(&self.value(length)?)));
                 format!("SUBSTRING({text}, GREATEST({start}, 1), GREATEST({start} + {length} - GREATEST({start}, 1), 0))")
             }
         })

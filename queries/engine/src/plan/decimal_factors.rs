@@ -34,7 +34,7 @@ fn hidden(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
         Expr::BinaryExpr(BinaryExpr { left, op: op @ (Operator::Multiply | Operator::Modulo), right })
             if decimal(&left) || decimal(&right) =>
         {
-            let (left, right) = (Box::new(behind(*left, schema)), Box::new(behind(*right, schema)));
+            let (left, right) = (Box::new(behind(*left)), Box::new(behind(*right)));
             Transformed::yes(Expr::BinaryExpr(BinaryExpr { left, op, right }))
         }
         // Before literals are computed with: their quotient is rounded too.
@@ -45,11 +45,9 @@ fn hidden(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
     }
 }
 
-fn behind(operand: Expr, schema: &DFSchema) -> Expr {
-    match operand.nullable(schema) {
-        Ok(false) if !matches!(operand, Expr::Literal(..)) => HIDDEN.call(vec![operand]),
-        _ => operand,
-    }
+/// Whatever it may be now: what could be null may turn out never to be while the plan is optimised.
+fn behind(operand: Expr) -> Expr {
+    if matches!(operand, Expr::Literal(..)) { operand } else { HIDDEN.call(vec![operand]) }
 }
 
 /// What is hidden, if something is.
