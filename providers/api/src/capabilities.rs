@@ -269,6 +269,18 @@ pub struct JoinCapabilities {
     pub null_equal: Support,
 }
 
+impl JoinCapabilities {
+    /// Every join.
+    pub fn exact() -> JoinCapabilities {
+        JoinCapabilities {
+            kinds: JoinKind::ALL.into_iter().map(|kind| (kind, Support::Exact)).collect(),
+            residual: Support::Exact,
+            null_aware: Support::Exact,
+            null_equal: Support::Exact,
+        }
+    }
+}
+
 /// Aggregation within the source.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AggregateCapabilities {
@@ -285,10 +297,17 @@ pub struct AggregateCapabilities {
 }
 
 impl AggregateCapabilities {
-    /// The number of rows, and no other aggregate.
-    pub fn row_count() -> AggregateCapabilities {
-        let integer = BTreeMap::from([(TypeClass::Integer, Support::Exact)]);
-        AggregateCapabilities { functions: BTreeMap::from([(AggregateFunction::CountRows, integer)]), ..AggregateCapabilities::default() }
+    /// Groups, conditions on them and distinct values, with the functions of the classes that are computed.
+    pub fn of(computes: impl Fn(AggregateFunction, TypeClass) -> bool) -> AggregateCapabilities {
+        let classes =
+            |function| TypeClass::ALL.into_iter().filter(|class| computes(function, *class)).map(|class| (class, Support::Exact)).collect();
+        AggregateCapabilities {
+            group_by: Support::Exact,
+            functions: AggregateFunction::ALL.into_iter().map(|function| (function, classes(function))).collect(),
+            distinct: Support::Exact,
+            filter: Support::Exact,
+            having: Support::Exact,
+        }
     }
 }
 

@@ -4,8 +4,7 @@ use portico_provider_api::capabilities::{
     AggregateCapabilities, Capabilities, ComparisonSupport, FilterCapabilities, JoinCapabilities, KeyCapabilities, NullOrdering,
     SortCapabilities, Support, TypeClass, WriteCapabilities,
 };
-use portico_provider_api::{AggregateFunction, ArithmeticOp, Collation, Function, JoinKind};
-use std::collections::BTreeMap;
+use portico_provider_api::{AggregateFunction, ArithmeticOp, Collation, Function};
 
 /// Key tuples in one request at most.
 pub const MAX_KEY_TUPLES: usize = 100_000;
@@ -22,13 +21,8 @@ pub fn capabilities() -> Capabilities {
         offset: Support::Exact,
         limit_per: Support::Exact,
         keys: KeyCapabilities { support: Support::Exact, max_columns: 16, max_tuples: MAX_KEY_TUPLES, max_bytes: 0 },
-        joins: JoinCapabilities {
-            kinds: JoinKind::ALL.map(|kind| (kind, Support::Exact)).into(),
-            residual: Support::Exact,
-            null_aware: Support::Exact,
-            null_equal: Support::Exact,
-        },
-        aggregate: aggregate(),
+        joins: JoinCapabilities::exact(),
+        aggregate: AggregateCapabilities::of(computes),
         distinct: Support::Exact,
         nested: Support::Exact,
         union: Support::Exact,
@@ -42,20 +36,13 @@ pub fn capabilities() -> Capabilities {
 }
 
 /// Every function of every class that it has a meaning for.
-fn aggregate() -> AggregateCapabilities {
-    use AggregateFunction::{Average, Count, CountRows, Max, Min, Sum};
-    let exact = |classes: &[TypeClass]| classes.iter().map(|class| (*class, Support::Exact)).collect::<BTreeMap<_, _>>();
-    let of = |function: AggregateFunction| match function {
-        CountRows => exact(&[TypeClass::Integer]),
-        Count | Min | Max => exact(&TypeClass::ALL),
-        Sum | Average => exact(&[TypeClass::Integer, TypeClass::Float, TypeClass::Decimal]),
-    };
-    AggregateCapabilities {
-        group_by: Support::Exact,
-        functions: AggregateFunction::ALL.map(|function| (function, of(function))).into(),
-        distinct: Support::Exact,
-        filter: Support::Exact,
-        having: Support::Exact,
+fn computes(function: AggregateFunction, class: TypeClass) -> bool {
+    match function {
+        AggregateFunction::CountRows => class == TypeClass::Integer,
+        AggregateFunction::Count | AggregateFunction::Min | AggregateFunction::Max => true,
+        AggregateFunction::Sum | AggregateFunction::Average => {
+            matches!(class, TypeClass::Integer | TypeClass::Float | TypeClass::Decimal)
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use portico_provider_api::capabilities::{
     SortCapabilities, WriteCapabilities,
 };
 use portico_provider_api::walk::visit_tables;
-use portico_provider_api::{AggregateFunction, ArithmeticOp, Capabilities, Collation, Function, JoinKind, SourceQuery, Support, TypeClass};
+use portico_provider_api::{AggregateFunction, ArithmeticOp, Capabilities, Collation, Function, SourceQuery, Support, TypeClass};
 use std::collections::BTreeMap;
 
 /// Candidates in one `IN` list: each is a parameter, for text two, and a statement has at most 65,535 of them.
@@ -33,8 +33,9 @@ pub fn capabilities() -> Capabilities {
         offset: Support::Exact,
         limit_per: Support::Exact,
         keys: KeyCapabilities { support: Support::Exact, max_columns: MAX_KEY_COLUMNS, max_tuples: MAX_TUPLES, max_bytes: MAX_KEY_BYTES },
-        joins: joins(),
-        aggregate: aggregates(),
+        // Its own `NOT IN` compares texts by their collation.
+        joins: JoinCapabilities { null_aware: Support::None, ..JoinCapabilities::exact() },
+        aggregate: AggregateCapabilities::of(computes),
         distinct: Support::Exact,
         nested: Support::Exact,
         union: Support::Exact,
@@ -45,37 +46,16 @@ pub fn capabilities() -> Capabilities {
     }
 }
 
-fn joins() -> JoinCapabilities {
-    JoinCapabilities {
-        kinds: JoinKind::ALL.into_iter().map(|kind| (kind, Support::Exact)).collect(),
-        residual: Support::Exact,
-        // Its own `NOT IN` compares texts by their collation.
-        null_aware: Support::None,
-        null_equal: Support::Exact,
-    }
-}
-
-fn aggregates() -> AggregateCapabilities {
-    AggregateCapabilities {
-        group_by: Support::Exact,
-        functions: AggregateFunction::ALL.into_iter().map(|function| (function, aggregated(function))).collect(),
-        distinct: Support::Exact,
-        filter: Support::Exact,
-        having: Support::Exact,
-    }
-}
-
-/// The classes of which an aggregate is computed.
-fn aggregated(function: AggregateFunction) -> BTreeMap<TypeClass, Support> {
-    let computed = |class: &TypeClass| match function {
-        AggregateFunction::CountRows => *class == TypeClass::Integer,
+/// Whether an aggregate of values of a class is computed.
+fn computes(function: AggregateFunction, class: TypeClass) -> bool {
+    match function {
+        AggregateFunction::CountRows => class == TypeClass::Integer,
         AggregateFunction::Count => true,
         // Documents have no order.
-        AggregateFunction::Min | AggregateFunction::Max => *class != TypeClass::Json,
+        AggregateFunction::Min | AggregateFunction::Max => class != TypeClass::Json,
         // A sum of floats may be infinite, which the server does not hold.
         AggregateFunction::Sum | AggregateFunction::Average => matches!(class, TypeClass::Integer | TypeClass::Decimal),
-    };
-    TypeClass::ALL.into_iter().filter(computed).map(|class| (class, Support::Exact)).collect()
+    }
 }
 
 fn filter() -> FilterCapabilities {

@@ -8,7 +8,7 @@ use portico_provider_api::capabilities::{
     SortCapabilities, WriteCapabilities,
 };
 use portico_provider_api::walk::visit_tables;
-use portico_provider_api::{AggregateFunction, ArithmeticOp, Capabilities, Collation, Function, JoinKind, SourceQuery, Support, TypeClass};
+use portico_provider_api::{AggregateFunction, ArithmeticOp, Capabilities, Collation, Function, SourceQuery, Support, TypeClass};
 use std::collections::BTreeMap;
 
 /// Candidates in one `IN` list: each is a parameter, and a statement has at most 65,535 of them.
@@ -28,8 +28,8 @@ pub fn capabilities() -> Capabilities {
         offset: Support::Exact,
         limit_per: Support::Exact,
         keys: KeyCapabilities { support: Support::Exact, max_columns: 16, max_tuples: MAX_TUPLES, max_bytes: 0 },
-        joins: joins(),
-        aggregate: aggregates(),
+        joins: JoinCapabilities::exact(),
+        aggregate: AggregateCapabilities::of(computes),
         distinct: Support::Exact,
         nested: Support::Exact,
         union: Support::Exact,
@@ -109,38 +109,18 @@ fn arithmetic() -> BTreeMap<ArithmeticOp, BTreeMap<TypeClass, Support>> {
     operators.into_iter().map(|operator| (operator, exact.clone())).collect()
 }
 
-fn joins() -> JoinCapabilities {
-    JoinCapabilities {
-        kinds: JoinKind::ALL.into_iter().map(|kind| (kind, Support::Exact)).collect(),
-        residual: Support::Exact,
-        null_aware: Support::Exact,
-        null_equal: Support::Exact,
-    }
-}
-
-fn aggregates() -> AggregateCapabilities {
-    AggregateCapabilities {
-        group_by: Support::Exact,
-        functions: AggregateFunction::ALL.into_iter().map(|function| (function, aggregated(function))).collect(),
-        distinct: Support::Exact,
-        filter: Support::Exact,
-        having: Support::Exact,
-    }
-}
-
-/// The classes of which an aggregate is computed.
-fn aggregated(function: AggregateFunction) -> BTreeMap<TypeClass, Support> {
-    let computed = |class: &TypeClass| match function {
-        AggregateFunction::CountRows => *class == TypeClass::Integer,
+/// Whether an aggregate of values of a class is computed.
+fn computes(function: AggregateFunction, class: TypeClass) -> bool {
+    match function {
+        AggregateFunction::CountRows => class == TypeClass::Integer,
         AggregateFunction::Count => true,
         // Documents have no order of their text.
-        AggregateFunction::Min | AggregateFunction::Max => *class != TypeClass::Json,
+        AggregateFunction::Min | AggregateFunction::Max => class != TypeClass::Json,
         // Adding floats fails on overflow, like their arithmetic.
         AggregateFunction::Sum | AggregateFunction::Average => {
             matches!(class, TypeClass::Integer | TypeClass::Decimal | TypeClass::Float)
         }
-    };
-    TypeClass::ALL.into_iter().filter(computed).map(|class| (class, Support::Exact)).collect()
+    }
 }
 
 /// Conversions whose result and whose errors are the IR's. A text is left out wherever the two print differently.

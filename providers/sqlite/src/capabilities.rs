@@ -4,7 +4,7 @@ use portico_provider_api::capabilities::{
     AggregateCapabilities, ComparisonSupport, FilterCapabilities, JoinCapabilities, KeyCapabilities, NullOrdering, SortCapabilities,
     WriteCapabilities,
 };
-use portico_provider_api::{AggregateFunction, ArithmeticOp, Capabilities, Collation, Function, JoinKind, Support, TypeClass};
+use portico_provider_api::{AggregateFunction, ArithmeticOp, Capabilities, Collation, Function, Support, TypeClass};
 use std::collections::BTreeMap;
 
 /// The greatest number of parameters in one statement is 32,766: eight columns times this many tuples leave room for a filter.
@@ -24,8 +24,8 @@ pub(crate) fn capabilities(read_only: bool) -> Capabilities {
         offset: Support::Exact,
         limit_per: Support::Exact,
         keys: KeyCapabilities { support: Support::Exact, max_columns: MAX_KEY_COLUMNS, max_tuples: MAX_TUPLES, max_bytes: 0 },
-        aggregate: aggregates(),
-        joins: joins(),
+        aggregate: AggregateCapabilities::of(computes),
+        joins: JoinCapabilities::exact(),
         distinct: Support::Exact,
         nested: Support::Exact,
         union: Support::Exact,
@@ -38,37 +38,17 @@ pub(crate) fn capabilities(read_only: bool) -> Capabilities {
     }
 }
 
-fn joins() -> JoinCapabilities {
-    JoinCapabilities {
-        kinds: JoinKind::ALL.into_iter().map(|kind| (kind, Support::Exact)).collect(),
-        residual: Support::Exact,
-        null_aware: Support::Exact,
-        null_equal: Support::Exact,
-    }
-}
-
-fn aggregates() -> AggregateCapabilities {
-    AggregateCapabilities {
-        group_by: Support::Exact,
-        functions: AggregateFunction::ALL.into_iter().map(|function| (function, aggregated(function))).collect(),
-        distinct: Support::Exact,
-        filter: Support::Exact,
-        having: Support::Exact,
-    }
-}
-
-/// The classes of which an aggregate is computed.
-fn aggregated(function: AggregateFunction) -> BTreeMap<TypeClass, Support> {
-    let computed = |class: &TypeClass| match function {
-        AggregateFunction::CountRows => *class == TypeClass::Integer,
+/// Whether an aggregate of values of a class is computed.
+fn computes(function: AggregateFunction, class: TypeClass) -> bool {
+    match function {
+        AggregateFunction::CountRows => class == TypeClass::Integer,
         AggregateFunction::Count => true,
         // Documents have no order.
-        AggregateFunction::Min | AggregateFunction::Max => *class != TypeClass::Json,
+        AggregateFunction::Min | AggregateFunction::Max => class != TypeClass::Json,
         AggregateFunction::Sum | AggregateFunction::Average => {
             matches!(class, TypeClass::Integer | TypeClass::Decimal | TypeClass::Float)
         }
-    };
-    TypeClass::ALL.into_iter().filter(computed).map(|class| (class, Support::Exact)).collect()
+    }
 }
 
 fn writes() -> WriteCapabilities {

@@ -91,8 +91,13 @@ impl Average {
         if self.seen.as_mut().is_some_and(|seen| !seen.insert(value)) {
             return Ok(());
         }
-        self.count += 1;
-        match self.sum.checked_add(value) {
+        self.take(value, 1)
+    }
+
+    /// Takes in the sum of so many values.
+    fn take(&mut self, sum: i256, count: u64) -> DataFusionResult<()> {
+        self.count += count;
+        match self.sum.checked_add(sum) {
             Some(sum) => self.sum = sum,
             None => return exec_err!("the sum of the values of an average is too large"),
         }
@@ -162,11 +167,7 @@ impl Accumulator for Average {
         let counts: &UInt64Array = counts.as_primitive::<UInt64Type>();
         for (sum, count) in self.wide(sums)?.iter().zip(counts) {
             let (Some(sum), Some(count)) = (sum, count) else { continue };
-            self.count += count;
-            match self.sum.checked_add(sum) {
-                Some(sum) => self.sum = sum,
-                None => return exec_err!("the sum of the values of an average is too large"),
-            }
+            self.take(sum, count)?;
         }
         Ok(())
     }

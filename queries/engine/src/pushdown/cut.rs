@@ -7,7 +7,7 @@ use crate::plan::tables::RemoteTable;
 use crate::policy::barrier;
 use crate::pushdown::aggregate::aggregated;
 use crate::pushdown::cluster::{grow_cluster, is_inner};
-use crate::pushdown::growing::{Growing, Rules};
+use crate::pushdown::growing::{Growing, Rules, outputs};
 use crate::pushdown::join::{self, Condition};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchemaRef};
@@ -18,7 +18,7 @@ use datafusion::logical_expr::{
     SubqueryAlias, TableScan, Union,
 };
 use portico_catalog::{Model, Origin};
-use portico_provider_api::{Expr, Relation, SortKey, SourceQuery};
+use portico_provider_api::{Capabilities, Expr, Relation, SortKey, SourceQuery};
 use std::sync::Arc;
 
 /// Cuts a plan.
@@ -167,7 +167,7 @@ fn united(pieces: &[Piece], schema: &DFSchemaRef) -> Option<Growing> {
     });
     let relation = Relation::Union(queries.collect());
     let fields = (0..first.query.output.len()).map(Expr::Column);
-    let query = SourceQuery::select(relation, crate::pushdown::growing::outputs(fields));
+    let query = SourceQuery::select(relation, outputs(fields));
     let grown = Growing {
         query,
         rows: blocks.iter().map(|block| block.estimate()).sum(),
@@ -210,11 +210,11 @@ fn grow_scan(scan: TableScan, model: &Model) -> Result<Piece, EngineError> {
     let known = model.sources.get(&remote.source);
     let known = known.ok_or_else(|| EngineError::Internal(format!("the model does not know the source '{}'", remote.source)))?;
     let full = LogicalPlanBuilder::scan(scan.table_name.clone(), Arc::clone(&scan.source), None)?.build()?;
-    let of_table = known.capabilities.tables.get(&remote.relation.table.to_string());
+    let (capabilities, required_keys) = without_required_keys(&known.capabilities, &remote.relation.table.to_string());
     let mut growing = Growing {
         source: remote.source.clone(),
-        capabilities: Arc::clone(&known.capabilities),
-        required_keys: of_table.map(|table| table.required_keys.clone()).unwrap_or_default(),
+        capabilities,
+        required_keys,
         schema_version: known.schema_version.clone(),
         freshness: remote.table.freshness,
         rows: remote.table.row_estimate.unwrap_or(100_000).max(1),
@@ -255,6 +255,18 @@ fn grow_scan(scan: TableScan, model: &Model) -> Result<Piece, EngineError> {
         builder = builder.limit(0, Some(fetch))?;
     }
     Ok(Piece::Local(builder.build()?))
+}
+
+/// The keys without which a table cannot be asked, and the capabilities as if there were none.
+fn without_required_keys(capabilities: &Arc<Capabilities>, table: &str) -> (Arc<Capabilities>, Vec<String>) {
+    match capabilities.tables.get(table) {
+        Some(of_table) if !of_table.required_keys.is_empty() => {
+            let mut without = Capabilities::clone(capabilities);
+            let required = without.tables.get_mut(table).map(|of_table| std::mem::take(&mut of_table.required_keys));
+            (Arc::new(without), required.unwrap_or_default())
+        }
+        _ => (Arc::clone(capabilities), Vec::new()),
+    }
 }
 
 /// What tells the rows of a table apart.

@@ -4,6 +4,7 @@
 use crate::plan::key_set::{KEY_SLOT_PREFIX, KeySetFunction, KeySlot};
 use crate::pushdown::fallible::can_fail;
 use crate::pushdown::fragment::RemoteFragment;
+use crate::pushdown::shift::shifted;
 use crate::pushdown::sole_fragment;
 use crate::pushdown::translate::Translation;
 use datafusion::common::DFSchemaRef;
@@ -22,7 +23,7 @@ use std::time::Duration;
 pub struct Growing {
     /// The source.
     pub source: String,
-    /// What the source can evaluate.
+    /// What the source can evaluate; of the keys that its table requires it says nothing, since they may still come from a join.
     pub capabilities: Arc<Capabilities>,
     /// Version of the source's schema.
     pub schema_version: String,
@@ -59,6 +60,26 @@ impl Rules {
     pub fn is_empty(&self) -> bool {
         self.conditions.is_empty() && !self.within
     }
+
+    /// The same for what is outside of a block, where they cannot be said.
+    pub fn enclosed(&self) -> Rules {
+        Rules { conditions: Vec::new(), within: !self.is_empty() }
+    }
+
+    /// These and those of a relation whose columns come so many positions later.
+    pub fn beside(&self, other: &Rules, by: usize) -> Rules {
+        let theirs = other.conditions.iter().map(|rule| shifted(rule.clone(), by));
+        Rules { conditions: self.conditions.iter().cloned().chain(theirs).collect(), within: self.within || other.within }
+    }
+
+    /// A condition that asks the rules first, where it could fail on a row that they hide; nothing where they cannot be asked.
+    pub fn guard(&self, condition: Expr, columns: &[TableColumn]) -> Option<Expr> {
+        if self.is_empty() || !can_fail(&condition, columns) {
+            return Some(condition);
+        }
+        let rules = Expr::all(self.conditions.iter().cloned()).filter(|_| !self.within)?;
+        Some(Expr::Case { branches: vec![(rules, condition)], otherwise: Some(Box::new(Expr::Literal(Value::Boolean(false)))) })
+    }
 }
 
 /// How much of a conjunct the source evaluates.
@@ -75,27 +96,11 @@ pub enum Taken {
 impl Growing {
     /// Whether the source takes the query as it is, and how well.
     pub fn support(&self) -> Support {
-        let mut capabilities = &self.capabilities;
-        let without;
-        let mut probe = self.query.clone();
+        let Some((columns, _)) = &self.key_slot else { return self.capabilities.support(&self.query).unwrap_or(Support::None) };
         // The keys themselves are known at run time, as many at once as the source takes.
-        probe.keys = self.key_slot.as_ref().map(|(columns, _)| KeySet { columns: columns.clone(), tuples: Vec::new() });
-        if !self.required_keys.is_empty() {
-            without = Arc::new(self.without_required_keys());
-            capabilities = &without;
-        }
-        capabilities.support(&probe).unwrap_or(Support::None)
-    }
-
-    /// Keys that the table requires may still come, from a join.
-    fn without_required_keys(&self) -> Capabilities {
-        let mut capabilities = Capabilities::clone(&self.capabilities);
-        for table in self.query.tables() {
-            if let Some(table) = capabilities.tables.get_mut(&table.to_string()) {
-                table.required_keys.clear();
-            }
-        }
-        capabilities
+        let keys = Some(KeySet { columns: columns.clone(), tuples: Vec::new() });
+        let probe = SourceQuery { keys, ..self.query.clone() };
+        self.capabilities.support(&probe).unwrap_or(Support::None)
     }
 
     /// Itself, if the source gives just these rows.
@@ -185,7 +190,7 @@ impl Growing {
         let fields = (0..self.query.output.len()).map(Expr::Column);
         let place = |part: &Expr| inner.output.iter().position(|output| output.expr == *part).map(Expr::Column);
         let key = self.key.as_ref().and_then(|key| key.iter().map(place).collect());
-        let rules = Rules { conditions: Vec::new(), within: !self.rules.is_empty() };
+        let rules = self.rules.enclosed();
         let query = SourceQuery { order_by, ..SourceQuery::select(Relation::Query(Box::new(inner)), outputs(fields)) };
         Growing { rows: self.estimate(), query, rules, key, ..self }.accepted()
     }
@@ -196,8 +201,9 @@ impl Growing {
             return self.take_slot(columns, slot);
         }
         let Some(translated) = self.translate(conjunct) else { return Taken::No };
-        let Some(condition) = self.guarded(translated) else { return Taken::No };
         let grouped = self.query.aggregate.is_some();
+        let rules = if grouped { self.rules.enclosed() } else { self.rules.clone() };
+        let Some(condition) = rules.guard(translated, &self.columns()) else { return Taken::No };
         let with = |condition: Option<Expr>| {
             let mut next = self.clone();
             match &mut next.query.aggregate {
@@ -223,18 +229,6 @@ impl Growing {
         self.also_reading(conjunct);
         self.rows = (self.rows / 10).max(1);
         if alone == Support::Exact { Taken::Wholly } else { Taken::Roughly }
-    }
-
-    /// A condition that asks the rules first, where it could fail on a row that they hide.
-    pub fn guarded(&self, condition: Expr) -> Option<Expr> {
-        if self.rules.is_empty() || !can_fail(&condition, &self.columns()) {
-            return Some(condition);
-        }
-        if self.rules.within || self.query.aggregate.is_some() {
-            return None;
-        }
-        let rules = Expr::all(self.rules.conditions.iter().cloned())?;
-        Some(Expr::Case { branches: vec![(rules, condition)], otherwise: Some(Box::new(Expr::Literal(Value::Boolean(false)))) })
     }
 
     fn take_slot(&mut self, columns: Vec<usize>, slot: KeySlot) -> Taken {

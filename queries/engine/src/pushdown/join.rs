@@ -1,13 +1,11 @@
 //! Joins of two source queries into one: their relations side by side, with what each left out of its rows where it may stand. It must not
 //! know in which order joins are best made.
 
-use crate::pushdown::fallible::can_fail;
 use crate::pushdown::growing::{Growing, Rules, outputs};
 use crate::pushdown::shift::shifted;
 use crate::pushdown::translate::Translation;
 use datafusion::common::{DFSchemaRef, JoinType, NullEquality};
 use datafusion::logical_expr::Expr as PlanExpr;
-use portico_provider_api::value::Value;
 use portico_provider_api::{Expr, Join, JoinKind, Relation, ScalarType, SourceQuery, TableColumn};
 use std::sync::Arc;
 
@@ -84,19 +82,15 @@ fn joined(first: Growing, second: Growing, kind: JoinKind, condition: &Condition
     let shift = own.columns.len();
     let their_fields: Vec<Expr> = theirs.fields.iter().map(|field| shifted(field.clone(), shift)).collect();
     let their_filter = theirs.filter.clone().map(|filter| shifted(filter, shift));
-    let their_rules: Vec<Expr> = second.rules.conditions.iter().map(|rule| shifted(rule.clone(), shift)).collect();
+    let both = first.rules.beside(&second.rules, shift);
     let mut residual = match &condition.filter {
         Some(filter) => {
             let columns: Vec<TableColumn> = own.columns.iter().chain(&theirs.columns).cloned().collect();
-            let (schema, fields) = if swapped {
-                (second.schema.join(&first.schema).ok()?, their_fields.iter().chain(&own.fields).cloned().collect::<Vec<_>>())
-            } else {
-                (first.schema.join(&second.schema).ok()?, own.fields.iter().chain(&their_fields).cloned().collect::<Vec<_>>())
-            };
+            let (left, right) = if swapped { (&second, &first) } else { (&first, &second) };
+            let schema = left.schema.join(&right.schema).ok()?;
+            let fields = ordered(&own.fields, &their_fields, swapped);
             let over_both = Translation { schema: &schema, fields: &fields, columns: &columns, source: &first.source };
-            let rules = first.rules.conditions.iter().chain(&their_rules);
-            let within = first.rules.within || second.rules.within;
-            Some(guarded(over_both.whole(filter)?, &columns, rules.cloned().collect(), within)?)
+            Some(both.guard(over_both.whole(filter)?, &columns)?)
         }
         None => None,
     };
@@ -107,17 +101,15 @@ fn joined(first: Growing, second: Growing, kind: JoinKind, condition: &Condition
     } else {
         residual = Expr::all(their_filter.into_iter().chain(residual));
     }
-    let is_both = matches!(kind, JoinKind::Inner | JoinKind::Cross | JoinKind::Left);
-    let fields: Vec<Expr> = match (is_both, swapped) {
-        (true, false) => own.fields.into_iter().chain(their_fields).collect(),
-        (true, true) => their_fields.into_iter().chain(own.fields).collect(),
-        (false, _) => own.fields,
+    let fields = match kind {
+        JoinKind::Inner | JoinKind::Cross | JoinKind::Left => ordered(&own.fields, &their_fields, swapped),
+        JoinKind::Semi | JoinKind::Anti => own.fields,
     };
-    let hidden = !second.rules.is_empty();
-    let rules = Rules {
-        conditions: first.rules.conditions.iter().cloned().chain(their_rules.into_iter().filter(|_| inner)).collect(),
+    let rules = match kind {
+        JoinKind::Inner | JoinKind::Cross => both,
         // A row that is missing on the other side passes no rule, and is there all the same.
-        within: first.rules.within || (inner && second.rules.within) || (kind == JoinKind::Left && hidden),
+        JoinKind::Left if !second.rules.is_empty() => Rules { within: true, ..first.rules.clone() },
+        JoinKind::Left | JoinKind::Semi | JoinKind::Anti => first.rules.clone(),
     };
     let key = key(&first, &second, (&on, shift), kind);
     let from = Relation::Join(Box::new(Join {
@@ -180,10 +172,7 @@ fn plain(growing: Growing) -> Option<Growing> {
     if growing.is_plain() { Some(growing) } else { growing.nested(false) }
 }
 
-fn guarded(condition: Expr, columns: &[TableColumn], rules: Vec<Expr>, within: bool) -> Option<Expr> {
-    if (rules.is_empty() && !within) || !can_fail(&condition, columns) {
-        return Some(condition);
-    }
-    let rules = Expr::all(rules).filter(|_| !within)?;
-    Some(Expr::Case { branches: vec![(rules, condition)], otherwise: Some(Box::new(Expr::Literal(Value::Boolean(false)))) })
+/// What both sides have, the left one's first.
+fn ordered(first: &[Expr], second: &[Expr], swapped: bool) -> Vec<Expr> {
+    if swapped { [second, first].concat() } else { [first, second].concat() }
 }
