@@ -359,6 +359,10 @@ impl Render<'_> {
         }
         let text = match op {
             ArithmeticOp::Add => format!("({left} + {right})"),
+            ArithmeticOp::Subtract if left_type == ScalarType::Int64 && divisor.is_none_or(|value| *value == Value::Int64(i64::MIN)) => {
+                // MariaDB does not see that 0 minus the least integer is too large: the same by sums that overflow where the difference does.
+                format!("(-1 - ((-1 - {left}) + {right}))")
+            }
             ArithmeticOp::Subtract => format!("({left} - {right})"),
             ArithmeticOp::Multiply => format!("({left} * {right})"),
             ArithmeticOp::Divide => dividing(left, right, "DIV", divisor),
@@ -389,7 +393,7 @@ impl Render<'_> {
 
     pub(crate) fn mysql_negate(&mut self, value: &str, scalar_type: ScalarType) -> Result<String, Unsupported> {
         if is_integer(scalar_type) {
-            Ok(integer_within(&format!("(0 - {value})"), scalar_type))
+            Ok(integer_within(&format!("(-1 * {value})"), scalar_type))
         } else if matches!(scalar_type, ScalarType::Decimal { .. }) {
             Ok(format!("(- {value})"))
         } else {

@@ -104,7 +104,7 @@ fn numbers_and_moments() {
         ((t0.`big` >= CAST(? AS SIGNED) AND t0.`big` <= CAST(? AS SIGNED)) AND ((CAST(t0.`big` AS SIGNED) + CAST(t0.`big` AS SIGNED)) < CAST(? AS SIGNED)))  -- Int64(10)  -- Int64(10)  -- Int64(10)
         ((CAST(t0.`big` AS SIGNED) DIV CAST(? AS SIGNED)) < CAST(? AS SIGNED))  -- Int64(10)  -- Int64(10)
         ((CASE WHEN CAST(t0.`big` AS SIGNED) = 0 THEN (CAST(t0.`big` AS SIGNED) * 0 + 9223372036854775807) + 1 ELSE (CAST(t0.`big` AS SIGNED) DIV CAST(t0.`big` AS SIGNED)) END) < CAST(? AS SIGNED))  -- Int64(10)
-        ((((((0 - t0.`id`) + 9223372034707292160) - 9223372034707292160) - 9223372034707292160) + 9223372034707292160) = CAST(? AS SIGNED))  -- Int32(7)
+        ((((((-1 * t0.`id`) + 9223372034707292160) - 9223372034707292160) - 9223372034707292160) + 9223372034707292160) = CAST(? AS SIGNED))  -- Int32(7)
         (t0.`amount` < CAST(? AS DECIMAL(3,2)))  -- Text("1.2500")
         (t0.`amount` <= CAST(? AS DECIMAL(1,0)))  -- Text("0.000000000000000000000000000000")
         ((t0.`flag` <> 0) = CAST(? AS SIGNED))  -- Boolean(true)
