@@ -6,6 +6,7 @@ use crate::pushdown::fallible::can_fail;
 use crate::pushdown::fragment::RemoteFragment;
 use crate::pushdown::shift::shifted;
 use crate::pushdown::sole_fragment;
+use crate::pushdown::support::support;
 use crate::pushdown::translate::Translation;
 use datafusion::common::DFSchemaRef;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -96,11 +97,11 @@ pub enum Taken {
 impl Growing {
     /// Whether the source takes the query as it is, and how well.
     pub fn support(&self) -> Support {
-        let Some((columns, _)) = &self.key_slot else { return self.capabilities.support(&self.query).unwrap_or(Support::None) };
+        let Some((columns, _)) = &self.key_slot else { return support(&self.capabilities, &self.query) };
         // The keys themselves are known at run time, as many at once as the source takes.
         let keys = Some(KeySet { columns: columns.clone(), tuples: Vec::new() });
         let probe = SourceQuery { keys, ..self.query.clone() };
-        self.capabilities.support(&probe).unwrap_or(Support::None)
+        support(&self.capabilities, &probe)
     }
 
     /// Itself, if the source gives just these rows.
