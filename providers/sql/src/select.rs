@@ -227,13 +227,16 @@ impl Render<'_> {
     /// Something sorted by, with its direction and the place of nulls.
     fn directed(&self, text: &str, key: &SortKey) -> String {
         let direction = if key.descending { "DESC" } else { "ASC" };
+        let nullable = key.expr.nullable(self.scope.columns());
         match self.dialect.family {
+            // An index serves an order only if it places nulls where the order does, even where there are none.
+            Family::Postgres | Family::Sqlite if !nullable => format!("{text} {direction}"),
             Family::Postgres | Family::Sqlite => {
                 let nulls = if key.nulls_first { "FIRST" } else { "LAST" };
                 format!("{text} {direction} NULLS {nulls}")
             }
             // Null is the least value; asked for at the other end, it is a key of its own.
-            Family::Mysql if key.nulls_first != key.descending || !key.expr.nullable(self.scope.columns()) => format!("{text} {direction}"),
+            Family::Mysql if key.nulls_first != key.descending || !nullable => format!("{text} {direction}"),
             Family::Mysql => format!("({text} IS NULL) {}, {text} {direction}", if key.nulls_first { "DESC" } else { "ASC" }),
         }
     }
