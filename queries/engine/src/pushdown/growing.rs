@@ -4,6 +4,7 @@
 use crate::plan::key_set::{KEY_SLOT_PREFIX, KeySetFunction, KeySlot};
 use crate::pushdown::fallible::can_fail;
 use crate::pushdown::fragment::RemoteFragment;
+use crate::pushdown::reduce::Part;
 use crate::pushdown::shift::shifted;
 use crate::pushdown::sole_fragment;
 use crate::pushdown::support::support;
@@ -24,6 +25,8 @@ use std::time::Duration;
 pub struct Growing {
     /// The source.
     pub source: String,
+    /// What of its relation a condition keeps few rows of.
+    pub parts: Vec<Part>,
     /// What the source can evaluate; of the keys that its table requires it says nothing, since they may still come from a join.
     pub capabilities: Arc<Capabilities>,
     /// Version of the source's schema.
@@ -193,7 +196,7 @@ impl Growing {
         let key = self.key.as_ref().and_then(|key| key.iter().map(place).collect());
         let rules = self.rules.enclosed();
         let query = SourceQuery { order_by, ..SourceQuery::select(Relation::Query(Box::new(inner)), outputs(fields)) };
-        Growing { rows: self.estimate(), query, rules, key, ..self }.accepted()
+        Growing { rows: self.estimate(), query, rules, key, parts: Vec::new(), ..self }.accepted()
     }
 
     /// Takes a conjunct: how much of it the source evaluates.

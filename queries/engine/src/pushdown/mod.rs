@@ -9,6 +9,7 @@ pub mod fragment;
 mod growing;
 mod join;
 pub mod query_planner;
+mod reduce;
 mod shift;
 mod support;
 pub mod translate;
