@@ -341,6 +341,26 @@ impl Lease {
         self.release();
     }
 
+    /// The same without waiting for the server: whoever has the last row needs nothing more from it.
+    pub fn leave(&mut self) {
+        self.answer = None;
+        let (true, Some(runtime)) = (self.in_transaction, &self.runtime) else { return self.release() };
+        let rest = Lease {
+            object: self.object.take(),
+            answer: None,
+            busy: true,
+            in_transaction: true,
+            tls: self.tls.clone(),
+            runtime: self.runtime.clone(),
+        };
+        self.busy = false;
+        self.in_transaction = false;
+        runtime.spawn(async move {
+            let mut rest = rest;
+            rest.conclude().await;
+        });
+    }
+
     /// The connection.
     ///
     /// # Errors

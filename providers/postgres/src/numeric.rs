@@ -50,9 +50,9 @@ pub fn unscaled(raw: &[u8], scale: i8) -> Result<i256, String> {
 
 fn read(raw: &[u8], scale: i8) -> Result<Sent<'_>, String> {
     let cut = || "holds a number that is cut short".to_owned();
-    let (header, mut groups) = raw.split_at_checked(HEADER).ok_or_else(cut)?;
-    let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
-    let (count, weight, sign) = (word(0), word(2) as i16, word(4));
+    let (header, mut groups) = raw.split_first_chunk::<HEADER>().ok_or_else(cut)?;
+    let [count, weight, sign, _shown] = words(*header);
+    let weight = weight as i16;
     match sign {
         0 | NEGATIVE => {}
         NOT_A_NUMBER => return Err("holds the number NaN, which a decimal cannot".to_owned()),
@@ -66,6 +66,11 @@ fn read(raw: &[u8], scale: i8) -> Result<Sent<'_>, String> {
     }
     let exponent = 4 * (i32::from(weight) - (groups.len() / 2) as i32 + 1) + i32::from(scale);
     Ok(Sent { groups, exponent, negative: sign == NEGATIVE })
+}
+
+fn words(bytes: [u8; HEADER]) -> [u16; 4] {
+    let all = u64::from_be_bytes(bytes);
+    [(all >> 48) as u16, (all >> 32) as u16, (all >> 16) as u16, all as u16]
 }
 
 impl Sent<'_> {

@@ -66,15 +66,14 @@ impl RowDecoder {
             }
             Part::Copied(bytes) => {
                 let mut taken = Taken { rows: 0, bytes: bytes.len() };
-                let mut tuples = std::mem::take(&mut self.tuples);
-                let source_name = self.source_name.clone();
+                let RowDecoder { source_name, columns, decoders, tuples } = self;
+                let source_name: &str = source_name;
                 let fault =
-                    |fault: &str| SourceError::new(&source_name, SourceErrorKind::Malformed, format!("the answer is damaged: {fault}"));
+                    |fault: &str| SourceError::new(source_name, SourceErrorKind::Malformed, format!("the answer is damaged: {fault}"));
                 tuples.read(bytes, fault, |cells| {
                     taken.rows += 1;
-                    self.append_cells(cells)
+                    append(source_name, columns, decoders, cells)
                 })?;
-                self.tuples = tuples;
                 Ok(taken)
             }
         }
@@ -97,19 +96,7 @@ impl RowDecoder {
     /// `Malformed`, naming the column whose value does not fit its type.
     pub fn append(&mut self, row: &Row) -> Result<(), SourceError> {
         let cells = (0..row.len()).map_while(|index| row.try_get::<_, Option<RawCell<'_>>>(index).ok());
-        self.append_cells(cells.map(|cell| cell.map(|cell| cell.0)))
-    }
-
-    fn append_cells<'a>(&mut self, mut cells: impl Iterator<Item = Option<&'a [u8]>>) -> Result<(), SourceError> {
-        for (decoder, column) in self.decoders.iter_mut().zip(&self.columns) {
-            let fault = match cells.next() {
-                None => return Err(SourceError::new(&self.source_name, SourceErrorKind::Malformed, "a row has too few columns")),
-                Some(None) if !column.nullable => Err("holds null, which it must not".to_owned()),
-                Some(cell) => decoder.append(cell),
-            };
-            fault.map_err(|fault| SourceError::new(&self.source_name, SourceErrorKind::Malformed, format!("{} {fault}", label(column))))?;
-        }
-        Ok(())
+        append(&self.source_name, &self.columns, &mut self.decoders, cells.map(|cell| cell.map(|cell| cell.0)))
     }
 
     /// The columns so far.
@@ -125,6 +112,25 @@ impl RowDecoder {
         };
         self.decoders.iter_mut().zip(&self.columns).map(finish).collect()
     }
+}
+
+/// Adds the cells of a row.
+fn append<'a>(
+    source_name: &str,
+    columns: &[ResultColumn],
+    decoders: &mut [ColumnDecoder],
+    mut cells: impl Iterator<Item = Option<&'a [u8]>>,
+) -> Result<(), SourceError> {
+    let malformed = |message: String| SourceError::new(source_name, SourceErrorKind::Malformed, message);
+    for (decoder, column) in decoders.iter_mut().zip(columns) {
+        let appended = match cells.next() {
+            None => return Err(malformed("a row has too few columns".to_owned())),
+            Some(None) if !column.nullable => Err("holds null, which it must not".to_owned()),
+            Some(cell) => decoder.append(cell),
+        };
+        appended.map_err(|fault| malformed(format!("{} {fault}", label(column))))?;
+    }
+    Ok(())
 }
 
 fn label(column: &ResultColumn) -> String {
@@ -206,11 +212,11 @@ impl Batches {
                     self.ended = true;
                     self.decoder.ended(self.copied)?;
                     if !self.kept {
-                        self.reading.lease.conclude().await;
+                        self.reading.lease.leave();
                     }
                 }
                 Err(failure) => {
-                    self.reading.lease.conclude().await;
+                    self.reading.lease.leave();
                     return Err(self.client.error(&failure));
                 }
             }

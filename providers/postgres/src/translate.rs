@@ -57,11 +57,10 @@ pub fn split_table(query: &SourceQuery) -> Option<String> {
     }
 }
 
-/// Whether the answer may be long enough for a COPY, whose begin costs more and whose rows cost less.
+/// Whether the answer may be long enough for a COPY, whose begin costs more and whose rows cost less. Groups are usually few.
 fn has_many_rows(query: &SourceQuery) -> bool {
-    let one = query.aggregate.as_ref().is_some_and(|aggregate| aggregate.group_by.is_empty());
     let few = query.limit.is_some_and(|limit| limit <= FEW_ROWS);
-    !one && !few && !matches!(query.from, Relation::Call(_))
+    !few && query.aggregate.is_none() && !matches!(query.from, Relation::Call(_))
 }
 
 /// The statement with its parameters as they are sent.

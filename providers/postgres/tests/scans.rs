@@ -3,12 +3,9 @@
 
 mod database;
 
-use database::{Database, relation, rows, within};
+use database::{Database, connect_with, relation, rows, within};
 use futures::{StreamExt, TryStreamExt};
-use portico_provider_api::{
-    CompareOp, ConnectContext, Expr, Limits, QueryContext, SortKey, Source, SourceError, SourceErrorKind, SourceQuery, Value,
-};
-use portico_provider_postgres::kind;
+use portico_provider_api::{CompareOp, Expr, Limits, QueryContext, SortKey, Source, SourceError, SourceErrorKind, SourceQuery, Value};
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -22,14 +19,7 @@ const LARGE: &str = "CREATE TABLE large AS SELECT g::int8 AS id, (g % 7)::int4 A
      CREATE INDEX ON large (id); ANALYZE large";
 
 fn split(url: &str, connections: u32, most: usize) -> Arc<dyn Source> {
-    let context = ConnectContext {
-        source_name: "billing".to_owned(),
-        base_directory: ".".into(),
-        max_connections: most,
-        timeout: Duration::from_secs(60),
-    };
-    let settings = serde_json::json!({"url": url, "scan": {"connections": connections, "split_above": "64kB"}});
-    (kind().connect)(settings, context).unwrap()
+    connect_with(url, most, serde_json::json!({"scan": {"connections": connections, "split_above": "64kB"}})).unwrap()
 }
 
 /// A context that notes what is sent.
