@@ -68,10 +68,11 @@ struct Shared {
     ranges: Vec<PageRange>,
     /// The next range that nobody has taken.
     next: AtomicUsize,
-    /// Ranges whose rows have all been passed on.
-    done: AtomicUsize,
     deadline: Instant,
 }
+
+/// What those who read send: a batch, or nothing where a range has ended, behind its last batch.
+type Sent = Result<Option<RecordBatch>, SourceError>;
 
 /// Starts a read of a table: in parts where the table is large, the server would read all of it, and there are connections to spare.
 ///
@@ -94,8 +95,7 @@ pub async fn open(client: &Client, splitting: Splitting, scan: Scan, deadline: I
                 }
             }
             Ok(Ok(Prepared::Parts { snapshot, ranges })) => {
-                let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-                let shared = Arc::new(Shared { client: client.clone(), scan, ranges, next, done, deadline });
+                let shared = Arc::new(Shared { client: client.clone(), scan, ranges, next: AtomicUsize::new(0), deadline });
                 return Ok(Opened::Parts(stream(shared, lease, snapshot, helpers)));
             }
             Ok(Err(error)) => error,
@@ -154,43 +154,47 @@ fn stream(shared: Arc<Shared>, lease: Lease, snapshot: String, helpers: usize) -
     // The one whose snapshot it is goes on until no range is left: the others can come late, or never.
     workers.spawn(work(Arc::clone(&shared), lease, sender));
     let tally = Tally::new(shared.client.source_name(), &shared.scan.promise);
-    let state = Gathering { shared, receiver, tally, workers };
+    let state = Gathering { shared, receiver, tally, ended: 0, _workers: workers };
     Box::pin(futures::stream::try_unfold(state, Gathering::next))
 }
 
 /// The reader's side. Dropped, it ends all who work for it, and they their statements.
 struct Gathering {
     shared: Arc<Shared>,
-    receiver: Receiver<Result<RecordBatch, SourceError>>,
+    receiver: Receiver<Sent>,
     tally: Tally,
-    workers: JoinSet<()>,
+    /// Ranges whose rows have all come.
+    ended: usize,
+    _workers: JoinSet<()>,
 }
 
 impl Gathering {
     async fn next(mut self) -> Result<Option<(RecordBatch, Gathering)>, SourceError> {
-        let Shared { client, scan, ranges, done, deadline, .. } = self.shared.as_ref();
-        match tokio::time::timeout_at(*deadline, self.receiver.recv()).await {
-            Err(_) => Err(client.timeout_error("the deadline passed while rows were read")),
-            Ok(Some(batch)) => {
-                let batch = batch?;
-                self.tally.add(&batch)?;
-                Ok(Some((batch, self)))
-            }
-            // Nobody sends any more: because all is sent, or because somebody could not go on.
-            Ok(None) if done.load(Ordering::Acquire) == ranges.len() => {
-                scan.report.set(self.tally.report(ranges.len() as u64));
-                while self.workers.join_next().await.is_some() {}
-                Ok(None)
-            }
-            Ok(None) => {
-                Err(SourceError::new(client.source_name(), SourceErrorKind::Internal, "a part of the table was not read to its end"))
+        let Shared { client, scan, ranges, deadline, .. } = self.shared.as_ref();
+        // All has come when every range has ended: one who has not got its connection yet is not waited for.
+        while self.ended < ranges.len() {
+            match tokio::time::timeout_at(*deadline, self.receiver.recv()).await {
+                Err(_) => return Err(client.timeout_error("the deadline passed while rows were read")),
+                Ok(Some(sent)) => match sent? {
+                    Some(batch) => {
+                        self.tally.add(&batch)?;
+                        return Ok(Some((batch, self)));
+                    }
+                    None => self.ended += 1,
+                },
+                Ok(None) => {
+                    let message = "a part of the table was not read to its end";
+                    return Err(SourceError::new(client.source_name(), SourceErrorKind::Internal, message));
+                }
             }
         }
+        scan.report.set(self.tally.report(ranges.len() as u64));
+        Ok(None)
     }
 }
 
 /// Reads ranges on a further connection, if there is one to be had while ranges are left. Without, nothing is lost: it has taken none.
-async fn help(shared: Arc<Shared>, snapshot: String, sender: Sender<Result<RecordBatch, SourceError>>) {
+async fn help(shared: Arc<Shared>, snapshot: String, sender: Sender<Sent>) {
     let Some(mut lease) = shared.client.lease_spare(shared.deadline).await else { return };
     let opened = tokio::time::timeout_at(shared.deadline, lease.open_snapshot(Some(&snapshot), shared.deadline)).await;
     match opened {
@@ -204,7 +208,7 @@ async fn help(shared: Arc<Shared>, snapshot: String, sender: Sender<Result<Recor
 }
 
 /// Reads ranges, one after the other, until none is left.
-async fn work(shared: Arc<Shared>, mut lease: Lease, sender: Sender<Result<RecordBatch, SourceError>>) {
+async fn work(shared: Arc<Shared>, mut lease: Lease, sender: Sender<Sent>) {
     while let Some(range) = shared.ranges.get(shared.next.fetch_add(1, Ordering::Relaxed)) {
         match read(&shared, lease, *range, &sender).await {
             Ok(Some(same)) => lease = same,
@@ -215,18 +219,15 @@ async fn work(shared: Arc<Shared>, mut lease: Lease, sender: Sender<Result<Recor
                 return;
             }
         }
-        shared.done.fetch_add(1, Ordering::AcqRel);
+        if sender.send(Ok(None)).await.is_err() {
+            return;
+        }
     }
     lease.conclude().await;
 }
 
 /// Reads one range. The connection comes back, unless nobody listens.
-async fn read(
-    shared: &Shared,
-    mut lease: Lease,
-    range: PageRange,
-    sender: &Sender<Result<RecordBatch, SourceError>>,
-) -> Result<Option<Lease>, SourceError> {
+async fn read(shared: &Shared, mut lease: Lease, range: PageRange, sender: &Sender<Sent>) -> Result<Option<Lease>, SourceError> {
     let Shared { client, scan, deadline, .. } = shared;
     let request = translate::pages(client.source_name(), &scan.query, range)?;
     scan.context.sending(&native_request(&request));
@@ -238,7 +239,7 @@ async fn read(
     let reading = Reading { lease, types, first, deadline: *deadline };
     let mut batches = Batches::new(client.clone(), reading, &scan.promise, request.copied)?.keeping();
     while let Some(batch) = batches.next().await? {
-        if sender.send(Ok(batch)).await.is_err() {
+        if sender.send(Ok(Some(batch))).await.is_err() {
             return Ok(None);
         }
     }

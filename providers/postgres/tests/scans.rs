@@ -196,6 +196,21 @@ async fn one_part_that_fails_fails_the_whole() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_cannot_be_made_are_done_without() {
+    let database = Database::create().await;
+    guarded(&database, "").await;
+    database.run(&format!("ALTER ROLE {}_reader CONNECTION LIMIT 1", database.name)).await;
+    let several = split(&reader_url(&database), 3, 8);
+    let scan = SourceQuery::scan(relation(&several, "large").await);
+    let (context, sent) = watched();
+    let seen = rows(&several, scan, &context).await.unwrap();
+    assert_eq!(ids(&seen), (1..=ROWS).collect::<Vec<_>>());
+    assert_eq!(sent.lock().unwrap().len(), 12, "one connection read all ranges");
+    drop(several);
+    drop_reader(&database).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_part_that_hangs_ends_with_the_deadline() {
     let database = Database::create().await;
     guarded(&database, "IF id = 30000 THEN PERFORM pg_sleep(60); END IF;").await;
