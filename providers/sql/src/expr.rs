@@ -6,6 +6,7 @@ use crate::codec::stored_type;
 use crate::decimals;
 use crate::dialect::{Dialect, Family, Placeholder};
 use crate::mysql::ZERO_IS_NULL;
+use crate::pages::PageRange;
 use crate::scope::{Held, Scope};
 use crate::statement::Parameter;
 use portico_provider_api::{ArithmeticOp, Codec, Expr, ScalarType, TableColumn, TableRelation, Unsupported, Value};
@@ -29,6 +30,8 @@ pub(crate) struct Render<'a> {
     pub(crate) blocks: usize,
     /// How many blocks enclose the one being written, by `FROM`.
     pub(crate) enclosed: usize,
+    /// The pages of its one table that the outermost block reads, where it does not read all.
+    pub(crate) pages: Option<PageRange>,
 }
 
 impl<'a> Render<'a> {
@@ -43,6 +46,7 @@ impl<'a> Render<'a> {
             tables: 0,
             blocks: 0,
             enclosed: 0,
+            pages: None,
         }
     }
 
@@ -161,6 +165,10 @@ impl<'a> Render<'a> {
         // SAP's dates hold null as text.
         let null_as_value =
             column.codec == Some(Codec::SapDate) || column.native_type.as_deref().is_some_and(|name| name.ends_with(ZERO_IS_NULL));
+        // A composite value all of whose parts are null is told to be null, and one with some is told to be neither.
+        let null_by_parts =
+            self.dialect.family == Family::Postgres && column.scalar_type == ScalarType::Json && is_rendered(column.native_type.as_deref());
+        let null_as_value = null_as_value || null_by_parts;
         if null_as_value { self.decoded(&column) } else { Ok(self.stored(&column)) }
     }
 
@@ -285,6 +293,11 @@ pub(crate) fn is_plain_text(native_type: Option<&str>) -> bool {
     matches!(plain, None | Some("text" | "varchar" | "character varying"))
 }
 
+/// Whether a column that is published as a JSON document is of another type of PostgreSQL's: an array, a composite type.
+pub(crate) fn is_rendered(native_type: Option<&str>) -> bool {
+    native_type.is_some_and(|name| !matches!(name, "json" | "jsonb"))
+}
+
 /// Whether a column of a native type has the database's own collation as text, which mixes with every other.
 pub(crate) fn has_usual_collation(native_type: Option<&str>) -> bool {
     native_type.is_none_or(|name| name != "name" && !name.ends_with(LOOSE_COLLATION) && !name.ends_with(OWN_COLLATION))
@@ -305,6 +318,7 @@ fn postgres_decoded(column: &TableColumn, stored: String) -> String {
         // Padded, case-insensitive and enumerated types have an order and equality of their own; as text they have the IR's.
         let as_text = match column.scalar_type {
             ScalarType::Text => !is_plain_text(column.native_type.as_deref()),
+            ScalarType::Json if is_rendered(column.native_type.as_deref()) => return format!("to_json({stored})::text"),
             ScalarType::Json => true,
             ScalarType::Boolean
             | ScalarType::Int16

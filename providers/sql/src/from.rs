@@ -15,6 +15,8 @@ use std::rc::Rc;
 /// A relation as it stands behind `FROM`.
 pub(crate) struct From {
     pub(crate) text: String,
+    /// The alias, where it is one table; empty otherwise.
+    pub(crate) alias: String,
     pub(crate) scope: Scope,
     /// What semi and anti joins left to be said: conditions on the rows, over columns that the text brings into scope.
     pub(crate) conditions: Vec<String>,
@@ -29,20 +31,22 @@ impl Render<'_> {
                 let alias = self.table_alias();
                 let scope = Scope::table(self.dialect, table, &format!("{alias}."));
                 let text = format!("{} AS {alias}", self.dialect.table(&table.table));
-                Ok(From { text, scope, conditions: Vec::new(), joined: false })
+                Ok(From { text, alias, scope, conditions: Vec::new(), joined: false })
             }
             Relation::Call(call) => {
                 let alias = self.table_alias();
                 let from = crate::operation::from(&call.operation, &call.arguments, self, &alias)?;
                 let rows = TableRelation { table: call.operation.name.clone(), columns: call.operation.columns().to_vec() };
                 let scope = Scope::table(self.dialect, &rows, &format!("{alias}."));
-                Ok(From { text: from.text, scope, conditions: from.condition.into_iter().collect(), joined: false })
+                let conditions = from.condition.into_iter().collect();
+                Ok(From { text: from.text, alias: String::new(), scope, conditions, joined: false })
             }
             Relation::Query(query) => {
                 let block = self.block(query, Form::Stored)?;
                 let alias = self.block_alias();
                 let scope = Scope::block(self.dialect, &alias, block.columns);
-                Ok(From { text: format!("({}) AS {alias}", block.text), scope, conditions: Vec::new(), joined: false })
+                let text = format!("({}) AS {alias}", block.text);
+                Ok(From { text, alias: String::new(), scope, conditions: Vec::new(), joined: false })
             }
             Relation::Union(queries) => self.union(queries),
             Relation::Join(join) => self.join(join),
@@ -71,7 +75,8 @@ impl Render<'_> {
         let Some(columns) = columns else { return Err(unsupported("a union of nothing")) };
         let alias = self.block_alias();
         let scope = Scope::block(self.dialect, &alias, columns);
-        Ok(From { text: format!("({}) AS {alias}", texts.join(" UNION ALL ")), scope, conditions: Vec::new(), joined: false })
+        let text = format!("({}) AS {alias}", texts.join(" UNION ALL "));
+        Ok(From { text, alias: String::new(), scope, conditions: Vec::new(), joined: false })
     }
 
     fn join(&mut self, join: &Join) -> Result<From, Unsupported> {
@@ -82,7 +87,10 @@ impl Render<'_> {
         let left = self.relation(left)?;
         let right = self.relation(right)?;
         let both = left.scope.and(&right.scope);
-        let from = |text: String, scope: Scope, conditions: Vec<String>, joined: bool| From { text, scope, conditions, joined };
+        let from = |text: String, scope: Scope, conditions: Vec<String>, joined: bool| {
+            let alias = String::new();
+            From { text, alias, scope, conditions, joined }
+        };
         match kind {
             JoinKind::Inner | JoinKind::Cross => {
                 let on = self.within(both.clone(), |render| render.join_conditions(join))?;

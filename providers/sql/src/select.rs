@@ -6,6 +6,7 @@ use crate::compare::orders_as_stored;
 use crate::dialect::{Dialect, Family};
 use crate::expr::{Render, unsupported};
 use crate::mysql::{self, query_can_fail};
+use crate::pages::{PageRange, is_split_by_pages};
 use crate::statement::{ResultColumn, Statement};
 use portico_provider_api::{Codec, Expr, LimitPer, ScalarType, SortKey, SourceQuery, Unsupported};
 
@@ -16,6 +17,21 @@ use portico_provider_api::{Codec, Expr, LimitPer, ScalarType, SortKey, SourceQue
 pub fn select(query: &SourceQuery, dialect: &Dialect) -> Result<Statement, Unsupported> {
     let mut render = Render::new(dialect);
     render.shielded = query_can_fail(query);
+    let Block { text, columns } = render.block(query, Form::Stored)?;
+    Ok(Statement::new(dialect, text, render.parameters, columns))
+}
+
+/// Translates a query that reads one table, for the rows of some of its pages: [`is_split_by_pages`] says which queries can be. Together,
+/// ranges that cover the table give the rows of the query, each once, as long as all are read from one snapshot.
+///
+/// # Errors
+/// As [`select`], and for any other query or dialect.
+pub fn select_pages(query: &SourceQuery, dialect: &Dialect, pages: PageRange) -> Result<Statement, Unsupported> {
+    if !is_split_by_pages(query, dialect) {
+        return Err(unsupported("reading this query by pages of a table"));
+    }
+    let mut render = Render::new(dialect);
+    render.pages = Some(pages);
     let Block { text, columns } = render.block(query, Form::Stored)?;
     Ok(Statement::new(dialect, text, render.parameters, columns))
 }
@@ -45,6 +61,9 @@ impl Render<'_> {
         self.within(from.scope, |render| {
             let mut source = format!(" FROM {}", from.text);
             let mut conditions = from.conditions;
+            if let Some(pages) = render.pages.filter(|_| render.enclosed == 0) {
+                conditions.push(pages.condition(&from.alias)?);
+            }
             if let Some(keys) = &query.keys {
                 conditions.push(render.key_set(keys)?);
             }

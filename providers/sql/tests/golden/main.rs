@@ -13,7 +13,7 @@ use portico_provider_api::{
     AggregateCall, AggregateFunction, Aggregation, ArithmeticOp, Change, Codec, CompareOp, Expr, Function, KeySet, LimitPer, Output,
     Relation, RemoteTableName, ScalarType, SortKey, SourceQuery, TableColumn, TableRelation, Value,
 };
-use portico_provider_sql::{Dialect, POSTGRES, Parameter, SQLITE, Statement, change, resolve_references, select};
+use portico_provider_sql::{Dialect, POSTGRES, PageRange, Parameter, SQLITE, Statement, change, resolve_references, select, select_pages};
 
 const DECIMAL: ScalarType = ScalarType::Decimal { precision: 10, scale: 2 };
 
