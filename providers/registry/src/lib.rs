@@ -3,8 +3,14 @@
 use portico_provider_api::SourceKind;
 
 /// Every kind that this build knows, in the order in which they are listed to people.
-pub fn kinds() -> [SourceKind; 4] {
-    [portico_provider_memory::kind(), portico_provider_sqlite::kind(), portico_provider_postgres::kind(), portico_provider_mysql::kind()]
+pub fn kinds() -> [SourceKind; 5] {
+    [
+        portico_provider_memory::kind(),
+        portico_provider_sqlite::kind(),
+        portico_provider_postgres::kind(),
+        portico_provider_mysql::kind(),
+        portico_provider_flightsql::kind(),
+    ]
 }
 
 /// The kind of that name.
@@ -45,6 +51,7 @@ fn nearest(wrong: &str, known: &[&'static str]) -> Option<&'static str> {
         "postgresql" | "pg" | "psql" => Some("postgres"),
         "mariadb" => Some("mysql"),
         "sqlite3" => Some("sqlite"),
+        "flight" | "flight_sql" | "flight-sql" | "portico" | "arrow" => Some("flightsql"),
         "mem" | "inline" => Some("memory"),
         _ => None,
     };
@@ -76,11 +83,12 @@ mod tests {
             ("Postgres", Some("postgres")),
             ("sqllite", Some("sqlite")),
             ("MariaDB", Some("mysql")),
+            ("flight_sql", Some("flightsql")),
             ("oracle", None),
         ] {
             let error = find(wrong).err().unwrap();
             assert_eq!(error.suggestion, meant, "{wrong}");
-            assert!(error.to_string().contains("memory, sqlite, postgres, mysql"));
+            assert!(error.to_string().contains("memory, sqlite, postgres, mysql, flightsql"));
         }
     }
 }

@@ -180,7 +180,7 @@ fn assigned(render: &mut Render<'_>, table: &TableRelation, index: usize, value:
             let parts: Vec<_> = native_type.split('.').map(|part| render.dialect.identifier(part)).collect();
             format!("{parameter}::{}", parts.join("."))
         }
-        (Family::Postgres | Family::Sqlite | Family::Mysql, _) => parameter,
+        (Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard, _) => parameter,
     })
 }
 
@@ -230,7 +230,9 @@ fn insert(
     let (list, columns) = returned(&mut render, table, require)?;
     let values = match dialect.family {
         Family::Postgres | Family::Sqlite if names.is_empty() => "DEFAULT VALUES".to_owned(),
-        Family::Postgres | Family::Sqlite | Family::Mysql => format!("({}) VALUES ({})", names.join(", "), given.join(", ")),
+        Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard => {
+            format!("({}) VALUES ({})", names.join(", "), given.join(", "))
+        }
     };
     let returning = if dialect.insert_returns { format!(" RETURNING {list}") } else { String::new() };
     let text = format!("INSERT INTO {} {values}{returning}", dialect.table(&table.table));
@@ -282,7 +284,7 @@ pub fn stored_row(
 /// What makes a read within a write see, and lock, what is there now.
 fn locking(dialect: &Dialect) -> &'static str {
     match dialect.family {
-        Family::Postgres | Family::Sqlite => "",
+        Family::Postgres | Family::Sqlite | Family::DataFusion | Family::Standard => "",
         Family::Mysql => " FOR UPDATE",
     }
 }

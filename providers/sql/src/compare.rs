@@ -5,7 +5,7 @@
 use crate::codec::{encode, stored_type};
 use crate::decimal::Digits;
 use crate::dialect::Family;
-use crate::expr::{Render, column_stored_type, is_plain_text, unsupported};
+use crate::expr::{Render, column_stored_type, is_float, is_plain_text, unsupported};
 use crate::mysql_compare::compared;
 use crate::scope::Held;
 use arrow::datatypes::i256;
@@ -156,7 +156,7 @@ pub(crate) fn on_stored(column: &TableColumn, op: CompareOp, value: &Value) -> O
 }
 
 impl Render<'_> {
-    fn operator(&self, op: CompareOp) -> &'static str {
+    pub(crate) fn operator(&self, op: CompareOp) -> &'static str {
         match op {
             CompareOp::Eq => "=",
             CompareOp::NotEq => "<>",
@@ -229,6 +229,9 @@ impl Render<'_> {
         }
         if self.dialect.family == Family::Mysql {
             return self.mysql_compare(op, left, right);
+        }
+        if self.dialect.family == Family::DataFusion && is_float(left_type) {
+            return self.datafusion_compare_floats(op, left, right, left_type);
         }
         if let (Some(left), Some(right)) = (self.plain(left)?, self.plain(right)?)
             && held_alike(&left, &right, op)
@@ -306,6 +309,9 @@ impl Render<'_> {
         if stored_codec.is_none() && self.dialect.family == Family::Mysql {
             return self.mysql_in_list(expr, list, negated);
         }
+        if self.dialect.family == Family::DataFusion && is_float(scalar_type) {
+            return self.datafusion_floats_in_list(expr, list, negated);
+        }
         // The operand comes first, so that parameters are numbered as they appear.
         let (operand, operand_type) = match (&column, stored_codec) {
             (Some(column), Some(codec)) => (self.stored(column), stored_type(codec)),
@@ -354,7 +360,7 @@ impl Render<'_> {
 
 /// Restores IEEE 754 where the database holds that NaN equals itself and is greater than every number. Only NaN operands differ; a
 /// literal is never NaN here. A comparison with null stays null, also for NaN.
-fn guard_nan(op: CompareOp, plain: &str, left: &str, right: &str, right_is_number: bool, nan: &str) -> String {
+pub(crate) fn guard_nan(op: CompareOp, plain: &str, left: &str, right: &str, right_is_number: bool, nan: &str) -> String {
     match op {
         CompareOp::Eq | CompareOp::NotEq | CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom if right_is_number => {
             format!("({plain})")

@@ -67,6 +67,7 @@ impl<'a> Render<'a> {
             Placeholder::DollarTyped => format!("${number}::{}{suffix}", (self.dialect.type_name)(scalar_type)),
             // Numbered here as well: `Statement::new` puts the parameters into the order of the text.
             Placeholder::QuestionNumbered | Placeholder::Question => format!("?{number}"),
+            Placeholder::Dollar => format!("${number}"),
         }
     }
 
@@ -86,8 +87,10 @@ impl<'a> Render<'a> {
         if value.is_nan() && self.dialect.nan_equals_itself.is_none() {
             return Err(unsupported("not-a-number as a value"));
         }
-        if self.dialect.family == Family::Mysql {
-            return self.mysql_literal(value);
+        match self.dialect.family {
+            Family::Mysql => return self.mysql_literal(value),
+            Family::DataFusion => return Ok(self.datafusion_literal(value)),
+            Family::Postgres | Family::Sqlite | Family::Standard => {}
         }
         let placeholder = self.raw_parameter(value);
         Ok(match (self.dialect.family, value.scalar_type()) {
@@ -104,7 +107,7 @@ impl<'a> Render<'a> {
     pub(crate) fn is_text(&self, scalar_type: ScalarType) -> bool {
         match scalar_type {
             ScalarType::Text | ScalarType::Json => true,
-            ScalarType::Guid => matches!(self.dialect.family, Family::Sqlite | Family::Mysql),
+            ScalarType::Guid => matches!(self.dialect.family, Family::Sqlite | Family::Mysql | Family::DataFusion),
             ScalarType::Boolean
             | ScalarType::Int16
             | ScalarType::Int32
@@ -198,7 +201,10 @@ impl<'a> Render<'a> {
             }
             Family::Postgres if integers => Ok(format!("({left} {} {right})", arithmetic_symbol(op))),
             Family::Postgres if decimals => decimals::arithmetic(op, (&left, scalar_type), (&right, right_type)),
-            Family::Sqlite | Family::Postgres => Err(unsupported(format!("'{}' of {scalar_type}", arithmetic_symbol(op)))),
+            Family::DataFusion if scalar_type == right_type || decimals => Ok(format!("({left} {} {right})", arithmetic_symbol(op))),
+            Family::Sqlite | Family::Postgres | Family::DataFusion | Family::Standard => {
+                Err(unsupported(format!("'{}' of {scalar_type}", arithmetic_symbol(op))))
+            }
         }
     }
 
@@ -211,8 +217,10 @@ impl<'a> Render<'a> {
             Family::Sqlite if is_integer(scalar_type) || matches!(scalar_type, ScalarType::Decimal { .. }) => {
                 Ok(format!("portico_negate('{scalar_type}', {value})"))
             }
-            Family::Postgres if scalar_type.is_numeric() => Ok(format!("(- {value})")),
-            Family::Sqlite | Family::Postgres => Err(unsupported(format!("negation of {scalar_type}"))),
+            Family::Postgres | Family::DataFusion if scalar_type.is_numeric() => Ok(format!("(- {value})")),
+            Family::Sqlite | Family::Postgres | Family::DataFusion | Family::Standard => {
+                Err(unsupported(format!("negation of {scalar_type}")))
+            }
         }
     }
 
@@ -226,13 +234,15 @@ impl<'a> Render<'a> {
             Family::Postgres => self.postgres_cast(&value, from, to),
             Family::Sqlite => sqlite_cast(&value, from, to),
             Family::Mysql => self.mysql_cast(&value, from, to),
+            Family::DataFusion => crate::datafusion::cast(&value, from, to),
+            Family::Standard => Err(unsupported(format!("the conversion from {from} to {to}"))),
         }
     }
 
     /// A column without a codec as it is returned to readers.
     pub(crate) fn returned(&self, column: &Held) -> Result<String, Unsupported> {
         match self.dialect.family {
-            Family::Postgres | Family::Sqlite => self.decoded(column),
+            Family::Postgres | Family::Sqlite | Family::DataFusion | Family::Standard => self.decoded(column),
             Family::Mysql if column.native_type.as_deref().is_some_and(|name| name.ends_with(ZERO_IS_NULL)) => self.decoded(column),
             Family::Mysql => Ok(self.stored(column)),
         }
@@ -248,6 +258,8 @@ impl<'a> Render<'a> {
             Family::Postgres => Ok(postgres_decoded(column, stored)),
             Family::Sqlite => sqlite_decoded(column, stored),
             Family::Mysql => crate::mysql::decoded(column, stored),
+            Family::DataFusion => crate::datafusion_codec::decoded(column, stored),
+            Family::Standard => crate::standard::decoded(column, stored),
         }
     }
 }
@@ -259,6 +271,10 @@ pub(crate) fn whole_literal(expr: &Expr) -> Option<i64> {
 
 pub(crate) fn is_integer(scalar_type: ScalarType) -> bool {
     matches!(scalar_type, ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64)
+}
+
+pub(crate) fn is_float(scalar_type: ScalarType) -> bool {
+    matches!(scalar_type, ScalarType::Float32 | ScalarType::Float64)
 }
 
 pub(crate) fn arithmetic_symbol(op: ArithmeticOp) -> &'static str {

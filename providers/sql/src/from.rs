@@ -104,6 +104,13 @@ impl Render<'_> {
                 let text = self.joined("LEFT JOIN", &left, &right, &on);
                 Ok(from(text, left.scope.and(&right.scope.nullable()), left.conditions, true))
             }
+            JoinKind::Semi | JoinKind::Anti if self.dialect.family == Family::DataFusion && !null_aware => {
+                let mut on = self.within(both, |render| render.join_conditions(join))?;
+                on.extend_from_slice(&right.conditions);
+                let operator = if *kind == JoinKind::Semi { "LEFT SEMI JOIN" } else { "LEFT ANTI JOIN" };
+                let text = self.joined(operator, &left, &right, &on);
+                Ok(from(text, left.scope, left.conditions, true))
+            }
             JoinKind::Semi | JoinKind::Anti => {
                 let condition = self.within(both, |render| match kind {
                     JoinKind::Anti if *null_aware => render.null_aware(join, &right),
@@ -168,8 +175,11 @@ impl Render<'_> {
         if let Some(residual) = &join.residual {
             conditions.push(self.value(residual)?);
         }
+        // DataFusion cannot plan its `NOT IN` beside a condition over both sides.
+        let plannable = self.dialect.family != Family::DataFusion || join.residual.is_none();
         if let [(wanted, found)] = join.on.as_slice()
             && !join.null_equal
+            && plannable
         {
             let found = shifted(found, of_left.len())?;
             let scalar_type = self.scalar_type(wanted)?;

@@ -144,7 +144,7 @@ impl Render<'_> {
     pub(crate) fn fixed(&self, text: &str, scalar_type: ScalarType) -> String {
         match self.dialect.family {
             Family::Postgres => format!("({text})::{}", (self.dialect.type_name)(scalar_type)),
-            Family::Sqlite | Family::Mysql => text.to_owned(),
+            Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard => text.to_owned(),
         }
     }
 
@@ -221,6 +221,10 @@ impl Render<'_> {
             }
             (None, other) => self.value(other)?,
         };
+        if self.dialect.family == Family::DataFusion {
+            let scalar_type = self.scalar_type(expr)?;
+            return Ok(self.not_an_ordinal(&self.one_zero(text, scalar_type)));
+        }
         Ok(format!("{}{collation}", self.not_an_ordinal(&text)))
     }
 
@@ -244,13 +248,13 @@ impl Render<'_> {
     }
 
     /// Something sorted by, with its direction and the place of nulls.
-    fn directed(&self, text: &str, key: &SortKey) -> String {
+    pub(crate) fn directed(&self, text: &str, key: &SortKey) -> String {
         let direction = if key.descending { "DESC" } else { "ASC" };
         let nullable = key.expr.nullable(self.scope.columns());
         match self.dialect.family {
             // An index serves an order only if it places nulls where the order does, even where there are none.
-            Family::Postgres | Family::Sqlite if !nullable => format!("{text} {direction}"),
-            Family::Postgres | Family::Sqlite => {
+            Family::Postgres | Family::Sqlite | Family::DataFusion | Family::Standard if !nullable => format!("{text} {direction}"),
+            Family::Postgres | Family::Sqlite | Family::DataFusion | Family::Standard => {
                 let nulls = if key.nulls_first { "FIRST" } else { "LAST" };
                 format!("{text} {direction} NULLS {nulls}")
             }
@@ -284,7 +288,8 @@ impl Render<'_> {
                 let is_text = self.is_text(column.codec.map_or(column.scalar_type, stored_type));
                 match dialect.family {
                     Family::Mysql if is_text => format!("CAST({text} AS BINARY) AS {name}"),
-                    Family::Postgres | Family::Sqlite | Family::Mysql => format!("{text}{collation} AS {name}"),
+                    Family::DataFusion => format!("{} AS {name}", self.one_zero(text.clone(), column.scalar_type)),
+                    Family::Postgres | Family::Sqlite | Family::Mysql | Family::Standard => format!("{text}{collation} AS {name}"),
                 }
             })
             .collect();
@@ -324,7 +329,7 @@ impl Render<'_> {
         for column in &per.columns {
             partition.push(self.placed(column, computed, false)?);
         }
-        let sort = self.sort_list(&query.order_by, computed)?;
+        let sort = self.window_order(&query.order_by, computed)?;
         let mut window = Vec::new();
         if !partition.is_empty() {
             window.push(format!("PARTITION BY {}", partition.join(", ")));

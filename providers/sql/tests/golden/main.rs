@@ -3,6 +3,7 @@
 mod blocks;
 mod changes;
 mod conditions;
+mod datafusion;
 mod mysql;
 mod operations;
 mod queries;
