@@ -57,8 +57,8 @@ fn gateway(gateway: &GatewayFile, errors: &mut Vec<ModelError>) {
 }
 
 fn limits(gateway: &GatewayFile, errors: &mut Vec<ModelError>) {
+    crate::config::limits::check(&gateway.limits, errors);
     let zero_is_wrong = [
-        (gateway.limits.request_time.is_some_and(|time| time.0.is_zero()), ["gateway", "limits", "request_time"]),
         (gateway.limits.query_memory.is_some_and(|size| size.0 == 0), ["gateway", "limits", "query_memory"]),
         (gateway.http.max_body.is_some_and(|size| size.0 == 0), ["gateway", "http", "max_body"]),
         (gateway.http.max_url.is_some_and(|size| size.0 == 0), ["gateway", "http", "max_url"]),

@@ -2,7 +2,8 @@
 //! goes on to the next stage only without any.
 
 use crate::config::check;
-use crate::config::file::{AccessFile, ConfigFile, GatewayFile, SourceFile, SourceLimitsFile, TlsFile};
+use crate::config::file::{AccessFile, ConfigFile, GatewayFile, SourceFile, TlsFile};
+use crate::config::limits::SourceLimitsFile;
 use crate::config::position::{Position, Positions};
 use crate::config::schema::{COMMON_SOURCE_KEYS, closed_file_schema};
 use crate::config::secret::SecretText;
@@ -10,7 +11,7 @@ use crate::config::validate::{SchemaNode, resolve_secrets, validate};
 use crate::config::{Access, AsynchronousSettings, Config, FlightSettings, Gateway, HttpSettings, SourceSettings, StateSettings};
 use indexmap::IndexMap;
 use portico_catalog::{ModelDefinition, ModelError};
-use portico_engine::{AccessDefinition, EngineSettings};
+use portico_engine::AccessDefinition;
 use portico_odata::parse::Strictness;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -292,17 +293,9 @@ fn build_gateway(file: GatewayFile, base_directory: &Path) -> Result<Gateway, Ve
         token_lifetime: flight.token_lifetime.map_or(Duration::from_secs(8 * 3600), |lifetime| lifetime.0),
     });
     let limits = file.limits;
-    let defaults = EngineSettings::default();
-    let engine = EngineSettings {
-        max_rows: limits.rows.unwrap_or(defaults.max_rows),
-        max_source_rows: limits.source_rows.unwrap_or(defaults.max_source_rows),
-        query_memory: limits.query_memory.map_or(defaults.query_memory, crate::config::units::ByteSize::length),
-        cache_bytes: limits.cache.map_or(defaults.cache_bytes, |size| size.0),
-        // Another purpose, another key: what is signed for one cannot be passed off for the other.
-        etag_key: [b"etag ".as_slice(), token_key.reveal().as_bytes()].concat(),
-        spill_directory: limits.spill_directory.map(|directory| base_directory.join(directory)),
-        ..defaults
-    };
+    // Another purpose, another key: what is signed for one cannot be passed off for the other.
+    let etag_key = [b"etag ".as_slice(), token_key.reveal().as_bytes()].concat();
+    let engine = limits.engine(base_directory, etag_key);
     Ok(Gateway {
         http,
         flight,
@@ -312,7 +305,7 @@ fn build_gateway(file: GatewayFile, base_directory: &Path) -> Result<Gateway, Ve
         state,
         asynchronous,
         request_time: limits.request_time.map_or(Duration::from_secs(600), |time| time.0),
-        active_requests: limits.active_requests.map_or(256, |count| usize::try_from(count).unwrap_or(256)),
+        requests: limits.requests(),
         grace: limits.grace.map_or(Duration::from_secs(30), |grace| grace.0),
         engine,
         log_level: file.log.level,

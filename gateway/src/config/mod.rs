@@ -4,6 +4,7 @@
 mod check;
 mod cidr;
 pub mod file;
+mod limits;
 pub mod load;
 mod position;
 pub mod schema;
@@ -21,6 +22,7 @@ pub use secret::SecretText;
 
 use indexmap::IndexMap;
 use portico_catalog::{ModelDefinition, ModelError};
+use portico_engine::admission::AdmissionLimits;
 use portico_engine::{AccessDefinition, EngineSettings};
 use portico_odata::parse::Strictness;
 use position::Positions;
@@ -71,8 +73,8 @@ pub struct Gateway {
     pub asynchronous: AsynchronousSettings,
     /// Longest time of a request.
     pub request_time: Duration,
-    /// Requests that run at the same time.
-    pub active_requests: usize,
+    /// Requests that run at the same time, and that wait.
+    pub requests: AdmissionLimits,
     /// How long requests may go on after a stop was asked.
     pub grace: Duration,
     /// Settings of the engine.

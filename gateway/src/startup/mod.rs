@@ -20,11 +20,11 @@ use crate::state::{Jobs, StateStore};
 use crate::telemetry::Metrics;
 use keeper::Keeper;
 use portico_engine::Engine;
+use portico_engine::admission::Admission;
 use portico_provider_api::{ConnectContext, Source};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use thiserror::Error;
-use tokio::sync::Semaphore;
 
 /// Why the gateway does not start, or a command fails.
 #[derive(Debug, Error)]
@@ -72,8 +72,8 @@ pub struct Gateway {
     pub state: Arc<dyn StateStore>,
     /// What client profiles keep between requests.
     pub profiles: Profiles,
-    /// A permit per running request.
-    pub permits: Arc<Semaphore>,
+    /// Which requests run, and which wait.
+    pub admission: Arc<Admission>,
 }
 
 /// Connects the sources and makes what all doors share. Nothing is published yet.
@@ -94,7 +94,7 @@ pub fn assemble(config: Config) -> Result<Gateway, StartError> {
     Ok(Gateway {
         identities: Identities::new(&config.access.identities),
         tokens: Tokens::new(config.gateway.token_key.clone()),
-        permits: Arc::new(Semaphore::new(config.gateway.active_requests)),
+        admission: Admission::new("requests", config.gateway.requests.clone()),
         config,
         engine,
         keeper,

@@ -24,6 +24,7 @@ mod nested;
 mod odata;
 mod operations;
 mod outage;
+mod overload;
 mod paths;
 mod policy;
 mod prepared;

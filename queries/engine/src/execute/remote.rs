@@ -4,6 +4,7 @@
 use crate::cache::{Key, batch_bytes};
 use crate::context::{CallOutcome, RequestedFreshness, SourceCall};
 use crate::error::EngineError;
+use crate::execute::local::at_home;
 use crate::execute::questions::questions;
 use crate::execute::run::{Run, RunStream};
 use crate::pushdown::fragment::RemoteFragment;
@@ -158,6 +159,14 @@ fn tables(query: &SourceQuery, fragment: &RemoteFragment) -> String {
     }
 }
 
+/// What kind of failure it was, for the journal.
+fn kind_of(error: &EngineError) -> String {
+    match error {
+        EngineError::Source(source) => format!("{:?}", source.kind),
+        _ => "Internal".to_owned(),
+    }
+}
+
 /// A call in the journal; when it is dropped unfinished, it was cancelled.
 struct Call {
     run: Arc<Run>,
@@ -184,16 +193,17 @@ impl Call {
     }
 
     async fn open(mut self, query: SourceQuery, run: Arc<Run>) -> Result<Answered, EngineError> {
-        let Some(source) = run.sources.get(&self.source) else {
+        let Some(source) = run.sources.get(&self.source).cloned() else {
             return Err(EngineError::Internal(format!("the source '{}' is not connected", self.source)));
         };
         let context = run.request.query_context();
-        let asked = tokio::time::timeout(run.request.remaining(), source.query(query, &context)).await;
-        let answer = match asked {
+        let asked = async move { source.query(query, &context).await };
+        let asked = tokio::time::timeout(run.request.remaining(), at_home(run.home.as_ref(), asked)).await;
+        let answer = match asked.map(|outcome| outcome?.map_err(EngineError::from)) {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
-                self.end(CallOutcome::Failed(format!("{:?}", error.kind)));
-                return Err(error.into());
+                self.end(CallOutcome::Failed(kind_of(&error)));
+                return Err(error);
             }
             Err(_) => {
                 self.end(CallOutcome::Failed("Timeout".to_owned()));

@@ -20,6 +20,8 @@ mod harness;
 mod key_limits;
 mod kinds;
 mod levels;
+mod local;
+mod memory;
 mod null_logic;
 mod odata_paths;
 mod odata_random;
