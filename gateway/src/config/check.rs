@@ -111,6 +111,9 @@ fn sources(file: &ConfigFile, errors: &mut Vec<ModelError>) {
         if source.limits.timeout.is_some_and(|timeout| timeout.0.is_zero()) {
             errors.push(ModelError::new(&["sources", name, "limits", "timeout"], "zero would refuse every request"));
         }
+        if source.limits.rate.as_ref().and_then(|rate| rate.per).is_some_and(|per| per.0.is_zero()) {
+            errors.push(ModelError::new(&["sources", name, "limits", "rate", "per"], "a rate is in a time: 1s, 1m, 1h"));
+        }
     }
 }
 

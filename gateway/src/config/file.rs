@@ -4,7 +4,7 @@ use crate::config::limits::{LimitsFile, SourceLimitsFile};
 use crate::config::secret::SecretReference;
 use crate::config::units::{ByteSize, DurationText};
 use indexmap::IndexMap;
-use portico_catalog::{EnumDefinition, OperationEntry, ServiceDefinition, TableDefinition};
+use portico_catalog::{EnumDefinition, OperationEntry, RowLimits, ServiceDefinition, TableDefinition};
 use portico_engine::{Attribute, RoleDefinition};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -199,6 +199,10 @@ pub struct AccessFile {
     /// Rights by role, then by virtual table.
     #[serde(default)]
     pub roles: IndexMap<String, RoleDefinition>,
+    /// How large an answer to a caller of a role may be; more is an error. Of several roles the one that allows most counts, and one that is
+    /// not named here allows all.
+    #[serde(default)]
+    pub limits: IndexMap<String, RowLimits>,
     /// Roles that see row rules in EXPLAIN.
     #[serde(default)]
     pub operators: Vec<String>,

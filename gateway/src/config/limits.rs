@@ -1,6 +1,7 @@
 //! Limits as they are written in the file, and what they are where nothing is written. It must not know how they are kept.
 
 use crate::config::units::{ByteSize, DurationText};
+use crate::startup::protected::RateLimit;
 use portico_catalog::ModelError;
 use portico_engine::EngineSettings;
 use portico_engine::admission::AdmissionLimits;
@@ -9,13 +10,18 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// Active requests where nothing is written, at least.
+const LEAST_ACTIVE: usize = 256;
+/// Of these, what is left when every source hangs.
+const FOR_OTHERS: usize = 64;
+
 /// Limits of requests.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LimitsFile {
     /// Longest time of a request, streaming the answer included; `10m` when absent, because reporting tools read whole tables.
     pub request_time: Option<DurationText>,
-    /// Requests that run at the same time; 256 when absent. Further ones wait.
+    /// Requests that run at the same time, further ones wait; 256 when absent, or 64 more than all sources together let run and wait.
     #[schemars(range(min = 1, max = 100_000))]
     pub active_requests: Option<u32>,
     /// How many of them may be one caller's; all of them when absent. A caller that has more waiting than may wait is refused with 429.
@@ -69,8 +75,54 @@ pub struct SourceLimitsFile {
     /// Connections, and so queries at the same time; 16 when absent.
     #[schemars(range(min = 1, max = 10_000))]
     pub connections: Option<u32>,
-    /// Longest time of one request to it; `30s` when absent.
+    /// Queries that wait for one of them; one more is refused with 503. Four for each connection when absent.
+    #[schemars(range(max = 100_000))]
+    pub queued: Option<u32>,
+    /// How many requests it takes in a time; as many as there are when absent. Who would wait longer than its deadline is refused with 503.
+    pub rate: Option<RateFile>,
+    /// Longest time of one request to it, waiting included; `30s` when absent.
     pub timeout: Option<DurationText>,
+}
+
+/// A number of requests in a time: `{ requests: 100, per: 1m, burst: 10 }`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RateFile {
+    /// How many.
+    #[schemars(range(min = 1))]
+    pub requests: u32,
+    /// In what time; `1s` when absent.
+    pub per: Option<DurationText>,
+    /// How many may come at once after a pause; as many as come in a second when absent, and at least one.
+    #[schemars(range(min = 1))]
+    pub burst: Option<u32>,
+}
+
+impl RateFile {
+    /// From one request to the next, and how many at once.
+    pub fn limit(&self) -> RateLimit {
+        let interval = self.per.map_or(Duration::from_secs(1), |per| per.0) / self.requests.max(1);
+        let in_a_second = Duration::from_secs(1).as_nanos() / interval.as_nanos().max(1);
+        let burst = self.burst.unwrap_or_else(|| u32::try_from(in_a_second).unwrap_or(u32::MAX)).max(1);
+        RateLimit { interval, burst }
+    }
+}
+
+impl SourceLimitsFile {
+    /// Connections.
+    pub fn connections(&self) -> usize {
+        count(self.connections, 16)
+    }
+
+    /// Queries that wait for one.
+    pub fn queued(&self) -> usize {
+        count(self.queued, self.connections().saturating_mul(4))
+    }
+
+    /// How many requests it keeps at most when it hangs.
+    pub fn room(&self) -> usize {
+        self.connections().saturating_add(self.queued())
+    }
 }
 
 fn count(given: Option<u32>, otherwise: usize) -> usize {
@@ -79,16 +131,16 @@ fn count(given: Option<u32>, otherwise: usize) -> usize {
 
 impl LimitsFile {
     fn active(&self) -> usize {
-        count(self.active_requests, 256)
+        count(self.active_requests, LEAST_ACTIVE)
     }
 
     fn queue_time(&self) -> Duration {
         self.queue_time.map_or(Duration::from_secs(10), |time| time.0)
     }
 
-    /// Requests that run and wait.
-    pub fn requests(&self) -> AdmissionLimits {
-        let running = self.active();
+    /// Requests that run and wait. `sources` is how many all sources together keep when they hang: by default there is room for others.
+    pub fn requests(&self, sources: usize) -> AdmissionLimits {
+        let running = count(self.active_requests, sources.saturating_add(FOR_OTHERS).max(LEAST_ACTIVE));
         AdmissionLimits {
             running,
             per_caller: count(self.active_requests_per_caller, running),

@@ -3,7 +3,7 @@
 
 use crate::config::check;
 use crate::config::file::{AccessFile, ConfigFile, GatewayFile, SourceFile, TlsFile};
-use crate::config::limits::SourceLimitsFile;
+use crate::config::limits::RateFile;
 use crate::config::position::{Position, Positions};
 use crate::config::schema::{COMMON_SOURCE_KEYS, closed_file_schema};
 use crate::config::secret::SecretText;
@@ -223,7 +223,8 @@ fn build(
     settings: IndexMap<String, Value>,
     positions: Positions,
 ) -> Result<Config, Vec<ModelError>> {
-    let gateway = build_gateway(typed.gateway, &base_directory)?;
+    let room = typed.sources.values().map(|source| source.limits.room()).fold(0, usize::saturating_add);
+    let gateway = build_gateway(typed.gateway, room, &base_directory)?;
     let definition = ModelDefinition {
         sources: typed.sources.keys().cloned().collect(),
         tables: typed.tables,
@@ -239,22 +240,27 @@ fn build(
             (name, build_source(source, own))
         })
         .collect();
-    let access = Access { roles: AccessDefinition { roles: typed.access.roles.clone() }, identities: typed.access };
+    let access = Access {
+        roles: AccessDefinition { roles: typed.access.roles.clone(), limits: typed.access.limits.clone() },
+        identities: typed.access,
+    };
     Ok(Config { file: file.to_owned(), base_directory, gateway, sources, definition, access, positions })
 }
 
 fn build_source(source: SourceFile, settings: Value) -> SourceSettings {
-    let SourceLimitsFile { connections, timeout } = source.limits;
+    let limits = &source.limits;
     SourceSettings {
         kind: source.kind,
-        connections: connections.map_or(16, |connections| usize::try_from(connections).unwrap_or(16)),
-        timeout: timeout.map_or(Duration::from_secs(30), |timeout| timeout.0),
+        connections: limits.connections(),
+        queued: limits.queued(),
+        rate: limits.rate.as_ref().map(RateFile::limit),
+        timeout: limits.timeout.map_or(Duration::from_secs(30), |timeout| timeout.0),
         contact: source.contact,
         settings,
     }
 }
 
-fn build_gateway(file: GatewayFile, base_directory: &Path) -> Result<Gateway, Vec<ModelError>> {
+fn build_gateway(file: GatewayFile, sources: usize, base_directory: &Path) -> Result<Gateway, Vec<ModelError>> {
     let configured = file.token_key.map(|reference| reference.resolve(base_directory)).transpose();
     let configured = configured.map_err(|message| vec![ModelError::new(&["gateway", "token_key"], message)])?;
     if configured.as_ref().is_some_and(|key| key.reveal().len() < 16) {
@@ -305,7 +311,7 @@ fn build_gateway(file: GatewayFile, base_directory: &Path) -> Result<Gateway, Ve
         state,
         asynchronous,
         request_time: limits.request_time.map_or(Duration::from_secs(600), |time| time.0),
-        requests: limits.requests(),
+        requests: limits.requests(sources),
         grace: limits.grace.map_or(Duration::from_secs(30), |grace| grace.0),
         engine,
         log_level: file.log.level,

@@ -20,6 +20,7 @@ pub use file::{LogFormat, LogLevel, TlsFile};
 pub use load::{ConfigErrors, load};
 pub use secret::SecretText;
 
+use crate::startup::protected::RateLimit;
 use indexmap::IndexMap;
 use portico_catalog::{ModelDefinition, ModelError};
 use portico_engine::admission::AdmissionLimits;
@@ -148,8 +149,12 @@ pub struct FlightSettings {
 pub struct SourceSettings {
     /// Its kind.
     pub kind: String,
-    /// Connections at most.
+    /// Connections at most, and so queries at once.
     pub connections: usize,
+    /// Queries that wait for one.
+    pub queued: usize,
+    /// Requests in a time, where they are limited.
+    pub rate: Option<RateLimit>,
     /// Longest time for one request.
     pub timeout: Duration,
     /// Whom to tell when it fails.

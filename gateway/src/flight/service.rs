@@ -5,7 +5,7 @@ use crate::error::{Code, RequestError};
 use crate::flight::call::{Call, Weight, authenticate, failed};
 use crate::flight::handle::{self, Purpose};
 use crate::flight::listing::{self, TableFilter};
-use crate::flight::prepared::{bind, prepare};
+use crate::flight::prepared::{bind, not_a_change, prepare};
 use crate::flight::stream::{self, FlightStream};
 use crate::http::current_model;
 use crate::pipeline;
@@ -358,10 +358,11 @@ impl FlightSqlService for FlightSql {
 
     async fn do_put_prepared_statement_update(
         &self,
-        _: CommandPreparedStatementUpdate,
+        query: CommandPreparedStatementUpdate,
         request: Request<PeekableFlightDataStream>,
     ) -> Result<i64, Status> {
-        self.refuse(&request, "DoPut", Code::ReadOnly, READ_ONLY).await
+        let call = self.begin(&request, "DoPut").await?;
+        Err(failed(&call.trace, not_a_change(&call, &query.prepared_statement_handle)))
     }
 
     async fn do_put_substrait_plan(

@@ -51,7 +51,13 @@ pub async fn begin(
     trace.set_journal(&journal);
     let owner = Arc::clone(&call.context.principal);
     let inner = Call {
-        context: RequestContext { request_id: trace.id.clone(), deadline: SystemTime::now() + time, journal, local: LocalPermit::default(), ..call.context },
+        context: RequestContext {
+            request_id: trace.id.clone(),
+            deadline: SystemTime::now() + time,
+            journal,
+            local: LocalPermit::default(),
+            ..call.context
+        },
         trace,
         alone: false,
         ..call

@@ -8,7 +8,7 @@ use portico_provider_api::{
     SourceErrorKind, SourceQuery, WritableSource,
 };
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 /// A number of requests in a time.
@@ -64,8 +64,9 @@ impl Protected {
         Protected { name: name.to_owned(), inner, admission, rate: rate.map(Rate::new), timeout }
     }
 
-    /// Waits for a turn, and then for the rate.
-    async fn turn(&self, context: &QueryContext) -> Result<Permit, SourceError> {
+    /// Waits for a turn, and then for the rate. What is left of the time is the source's.
+    async fn turn(&self, context: &QueryContext) -> Result<(Permit, QueryContext), SourceError> {
+        let ends = SystemTime::now() + self.timeout;
         let until = Instant::now() + context.remaining().map_or(self.timeout, |remaining| remaining.min(self.timeout));
         let left = || until.saturating_duration_since(Instant::now());
         let permit = self.admission.admit(&context.request.principal, left()).await.map_err(|overload| {
@@ -75,14 +76,17 @@ impl Protected {
             self.throttled(overload.to_string(), overload.after)
         })?;
         if let Some(rate) = &self.rate {
-            let wait = rate.take(Instant::now(), left()).map_err(|wait| {
-                self.throttled("its rate is used up for longer than this request may wait".to_owned(), wait)
-            })?;
+            let wait = rate
+                .take(Instant::now(), left())
+                .map_err(|wait| self.throttled("its rate is used up for longer than this request may wait".to_owned(), wait))?;
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
         }
-        Ok(permit)
+        let mut context = context.clone();
+        let ends = ends.duration_since(UNIX_EPOCH).ok().and_then(|since| u64::try_from(since.as_millis()).ok());
+        context.request.deadline_unix_ms = context.request.deadline_unix_ms.into_iter().chain(ends).min();
+        Ok((permit, context))
     }
 
     fn throttled(&self, message: String, after: Duration) -> SourceError {
@@ -99,8 +103,8 @@ impl Source for Protected {
     }
 
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
-        let permit = self.turn(context).await?;
-        Ok(self.inner.query(query, context).await?.holding(permit))
+        let (permit, context) = self.turn(context).await?;
+        Ok(self.inner.query(query, &context).await?.holding(permit))
     }
 
     fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
@@ -122,8 +126,8 @@ impl WritableSource for Protected {
         let Some(writable) = self.inner.writable() else {
             return Err(SourceError::new(&self.name, SourceErrorKind::Unsupported, "it cannot be written to"));
         };
-        let _permit = self.turn(context).await?;
-        writable.write(changes, context).await
+        let (_permit, context) = self.turn(context).await?;
+        writable.write(changes, &context).await
     }
 }
 

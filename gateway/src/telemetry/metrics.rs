@@ -122,8 +122,16 @@ impl Metrics {
         registry.register("source_up", "Whether the source answered when it was last introspected", self.source_up.clone());
         registry.register("cache", "Scans answered by the cache (hit) or by the source (miss)", self.cache.clone());
         registry.register("admitted", "Requests, and queries that are computed in the gateway, that run", self.admitted.clone());
-        registry.register("queued", "Requests, and queries that are computed in the gateway, that wait for their turn", self.queued.clone());
-        registry.register("local_memory_bytes", "Memory that queries which are computed in the gateway have reserved", self.local_memory.clone());
+        registry.register(
+            "queued",
+            "Requests, and queries that are computed in the gateway, that wait for their turn",
+            self.queued.clone(),
+        );
+        registry.register(
+            "local_memory_bytes",
+            "Memory that queries which are computed in the gateway have reserved",
+            self.local_memory.clone(),
+        );
         registry.register("spilled_bytes", "What such queries hold on disk", self.spilled.clone());
     }
 

@@ -310,7 +310,7 @@ mod tests {
             tokio::spawn(async move {
                 let caller = ["a", "b", "c"][usize::try_from(number % 3).unwrap()];
                 // Some give up.
-                let patience = if number % 7 == 0 { Duration::from_micros(50) } else { LONG };
+                let patience = if number.is_multiple_of(7) { Duration::from_micros(50) } else { LONG };
                 let Ok(_permit) = admission.admit(caller, patience).await else { return };
                 most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_micros(number * 37 % 400)).await;

@@ -1,15 +1,15 @@
 //! The engine's face: one method per stage of the request path. It holds what outlives a request: the model, the rights of each
 //! set of roles, the cache and the table epochs. How a stage works is in the module of its name.
 
+use crate::admission::{Admission, Fill};
 use crate::answer::{Answer, EntityAnswer, WriteAnswer};
 use crate::cache::ResultCache;
 use crate::context::{RequestContext, RequestedFreshness};
 use crate::error::EngineError;
-use crate::admission::{Admission, Fill};
 use crate::execute::answer;
 use crate::execute::local::LocalExecution;
 use crate::execute::memory::LocalMemory;
-use crate::execute::run::Run;
+use crate::execute::run::{Answered, Run};
 use crate::explain::{self, Explanation};
 use crate::metadata::MetadataDocument;
 use crate::plan::names::Names;
@@ -221,6 +221,8 @@ impl Engine {
             cache: Arc::clone(&self.cache),
             settings: self.settings.clone(),
             runtime: self.memory.quota()?,
+            guards: Arc::clone(&self.snapshot()?.guards),
+            answer: Answered::new(self.access.limits_of(&context.principal.roles)),
             local: Arc::clone(&self.local),
             home: Handle::try_current().ok(),
             request: context.clone(),

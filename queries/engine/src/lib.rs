@@ -24,8 +24,8 @@ mod values;
 mod write;
 
 pub use act::{ActionAnswer, PreparedAction};
-pub use answer::{Answer, EntityAnswer, EntityRows, TableAnswer, TableStream, WriteAnswer};
 pub use admission::Overload;
+pub use answer::{Answer, EntityAnswer, EntityRows, TableAnswer, TableStream, WriteAnswer};
 pub use context::{CallOutcome, Journal, LocalPermit, RequestContext, RequestedFreshness, SourceCall};
 pub use engine::Engine;
 pub use error::EngineError;

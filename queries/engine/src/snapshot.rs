@@ -1,6 +1,7 @@
 //! One published model with what is derived from it for each set of roles. Replaced whole when a new model is published.
 
 use crate::error::EngineError;
+use crate::execute::guard::Guards;
 use crate::metadata::MetadataCache;
 use crate::policy::{AccessDefinition, Principal, Rights, view};
 use portico_catalog::{Model, ModelView, Service};
@@ -19,6 +20,8 @@ pub struct Snapshot {
     pub model: Arc<Model>,
     rights: Mutex<HashMap<Vec<String>, Arc<Rights>>>,
     views: Mutex<Views>,
+    /// What protects its tables.
+    pub guards: Arc<Guards>,
     /// Its `$metadata` documents.
     pub metadata: MetadataCache,
 }
@@ -26,7 +29,8 @@ pub struct Snapshot {
 impl Snapshot {
     /// A snapshot of a model.
     pub fn new(model: Arc<Model>) -> Snapshot {
-        Snapshot { model, rights: Mutex::default(), views: Mutex::default(), metadata: MetadataCache::default() }
+        let guards = Arc::new(Guards::of(&model));
+        Snapshot { model, guards, rights: Mutex::default(), views: Mutex::default(), metadata: MetadataCache::default() }
     }
 
     /// The rights of a caller.

@@ -10,12 +10,16 @@ use std::time::Duration;
 
 /// A table that takes PostgreSQL that many seconds to read.
 async fn slow(sources: &Sources, seconds: u32) {
-    sources.database.run(&format!("CREATE VIEW slow AS SELECT g AS id, pg_sleep({seconds})::text AS note FROM generate_series(1, 1) g")).await;
+    sources
+        .database
+        .run(&format!("CREATE VIEW slow AS SELECT g AS id, pg_sleep({seconds})::text AS note FROM generate_series(1, 1) g"))
+        .await;
 }
 
 /// A gateway with a slow table and limits.
 async fn limited(sources: &Sources, limits: &str) -> Gateway {
-    let config = sources.config().replace("  Revenue:\n    sql", "  Slow: { source: billing, remote: slow, key: [id] }\n  Revenue:\n    sql");
+    let config =
+        sources.config().replace("  Revenue:\n    sql", "  Slow: { source: billing, remote: slow, key: [id] }\n  Revenue:\n    sql");
     let config = config.replace("      Regions: {}\n", "      Regions: {}\n      Slow: {}\n");
     let settings = format!("  limits: {{ {limits} }}\n");
     Gateway::start_with(sources.directory.path(), &config, &settings, &sources.environment()).await.ready().await

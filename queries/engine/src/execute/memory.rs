@@ -159,7 +159,8 @@ struct SpillDirectory {
 impl SpillDirectory {
     fn make(within: &Path) -> Result<SpillDirectory, EngineError> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let failed = |error: io::Error| EngineError::Internal(format!("the spill directory '{}' cannot be used: {error}", within.display()));
+        let failed =
+            |error: io::Error| EngineError::Internal(format!("the spill directory '{}' cannot be used: {error}", within.display()));
         fs::create_dir_all(within).map_err(failed)?;
         remove_leftovers(within).map_err(failed)?;
         // Processes of different containers may have one number and one directory.

@@ -5,6 +5,7 @@ pub mod answer;
 pub mod bind;
 pub mod entities;
 pub mod expand;
+pub mod guard;
 pub mod hierarchy;
 pub mod local;
 pub mod memory;

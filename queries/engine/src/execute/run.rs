@@ -1,8 +1,9 @@
 //! One run of one plan: what its remote scans need, and the stream it becomes.
 
-use crate::cache::ResultCache;
+use crate::cache::{ResultCache, batch_bytes};
 use crate::context::RequestContext;
 use crate::error::EngineError;
+use crate::execute::guard::Guards;
 use crate::execute::local::{self, LocalExecution};
 use crate::execute::remote;
 use crate::execute::spill;
@@ -18,10 +19,12 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::{Stream, StreamExt};
+use portico_catalog::RowLimits;
 use portico_provider_api::Source;
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::runtime::Handle;
 
 /// A stream of batches with the engine's errors.
@@ -37,12 +40,46 @@ pub struct Run {
     pub settings: EngineSettings,
     /// Memory and spill files of this request: one quota for all its plans.
     pub runtime: Arc<RuntimeEnv>,
+    /// What protects single tables.
+    pub guards: Arc<Guards>,
+    /// What was answered so far.
+    pub answer: Answered,
     /// The threads for what is computed here.
     pub local: Arc<LocalExecution>,
     /// The threads where the run began: sources are asked from there, because their connections live where they were made.
     pub home: Option<Handle>,
     /// The request.
     pub request: RequestContext,
+}
+
+/// What was answered so far, and how much may be.
+pub struct Answered {
+    limits: RowLimits,
+    rows: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Answered {
+    /// Nothing yet.
+    pub fn new(limits: RowLimits) -> Answered {
+        Answered { limits, rows: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    }
+
+    /// Counts rows of the answer.
+    ///
+    /// # Errors
+    /// `Limit`, when they are more than the caller's roles allow.
+    pub fn count(&self, batch: &RecordBatch) -> Result<(), EngineError> {
+        let (new_rows, new_bytes) = (batch.num_rows() as u64, batch_bytes(batch));
+        let rows = self.rows.fetch_add(new_rows, Ordering::Relaxed).saturating_add(new_rows);
+        let bytes = self.bytes.fetch_add(new_bytes, Ordering::Relaxed).saturating_add(new_bytes);
+        match self.limits.exceeded(rows, bytes) {
+            Some(most) => {
+                Err(EngineError::Limit(format!("the answer has more than the {most} that your role may be answered with; ask for fewer")))
+            }
+            None => Ok(()),
+        }
+    }
 }
 
 impl Run {
@@ -68,13 +105,13 @@ pub async fn start(plan: &LogicalPlan, session: &SessionState, run: &Arc<Run>) -
         let schema = Arc::clone(fragment.schema.inner());
         return Ok((schema, with_deadline(remote::stream(fragment.clone(), None, Arc::clone(run)), run)));
     }
-    run.admitted().await?;
+    Box::pin(run.admitted()).await?;
     let (plan, session, own) = (plan.clone(), session.clone(), Arc::clone(run));
     let work = |mut sender| async move {
         let outcome = compute(&plan, &session, &own, &mut sender).await;
         (sender, outcome)
     };
-    let started = tokio::time::timeout(run.request.remaining(), local::run(run.local.handle(), work)).await;
+    let started = tokio::time::timeout(run.request.remaining(), Box::pin(local::run(run.local.handle(), work))).await;
     let (schema, batches) = started.map_err(|_| EngineError::Timeout)??;
     Ok((schema, with_deadline(batches, run)))
 }

@@ -16,6 +16,7 @@ mod crossjoin;
 mod crossjoin_random;
 mod entities;
 mod functions;
+mod guard;
 mod harness;
 mod key_limits;
 mod kinds;
