@@ -74,9 +74,9 @@ impl Answer {
 enum Opening {
     /// Nothing: a transaction is open.
     Nothing,
-    /// How long a statement may take.
-    Limit,
-    /// A transaction, with that limit.
+    /// Nothing either: the session has the source's own limit, and a request that has less time is cancelled.
+    Session,
+    /// A transaction, with a limit of its own.
     Transaction,
 }
 
@@ -88,11 +88,14 @@ impl Client {
     pub fn new(driver: tokio_postgres::Config, tls: MakeRustlsConnect, context: &ConnectContext) -> Result<Client, SourceError> {
         // A connection given back is clean already; whether it is closed is all there is to check.
         let manager = Manager::from_config(driver, tls.clone(), ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let limit = context.timeout.as_millis().clamp(1, i32::MAX as u128);
+        let session = format!("{SESSION}; SET statement_timeout = {limit}");
         let pool = Pool::builder(manager)
             .max_size(context.max_connections.max(1))
             .runtime(Runtime::Tokio1)
-            .post_create(Hook::async_fn(|client, _| {
-                Box::pin(async move { client.batch_execute(SESSION).await.map_err(HookError::Backend) })
+            .post_create(Hook::async_fn(move |client, _| {
+                let session = session.clone();
+                Box::pin(async move { client.batch_execute(&session).await.map_err(HookError::Backend) })
             }))
             .build()
             .map_err(|error| {
@@ -193,7 +196,7 @@ impl Client {
         let mut again = true;
         loop {
             let mut lease = self.lease(deadline).await?;
-            let opening = if request.copied { Opening::Transaction } else { Opening::Limit };
+            let opening = if request.copied { Opening::Transaction } else { Opening::Session };
             let outcome = tokio::time::timeout_at(deadline, lease.start(request, opening, deadline)).await;
             let error = match outcome {
                 Err(_) => return Err(self.timeout_error("the server did not answer before the deadline")),
@@ -285,8 +288,7 @@ impl Lease {
         self.busy = true;
         let limit = milliseconds_until(deadline);
         let before = match opening {
-            Opening::Nothing => String::new(),
-            Opening::Limit => format!("SET statement_timeout = {limit}"),
+            Opening::Nothing | Opening::Session => String::new(),
             Opening::Transaction => {
                 self.in_transaction = true;
                 format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}")
