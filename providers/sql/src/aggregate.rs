@@ -128,18 +128,18 @@ impl Render<'_> {
                 Family::Postgres => self.postgres_sum(&call),
                 Family::Sqlite => sqlite_sum(&call),
                 Family::Mysql => mysql_aggregate::sum(&call),
-                Family::Standard(product) => crate::standard::sum(product, &call),
+                Family::Product(product) => crate::product::sum(product, &call),
             },
             AggregateFunction::Min | AggregateFunction::Max => match self.dialect.family {
                 Family::Postgres => self.postgres_extreme(function == AggregateFunction::Min, &call),
-                Family::Sqlite | Family::Standard(_) => Ok(self.native_extreme(function == AggregateFunction::Min, &call)),
+                Family::Sqlite | Family::Product(_) => Ok(self.native_extreme(function == AggregateFunction::Min, &call)),
                 Family::Mysql => mysql_aggregate::extreme(function == AggregateFunction::Min, &call, self.is_text(scalar_type)),
             },
             AggregateFunction::Average => match self.dialect.family {
                 Family::Postgres => postgres_average(&call),
                 Family::Sqlite => sqlite_average(&call),
                 Family::Mysql => mysql_aggregate::average(&call),
-                Family::Standard(_) => Err(call.refused("the average")),
+                Family::Product(_) => Err(call.refused("the average")),
             },
         }
     }

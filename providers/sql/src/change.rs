@@ -174,7 +174,7 @@ fn assigned(render: &mut Render<'_>, index: usize, value: &ChangeValue) -> Resul
             let parts: Vec<_> = native_type.split('.').map(|part| render.dialect.identifier(part)).collect();
             format!("{parameter}::{}", parts.join("."))
         }
-        (Family::Postgres | Family::Sqlite | Family::Mysql | Family::Standard(_), _) => parameter,
+        (Family::Postgres | Family::Sqlite | Family::Mysql | Family::Product(_), _) => parameter,
     })
 }
 
@@ -224,7 +224,7 @@ fn insert(
     let (list, columns) = returned(&mut render, table, require)?;
     let values = match dialect.family {
         Family::Postgres | Family::Sqlite if names.is_empty() => "DEFAULT VALUES".to_owned(),
-        Family::Postgres | Family::Sqlite | Family::Mysql | Family::Standard(_) => {
+        Family::Postgres | Family::Sqlite | Family::Mysql | Family::Product(_) => {
             format!("({}) VALUES ({})", names.join(", "), given.join(", "))
         }
     };
@@ -278,7 +278,7 @@ pub fn stored_row(
 /// What makes a read within a write see, and lock, what is there now.
 fn locking(dialect: &Dialect) -> &'static str {
     match dialect.family {
-        Family::Postgres | Family::Sqlite | Family::Standard(_) => "",
+        Family::Postgres | Family::Sqlite | Family::Product(_) => "",
         Family::Mysql => " FOR UPDATE",
     }
 }

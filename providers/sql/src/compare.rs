@@ -8,7 +8,7 @@ use crate::dialect::Family;
 use crate::expr::{Render, column_stored_type, is_plain_text, unsupported};
 use crate::mysql_compare::compared;
 use crate::scope::Held;
-use crate::standard::Product;
+use crate::product::Product;
 use arrow::datatypes::i256;
 use portico_provider_api::{Codec, CompareOp, Expr, ScalarType, TableColumn, Unsupported, Value};
 use std::rc::Rc;
@@ -182,16 +182,16 @@ impl Render<'_> {
     /// False, but null where the operand is null.
     fn never(&self, operand: &str) -> String {
         match self.dialect.family {
-            Family::Standard(product) if product != Product::Sqlite => format!("({operand} <> {operand})"),
-            Family::Postgres | Family::Sqlite | Family::Mysql | Family::Standard(_) => format!("({operand} IS NULL AND NULL)"),
+            Family::Product(product) if product != Product::Sqlite => format!("({operand} <> {operand})"),
+            Family::Postgres | Family::Sqlite | Family::Mysql | Family::Product(_) => format!("({operand} IS NULL AND NULL)"),
         }
     }
 
     /// True, but null where the operand is null.
     fn always(&self, operand: &str) -> String {
         match self.dialect.family {
-            Family::Standard(product) if product != Product::Sqlite => format!("({operand} = {operand})"),
-            Family::Postgres | Family::Sqlite | Family::Mysql | Family::Standard(_) => format!("({operand} IS NOT NULL OR NULL)"),
+            Family::Product(product) if product != Product::Sqlite => format!("({operand} = {operand})"),
+            Family::Postgres | Family::Sqlite | Family::Mysql | Family::Product(_) => format!("({operand} IS NOT NULL OR NULL)"),
         }
     }
 
@@ -236,7 +236,7 @@ impl Render<'_> {
         }
         match self.dialect.family {
             Family::Mysql => return self.mysql_compare(op, left, right),
-            Family::Standard(product) => return self.standard_compare(product, op, left, right),
+            Family::Product(product) => return self.standard_compare(product, op, left, right),
             Family::Postgres | Family::Sqlite => {}
         }
         if let (Some(left), Some(right)) = (self.plain(left)?, self.plain(right)?)

@@ -1,7 +1,7 @@
 //! How SQL is spelt, as data. A dialect that differs in one more point gets one more field here; nothing is overridden elsewhere.
 //! It must not know connections, capabilities or versions of servers.
 
-use crate::standard::Product;
+use crate::product::Product;
 use portico_provider_api::{Codec, ScalarType, Value};
 
 /// The family decides the spellings that have no field of their own: functions, conversions from stored forms.
@@ -14,7 +14,7 @@ pub enum Family {
     /// MariaDB 10.3 and later, MySQL 8.0 and later, in a session that the kind set up: UTC, `NO_BACKSLASH_ESCAPES`, `utf8mb4_bin`.
     Mysql,
     /// Products of which nothing but the standard's words are used, and few spellings of their own: see [`Product`].
-    Standard(Product),
+    Product(Product),
 }
 
 /// How a parameter is referred to.

@@ -7,7 +7,7 @@ use crate::decimals;
 use crate::dialect::{Dialect, Family, Placeholder};
 use crate::mysql::ZERO_IS_NULL;
 use crate::scope::{Held, Scope};
-use crate::standard::Product;
+use crate::product::Product;
 use crate::statement::Parameter;
 use portico_provider_api::{ArithmeticOp, Codec, Expr, ScalarType, TableColumn, TableRelation, Unsupported, Value};
 
@@ -87,7 +87,7 @@ impl<'a> Render<'a> {
         if self.dialect.family == Family::Mysql {
             return self.mysql_literal(value);
         }
-        if let Family::Standard(product) = self.dialect.family {
+        if let Family::Product(product) = self.dialect.family {
             return self.standard_literal(product, value);
         }
         let placeholder = self.raw_parameter(value);
@@ -106,7 +106,7 @@ impl<'a> Render<'a> {
         match scalar_type {
             ScalarType::Text | ScalarType::Json => true,
             ScalarType::Guid => matches!(self.dialect.family, Family::Sqlite | Family::Mysql),
-            ScalarType::Date => self.dialect.family == Family::Standard(Product::Sqlite),
+            ScalarType::Date => self.dialect.family == Family::Product(Product::Sqlite),
             ScalarType::Boolean
             | ScalarType::Int16
             | ScalarType::Int32
@@ -198,7 +198,7 @@ impl<'a> Render<'a> {
             }
             Family::Postgres if integers => Ok(format!("({left} {} {right})", arithmetic_symbol(op))),
             Family::Postgres if decimals => decimals::arithmetic(op, (&left, scalar_type), (&right, right_type)),
-            Family::Sqlite | Family::Postgres | Family::Standard(_) => {
+            Family::Sqlite | Family::Postgres | Family::Product(_) => {
                 Err(unsupported(format!("'{}' of {scalar_type}", arithmetic_symbol(op))))
             }
         }
@@ -214,7 +214,7 @@ impl<'a> Render<'a> {
                 Ok(format!("portico_negate('{scalar_type}', {value})"))
             }
             Family::Postgres if scalar_type.is_numeric() => Ok(format!("(- {value})")),
-            Family::Sqlite | Family::Postgres | Family::Standard(_) => Err(unsupported(format!("negation of {scalar_type}"))),
+            Family::Sqlite | Family::Postgres | Family::Product(_) => Err(unsupported(format!("negation of {scalar_type}"))),
         }
     }
 
@@ -228,14 +228,14 @@ impl<'a> Render<'a> {
             Family::Postgres => self.postgres_cast(&value, from, to),
             Family::Sqlite => sqlite_cast(&value, from, to),
             Family::Mysql => self.mysql_cast(&value, from, to),
-            Family::Standard(_) => Err(unsupported(format!("the conversion from {from} to {to}"))),
+            Family::Product(_) => Err(unsupported(format!("the conversion from {from} to {to}"))),
         }
     }
 
     /// A column without a codec as it is returned to readers.
     pub(crate) fn returned(&self, column: &Held) -> Result<String, Unsupported> {
         match self.dialect.family {
-            Family::Postgres | Family::Sqlite | Family::Standard(_) => self.decoded(column),
+            Family::Postgres | Family::Sqlite | Family::Product(_) => self.decoded(column),
             Family::Mysql if column.native_type.as_deref().is_some_and(|name| name.ends_with(ZERO_IS_NULL)) => self.decoded(column),
             Family::Mysql => Ok(self.stored(column)),
         }
@@ -251,7 +251,7 @@ impl<'a> Render<'a> {
             Family::Postgres => Ok(postgres_decoded(column, stored)),
             Family::Sqlite => sqlite_decoded(column, stored),
             Family::Mysql => crate::mysql::decoded(column, stored),
-            Family::Standard(_) => crate::standard::decoded(column, stored),
+            Family::Product(_) => crate::product::decoded(column, stored),
         }
     }
 }

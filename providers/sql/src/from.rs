@@ -211,7 +211,7 @@ impl Render<'_> {
 
     /// Whether a sub-query has a row.
     pub(crate) fn exists(&mut self, query: &SourceQuery) -> Result<String, Unsupported> {
-        if let Family::Standard(_) = self.dialect.family {
+        if let Family::Product(_) = self.dialect.family {
             // What it returns, and in which order, does not matter, and may be what only readers can make something of.
             let rows = SourceQuery { output: Vec::new(), order_by: Vec::new(), ..query.clone() };
             return Ok(format!("EXISTS ({})", self.subquery(&rows)?.text));

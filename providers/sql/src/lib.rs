@@ -27,7 +27,7 @@ mod odbc;
 mod operation;
 mod scope;
 mod select;
-mod standard;
+mod product;
 mod statement;
 mod window;
 
@@ -43,5 +43,5 @@ pub use mysql::{SORTED_BYTES, ZERO_IS_NULL};
 pub use odbc::{ODBC_MYSQL, ODBC_POSTGRES};
 pub use operation::invoke;
 pub use select::select;
-pub use standard::{Carried, DB2, HANA, ORACLE, Product, SQL_SERVER, SQLITE_PLAIN, ansi, from_hex};
+pub use product::{Carried, DB2, HANA, ORACLE, Product, SQL_SERVER, SQLITE_PLAIN, ansi, from_hex};
 pub use statement::{Parameter, ResultColumn, Statement, TranslateError};

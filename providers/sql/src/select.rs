@@ -132,7 +132,7 @@ impl Render<'_> {
     pub(crate) fn fixed(&self, text: &str, scalar_type: ScalarType) -> String {
         match self.dialect.family {
             Family::Postgres => format!("({text})::{}", (self.dialect.type_name)(scalar_type)),
-            Family::Sqlite | Family::Mysql | Family::Standard(_) => text.to_owned(),
+            Family::Sqlite | Family::Mysql | Family::Product(_) => text.to_owned(),
         }
     }
 
@@ -146,7 +146,7 @@ impl Render<'_> {
     /// Order and limits.
     fn ending(&self, order: &str, query: &SourceQuery) -> String {
         match self.dialect.family {
-            Family::Standard(product) => crate::standard::ending(product, order, query.limit, query.offset),
+            Family::Product(product) => crate::product::ending(product, order, query.limit, query.offset),
             Family::Postgres | Family::Sqlite | Family::Mysql => format!("{order}{}", limit(query, self.dialect)),
         }
     }
@@ -259,16 +259,16 @@ impl Render<'_> {
             // Null is the least value; asked for at the other end, it is a key of its own.
             Family::Mysql if key.nulls_first != key.descending || !key.expr.nullable(self.scope.columns()) => format!("{text} {direction}"),
             Family::Mysql => format!("({text} IS NULL) {}, {text} {direction}", if key.nulls_first { "DESC" } else { "ASC" }),
-            Family::Standard(product) => {
+            Family::Product(product) => {
                 let nullable = key.expr.nullable(self.scope.columns());
-                crate::standard::directed(product, text, direction, nullable.then_some(key.nulls_first))
+                crate::product::directed(product, text, direction, nullable.then_some(key.nulls_first))
             }
         }
     }
 
     fn order_by(&mut self, query: &SourceQuery, computed: Option<&Computed<'_>>) -> Result<String, Unsupported> {
         let mut keys = query.order_by.clone();
-        if matches!(self.dialect.family, Family::Standard(_)) {
+        if matches!(self.dialect.family, Family::Product(_)) {
             // Sorted by it already; SQL Server refuses it a second time.
             let mut seen: Vec<Expr> = Vec::new();
             keys.retain(|key| {
@@ -301,7 +301,7 @@ impl Render<'_> {
                 let is_text = self.is_text(column.codec.map_or(column.scalar_type, stored_type));
                 match dialect.family {
                     Family::Mysql if is_text => format!("CAST({text} AS BINARY) AS {name}"),
-                    Family::Postgres | Family::Sqlite | Family::Mysql | Family::Standard(_) => format!("{text}{collation} AS {name}"),
+                    Family::Postgres | Family::Sqlite | Family::Mysql | Family::Product(_) => format!("{text}{collation} AS {name}"),
                 }
             })
             .collect();

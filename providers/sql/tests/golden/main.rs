@@ -7,7 +7,7 @@ mod mysql;
 mod odbc;
 mod operations;
 mod queries;
-mod standard;
+mod product;
 
 use expect_test::{Expect, expect};
 use portico_provider_api::change::{ChangeValue, Precondition};

@@ -32,7 +32,7 @@ pub enum Product {
 
 /// SQLite without functions of ours. What readers are sent says how each value is stored: see [`sqlite_transport`].
 pub const SQLITE_PLAIN: Dialect = Dialect {
-    family: Family::Standard(Product::Sqlite),
+    family: Family::Product(Product::Sqlite),
     placeholder: Placeholder::Question,
     bind: sqlite_bind,
     type_name: sqlite_type,
@@ -59,7 +59,7 @@ pub const fn ansi(quote: char) -> Dialect {
 
 const fn standard(product: Product, quote: char) -> Dialect {
     Dialect {
-        family: Family::Standard(product),
+        family: Family::Product(product),
         placeholder: Placeholder::Question,
         quote,
         order_collation: "",
@@ -87,8 +87,8 @@ impl Family {
     /// What stands between a relation and its alias.
     pub(crate) fn table_as(self) -> &'static str {
         match self {
-            Family::Standard(Product::Oracle) => " ",
-            Family::Standard(Product::Sqlite | Product::SqlServer | Product::Hana | Product::Db2 | Product::Ansi)
+            Family::Product(Product::Oracle) => " ",
+            Family::Product(Product::Sqlite | Product::SqlServer | Product::Hana | Product::Db2 | Product::Ansi)
             | Family::Postgres
             | Family::Sqlite
             | Family::Mysql => " AS ",
@@ -98,8 +98,8 @@ impl Family {
     /// The function that counts in 64 bits.
     pub(crate) fn count(self) -> &'static str {
         match self {
-            Family::Standard(Product::SqlServer) => "count_big",
-            Family::Standard(Product::Sqlite | Product::Oracle | Product::Hana | Product::Db2 | Product::Ansi)
+            Family::Product(Product::SqlServer) => "count_big",
+            Family::Product(Product::Sqlite | Product::Oracle | Product::Hana | Product::Db2 | Product::Ansi)
             | Family::Postgres
             | Family::Sqlite
             | Family::Mysql => "count",
@@ -390,16 +390,16 @@ impl Render<'_> {
     /// A boolean column as a condition, where conditions are no values.
     pub(crate) fn tested(&self, column: String, scalar_type: ScalarType) -> String {
         match self.dialect.family {
-            Family::Standard(Product::Sqlite) | Family::Postgres | Family::Sqlite | Family::Mysql => column,
-            Family::Standard(Product::Hana | Product::Db2) if scalar_type == ScalarType::Boolean => format!("({column} = TRUE)"),
-            Family::Standard(_) if scalar_type == ScalarType::Boolean => format!("({column} = 1)"),
-            Family::Standard(_) => column,
+            Family::Product(Product::Sqlite) | Family::Postgres | Family::Sqlite | Family::Mysql => column,
+            Family::Product(Product::Hana | Product::Db2) if scalar_type == ScalarType::Boolean => format!("({column} = TRUE)"),
+            Family::Product(_) if scalar_type == ScalarType::Boolean => format!("({column} = 1)"),
+            Family::Product(_) => column,
         }
     }
 
     /// Whether no row can hold the literal, so that nothing equals it.
     pub(crate) fn is_beyond(&self, value: &Value) -> bool {
-        matches!(self.dialect.family, Family::Standard(product) if place(product, value).is_some())
+        matches!(self.dialect.family, Family::Product(product) if place(product, value).is_some())
     }
 
     /// A comparison whose left side is no literal unless both are.
