@@ -38,8 +38,8 @@ class Bench:
             server.start()
         return self.servers[kind]
 
-    def gateway(self, tables, settings=None, deadline=LONGEST):
-        gateway = Gateway(self.directory, tables, settings, deadline)
+    def gateway(self, tables, settings=None, deadline=LONGEST, sources=None):
+        gateway = Gateway(self.directory, tables, settings, deadline, sources)
         self.gateways.append(gateway)
         return gateway
 

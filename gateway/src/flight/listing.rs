@@ -3,7 +3,7 @@
 
 use crate::error::{Code, RequestError};
 use arrow::array::{ArrayRef, Int32Array, RecordBatch, StringArray, UInt8Array};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
 use arrow_flight::sql::metadata::{SqlInfoData, SqlInfoDataBuilder};
 use arrow_flight::sql::{
     CommandGetCatalogs, CommandGetDbSchemas, CommandGetTableTypes, CommandGetTables, SqlInfo, SqlNullOrdering, SqlSupportedCaseSensitivity,
@@ -11,6 +11,7 @@ use arrow_flight::sql::{
 };
 use portico_catalog::{Origin, Relationship, VirtualTable};
 use portico_engine::VisibleTable;
+use portico_provider_api::ScalarType;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -61,9 +62,30 @@ fn table_type(table: &VirtualTable) -> &'static str {
 pub fn tables(command: CommandGetTables, tables: &[VisibleTable]) -> Result<RecordBatch, RequestError> {
     let mut builder = command.into_builder();
     for table in tables {
-        builder.append(&table.catalog, &table.schema, &table.name, table_type(&table.table), &table.arrow_schema).map_err(internal)?;
+        builder.append(&table.catalog, &table.schema, &table.name, table_type(&table.table), &described(table)).map_err(internal)?;
     }
     builder.build().map_err(internal)
+}
+
+/// A table's schema with what Flight SQL has for a client to know of a column beyond its Arrow type: which texts are GUIDs or JSON
+/// documents, how long a text can be, what a column is for. The names of the keys are the protocol's.
+fn described(table: &VisibleTable) -> Schema {
+    let field = |field: &FieldRef| {
+        let Some(column) = table.table.columns.iter().find(|column| column.name == *field.name()) else { return field.as_ref().clone() };
+        let (size, scale) = match column.scalar_type {
+            ScalarType::Decimal { precision, scale } => (Some(u32::from(precision)), Some(scale)),
+            _ => (column.max_length, None),
+        };
+        let known = [
+            ("TYPE_NAME", Some(column.scalar_type.to_string())),
+            ("PRECISION", size.map(|size| size.to_string())),
+            ("SCALE", scale.map(|scale| scale.to_string())),
+            ("REMARKS", column.description.clone()),
+        ];
+        let metadata = known.into_iter().filter_map(|(key, value)| Some((format!("ARROW:FLIGHT:SQL:{key}"), value?)));
+        field.as_ref().clone().with_metadata(metadata.collect())
+    };
+    Schema::new(table.arrow_schema.fields().iter().map(field).collect::<Vec<_>>())
 }
 
 /// The types of tables.

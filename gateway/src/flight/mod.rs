@@ -17,8 +17,8 @@ use service::FlightSql;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
+use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 
 /// Largest message that is read: a statement, or a batch of parameters.
@@ -35,11 +35,13 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> Result<(), StartError> {
     let failed = |error: tonic::transport::Error| StartError::Door(format!("the Flight door failed: {error}"));
-    let mut server = Server::builder().http2_keepalive_interval(Some(Duration::from_secs(30))).tcp_nodelay(true);
+    let mut server = Server::builder().http2_keepalive_interval(Some(Duration::from_secs(30)));
     if let Some((certificate, key)) = tls {
         server = server.tls_config(ServerTlsConfig::new().identity(Identity::from_pem(certificate, key))).map_err(failed)?;
     }
     let service = FlightServiceServer::new(FlightSql::new(gateway)?).max_decoding_message_size(MAX_MESSAGE);
-    let incoming = TcpListenerStream::new(listener);
+    // Set here: the server's own setting is for listeners that it opens itself, and without it every small answer waits for the
+    // acknowledgement of the one before.
+    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     server.add_service(service).serve_with_incoming_shutdown(incoming, stop.cancelled_owned()).await.map_err(failed)
 }

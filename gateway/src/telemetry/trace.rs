@@ -220,14 +220,14 @@ impl Trace {
         for call in &calls {
             self.metrics.source_call(call);
         }
-        let record = self.record(&state, outcome, label, elapsed, &calls, age);
-        drop(state);
+        // A record that nobody reads is not written: it costs more than many an answer.
+        let record = || self.record(&state, outcome, label, elapsed, &calls, age);
         match outcome {
             Outcome::Failed(error) if error.code.entry().http >= 500 && error.code != Code::NotImplemented => {
-                tracing::error!(target: "portico::request", record = record, "request")
+                tracing::error!(target: "portico::request", record = record(), "request")
             }
             Outcome::Ok(_) | Outcome::Failed(_) | Outcome::Cancelled => {
-                tracing::info!(target: "portico::request", record = record, "request")
+                tracing::info!(target: "portico::request", record = record(), "request")
             }
         }
     }

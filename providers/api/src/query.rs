@@ -64,6 +64,19 @@ impl Relation {
             Relation::Table(_) | Relation::Query(_) | Relation::Union(_) | Relation::Call(_) => {}
         }
     }
+
+    fn join_expressions_mut<'a>(&'a mut self, found: &mut Vec<&'a mut Expr>) {
+        match self {
+            Relation::Join(join) => {
+                let Join { left, right, kind: _, on, residual, null_aware: _, null_equal: _ } = join.as_mut();
+                left.join_expressions_mut(found);
+                right.join_expressions_mut(found);
+                found.extend(on.iter_mut().flat_map(|(left, right)| [left, right]));
+                found.extend(residual);
+            }
+            Relation::Table(_) | Relation::Query(_) | Relation::Union(_) | Relation::Call(_) => {}
+        }
+    }
 }
 
 /// A remote table and those of its columns that the query may refer to, by position in `columns`.
@@ -292,6 +305,23 @@ impl SourceQuery {
         found.extend(output.iter().map(|output| &output.expr));
         found.extend(order_by.iter().map(|key| &key.expr));
         found.extend(limit_per.iter().flat_map(|per| &per.columns));
+        found
+    }
+
+    /// The same expressions, to be changed.
+    pub fn expressions_mut(&mut self) -> Vec<&mut Expr> {
+        let SourceQuery { from, filter, keys: _, aggregate, output, distinct: _, order_by, limit: _, offset: _, limit_per } = self;
+        let mut found = Vec::new();
+        from.join_expressions_mut(&mut found);
+        found.extend(filter);
+        if let Some(Aggregation { group_by, calls, having }) = aggregate {
+            found.extend(group_by);
+            found.extend(calls.iter_mut().flat_map(|call| call.argument.iter_mut().chain(&mut call.filter)));
+            found.extend(having);
+        }
+        found.extend(output.iter_mut().map(|output| &mut output.expr));
+        found.extend(order_by.iter_mut().map(|key| &mut key.expr));
+        found.extend(limit_per.iter_mut().flat_map(|per| &mut per.columns));
         found
     }
 

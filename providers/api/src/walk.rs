@@ -4,6 +4,8 @@
 
 use crate::expr::Expr;
 use crate::query::{Relation, SourceQuery, TableRelation};
+use crate::types::ScalarType;
+use crate::value::Value;
 
 /// Calls `visit` for every table a query reads, sub-queries included.
 pub fn visit_tables<'a>(query: &'a SourceQuery, visit: &mut impl FnMut(&'a TableRelation)) {
@@ -60,6 +62,29 @@ impl Expr {
         }
     }
 
+    /// The same sub-expressions, to be changed.
+    pub fn children_mut(&mut self) -> Vec<&mut Expr> {
+        match self {
+            Expr::Column(_)
+            | Expr::OuterColumn { .. }
+            | Expr::Literal(_)
+            | Expr::Parameter { .. }
+            | Expr::ScalarSubquery(_)
+            | Expr::Exists(_) => Vec::new(),
+            Expr::Compare { left, right, .. } | Expr::Arithmetic { left, right, .. } => vec![left, right],
+            Expr::InList { expr, list, .. } => std::iter::once(expr.as_mut()).chain(list).collect(),
+            Expr::And(parts) | Expr::Or(parts) => parts.iter_mut().collect(),
+            Expr::Not(inner) | Expr::IsNull(inner) | Expr::Negate(inner) | Expr::Cast { expr: inner, .. } => vec![inner],
+            Expr::Case { branches, otherwise } => {
+                branches.iter_mut().flat_map(|(when, then)| [when, then]).chain(otherwise.as_deref_mut()).collect()
+            }
+            Expr::Call { arguments, .. } => arguments.iter_mut().collect(),
+            Expr::Window { arguments, partition_by, order_by, .. } => {
+                arguments.iter_mut().chain(partition_by).chain(order_by.iter_mut().map(|key| &mut key.expr)).collect()
+            }
+        }
+    }
+
     /// The positions of all columns used; those that sub-queries use as columns of an enclosing query excepted.
     pub fn columns(&self) -> Vec<usize> {
         let mut found = Vec::new();
@@ -84,7 +109,59 @@ impl Expr {
     }
 }
 
+/// Puts a value in the place of every parameter of a query, nested blocks and sub-queries included.
+///
+/// # Errors
+/// The position of the first parameter for which `value` has none of its type.
+pub fn bind_parameters(query: &mut SourceQuery, value: &dyn Fn(u32, ScalarType) -> Option<Value>) -> Result<(), u32> {
+    bind_relation(&mut query.from, value)?;
+    query.expressions_mut().into_iter().try_for_each(|expression| bind_expression(expression, value))
+}
+
+fn bind_relation(relation: &mut Relation, value: &dyn Fn(u32, ScalarType) -> Option<Value>) -> Result<(), u32> {
+    match relation {
+        Relation::Table(_) | Relation::Call(_) => Ok(()),
+        Relation::Join(join) => {
+            bind_relation(&mut join.left, value)?;
+            bind_relation(&mut join.right, value)
+        }
+        Relation::Query(query) => bind_parameters(query, value),
+        Relation::Union(queries) => queries.iter_mut().try_for_each(|query| bind_parameters(query, value)),
+    }
+}
+
+fn bind_expression(expression: &mut Expr, value: &dyn Fn(u32, ScalarType) -> Option<Value>) -> Result<(), u32> {
+    if let Expr::Parameter { index, scalar_type } = expression {
+        let bound = value(*index, *scalar_type).filter(|bound| bound.scalar_type() == *scalar_type);
+        *expression = Expr::Literal(bound.ok_or(*index)?);
+    }
+    if let Expr::ScalarSubquery(query) | Expr::Exists(query) = expression {
+        bind_parameters(query, value)?;
+    }
+    expression.children_mut().into_iter().try_for_each(|child| bind_expression(child, value))
+}
+
 impl SourceQuery {
+    /// Whether a parameter is left in it, nested blocks and sub-queries included.
+    pub fn has_parameters(&self) -> bool {
+        fn expression(of: &Expr) -> bool {
+            match of {
+                Expr::ScalarSubquery(query) | Expr::Exists(query) => query.has_parameters(),
+                Expr::Parameter { .. } => true,
+                other => other.children().into_iter().any(expression),
+            }
+        }
+        fn relation(from: &Relation) -> bool {
+            match from {
+                Relation::Table(_) | Relation::Call(_) => false,
+                Relation::Join(join) => relation(&join.left) || relation(&join.right),
+                Relation::Query(query) => query.has_parameters(),
+                Relation::Union(queries) => queries.iter().any(SourceQuery::has_parameters),
+            }
+        }
+        relation(&self.from) || self.expressions().into_iter().any(expression)
+    }
+
     /// Whether it uses a column of an enclosing query, so that it has no meaning without that query's row.
     pub fn is_correlated(&self) -> bool {
         self.reaches_beyond(0)

@@ -3,6 +3,7 @@
 
 use crate::encode::Bound;
 use crate::errors::{self, Failure};
+use bytes::Bytes;
 use deadpool_postgres::{
     Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Timeouts,
 };
@@ -11,7 +12,8 @@ use portico_provider_api::{ConnectContext, QueryContext, SourceError, SourceErro
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::time::Instant;
-use tokio_postgres::{Row, RowStream, Statement};
+use tokio_postgres::types::Type;
+use tokio_postgres::{CopyOutStream, Row, RowStream, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// What every new session is told. A session is read-only by default, so that no read can write by accident; writes open their
@@ -34,13 +36,48 @@ pub struct Client {
     timeout: Duration,
 }
 
-/// Text and bound values of one statement.
+/// Text and bound values of one statement, and how its rows come.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// SQL with `$n` placeholders.
     pub text: String,
     /// The value of each placeholder.
     pub parameters: Vec<Bound>,
+    /// Whether the rows come as a binary COPY of the statement, which must then have no parameters: COPY takes none.
+    pub copied: bool,
+}
+
+/// A part of an answer as it comes.
+pub enum Part {
+    /// A row.
+    Row(Row),
+    /// Some bytes of a binary COPY.
+    Copied(Bytes),
+}
+
+/// An answer under way.
+enum Answer {
+    Rows(Pin<Box<RowStream>>),
+    Copy(Pin<Box<CopyOutStream>>),
+}
+
+impl Answer {
+    async fn next(&mut self) -> Result<Option<Part>, tokio_postgres::Error> {
+        Ok(match self {
+            Answer::Rows(rows) => rows.try_next().await?.map(Part::Row),
+            Answer::Copy(copy) => copy.try_next().await?.map(Part::Copied),
+        })
+    }
+}
+
+/// What is said before a statement, without waiting for an answer in between.
+enum Opening {
+    /// Nothing: a transaction is open.
+    Nothing,
+    /// How long a statement may take.
+    Limit,
+    /// A transaction, with that limit.
+    Transaction,
 }
 
 impl Client {
@@ -120,13 +157,31 @@ impl Client {
                 SourceError::new(&self.source_name, SourceErrorKind::Internal, "the pool is not usable")
             }
         })?;
-        Ok(Lease {
+        Ok(self.lent(object))
+    }
+
+    /// A connection for work that can do without: only where one can be had without waiting for others.
+    pub async fn lease_spare(&self, deadline: Instant) -> Option<Lease> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let timeouts = Timeouts { wait: Some(Duration::ZERO), create: Some(left), recycle: Some(left) };
+        self.pool.timeout_get(&timeouts).await.ok().map(|object| self.lent(object))
+    }
+
+    /// How many connections are free or can be made.
+    pub fn free_connections(&self) -> usize {
+        let status = self.pool.status();
+        status.max_size.saturating_sub(status.size.saturating_sub(status.available)).saturating_sub(status.waiting)
+    }
+
+    fn lent(&self, object: Object) -> Lease {
+        Lease {
             object: Some(object),
-            rows: None,
+            answer: None,
             busy: false,
+            in_transaction: false,
             tls: self.tls.clone(),
             runtime: tokio::runtime::Handle::try_current().ok(),
-        })
+        }
     }
 
     /// Starts a read and waits for its first row, or for its end. Until then nothing has been handed out, so a connection that
@@ -138,96 +193,172 @@ impl Client {
         let mut again = true;
         loop {
             let mut lease = self.lease(deadline).await?;
-            let outcome = tokio::time::timeout_at(deadline, lease.start(request, deadline)).await;
+            let opening = if request.copied { Opening::Transaction } else { Opening::Limit };
+            let outcome = tokio::time::timeout_at(deadline, lease.start(request, opening, deadline)).await;
             let error = match outcome {
                 Err(_) => return Err(self.timeout_error("the server did not answer before the deadline")),
-                Ok(Ok((statement, first))) => return Ok(Reading { lease, statement, first, deadline }),
+                Ok(Ok((types, first))) => return Ok(Reading { lease, types, first, deadline }),
                 Ok(Err(error)) => error,
             };
-            let broken = self.drop_broken(&error);
-            let stale = error.server().is_some_and(errors::is_stale_plan);
-            if broken {
-                lease.discard();
-            } else {
-                if stale {
-                    lease.forget_statements();
-                }
-                lease.release();
-            }
-            if !(again && (broken || stale)) {
+            if !self.give_up(lease, &error).await || !std::mem::replace(&mut again, false) {
                 return Err(self.error(&error));
             }
-            again = false;
         }
+    }
+
+    /// Gives back a connection on which a read failed before anything was handed out; true when asking once more can help.
+    pub async fn give_up(&self, mut lease: Lease, error: &Failure) -> bool {
+        if self.drop_broken(error) {
+            lease.discard();
+            return true;
+        }
+        let stale = error.server().is_some_and(errors::is_stale_plan);
+        if stale {
+            lease.forget_statements();
+        }
+        lease.conclude().await;
+        stale
     }
 }
 
-/// A connection on loan. Dropped while a statement runs, it cancels the statement at the server and goes back to the pool only
-/// when it is known to be clean; else it is closed.
+/// A connection on loan. Dropped while a statement runs or a transaction is open, it ends both at the server and goes back to the pool
+/// only when it is known to be clean; else it is closed.
 pub struct Lease {
     object: Option<Object>,
-    rows: Option<Pin<Box<RowStream>>>,
+    answer: Option<Answer>,
     busy: bool,
+    in_transaction: bool,
     tls: MakeRustlsConnect,
     runtime: Option<tokio::runtime::Handle>,
 }
 
 /// A read that has begun.
 pub struct Reading {
-    lease: Lease,
-    /// The prepared statement: it knows the type of each column.
-    pub statement: Statement,
-    /// The first row, when there is one.
-    pub first: Option<Row>,
-    deadline: Instant,
+    /// The connection.
+    pub lease: Lease,
+    /// The type of each column.
+    pub types: Vec<Type>,
+    /// The first part, when there is one.
+    pub first: Option<Part>,
+    /// When it must have ended.
+    pub deadline: Instant,
 }
 
 impl Reading {
-    /// The next row, `None` at the end, which gives the connection back.
+    /// The next part, `None` at the end.
     ///
     /// # Errors
-    /// What the server says, or `Timeout`.
-    pub async fn next(&mut self, client: &Client) -> Result<Option<Row>, SourceError> {
-        if let Some(first) = self.first.take() {
-            return Ok(Some(first));
-        }
-        match tokio::time::timeout_at(self.deadline, self.lease.next()).await {
-            Err(_) => Err(client.timeout_error("the deadline passed while rows were read")),
-            Ok(Err(error)) => Err(client.error(&error)),
-            Ok(Ok(row)) => Ok(row),
+    /// What the server says.
+    pub async fn next(&mut self) -> Result<Option<Part>, Failure> {
+        match self.first.take() {
+            Some(first) => Ok(Some(first)),
+            None => self.lease.next().await,
         }
     }
 }
 
 impl Lease {
-    async fn start(&mut self, request: &Request, deadline: Instant) -> Result<(Statement, Option<Row>), Failure> {
+    /// Opens a read-only transaction on a snapshot: one that another transaction shows, or a new one.
+    ///
+    /// # Errors
+    /// What the server says, also when the other transaction has ended.
+    pub async fn open_snapshot(&mut self, shown: Option<&str>, deadline: Instant) -> Result<(), Failure> {
         self.busy = true;
-        let (statement, rows) = {
-            let object = self.connection()?;
-            let limit = format!("SET statement_timeout = {}", milliseconds_until(deadline));
-            // Sent one after the other without waiting in between.
-            let run = async {
-                let statement = object.prepare_cached(&request.text).await?;
-                let rows = object.query_raw(&statement, &request.parameters).await?;
-                Ok::<_, tokio_postgres::Error>((statement, rows))
-            };
-            let (limited, run) = futures::join!(object.batch_execute(&limit), run);
-            limited?;
-            run?
-        };
-        self.rows = Some(Box::pin(rows));
-        let first = self.next().await?;
-        Ok((statement, first))
+        self.in_transaction = true;
+        let import = shown.map(|id| format!("; SET TRANSACTION SNAPSHOT '{}'", id.replace('\'', "''"))).unwrap_or_default();
+        let limit = milliseconds_until(deadline);
+        let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {limit}{import}");
+        self.connection()?.batch_execute(&begin).await?;
+        self.busy = false;
+        Ok(())
     }
 
-    async fn next(&mut self) -> Result<Option<Row>, Failure> {
-        let Some(rows) = &mut self.rows else { return Ok(None) };
-        let row = rows.try_next().await;
-        // An error ends the statement as well: the server waits for the next one.
-        if !matches!(row, Ok(Some(_))) {
-            self.release();
+    /// Starts a statement in the transaction that is open.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn start_inside(&mut self, request: &Request, deadline: Instant) -> Result<(Vec<Type>, Option<Part>), Failure> {
+        self.start(request, Opening::Nothing, deadline).await
+    }
+
+    async fn start(&mut self, request: &Request, opening: Opening, deadline: Instant) -> Result<(Vec<Type>, Option<Part>), Failure> {
+        self.busy = true;
+        let limit = milliseconds_until(deadline);
+        let before = match opening {
+            Opening::Nothing => String::new(),
+            Opening::Limit => format!("SET statement_timeout = {limit}"),
+            Opening::Transaction => {
+                self.in_transaction = true;
+                format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}")
+            }
+        };
+        let (types, answer) = {
+            let object = self.connection()?;
+            let open = async { if before.is_empty() { Ok(()) } else { object.batch_execute(&before).await } };
+            // Sent one after the other without waiting in between.
+            // In a transaction that was open already the text is one of many, and is not asked again.
+            let once = matches!(opening, Opening::Nothing);
+            let (opened, begun) = match request.copied {
+                true => futures::join!(open, copy(object, request)),
+                false => futures::join!(open, run(object, request, once)),
+            };
+            opened?;
+            begun?
+        };
+        self.answer = Some(answer);
+        let first = self.next().await?;
+        Ok((types, first))
+    }
+
+    /// The next part of the answer; `None` at its end. After that, and after a failure, the connection takes the next statement.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn next(&mut self) -> Result<Option<Part>, Failure> {
+        let Some(answer) = &mut self.answer else { return Ok(None) };
+        let part = answer.next().await;
+        // An error ends the statement as well.
+        if !matches!(part, Ok(Some(_))) {
+            self.answer = None;
+            self.busy = false;
         }
-        Ok(row?)
+        Ok(part?)
+    }
+
+    /// Ends the transaction, if one is open, and gives the connection back.
+    pub async fn conclude(&mut self) {
+        self.answer = None;
+        if self.in_transaction {
+            // A transaction that has failed is rolled back by this, too.
+            let ended = match &self.object {
+                Some(object) => tokio::time::timeout(CANCEL_PATIENCE, object.batch_execute("COMMIT")).await,
+                None => return,
+            };
+            if !matches!(ended, Ok(Ok(()))) {
+                return self.discard();
+            }
+        }
+        self.release();
+    }
+
+    /// The same without waiting for the server: whoever has the last row needs nothing more from it.
+    pub fn leave(&mut self) {
+        self.answer = None;
+        let (true, Some(runtime)) = (self.in_transaction, &self.runtime) else { return self.release() };
+        let rest = Lease {
+            object: self.object.take(),
+            answer: None,
+            busy: true,
+            in_transaction: true,
+            tls: self.tls.clone(),
+            runtime: self.runtime.clone(),
+        };
+        self.busy = false;
+        self.in_transaction = false;
+        runtime.spawn(async move {
+            let mut rest = rest;
+            rest.conclude().await;
+        });
     }
 
     /// The connection.
@@ -243,10 +374,20 @@ impl Lease {
         self.busy = true;
     }
 
+    /// Marks the end of work inside a transaction that stays open.
+    ///
+    /// # Errors
+    /// None: it says what was found.
+    pub fn still<T>(&mut self, found: T) -> Result<T, Failure> {
+        self.busy = false;
+        Ok(found)
+    }
+
     /// Gives the connection back: no statement runs and no transaction is open on it.
     pub fn release(&mut self) {
         self.busy = false;
-        self.rows = None;
+        self.in_transaction = false;
+        self.answer = None;
         if let Some(object) = self.object.take()
             && object.statement_cache.size() > CACHED_STATEMENTS
         {
@@ -257,7 +398,7 @@ impl Lease {
     /// Closes the connection.
     pub fn discard(&mut self) {
         self.busy = false;
-        self.rows = None;
+        self.answer = None;
         if let Some(object) = self.object.take() {
             drop(Object::take(object));
         }
@@ -270,27 +411,44 @@ impl Lease {
     }
 }
 
+/// Starts a statement with its parameters. It stays prepared on the connection, unless it is asked only once.
+async fn run(object: &Object, request: &Request, once: bool) -> Result<(Vec<Type>, Answer), tokio_postgres::Error> {
+    let statement = if once { object.prepare(&request.text).await? } else { object.prepare_cached(&request.text).await? };
+    let rows = object.query_raw(&statement, &request.parameters).await?;
+    Ok((types(&statement), Answer::Rows(Box::pin(rows))))
+}
+
+/// Starts a binary COPY. It does not say which types its columns have, so the statement inside is described first, anew each time: that
+/// locks its tables until the end of the transaction, and no type can change in between.
+async fn copy(object: &Object, request: &Request) -> Result<(Vec<Type>, Answer), tokio_postgres::Error> {
+    let text = format!("COPY ({}) TO STDOUT (FORMAT BINARY)", request.text);
+    let (described, copy) = futures::join!(object.prepare(&request.text), object.prepare(&text));
+    let (types, copy) = (types(&described?), copy?);
+    Ok((types, Answer::Copy(Box::pin(object.copy_out(&copy).await?))))
+}
+
+fn types(statement: &Statement) -> Vec<Type> {
+    statement.columns().iter().map(|column| column.type_().clone()).collect()
+}
+
 impl Drop for Lease {
     fn drop(&mut self) {
         let Some(object) = self.object.take() else { return };
-        if !self.busy {
+        let (busy, in_transaction) = (self.busy, self.in_transaction);
+        if !busy && !in_transaction {
             return;
         }
-        let (rows, tls) = (self.rows.take(), self.tls.clone());
+        let (answer, tls) = (self.answer.take(), self.tls.clone());
         let Some(runtime) = &self.runtime else {
             drop(Object::take(object));
             return;
         };
         runtime.spawn(async move {
-            let token = object.cancel_token();
-            let cancelled = tokio::time::timeout(CANCEL_PATIENCE, token.cancel_query(tls)).await;
-            let drained = match (cancelled, rows) {
-                (Ok(Ok(())), Some(rows)) => tokio::time::timeout(CANCEL_PATIENCE, drain(rows)).await.unwrap_or(false),
-                _ => false,
-            };
-            // Only a statement that ended because of the cancellation has used it up: otherwise it may still arrive, and would hit
-            // the connection's next statement.
-            if !drained {
+            let mut clean = !busy || stopped(&object, answer, tls).await;
+            if clean && in_transaction {
+                clean = matches!(tokio::time::timeout(CANCEL_PATIENCE, object.batch_execute("ROLLBACK")).await, Ok(Ok(())));
+            }
+            if !clean {
                 tracing::debug!("a dropped statement did not end by its cancellation: its connection is closed");
                 drop(Object::take(object));
             }
@@ -298,10 +456,21 @@ impl Drop for Lease {
     }
 }
 
+/// Cancels what runs. Only a statement that ended because of the cancellation has used it up: otherwise it may still arrive, and would
+/// hit the connection's next statement.
+async fn stopped(object: &Object, answer: Option<Answer>, tls: MakeRustlsConnect) -> bool {
+    let token = object.cancel_token();
+    let cancelled = tokio::time::timeout(CANCEL_PATIENCE, token.cancel_query(tls)).await;
+    match (cancelled, answer) {
+        (Ok(Ok(())), Some(answer)) => tokio::time::timeout(CANCEL_PATIENCE, drain(answer)).await.unwrap_or(false),
+        _ => false,
+    }
+}
+
 /// Reads to the end; true when the end was the cancellation.
-async fn drain(mut rows: Pin<Box<RowStream>>) -> bool {
+async fn drain(mut answer: Answer) -> bool {
     loop {
-        match rows.try_next().await {
+        match answer.next().await {
             Ok(Some(_)) => {}
             Ok(None) => return false,
             Err(error) => return error.code().is_some_and(|code| code.code() == "57014"),

@@ -23,6 +23,52 @@ pub struct PostgresConfig {
     /// Transport encryption.
     #[serde(default)]
     pub tls: TlsConfig,
+    /// Reading large tables over several connections at once.
+    #[serde(default)]
+    pub scan: ScanConfig,
+}
+
+/// Reading large tables over several connections at once, each a part of the table, all as of one moment.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct ScanConfig {
+    /// Connections that one query may read a table over. They are taken from those of the source's limits, and never the last free one.
+    /// Without it, one.
+    #[schemars(range(min = 1, max = 64))]
+    pub connections: u32,
+    /// A table that takes less room than that is read over one connection: `512MiB`, `10GiB`.
+    #[schemars(with = "String", regex(pattern = "^[0-9]+ *(B|kB|KB|MB|GB|KiB|MiB|GiB)$"))]
+    #[serde(deserialize_with = "size")]
+    pub split_above: u64,
+}
+
+impl Default for ScanConfig {
+    fn default() -> ScanConfig {
+        ScanConfig { connections: 1, split_above: 256 << 20 }
+    }
+}
+
+/// Connections that one query may take at most.
+const MOST_CONNECTIONS: u32 = 64;
+
+/// Reads a size with a unit.
+fn size<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    use serde::de::Error;
+    let text = String::deserialize(deserializer)?;
+    let wrong = || D::Error::custom(format!("'{text}' is not a size: write a whole number and a unit, such as 512MiB or 10GiB"));
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number: u64 = text[..digits].parse().map_err(|_| wrong())?;
+    let factor: u64 = match text[digits..].trim() {
+        "B" => 1,
+        "kB" | "KB" => 1_000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err(wrong()),
+    };
+    number.checked_mul(factor).ok_or_else(wrong)
 }
 
 /// Transport encryption. A certificate is always verified, for its chain and for the host's name.
@@ -74,6 +120,13 @@ pub fn read(config: serde_json::Value, context: &ConnectContext) -> Result<Postg
     let config: PostgresConfig = serde_json::from_value(config).map_err(|error| invalid(format!("the settings are not valid: {error}")))?;
     if config.schemas.as_ref().is_some_and(Vec::is_empty) {
         return Err(invalid("'schemas' is empty: name at least one schema, or leave the key out to publish all of them".to_owned()));
+    }
+    if !(1..=MOST_CONNECTIONS).contains(&config.scan.connections) {
+        return Err(invalid(format!("'scan.connections' must be between 1 and {MOST_CONNECTIONS}")));
+    }
+    if config.scan.connections as usize > context.max_connections {
+        let (asked, most) = (config.scan.connections, context.max_connections);
+        return Err(invalid(format!("'scan.connections' is {asked}, but the source's limits allow {most} connections in all")));
     }
     Ok(config)
 }
@@ -150,6 +203,23 @@ mod tests {
         }
         let error = read(json!({"url": ["hunter2"]}), &context()).err().unwrap();
         assert!(!error.to_string().contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn scans_are_split_within_the_limits() {
+        let scan = |scan: serde_json::Value| read(json!({"url": "postgres://h/d", "scan": scan}), &context()).map(|config| config.scan);
+        let split = scan(json!({"connections": 2, "split_above": "64 MiB"})).unwrap();
+        assert_eq!((split.connections, split.split_above), (2, 64 << 20));
+        assert_eq!(scan(json!({})).unwrap().connections, 1);
+        for bad in [
+            json!({"connections": 0}),
+            json!({"connections": 3}),
+            json!({"split_above": "64"}),
+            json!({"split_above": "MiB"}),
+            json!({"split": 1}),
+        ] {
+            assert!(scan(bad.clone()).is_err(), "{bad}");
+        }
     }
 
     #[test]

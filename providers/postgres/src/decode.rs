@@ -2,16 +2,20 @@
 //! A value that the promised type cannot hold exactly is an error, never rounded, cut or replaced.
 
 use crate::encode::{EPOCH_DAYS, EPOCH_MICROS, is_textual};
+use crate::numeric;
 use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Decimal256Builder, Float32Builder, Float64Builder,
+    Array, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Decimal256Builder, Float32Builder, Float64Builder,
     Int16Builder, Int32Builder, Int64Builder, StringBuilder, Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
 };
-use arrow::datatypes::i256;
+use arrow::datatypes::{DataType, i256};
 use portico_provider_api::arrays::array_from_values;
 use portico_provider_api::{Codec, ScalarType, Value};
 use portico_provider_sql::Stored;
 use std::sync::Arc;
 use tokio_postgres::types::Type;
+
+/// From this many rows on, a column is expected to go on as it began.
+const MANY_ROWS: usize = 1_024;
 
 /// The raw bytes of one cell.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +96,15 @@ impl Wire {
     }
 }
 
+/// What a decimal column can hold.
+#[derive(Debug, Clone, Copy)]
+struct Digits {
+    precision: u8,
+    scale: i8,
+    /// 10^precision: every number lies below.
+    limit: i256,
+}
+
 #[derive(Debug)]
 enum Builder {
     Boolean(BooleanBuilder),
@@ -100,38 +113,42 @@ enum Builder {
     Int64(Int64Builder),
     Float32(Float32Builder),
     Float64(Float64Builder),
-    Decimal128(Decimal128Builder, u8, i8),
-    Decimal256(Decimal256Builder, u8, i8),
+    Decimal128(Decimal128Builder, Digits),
+    Decimal256(Decimal256Builder, Digits),
     Text(StringBuilder),
     Binary(BinaryBuilder),
     Date(Date32Builder),
     Time(Time64MicrosecondBuilder),
     Timestamp(TimestampMicrosecondBuilder),
     /// Values that are held in another form than their type's own.
-    Coded(Codec, ScalarType, Vec<Value>),
+    Coded(Codec, Vec<Value>),
 }
 
 impl Builder {
-    fn new(scalar_type: ScalarType) -> Builder {
+    /// A builder with room for that many values.
+    fn new(scalar_type: ScalarType, rows: usize, bytes: usize) -> Builder {
         match scalar_type {
-            ScalarType::Boolean => Builder::Boolean(BooleanBuilder::new()),
-            ScalarType::Int16 => Builder::Int16(Int16Builder::new()),
-            ScalarType::Int32 => Builder::Int32(Int32Builder::new()),
-            ScalarType::Int64 => Builder::Int64(Int64Builder::new()),
-            ScalarType::Float32 => Builder::Float32(Float32Builder::new()),
-            ScalarType::Float64 => Builder::Float64(Float64Builder::new()),
-            ScalarType::Decimal { precision, scale } if precision <= 38 => {
-                Builder::Decimal128(Decimal128Builder::new().with_data_type(scalar_type.arrow()), precision, scale)
-            }
+            ScalarType::Boolean => Builder::Boolean(BooleanBuilder::with_capacity(rows)),
+            ScalarType::Int16 => Builder::Int16(Int16Builder::with_capacity(rows)),
+            ScalarType::Int32 => Builder::Int32(Int32Builder::with_capacity(rows)),
+            ScalarType::Int64 => Builder::Int64(Int64Builder::with_capacity(rows)),
+            ScalarType::Float32 => Builder::Float32(Float32Builder::with_capacity(rows)),
+            ScalarType::Float64 => Builder::Float64(Float64Builder::with_capacity(rows)),
             ScalarType::Decimal { precision, scale } => {
-                Builder::Decimal256(Decimal256Builder::new().with_data_type(scalar_type.arrow()), precision, scale)
+                let digits = Digits { precision, scale, limit: i256::from_i128(10).wrapping_pow(u32::from(precision)) };
+                match scalar_type.arrow() {
+                    DataType::Decimal128(..) => {
+                        Builder::Decimal128(Decimal128Builder::with_capacity(rows).with_data_type(scalar_type.arrow()), digits)
+                    }
+                    _ => Builder::Decimal256(Decimal256Builder::with_capacity(rows).with_data_type(scalar_type.arrow()), digits),
+                }
             }
-            ScalarType::Text | ScalarType::Guid | ScalarType::Json => Builder::Text(StringBuilder::new()),
-            ScalarType::Binary => Builder::Binary(BinaryBuilder::new()),
-            ScalarType::Date => Builder::Date(Date32Builder::new()),
-            ScalarType::Time => Builder::Time(Time64MicrosecondBuilder::new()),
+            ScalarType::Text | ScalarType::Guid | ScalarType::Json => Builder::Text(StringBuilder::with_capacity(rows, bytes)),
+            ScalarType::Binary => Builder::Binary(BinaryBuilder::with_capacity(rows, bytes)),
+            ScalarType::Date => Builder::Date(Date32Builder::with_capacity(rows)),
+            ScalarType::Time => Builder::Time(Time64MicrosecondBuilder::with_capacity(rows)),
             ScalarType::Timestamp | ScalarType::TimestampTz => {
-                Builder::Timestamp(TimestampMicrosecondBuilder::new().with_data_type(scalar_type.arrow()))
+                Builder::Timestamp(TimestampMicrosecondBuilder::with_capacity(rows).with_data_type(scalar_type.arrow()))
             }
         }
     }
@@ -141,6 +158,7 @@ impl Builder {
 #[derive(Debug)]
 pub struct ColumnDecoder {
     wire: Wire,
+    scalar_type: ScalarType,
     builder: Builder,
 }
 
@@ -150,9 +168,9 @@ impl ColumnDecoder {
         let wire = Wire::of(ty)?;
         if let Some(codec) = codec {
             let stored = matches!(wire, Wire::Text | Wire::Padded | Wire::Integer | Wire::Numeric | Wire::Bytes | Wire::Float8);
-            return stored.then(|| ColumnDecoder { wire, builder: Builder::Coded(codec, scalar_type, Vec::new()) });
+            return stored.then(|| ColumnDecoder { wire, scalar_type, builder: Builder::Coded(codec, Vec::new()) });
         }
-        wire.fits(scalar_type).then(|| ColumnDecoder { wire, builder: Builder::new(scalar_type) })
+        wire.fits(scalar_type).then(|| ColumnDecoder { wire, scalar_type, builder: Builder::new(scalar_type, 0, 0) })
     }
 
     /// Adds a cell.
@@ -182,7 +200,7 @@ impl ColumnDecoder {
             Builder::Date(builder) => builder.append_null(),
             Builder::Time(builder) => builder.append_null(),
             Builder::Timestamp(builder) => builder.append_null(),
-            Builder::Coded(_, scalar_type, values) => values.push(Value::Null(*scalar_type)),
+            Builder::Coded(_, values) => values.push(Value::Null(self.scalar_type)),
         }
     }
 
@@ -195,46 +213,49 @@ impl ColumnDecoder {
             Builder::Int64(builder) => builder.append_value(integer(self.wire, raw)?),
             Builder::Float32(builder) => builder.append_value(f32::from_be_bytes(fixed(raw)?)),
             Builder::Float64(builder) => builder.append_value(f64::from_be_bytes(fixed(raw)?)),
-            Builder::Decimal128(builder, precision, scale) => {
-                let unscaled = within(numeric_unscaled(raw, *scale)?, *precision, *scale)?;
-                builder.append_value(unscaled.to_i128().ok_or_else(|| too_large(*precision, *scale))?);
-            }
-            Builder::Decimal256(builder, precision, scale) => {
-                builder.append_value(within(numeric_unscaled(raw, *scale)?, *precision, *scale)?);
-            }
+            Builder::Decimal128(builder, digits) => builder.append_value(decimal128(raw, digits)?),
+            Builder::Decimal256(builder, digits) => builder.append_value(decimal256(raw, digits)?),
             Builder::Text(builder) => append_text(builder, self.wire, raw)?,
             Builder::Binary(builder) => builder.append_value(raw),
             Builder::Date(builder) => builder.append_value(date(raw)?),
             Builder::Time(builder) => builder.append_value(time(raw)?),
             Builder::Timestamp(builder) => builder.append_value(timestamp(raw)?),
-            Builder::Coded(codec, scalar_type, values) => values.push(coded(*codec, *scalar_type, self.wire, raw)?),
+            Builder::Coded(codec, values) => values.push(coded(*codec, self.scalar_type, self.wire, raw)?),
         }
         Ok(())
     }
 
-    /// The column so far; the decoder is empty afterwards.
+    /// The column so far; the decoder is empty afterwards, with room for as much again: batches of one answer are alike.
     ///
     /// # Errors
     /// When values held in another form do not make an array of their type.
     pub fn finish(&mut self) -> Result<ArrayRef, String> {
-        Ok(match &mut self.builder {
+        let array: ArrayRef = match &mut self.builder {
             Builder::Boolean(builder) => Arc::new(builder.finish()),
             Builder::Int16(builder) => Arc::new(builder.finish()),
             Builder::Int32(builder) => Arc::new(builder.finish()),
             Builder::Int64(builder) => Arc::new(builder.finish()),
             Builder::Float32(builder) => Arc::new(builder.finish()),
             Builder::Float64(builder) => Arc::new(builder.finish()),
-            Builder::Decimal128(builder, ..) => Arc::new(builder.finish()),
-            Builder::Decimal256(builder, ..) => Arc::new(builder.finish()),
+            Builder::Decimal128(builder, _) => Arc::new(builder.finish()),
+            Builder::Decimal256(builder, _) => Arc::new(builder.finish()),
             Builder::Text(builder) => Arc::new(builder.finish()),
             Builder::Binary(builder) => Arc::new(builder.finish()),
             Builder::Date(builder) => Arc::new(builder.finish()),
             Builder::Time(builder) => Arc::new(builder.finish()),
             Builder::Timestamp(builder) => Arc::new(builder.finish()),
-            Builder::Coded(_, scalar_type, values) => {
-                array_from_values(*scalar_type, &std::mem::take(values)).map_err(|error| error.to_string())?
+            Builder::Coded(_, values) => {
+                return array_from_values(self.scalar_type, &std::mem::take(values)).map_err(|error| error.to_string());
             }
-        })
+        };
+        if array.len() >= MANY_ROWS {
+            let bytes = match array.data_type() {
+                DataType::Utf8 | DataType::Binary => array.to_data().buffers().get(1).map_or(0, |values| values.len()),
+                _ => 0,
+            };
+            self.builder = Builder::new(self.scalar_type, array.len(), bytes + bytes / 8);
+        }
+        Ok(array)
     }
 }
 
@@ -242,7 +263,7 @@ fn coded(codec: Codec, scalar_type: ScalarType, wire: Wire, raw: &[u8]) -> Resul
     let stored = match wire {
         Wire::Integer => Stored::Integer(integer(wire, raw)?),
         Wire::Float8 => Stored::Float(f64::from_be_bytes(fixed(raw)?)),
-        Wire::Numeric => match numeric_unscaled(raw, 0)?.to_i128().and_then(|number| i64::try_from(number).ok()) {
+        Wire::Numeric => match numeric::unscaled_small(raw, 0)?.and_then(|number| i64::try_from(number).ok()) {
             Some(number) => Stored::Integer(number),
             None => return Err("holds a number that is out of range".to_owned()),
         },
@@ -319,85 +340,23 @@ fn timestamp(raw: &[u8]) -> Result<i64, String> {
     }
 }
 
-fn too_large(precision: u8, scale: i8) -> String {
-    format!("holds a number that does not fit decimal({precision},{scale})")
+fn too_large(digits: &Digits) -> String {
+    format!("holds a number that does not fit decimal({},{})", digits.precision, digits.scale)
 }
 
-fn within(unscaled: i256, precision: u8, scale: i8) -> Result<i256, String> {
-    let limit = i256::from_i128(10).wrapping_pow(u32::from(precision));
-    if unscaled < limit && unscaled > limit.wrapping_neg() { Ok(unscaled) } else { Err(too_large(precision, scale)) }
-}
-
-/// The digits of a numeric at a scale: the value times 10^scale, exactly.
-///
-/// # Errors
-/// For NaN and the infinities, for more digits after the point than the scale has, and for what 256 bits cannot hold.
-pub fn numeric_unscaled(raw: &[u8], scale: i8) -> Result<i256, String> {
-    let (header, groups) = raw.split_at_checked(8).ok_or_else(|| "holds a number that is cut short".to_owned())?;
-    let word = |at: usize| i16::from_be_bytes([header[at], header[at + 1]]);
-    let (count, weight, sign) = (word(0), word(2), word(4) as u16);
-    match sign {
-        0 | 0x4000 => {}
-        0xC000 => return Err("holds the number NaN, which a decimal cannot".to_owned()),
-        _ => return Err("holds an infinite number, which a decimal cannot".to_owned()),
-    }
-    if groups.len() != usize::from(count.unsigned_abs()) * 2 {
-        return Err("holds a number that is cut short".to_owned());
-    }
-    let mut groups: Vec<i16> = groups.chunks_exact(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]])).collect();
-    while groups.last() == Some(&0) {
-        groups.pop();
-    }
-    // The power of ten of the last group's unit, counted in units of the wanted scale.
-    let exponent = 4 * (i32::from(weight) - groups.len() as i32 + 1) + i32::from(scale);
-    let unsigned = match small_mantissa(&groups, exponent) {
-        Some(value) => i256::from_i128(value),
-        None => large_mantissa(&groups, exponent)?,
+fn decimal128(raw: &[u8], digits: &Digits) -> Result<i128, String> {
+    // What needs more than 128 bits is looked at once more for what is wrong with it.
+    let unscaled = match numeric::unscaled_small(raw, digits.scale)? {
+        Some(unscaled) => unscaled,
+        None => numeric::unscaled(raw, digits.scale)?.to_i128().ok_or_else(|| too_large(digits))?,
     };
-    Ok(if sign == 0x4000 { unsigned.wrapping_neg() } else { unsigned })
+    let limit = digits.limit.as_i128();
+    if unscaled < limit && unscaled > -limit { Ok(unscaled) } else { Err(too_large(digits)) }
 }
 
-/// The common case in 128 bits; `None` sends it to the general one, which also finds the errors.
-fn small_mantissa(groups: &[i16], exponent: i32) -> Option<i128> {
-    let mut mantissa = 0i128;
-    for group in groups {
-        mantissa = mantissa.checked_mul(10_000)?.checked_add(i128::from(*group))?;
-    }
-    let power = 10i128.checked_pow(exponent.unsigned_abs())?;
-    if exponent >= 0 { mantissa.checked_mul(power) } else { (mantissa % power == 0).then_some(mantissa / power) }
-}
-
-fn large_mantissa(groups: &[i16], exponent: i32) -> Result<i256, String> {
-    if groups.is_empty() {
-        return Ok(i256::ZERO);
-    }
-    let overflow = || "holds a number of more digits than a decimal can have".to_owned();
-    let lossy = || "holds a number with more digits after the point than the column's type has".to_owned();
-    // The last group is not zero and has at most three trailing zeros: a finer step than that loses digits.
-    let (mut groups, mut exponent) = (groups.to_vec(), exponent);
-    let mut divide = 1i16;
-    if exponent < 0 {
-        if exponent < -3 {
-            return Err(lossy());
-        }
-        divide = 10i16.pow(exponent.unsigned_abs());
-        exponent = 0;
-    }
-    let last = groups.pop().unwrap_or_default();
-    if last % divide != 0 {
-        return Err(lossy());
-    }
-    let mut mantissa = i256::ZERO;
-    let base = i256::from_i128(10_000);
-    for group in &groups {
-        mantissa =
-            mantissa.checked_mul(base).and_then(|value| value.checked_add(i256::from_i128(i128::from(*group)))).ok_or_else(overflow)?;
-    }
-    let step = i256::from_i128(i128::from(10_000 / divide));
-    mantissa =
-        mantissa.checked_mul(step).and_then(|value| value.checked_add(i256::from_i128(i128::from(last / divide)))).ok_or_else(overflow)?;
-    let power = u32::try_from(exponent).ok().and_then(|exponent| i256::from_i128(10).checked_pow(exponent)).ok_or_else(overflow)?;
-    mantissa.checked_mul(power).ok_or_else(overflow)
+fn decimal256(raw: &[u8], digits: &Digits) -> Result<i256, String> {
+    let unscaled = numeric::unscaled(raw, digits.scale)?;
+    if unscaled < digits.limit && unscaled > digits.limit.wrapping_neg() { Ok(unscaled) } else { Err(too_large(digits)) }
 }
 
 #[cfg(test)]
@@ -405,20 +364,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_do_not_fit_are_errors() {
-        let header = |sign: u16| [&[0u8, 0, 0, 0][..], &sign.to_be_bytes(), &[0, 0]].concat();
-        assert!(numeric_unscaled(&header(0xC000), 2).unwrap_err().contains("NaN"));
-        assert!(numeric_unscaled(&header(0xD000), 2).unwrap_err().contains("infinite"));
-        // 0.001 at scale 2: one group, 10, of weight -1.
-        let small = [0, 1, 0xff, 0xff, 0, 0, 0, 3, 0, 10];
-        assert_eq!(numeric_unscaled(&small, 3), Ok(i256::from_i128(1)));
-        assert!(numeric_unscaled(&small, 2).unwrap_err().contains("after the point"));
-        // 1e400
-        let large = [0, 1, 0, 100, 0, 0, 0, 0, 0, 1];
-        assert!(numeric_unscaled(&large, 0).unwrap_err().contains("digits"));
-        assert!(within(i256::from_i128(1000), 3, 0).is_err());
-        assert!(within(i256::from_i128(-999), 3, 0).is_ok());
-        assert!(numeric_unscaled(&small[..9], 3).is_err());
+    fn numbers_keep_to_their_precision() {
+        let numeric = |groups: &[i16]| -> Vec<u8> {
+            let header = [groups.len() as i16, groups.len() as i16 - 1, 0, 0];
+            header.iter().chain(groups).flat_map(|word| word.to_be_bytes()).collect()
+        };
+        for precision in [3, 38, 39, 76] {
+            let mut decoder = ColumnDecoder::new(&Type::NUMERIC, ScalarType::Decimal { precision, scale: 0 }, None).unwrap();
+            decoder.append(Some(&numeric(&[999]))).unwrap();
+            assert_eq!(decoder.append(Some(&numeric(&[1000]))).is_err(), precision == 3);
+            // 10^40
+            assert_eq!(decoder.append(Some(&numeric(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]))).is_err(), precision < 41);
+        }
     }
 
     #[test]

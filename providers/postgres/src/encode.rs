@@ -217,7 +217,7 @@ fn group(digits: &[u8]) -> i16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::numeric_unscaled;
+    use crate::numeric::unscaled as numeric_unscaled;
     use arrow::datatypes::i256;
 
     fn bytes(value: Value, ty: &Type) -> Result<Vec<u8>, String> {

@@ -1,9 +1,10 @@
 //! Rows of a running statement as a stream of Arrow batches. It must not know SQL: it is given a read that has begun.
 //! Nothing is read ahead: a batch is filled when the stream is polled.
 
-use crate::client::{Client, Reading};
+use crate::client::{Client, Lease, Part, Reading};
+use crate::copy::Tuples;
 use crate::decode::{ColumnDecoder, RawCell};
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use portico_provider_api::stream::BatchStream;
 use portico_provider_api::{Limits, QueryReport, ReportHandle, SourceError, SourceErrorKind};
@@ -23,6 +24,16 @@ pub struct RowDecoder {
     source_name: String,
     columns: Vec<ResultColumn>,
     decoders: Vec<ColumnDecoder>,
+    tuples: Tuples,
+}
+
+/// What a part of an answer held.
+#[derive(Debug, Clone, Copy)]
+pub struct Taken {
+    /// Rows.
+    pub rows: usize,
+    /// Bytes on the wire.
+    pub bytes: usize,
 }
 
 impl RowDecoder {
@@ -40,7 +51,43 @@ impl RowDecoder {
             })
         });
         let decoders = decoders.collect::<Result<_, _>>()?;
-        Ok(RowDecoder { source_name: source_name.to_owned(), columns, decoders })
+        Ok(RowDecoder { source_name: source_name.to_owned(), columns, decoders, tuples: Tuples::default() })
+    }
+
+    /// Adds a part of an answer.
+    ///
+    /// # Errors
+    /// `Malformed`, naming the column whose value does not fit its type.
+    pub fn take(&mut self, part: Part) -> Result<Taken, SourceError> {
+        match part {
+            Part::Row(row) => {
+                self.append(&row)?;
+                Ok(Taken { rows: 1, bytes: row.raw_size_bytes() })
+            }
+            Part::Copied(bytes) => {
+                let mut taken = Taken { rows: 0, bytes: bytes.len() };
+                let RowDecoder { source_name, columns, decoders, tuples } = self;
+                let source_name: &str = source_name;
+                let fault =
+                    |fault: &str| SourceError::new(source_name, SourceErrorKind::Malformed, format!("the answer is damaged: {fault}"));
+                tuples.read(bytes, fault, |cells| {
+                    taken.rows += 1;
+                    append(source_name, columns, decoders, cells)
+                })?;
+                Ok(taken)
+            }
+        }
+    }
+
+    /// Checks that an answer which has ended is whole.
+    ///
+    /// # Errors
+    /// `Malformed` when a COPY stopped without saying that it is over.
+    pub fn ended(&self, copied: bool) -> Result<(), SourceError> {
+        match copied && !self.tuples.ended() {
+            true => Err(SourceError::new(&self.source_name, SourceErrorKind::Malformed, "the answer stopped before its end")),
+            false => Ok(()),
+        }
     }
 
     /// Adds a row.
@@ -48,17 +95,8 @@ impl RowDecoder {
     /// # Errors
     /// `Malformed`, naming the column whose value does not fit its type.
     pub fn append(&mut self, row: &Row) -> Result<(), SourceError> {
-        for (index, (decoder, column)) in self.decoders.iter_mut().zip(&self.columns).enumerate() {
-            let cell: Option<RawCell<'_>> = row
-                .try_get(index)
-                .map_err(|_| SourceError::new(&self.source_name, SourceErrorKind::Malformed, "a row has too few columns"))?;
-            let fault = match cell {
-                None if !column.nullable => Err("holds null, which it must not".to_owned()),
-                cell => decoder.append(cell.map(|cell| cell.0)),
-            };
-            fault.map_err(|fault| SourceError::new(&self.source_name, SourceErrorKind::Malformed, format!("{} {fault}", label(column))))?;
-        }
-        Ok(())
+        let cells = (0..row.len()).map_while(|index| row.try_get::<_, Option<RawCell<'_>>>(index).ok());
+        append(&self.source_name, &self.columns, &mut self.decoders, cells.map(|cell| cell.map(|cell| cell.0)))
     }
 
     /// The columns so far.
@@ -76,6 +114,25 @@ impl RowDecoder {
     }
 }
 
+/// Adds the cells of a row.
+fn append<'a>(
+    source_name: &str,
+    columns: &[ResultColumn],
+    decoders: &mut [ColumnDecoder],
+    mut cells: impl Iterator<Item = Option<&'a [u8]>>,
+) -> Result<(), SourceError> {
+    let malformed = |message: String| SourceError::new(source_name, SourceErrorKind::Malformed, message);
+    for (decoder, column) in decoders.iter_mut().zip(columns) {
+        let appended = match cells.next() {
+            None => return Err(malformed("a row has too few columns".to_owned())),
+            Some(None) if !column.nullable => Err("holds null, which it must not".to_owned()),
+            Some(cell) => decoder.append(cell),
+        };
+        appended.map_err(|fault| malformed(format!("{} {fault}", label(column))))?;
+    }
+    Ok(())
+}
+
 fn label(column: &ResultColumn) -> String {
     match &column.origin {
         Some(origin) => format!("column {origin}"),
@@ -84,6 +141,7 @@ fn label(column: &ResultColumn) -> String {
 }
 
 /// What an answer must be.
+#[derive(Clone)]
 pub struct Promise {
     /// Its columns as the statement returns them.
     pub columns: Vec<ResultColumn>,
@@ -95,67 +153,141 @@ pub struct Promise {
     pub limits: Limits,
 }
 
-struct State {
+/// Makes batches of a read that has begun.
+pub struct Batches {
     client: Client,
     reading: Reading,
     decoder: RowDecoder,
     schema: SchemaRef,
-    limits: Limits,
-    report: ReportHandle,
-    totals: QueryReport,
+    copied: bool,
+    /// Whether the connection is used further.
+    kept: bool,
     ended: bool,
+}
+
+impl Batches {
+    /// The batches of a read.
+    ///
+    /// # Errors
+    /// `SchemaChanged` when the server's columns do not fit the promised ones.
+    pub fn new(client: Client, reading: Reading, promise: &Promise, copied: bool) -> Result<Batches, SourceError> {
+        let decoder = RowDecoder::new(client.source_name(), promise.columns.clone(), &reading.types)?;
+        Ok(Batches { client, reading, decoder, schema: Arc::clone(&promise.schema), copied, kept: false, ended: false })
+    }
+
+    /// The same, with the connection kept for further use in its transaction; without this it is given back with the last row.
+    pub fn keeping(self) -> Batches {
+        Batches { kept: true, ..self }
+    }
+
+    /// The next batch; `None` at the end.
+    ///
+    /// # Errors
+    /// What the server says, `Timeout`, `Malformed`.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
+        let deadline = self.reading.deadline;
+        let rows = match tokio::time::timeout_at(deadline, self.fill()).await {
+            Err(_) => return Err(self.client.timeout_error("the deadline passed while rows were read")),
+            Ok(rows) => rows?,
+        };
+        if rows == 0 {
+            return Ok(None);
+        }
+        let columns = self.decoder.finish()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options);
+        batch.map(Some).map_err(|error| SourceError::new(self.client.source_name(), SourceErrorKind::Internal, error.to_string()))
+    }
+
+    async fn fill(&mut self) -> Result<usize, SourceError> {
+        let (mut rows, mut bytes) = (0, 0);
+        while !self.ended && rows < BATCH_ROWS && bytes < BATCH_BYTES {
+            match self.reading.next().await {
+                Ok(Some(part)) => {
+                    let taken = self.decoder.take(part)?;
+                    rows += taken.rows;
+                    bytes += taken.bytes;
+                }
+                Ok(None) => {
+                    self.ended = true;
+                    self.decoder.ended(self.copied)?;
+                    if !self.kept {
+                        self.reading.lease.leave();
+                    }
+                }
+                Err(failure) => {
+                    self.reading.lease.leave();
+                    return Err(self.client.error(&failure));
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// The connection, where it was kept.
+    pub fn into_lease(self) -> Lease {
+        self.reading.lease
+    }
+}
+
+/// What has been answered so far, and how much may be.
+pub struct Tally {
+    source_name: String,
+    limits: Limits,
+    report: QueryReport,
+}
+
+impl Tally {
+    /// Nothing yet.
+    pub fn new(source_name: &str, promise: &Promise) -> Tally {
+        let report = QueryReport { as_of: promise.as_of, requests: 1, rows: 0, bytes: 0, complete: true };
+        Tally { source_name: source_name.to_owned(), limits: promise.limits, report }
+    }
+
+    /// Counts a batch. An answer beyond a cap is an error: cut off, it would look complete.
+    ///
+    /// # Errors
+    /// Names the cap.
+    pub fn add(&mut self, batch: &RecordBatch) -> Result<(), SourceError> {
+        self.report.rows += batch.num_rows() as u64;
+        self.report.bytes += batch.get_array_memory_size() as u64;
+        let over = |sent: u64, most: u64, what: &str| match most > 0 && sent > most {
+            true => {
+                let message = format!("the answer has more than the allowed {most} {what}");
+                Err(SourceError::new(&self.source_name, SourceErrorKind::Unsupported, message))
+            }
+            false => Ok(()),
+        };
+        over(self.report.rows, self.limits.max_rows, "rows")?;
+        over(self.report.bytes, self.limits.max_bytes, "bytes")
+    }
+
+    /// The report of an answer that is complete, made of that many requests.
+    pub fn report(&self, requests: u64) -> QueryReport {
+        QueryReport { requests, ..self.report }
+    }
 }
 
 /// The stream of a read that has begun.
 ///
 /// # Errors
 /// `SchemaChanged` when the server's columns do not fit the promised ones.
-pub fn stream(client: Client, reading: Reading, promise: Promise, report: ReportHandle) -> Result<BatchStream, SourceError> {
-    let types: Vec<Type> = reading.statement.columns().iter().map(|column| column.type_().clone()).collect();
-    let decoder = RowDecoder::new(client.source_name(), promise.columns, &types)?;
-    let totals = QueryReport { as_of: promise.as_of, requests: 1, rows: 0, bytes: 0, complete: true };
-    let state = State { client, reading, decoder, schema: promise.schema, limits: promise.limits, report, totals, ended: false };
-    Ok(Box::pin(futures::stream::try_unfold(state, next_batch)))
-}
-
-impl State {
-    /// An answer beyond a cap is an error: cut off, it would look complete.
-    fn check_limits(&self) -> Result<(), SourceError> {
-        let over = |sent: u64, most: u64, what: &str| match most > 0 && sent > most {
-            true => Err(SourceError::new(
-                self.client.source_name(),
-                SourceErrorKind::Unsupported,
-                format!("the answer has more than the allowed {most} {what}"),
-            )),
-            false => Ok(()),
-        };
-        over(self.totals.rows, self.limits.max_rows, "rows")?;
-        over(self.totals.bytes, self.limits.max_bytes, "bytes")
-    }
-}
-
-async fn next_batch(mut state: State) -> Result<Option<(RecordBatch, State)>, SourceError> {
-    let (mut rows, mut bytes) = (0, 0);
-    while !state.ended && rows < BATCH_ROWS && bytes < BATCH_BYTES {
-        match state.reading.next(&state.client).await? {
-            Some(row) => {
-                bytes += row.raw_size_bytes();
-                rows += 1;
-                state.decoder.append(&row)?;
+pub fn stream(client: Client, reading: Reading, promise: &Promise, copied: bool, report: ReportHandle) -> Result<BatchStream, SourceError> {
+    let tally = Tally::new(client.source_name(), promise);
+    let batches = Batches::new(client, reading, promise, copied)?;
+    Ok(Box::pin(futures::stream::try_unfold((batches, tally), move |(mut batches, mut tally)| {
+        let report = report.clone();
+        async move {
+            match batches.next().await? {
+                Some(batch) => {
+                    tally.add(&batch)?;
+                    Ok(Some((batch, (batches, tally))))
+                }
+                None => {
+                    report.set(tally.report(1));
+                    Ok(None)
+                }
             }
-            None => state.ended = true,
         }
-    }
-    if rows == 0 {
-        state.report.set(state.totals);
-        return Ok(None);
-    }
-    let columns = state.decoder.finish()?;
-    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(rows));
-    let batch = RecordBatch::try_new_with_options(Arc::clone(&state.schema), columns, &options)
-        .map_err(|error| SourceError::new(state.client.source_name(), SourceErrorKind::Internal, error.to_string()))?;
-    state.totals.rows += rows as u64;
-    state.totals.bytes += batch.get_array_memory_size() as u64;
-    state.check_limits()?;
-    Ok(Some((batch, state)))
+    })))
 }

@@ -5,11 +5,14 @@ use crate::capabilities;
 use crate::client::Request;
 use crate::encode::Bound;
 use crate::nul;
-use portico_provider_api::{SourceError, SourceErrorKind, SourceQuery};
-use portico_provider_sql::{POSTGRES, Parameter, ResultColumn, Statement, select};
+use portico_provider_api::{Relation, SourceError, SourceErrorKind, SourceQuery};
+use portico_provider_sql::{POSTGRES, PageRange, Parameter, ResultColumn, Statement, is_split_by_pages, select, select_pages};
 
 /// Parameters that one statement can have: their number travels in 16 bits.
 const MAX_PARAMETERS: usize = 65_535;
+
+/// Up to this many rows an answer is not worth a COPY.
+const FEW_ROWS: u64 = 1_000;
 
 /// A statement ready to be sent, and what its columns must be.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,7 +32,35 @@ pub fn query(source_name: &str, query: &SourceQuery) -> Result<Translated, Sourc
     let capabilities = capabilities::for_query(query);
     capabilities.check(query).map_err(|error| unsupported(error.to_string()))?;
     let statement = select(&nul::rewrite(query.clone()), &POSTGRES).map_err(|error| unsupported(error.to_string()))?;
-    bind(statement).map_err(unsupported)
+    let mut translated = bind(statement).map_err(unsupported)?;
+    translated.request.copied = translated.request.parameters.is_empty() && has_many_rows(query);
+    Ok(translated)
+}
+
+/// The part of a query that lies on some pages of its table. The query has been translated as a whole before.
+///
+/// # Errors
+/// `Unsupported`, when it cannot be read by pages.
+pub fn pages(source_name: &str, query: &SourceQuery, pages: PageRange) -> Result<Request, SourceError> {
+    let unsupported = |message: String| SourceError::new(source_name, SourceErrorKind::Unsupported, message);
+    let statement = select_pages(&nul::rewrite(query.clone()), &POSTGRES, pages).map_err(|error| unsupported(error.to_string()))?;
+    let mut request = bind(statement).map_err(unsupported)?.request;
+    request.copied = request.parameters.is_empty();
+    Ok(request)
+}
+
+/// The table of a query that can be read by pages, as SQL names it.
+pub fn split_table(query: &SourceQuery) -> Option<String> {
+    match &query.from {
+        Relation::Table(table) if is_split_by_pages(query, &POSTGRES) => Some(POSTGRES.table(&table.table)),
+        _ => None,
+    }
+}
+
+/// Whether the answer may be long enough for a COPY, whose begin costs more and whose rows cost less. Groups are usually few.
+fn has_many_rows(query: &SourceQuery) -> bool {
+    let few = query.limit.is_some_and(|limit| limit <= FEW_ROWS);
+    !few && query.aggregate.is_none() && !matches!(query.from, Relation::Call(_))
 }
 
 /// The statement with its parameters as they are sent.
@@ -44,5 +75,8 @@ pub fn bind(statement: Statement) -> Result<Translated, String> {
         Parameter::Value(value) => Bound::Value(value),
         Parameter::Array { values, .. } => Bound::Array(values),
     });
-    Ok(Translated { request: Request { text: statement.text, parameters: parameters.collect() }, columns: statement.columns })
+    Ok(Translated {
+        request: Request { text: statement.text, parameters: parameters.collect(), copied: false },
+        columns: statement.columns,
+    })
 }

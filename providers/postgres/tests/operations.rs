@@ -113,9 +113,9 @@ async fn what_is_there_is_told() {
         public.found(int4) = public.found(id int32) returns id int32, note text, amount decimal(12,2)
         public.hook() = public.hook() changes -- it is a trigger's
         public.lie() = public.lie() returns lie int32
-        public.list_of(_int4) = public.list_of(ids text) returns list_of int32 changes -- its parameter 'ids' is _int4, a type that is not carried
+        public.list_of(_int4) = public.list_of(ids json) returns list_of int32 changes -- its parameter 'ids' is _int4, a type that is not carried
         public.listed(int4) = public.listed(lowest int32) returns many of Id int32, a "note" text, how text
-        public.many(_int4) = public.many(ids text) returns many int32 changes -- its parameter 'ids' stands for any number of values
+        public.many(_int4) = public.many(ids json) returns many int32 changes -- its parameter 'ids' stands for any number of values
         public.move(int4, int4) = public.move(a int32, b int32) returns b int32, note text changes procedure
         public.nameless(int4) = public.nameless(? int32) returns nameless int32 changes -- its parameter 1 has no name to pass a value by
         public.numbers(int4) = public.numbers(upto int32) returns many of numbers int32

@@ -7,8 +7,8 @@ use arrow::datatypes::i256;
 use database::{Database, introspect, relation, rows};
 use expect_test::expect;
 use portico_provider_api::{
-    CompareOp, Expr, Output, QueryContext, RemoteSchema, RemoteTableName, ScalarType, Selection, SourceErrorKind, SourceQuery, Support,
-    Value,
+    Change, ChangeSet, ChangeValue, CompareOp, Expr, Output, QueryContext, RemoteSchema, RemoteTableName, ScalarType, Selection,
+    SourceErrorKind, SourceQuery, Support, Value,
 };
 use std::fmt::Write as _;
 
@@ -108,8 +108,8 @@ async fn introspection_finds_what_is_there() {
           list_price decimal(13,2) (numeric) null default
           free decimal(38,18) (numeric) null
           tens decimal(7,0) (numeric) null
-          feeling text (public.mood) null
-          feelings text (public._mood) null
+          feeling text[4] (public.mood) null
+          feelings json (public._mood) null
           every text (interval) null not compared
           address text (inet) null not compared
           big int64 (oid) null
@@ -228,7 +228,7 @@ async fn values_at_the_edges_arrive_exactly() {
         Value::TimestampTz(9_223_339_708_800_999_999),
         Value::text("glad"),
         Value::text("P1Y2M3DT4H5M6.789S"),
-        Value::text("{1,NULL,3}"),
+        Value::Json("[1,null,3]".to_owned()),
         Value::text("[1,5)"),
         Value::text("A@b.C"),
         Value::Json(r#"{"a": [], "b": 1}"#.to_owned()),
@@ -315,4 +315,170 @@ async fn text_types_compare_as_they_are_read() {
         introspect(&source, "customer").await.column("credit").unwrap().scalar_type,
         ScalarType::Decimal { precision: 13, scale: 2 }
     );
+}
+
+const MADE_UP: &str = r#"
+CREATE TYPE mood AS ENUM ('sad', 'glad', 'très content');
+CREATE TYPE place AS (street text, number int, at numeric(6,2)[]);
+CREATE TYPE floats AS RANGE (subtype = float8);
+CREATE DOMAIN good_mood AS mood CHECK (VALUE <> 'sad');
+CREATE DOMAIN small_numbers AS int[] CHECK (100 > ALL (VALUE));
+CREATE DOMAIN here AS place;
+CREATE TABLE made_up (
+    id int PRIMARY KEY, feeling good_mood, feelings mood[], numbers small_numbers, grid int[], amounts numeric(12,2)[], names text[],
+    days date[], documents jsonb[], home place, homes place[], there here, span daterange, spans int4multirange, heat floats, every interval);
+INSERT INTO made_up VALUES
+    (1, 'très content', '{glad,sad}', '{1,NULL,3}', '{{1,2},{3,4}}', '{1.50,-0.25,NaN}', '{"a, \"b\"",NULL,""}', '{2024-02-29,infinity}',
+     array['{"a": [1]}'::jsonb], ('Elm "Street"', 7, '{1.00}'), array[('x', NULL, NULL)::place], ('y', 1, '{}'), '[2024-01-01,2024-02-01]',
+     '{[1,3),[5,8)}', '(,1.5]', '-1 days +02:03:04.5'),
+    (2, NULL, '{}', '{}', '{}', NULL, NULL, NULL, NULL, (NULL, NULL, NULL), '{}', NULL, 'empty', '{}', NULL, NULL),
+    (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+"#;
+
+#[tokio::test]
+async fn types_that_are_made_of_others_are_documents_and_texts() {
+    let database = Database::create().await;
+    database.run(MADE_UP).await;
+    let source = database.source(1);
+    let schema = source.remote_schema(&Selection::All, &QueryContext::default()).await.unwrap();
+    expect![[r#"
+        public.made_up [writable xmin] key(id)
+          id int32 (int4)
+          feeling text[12] (public.mood) null
+          feelings json (public._mood) null
+          numbers json (_int4) null
+          grid json (_int4) null
+          amounts json (_numeric) null
+          names json (_text) null
+          days json (_date) null
+          documents json (_jsonb) null
+          home json (public.place) null
+          homes json (public._place) null
+          there json (public.place) null
+          span text (daterange) null not compared
+          spans text (int4multirange) null not compared
+          heat text (public.floats) null
+          every text (interval) null not compared
+    "#]]
+    .assert_eq(&print(&schema));
+    let table = relation(&source, "made_up").await;
+    let found = rows(&source, SourceQuery::scan(table.clone()), &QueryContext::default()).await.unwrap();
+    let shown: Vec<String> = found[0]
+        .iter()
+        .chain(&found[1])
+        .map(|value| match value {
+            Value::Text(text) | Value::Json(text) => text.clone(),
+            Value::Null(scalar_type) => format!("null {scalar_type}"),
+            other => format!("{other:?}"),
+        })
+        .collect();
+    expect![[r#"
+        Int32(1)
+        très content
+        ["glad","sad"]
+        [1,null,3]
+        [[1,2],[3,4]]
+        [1.50,-0.25,"NaN"]
+        ["a, \"b\"",null,""]
+        ["2024-02-29","infinity"]
+        [{"a": [1]}]
+        {"street":"Elm \"Street\"","number":7,"at":[1.00]}
+        [{"street":"x","number":null,"at":null}]
+        {"street":"y","number":1,"at":[]}
+        [2024-01-01,2024-02-02)
+        {[1,3),[5,8)}
+        (,1.5]
+        P-1DT2H3M4.5S
+        Int32(2)
+        null text
+        []
+        []
+        []
+        null json
+        null json
+        null json
+        null json
+        {"street":null,"number":null,"at":null}
+        []
+        null json
+        empty
+        {}
+        null text
+        null text"#]]
+    .assert_eq(&shown.join("\n"));
+
+    // Null is what is read as null: not a composite value whose parts are, as PostgreSQL has it.
+    let position = |name: &str| table.columns.iter().position(|column| column.name == name).unwrap();
+    for (name, nulls) in [("home", 1), ("there", 2), ("homes", 1), ("grid", 1), ("feelings", 1), ("feeling", 2)] {
+        let is_null = Expr::IsNull(Box::new(Expr::Column(position(name))));
+        for (filter, expected) in [(is_null.clone(), nulls), (Expr::Not(Box::new(is_null)), 3 - nulls)] {
+            let query = SourceQuery { filter: Some(filter), ..SourceQuery::scan(table.clone()) };
+            assert_eq!(rows(&source, query, &QueryContext::default()).await.unwrap().len(), expected, "{name}");
+        }
+    }
+    // A label that there is not is one that no row has.
+    let wrong =
+        Expr::compare(CompareOp::NotEq, Expr::Column(position("feeling")), Expr::Literal(Value::text("furious, if not more than that")));
+    let query = SourceQuery { filter: Some(wrong), ..SourceQuery::scan(table.clone()) };
+    assert_eq!(rows(&source, query, &QueryContext::default()).await.unwrap().len(), 1);
+    for name in ["grid", "home", "spans", "every"] {
+        let literal = if matches!(name, "grid" | "home") { Value::Json("[]".to_owned()) } else { Value::text("x") };
+        let filter = Expr::compare(CompareOp::Eq, Expr::Column(position(name)), Expr::Literal(literal));
+        let query = SourceQuery { filter: Some(filter), ..SourceQuery::scan(table.clone()) };
+        let error = rows(&source, query, &QueryContext::default()).await.unwrap_err();
+        assert_eq!(error.kind, SourceErrorKind::Unsupported, "{name}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn documents_are_written_as_what_they_stand_for() {
+    let database = Database::create().await;
+    database.run(MADE_UP).await;
+    let source = database.source(1);
+    let table = relation(&source, "made_up").await;
+    let position = |name: &str| table.columns.iter().position(|column| column.name == name).unwrap();
+    let json = |text: &str| Value::Json(text.to_owned());
+    let given = [
+        ("id", Value::Int32(4)),
+        ("feeling", Value::text("glad")),
+        ("feelings", json(r#"["sad", null]"#)),
+        ("numbers", json("[1, 2]")),
+        ("grid", json("[[1,2],[3,4]]")),
+        ("names", json(r#"["it's", "a \"b\", c"]"#)),
+        ("documents", json(r#"[{"a": 1}]"#)),
+        ("home", json(r#"{"number": 3, "street": "High"}"#)),
+        ("homes", json(r#"[{"at": [1.5]}]"#)),
+        ("span", Value::text("[2024-01-01,2024-01-31]")),
+        ("every", Value::text("P1DT2H")),
+    ];
+    let insert = |values: Vec<(usize, ChangeValue)>| ChangeSet {
+        changes: vec![Change::Insert { table: table.clone(), values, require: None }],
+        idempotency_key: None,
+    };
+    let values = given.iter().map(|(name, value)| (position(name), ChangeValue::Given(value.clone()))).collect();
+    let written = source.writable().unwrap().write(insert(values), &QueryContext::default()).await.unwrap();
+    assert_eq!(written.len(), 1);
+    let stored = database
+        .text("SELECT ROW(feeling, feelings, numbers, grid, names, documents, home, homes, span, every)::text FROM made_up WHERE id = 4")
+        .await;
+    expect![[r#"(glad,"{sad,NULL}","{1,2}","{{1,2},{3,4}}","{it's,""a \\""b\\"", c""}","{""{\\""a\\"": 1}""}","(High,3,)","{""(,,{1.50})""}","[2024-01-01,2024-02-01)","1 day 02:00:00")"#]].assert_eq(&stored);
+    for (index, (name, value, kind)) in [
+        ("numbers", json("[1, 200]"), None),
+        ("feelings", json(r#"["furious"]"#), Some(SourceErrorKind::Data)),
+        ("feeling", Value::text("furious"), Some(SourceErrorKind::Data)),
+        ("grid", json(r#"{"a": 1}"#), Some(SourceErrorKind::Data)),
+        ("grid", json("[1"), Some(SourceErrorKind::Data)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let values =
+            vec![(position("id"), ChangeValue::Given(Value::Int32(10 + index as i32))), (position(name), ChangeValue::Given(value))];
+        let error = source.writable().unwrap().write(insert(values), &QueryContext::default()).await.unwrap_err();
+        match kind {
+            Some(kind) => assert_eq!(error.kind, kind, "{name}: {error}"),
+            None => assert!(matches!(error.kind, SourceErrorKind::Constraint { .. }), "{name}: {error}"),
+        }
+        assert!(!error.message.contains("furious"), "{error}");
+    }
 }

@@ -9,6 +9,7 @@ pub fn kinds() -> Vec<SourceKind> {
         portico_provider_sqlite::kind(),
         portico_provider_postgres::kind(),
         portico_provider_mysql::kind(),
+        portico_provider_flightsql::kind(),
         #[cfg(feature = "odbc")]
         portico_provider_odbc::kind(),
     ]
@@ -69,6 +70,7 @@ fn nearest(wrong: &str, known: &[&'static str]) -> Option<&'static str> {
         "postgresql" | "pg" | "psql" => Some("postgres"),
         "mariadb" => Some("mysql"),
         "sqlite3" => Some("sqlite"),
+        "flight" | "flight_sql" | "flight-sql" | "portico" | "arrow" => Some("flightsql"),
         "mem" | "inline" => Some("memory"),
         _ => None,
     };
@@ -116,11 +118,12 @@ mod tests {
             ("Postgres", Some("postgres")),
             ("sqllite", Some("sqlite")),
             ("MariaDB", Some("mysql")),
+            ("flight_sql", Some("flightsql")),
             ("oracle", None),
         ] {
             let error = find(wrong).err().unwrap();
             assert_eq!(error.suggestion, meant, "{wrong}");
-            assert!(error.to_string().contains("memory, sqlite, postgres, mysql"));
+            assert!(error.to_string().contains("memory, sqlite, postgres, mysql, flightsql"));
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::compare::orders_as_stored;
 use crate::decimals;
 use crate::dialect::Family;
-use crate::expr::{Render, is_integer, unsupported};
+use crate::expr::{Render, is_float, is_integer, unsupported};
 use crate::mysql_aggregate;
 use crate::scope::{Held, Scope};
 use portico_provider_api::{AggregateCall, AggregateFunction, Aggregation, Expr, ScalarType, TableColumn, Unsupported};
@@ -48,6 +48,11 @@ impl Render<'_> {
             return self.mysql_group_key(key, visible);
         }
         let collation = self.collation(self.scalar_type(key)?, false);
+        if self.dialect.family == Family::DataFusion && is_float(visible.scalar_type) {
+            let text = self.value(key)?;
+            let text = self.one_zero(text, visible.scalar_type);
+            return Ok((Rc::new(Held::computed(visible.clone(), text.clone())), text));
+        }
         if let Expr::Column(index) = key {
             let held = self.column(*index)?;
             let decoded = self.decoded(&held)?;
@@ -114,6 +119,13 @@ impl Render<'_> {
                 Err(unsupported("an aggregate without an argument"))
             };
         };
+        let one_zero;
+        let text = if distinct && self.dialect.family == Family::DataFusion {
+            one_zero = self.one_zero(text.to_owned(), scalar_type);
+            one_zero.as_str()
+        } else {
+            text
+        };
         let call = Call { text, scalar_type, distinct: if distinct { "DISTINCT " } else { "" }, suffix, result };
         match function {
             AggregateFunction::CountRows => Err(unsupported("counting rows with an argument")),
@@ -128,18 +140,24 @@ impl Render<'_> {
                 Family::Postgres => self.postgres_sum(&call),
                 Family::Sqlite => sqlite_sum(&call),
                 Family::Mysql => mysql_aggregate::sum(&call),
+                Family::DataFusion => Ok(call.plain("sum")),
+                Family::Standard => Err(call.refused("the sum")),
                 Family::Product(product) => crate::product::sum(product, &call),
             },
             AggregateFunction::Min | AggregateFunction::Max => match self.dialect.family {
                 Family::Postgres => self.postgres_extreme(function == AggregateFunction::Min, &call),
-                Family::Sqlite | Family::Product(_) => Ok(self.native_extreme(function == AggregateFunction::Min, &call)),
+                Family::Sqlite | Family::DataFusion | Family::Product(_) => {
+                    Ok(self.native_extreme(function == AggregateFunction::Min, &call))
+                }
+                Family::Standard => Err(call.refused("the least or greatest")),
                 Family::Mysql => mysql_aggregate::extreme(function == AggregateFunction::Min, &call, self.is_text(scalar_type)),
             },
             AggregateFunction::Average => match self.dialect.family {
                 Family::Postgres => postgres_average(&call),
                 Family::Sqlite => sqlite_average(&call),
                 Family::Mysql => mysql_aggregate::average(&call),
-                Family::Product(_) => Err(call.refused("the average")),
+                Family::DataFusion => Ok(call.plain("avg")),
+                Family::Standard | Family::Product(_) => Err(call.refused("the average")),
             },
         }
     }
@@ -215,6 +233,11 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
+    /// The function of that name and nothing around it.
+    fn plain(&self, name: &str) -> String {
+        format!("{name}({}{}){}", self.distinct, self.text, self.suffix)
+    }
+
     pub(crate) fn refused(&self, what: &str) -> Unsupported {
         unsupported(format!("{what} of {}", self.scalar_type))
     }

@@ -3,7 +3,7 @@
 
 use crate::codec::encode;
 use crate::dialect::{Dialect, Family};
-use crate::expr::{LOOSE_COLLATION, OWN_COLLATION, Render, is_plain_text, unsupported};
+use crate::expr::{LOOSE_COLLATION, OWN_COLLATION, Render, is_plain_text, is_rendered, unsupported};
 use crate::mysql::can_fail;
 use crate::statement::{ResultColumn, Statement, TranslateError};
 use portico_provider_api::{Change, ChangeValue, Codec, CompareOp, Expr, Precondition, ScalarType, TableColumn, TableRelation, Value};
@@ -157,7 +157,7 @@ fn returned(render: &mut Render<'_>, table: &TableRelation, require: Option<&Exp
 }
 
 /// A value as a column takes it.
-fn assigned(render: &mut Render<'_>, index: usize, value: &ChangeValue) -> Result<String, TranslateError> {
+fn assigned(render: &mut Render<'_>, table: &TableRelation, index: usize, value: &ChangeValue) -> Result<String, TranslateError> {
     let column = render.column(index)?;
     let value = match value {
         ChangeValue::Given(value) => value.clone(),
@@ -169,12 +169,18 @@ fn assigned(render: &mut Render<'_>, index: usize, value: &ChangeValue) -> Resul
         return Err(TranslateError::Data(format!("column '{}' cannot hold not-a-number", column.name)));
     }
     let parameter = render.raw_parameter(&stored);
+    if render.dialect.family == Family::Postgres && column.scalar_type == ScalarType::Json && is_rendered(column.native_type.as_deref()) {
+        // An array or a composite value is read out of its document as the column that it is for, whatever its type is made of.
+        let (row, name) = (render.dialect.table(&table.table), render.dialect.identifier(&column.name));
+        let key = column.name.replace('\'', "''");
+        return Ok(format!("(json_populate_record(NULL::{row}, json_build_object('{key}', {parameter}::json))).{name}"));
+    }
     Ok(match (render.dialect.family, native_cast(&column)) {
         (Family::Postgres, Some(native_type)) => {
             let parts: Vec<_> = native_type.split('.').map(|part| render.dialect.identifier(part)).collect();
             format!("{parameter}::{}", parts.join("."))
         }
-        (Family::Postgres | Family::Sqlite | Family::Mysql | Family::Product(_), _) => parameter,
+        (Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard | Family::Product(_), _) => parameter,
     })
 }
 
@@ -219,12 +225,12 @@ fn insert(
     let mut given = Vec::with_capacity(values.len());
     for (index, value) in values {
         names.push(dialect.identifier(&render.column(*index)?.name));
-        given.push(assigned(&mut render, *index, value)?);
+        given.push(assigned(&mut render, table, *index, value)?);
     }
     let (list, columns) = returned(&mut render, table, require)?;
     let values = match dialect.family {
         Family::Postgres | Family::Sqlite if names.is_empty() => "DEFAULT VALUES".to_owned(),
-        Family::Postgres | Family::Sqlite | Family::Mysql | Family::Product(_) => {
+        Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard | Family::Product(_) => {
             format!("({}) VALUES ({})", names.join(", "), given.join(", "))
         }
     };
@@ -278,7 +284,7 @@ pub fn stored_row(
 /// What makes a read within a write see, and lock, what is there now.
 fn locking(dialect: &Dialect) -> &'static str {
     match dialect.family {
-        Family::Postgres | Family::Sqlite | Family::Product(_) => "",
+        Family::Postgres | Family::Sqlite | Family::DataFusion | Family::Standard | Family::Product(_) => "",
         Family::Mysql => " FOR UPDATE",
     }
 }
@@ -293,7 +299,7 @@ fn update(
     let mut assignments = Vec::with_capacity(values.len());
     for (index, value) in values {
         let name = dialect.identifier(&render.column(*index)?.name);
-        assignments.push(format!("{name} = {}", assigned(&mut render, *index, value)?));
+        assignments.push(format!("{name} = {}", assigned(&mut render, target.table, *index, value)?));
     }
     let filter = target.filter(&mut render, true)?;
     let (list, columns) = returned(&mut render, target.table, require)?;

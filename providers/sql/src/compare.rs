@@ -5,10 +5,10 @@
 use crate::codec::{encode, stored_type};
 use crate::decimal::Digits;
 use crate::dialect::Family;
-use crate::expr::{Render, column_stored_type, is_plain_text, unsupported};
+use crate::expr::{Render, column_stored_type, is_float, is_plain_text, unsupported};
 use crate::mysql_compare::compared;
-use crate::scope::Held;
 use crate::product::Product;
+use crate::scope::Held;
 use arrow::datatypes::i256;
 use portico_provider_api::{Codec, CompareOp, Expr, ScalarType, TableColumn, Unsupported, Value};
 use std::rc::Rc;
@@ -183,7 +183,9 @@ impl Render<'_> {
     fn never(&self, operand: &str) -> String {
         match self.dialect.family {
             Family::Product(product) if product != Product::Sqlite => format!("({operand} <> {operand})"),
-            Family::Postgres | Family::Sqlite | Family::Mysql | Family::Product(_) => format!("({operand} IS NULL AND NULL)"),
+            Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard | Family::Product(_) => {
+                format!("({operand} IS NULL AND NULL)")
+            }
         }
     }
 
@@ -191,7 +193,9 @@ impl Render<'_> {
     fn always(&self, operand: &str) -> String {
         match self.dialect.family {
             Family::Product(product) if product != Product::Sqlite => format!("({operand} = {operand})"),
-            Family::Postgres | Family::Sqlite | Family::Mysql | Family::Product(_) => format!("({operand} IS NOT NULL OR NULL)"),
+            Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard | Family::Product(_) => {
+                format!("({operand} IS NOT NULL OR NULL)")
+            }
         }
     }
 
@@ -237,7 +241,10 @@ impl Render<'_> {
         match self.dialect.family {
             Family::Mysql => return self.mysql_compare(op, left, right),
             Family::Product(product) => return self.standard_compare(product, op, left, right),
-            Family::Postgres | Family::Sqlite => {}
+            Family::Postgres | Family::Sqlite | Family::DataFusion | Family::Standard => {}
+        }
+        if self.dialect.family == Family::DataFusion && is_float(left_type) {
+            return self.datafusion_compare_floats(op, left, right, left_type);
         }
         if let (Some(left), Some(right)) = (self.plain(left)?, self.plain(right)?)
             && held_alike(&left, &right, op)
@@ -315,6 +322,9 @@ impl Render<'_> {
         if stored_codec.is_none() && self.dialect.family == Family::Mysql {
             return self.mysql_in_list(expr, list, negated);
         }
+        if self.dialect.family == Family::DataFusion && is_float(scalar_type) {
+            return self.datafusion_floats_in_list(expr, list, negated);
+        }
         // The operand comes first, so that parameters are numbered as they appear.
         let (operand, operand_type) = match (&column, stored_codec) {
             (Some(column), Some(codec)) => (self.stored(column), stored_type(codec)),
@@ -363,7 +373,7 @@ impl Render<'_> {
 
 /// Restores IEEE 754 where the database holds that NaN equals itself and is greater than every number. Only NaN operands differ; a
 /// literal is never NaN here. A comparison with null stays null, also for NaN.
-fn guard_nan(op: CompareOp, plain: &str, left: &str, right: &str, right_is_number: bool, nan: &str) -> String {
+pub(crate) fn guard_nan(op: CompareOp, plain: &str, left: &str, right: &str, right_is_number: bool, nan: &str) -> String {
     match op {
         CompareOp::Eq | CompareOp::NotEq | CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom if right_is_number => {
             format!("({plain})")

@@ -13,6 +13,10 @@ pub enum Family {
     Sqlite,
     /// MariaDB 10.3 and later, MySQL 8.0 and later, in a session that the kind set up: UTC, `NO_BACKSLASH_ESCAPES`, `utf8mb4_bin`.
     Mysql,
+    /// DataFusion's SQL as a gateway like this one answers it: with the IR's arithmetic, sums and letter cases, and DataFusion's floats.
+    DataFusion,
+    /// What every SQL database reads alike: plain columns, beside literals.
+    Standard,
     /// Products of which nothing but the standard's words are used, and few spellings of their own: see [`Product`].
     Product(Product),
 }
@@ -28,6 +32,8 @@ pub enum Placeholder {
     QuestionNumbered,
     /// `?`: parameters are sent in the order in which they stand in the text, as often as they do.
     Question,
+    /// `$1`
+    Dollar,
 }
 
 /// How key sets are sent.
@@ -162,6 +168,41 @@ pub const MYSQL: Dialect = Dialect {
     type_name: crate::mysql::type_name,
     bind: crate::mysql::bind,
     transport: |_, _, _| None,
+};
+
+/// DataFusion's SQL in a gateway like this one.
+pub const DATAFUSION: Dialect = Dialect {
+    family: Family::DataFusion,
+    placeholder: Placeholder::Dollar,
+    quote: '"',
+    order_collation: "",
+    equal_collation: "",
+    usual_collation: "",
+    true_constant: "TRUE",
+    false_constant: "FALSE",
+    is_not_distinct: "IS NOT DISTINCT FROM",
+    is_distinct: "IS DISTINCT FROM",
+    keys: KeyStyle::Values,
+    insert_returns: false,
+    update_returns: false,
+    nan_equals_itself: Some("CAST('NaN' AS DOUBLE)"),
+    no_limit: None,
+    aggregate_filter: true,
+    only: None,
+    type_name: crate::datafusion::type_name,
+    bind: crate::datafusion::bind,
+    transport: |_, _, _| None,
+};
+
+/// What every SQL database reads alike. There is little of it, and each kind that uses it declares no more.
+pub const STANDARD: Dialect = Dialect {
+    family: Family::Standard,
+    placeholder: Placeholder::Question,
+    nan_equals_itself: None,
+    aggregate_filter: false,
+    type_name: crate::standard::type_name,
+    bind: Value::clone,
+    ..DATAFUSION
 };
 
 fn postgres_type(scalar_type: ScalarType) -> &'static str {

@@ -6,8 +6,9 @@ use crate::codec::stored_type;
 use crate::decimals;
 use crate::dialect::{Dialect, Family, Placeholder};
 use crate::mysql::ZERO_IS_NULL;
-use crate::scope::{Held, Scope};
+use crate::pages::PageRange;
 use crate::product::Product;
+use crate::scope::{Held, Scope};
 use crate::statement::Parameter;
 use portico_provider_api::{ArithmeticOp, Codec, Expr, ScalarType, TableColumn, TableRelation, Unsupported, Value};
 
@@ -30,6 +31,8 @@ pub(crate) struct Render<'a> {
     pub(crate) blocks: usize,
     /// How many blocks enclose the one being written, by `FROM`.
     pub(crate) enclosed: usize,
+    /// The pages of its one table that the outermost block reads, where it does not read all.
+    pub(crate) pages: Option<PageRange>,
 }
 
 impl<'a> Render<'a> {
@@ -44,6 +47,7 @@ impl<'a> Render<'a> {
             tables: 0,
             blocks: 0,
             enclosed: 0,
+            pages: None,
         }
     }
 
@@ -65,6 +69,7 @@ impl<'a> Render<'a> {
             Placeholder::QuestionTyped => format!("?{number}::{}{suffix}", (self.dialect.type_name)(scalar_type)),
             // Numbered here as well: `Statement::new` puts the parameters into the order of the text.
             Placeholder::QuestionNumbered | Placeholder::Question => format!("?{number}"),
+            Placeholder::Dollar => format!("${number}"),
         }
     }
 
@@ -84,11 +89,11 @@ impl<'a> Render<'a> {
         if value.is_nan() && self.dialect.nan_equals_itself.is_none() {
             return Err(unsupported("not-a-number as a value"));
         }
-        if self.dialect.family == Family::Mysql {
-            return self.mysql_literal(value);
-        }
-        if let Family::Product(product) = self.dialect.family {
-            return self.standard_literal(product, value);
+        match self.dialect.family {
+            Family::Mysql => return self.mysql_literal(value),
+            Family::DataFusion => return Ok(self.datafusion_literal(value)),
+            Family::Product(product) => return self.standard_literal(product, value),
+            Family::Postgres | Family::Sqlite | Family::Standard => {}
         }
         let placeholder = self.raw_parameter(value);
         Ok(match (self.dialect.family, value.scalar_type()) {
@@ -105,7 +110,7 @@ impl<'a> Render<'a> {
     pub(crate) fn is_text(&self, scalar_type: ScalarType) -> bool {
         match scalar_type {
             ScalarType::Text | ScalarType::Json => true,
-            ScalarType::Guid => matches!(self.dialect.family, Family::Sqlite | Family::Mysql),
+            ScalarType::Guid => matches!(self.dialect.family, Family::Sqlite | Family::Mysql | Family::DataFusion),
             ScalarType::Date => self.dialect.family == Family::Product(Product::Sqlite),
             ScalarType::Boolean
             | ScalarType::Int16
@@ -169,6 +174,10 @@ impl<'a> Render<'a> {
         // SAP's dates hold null as text.
         let null_as_value =
             column.codec == Some(Codec::SapDate) || column.native_type.as_deref().is_some_and(|name| name.ends_with(ZERO_IS_NULL));
+        // A composite value all of whose parts are null is told to be null, and one with some is told to be neither.
+        let null_by_parts =
+            self.dialect.family == Family::Postgres && column.scalar_type == ScalarType::Json && is_rendered(column.native_type.as_deref());
+        let null_as_value = null_as_value || null_by_parts;
         if null_as_value { self.decoded(&column) } else { Ok(self.stored(&column)) }
     }
 
@@ -198,7 +207,8 @@ impl<'a> Render<'a> {
             }
             Family::Postgres if integers => Ok(format!("({left} {} {right})", arithmetic_symbol(op))),
             Family::Postgres if decimals => decimals::arithmetic(op, (&left, scalar_type), (&right, right_type)),
-            Family::Sqlite | Family::Postgres | Family::Product(_) => {
+            Family::DataFusion if scalar_type == right_type || decimals => Ok(format!("({left} {} {right})", arithmetic_symbol(op))),
+            Family::Sqlite | Family::Postgres | Family::DataFusion | Family::Standard | Family::Product(_) => {
                 Err(unsupported(format!("'{}' of {scalar_type}", arithmetic_symbol(op))))
             }
         }
@@ -213,8 +223,10 @@ impl<'a> Render<'a> {
             Family::Sqlite if is_integer(scalar_type) || matches!(scalar_type, ScalarType::Decimal { .. }) => {
                 Ok(format!("portico_negate('{scalar_type}', {value})"))
             }
-            Family::Postgres if scalar_type.is_numeric() => Ok(format!("(- {value})")),
-            Family::Sqlite | Family::Postgres | Family::Product(_) => Err(unsupported(format!("negation of {scalar_type}"))),
+            Family::Postgres | Family::DataFusion if scalar_type.is_numeric() => Ok(format!("(- {value})")),
+            Family::Sqlite | Family::Postgres | Family::DataFusion | Family::Standard | Family::Product(_) => {
+                Err(unsupported(format!("negation of {scalar_type}")))
+            }
         }
     }
 
@@ -228,14 +240,15 @@ impl<'a> Render<'a> {
             Family::Postgres => self.postgres_cast(&value, from, to),
             Family::Sqlite => sqlite_cast(&value, from, to),
             Family::Mysql => self.mysql_cast(&value, from, to),
-            Family::Product(_) => Err(unsupported(format!("the conversion from {from} to {to}"))),
+            Family::DataFusion => crate::datafusion::cast(&value, from, to),
+            Family::Standard | Family::Product(_) => Err(unsupported(format!("the conversion from {from} to {to}"))),
         }
     }
 
     /// A column without a codec as it is returned to readers.
     pub(crate) fn returned(&self, column: &Held) -> Result<String, Unsupported> {
         match self.dialect.family {
-            Family::Postgres | Family::Sqlite | Family::Product(_) => self.decoded(column),
+            Family::Postgres | Family::Sqlite | Family::DataFusion | Family::Standard | Family::Product(_) => self.decoded(column),
             Family::Mysql if column.native_type.as_deref().is_some_and(|name| name.ends_with(ZERO_IS_NULL)) => self.decoded(column),
             Family::Mysql => Ok(self.stored(column)),
         }
@@ -251,6 +264,8 @@ impl<'a> Render<'a> {
             Family::Postgres => Ok(postgres_decoded(column, stored)),
             Family::Sqlite => sqlite_decoded(column, stored),
             Family::Mysql => crate::mysql::decoded(column, stored),
+            Family::DataFusion => crate::datafusion_codec::decoded(column, stored),
+            Family::Standard => crate::standard::decoded(column, stored),
             Family::Product(_) => crate::product::decoded(column, stored),
         }
     }
@@ -263,6 +278,10 @@ pub(crate) fn whole_literal(expr: &Expr) -> Option<i64> {
 
 pub(crate) fn is_integer(scalar_type: ScalarType) -> bool {
     matches!(scalar_type, ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64)
+}
+
+pub(crate) fn is_float(scalar_type: ScalarType) -> bool {
+    matches!(scalar_type, ScalarType::Float32 | ScalarType::Float64)
 }
 
 pub(crate) fn arithmetic_symbol(op: ArithmeticOp) -> &'static str {
@@ -297,6 +316,11 @@ pub(crate) fn is_plain_text(native_type: Option<&str>) -> bool {
     matches!(plain, None | Some("text" | "varchar" | "character varying"))
 }
 
+/// Whether a column that is published as a JSON document is of another type of PostgreSQL's: an array, a composite type.
+pub(crate) fn is_rendered(native_type: Option<&str>) -> bool {
+    native_type.is_some_and(|name| !matches!(name, "json" | "jsonb"))
+}
+
 /// Whether a column of a native type has the database's own collation as text, which mixes with every other.
 pub(crate) fn has_usual_collation(native_type: Option<&str>) -> bool {
     native_type.is_none_or(|name| name != "name" && !name.ends_with(LOOSE_COLLATION) && !name.ends_with(OWN_COLLATION))
@@ -317,6 +341,7 @@ fn postgres_decoded(column: &TableColumn, stored: String) -> String {
         // Padded, case-insensitive and enumerated types have an order and equality of their own; as text they have the IR's.
         let as_text = match column.scalar_type {
             ScalarType::Text => !is_plain_text(column.native_type.as_deref()),
+            ScalarType::Json if is_rendered(column.native_type.as_deref()) => return format!("to_json({stored})::text"),
             ScalarType::Json => true,
             ScalarType::Boolean
             | ScalarType::Int16

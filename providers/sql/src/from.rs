@@ -15,6 +15,8 @@ use std::rc::Rc;
 /// A relation as it stands behind `FROM`.
 pub(crate) struct From {
     pub(crate) text: String,
+    /// The alias, where it is one table; empty otherwise.
+    pub(crate) alias: String,
     pub(crate) scope: Scope,
     /// What semi and anti joins left to be said: conditions on the rows, over columns that the text brings into scope.
     pub(crate) conditions: Vec<String>,
@@ -29,25 +31,22 @@ impl Render<'_> {
                 let alias = self.table_alias();
                 let scope = Scope::table(self.dialect, table, &format!("{alias}."));
                 let text = format!("{}{}{alias}", self.dialect.table(&table.table), self.dialect.family.table_as());
-                Ok(From { text, scope, conditions: Vec::new(), joined: false })
+                Ok(From { text, alias, scope, conditions: Vec::new(), joined: false })
             }
             Relation::Call(call) => {
                 let alias = self.table_alias();
                 let from = crate::operation::from(&call.operation, &call.arguments, self, &alias)?;
                 let rows = TableRelation { table: call.operation.name.clone(), columns: call.operation.columns().to_vec() };
                 let scope = Scope::table(self.dialect, &rows, &format!("{alias}."));
-                Ok(From { text: from.text, scope, conditions: from.condition.into_iter().collect(), joined: false })
+                let conditions = from.condition.into_iter().collect();
+                Ok(From { text: from.text, alias: String::new(), scope, conditions, joined: false })
             }
             Relation::Query(query) => {
                 let block = self.block(query, Form::Stored)?;
                 let alias = self.block_alias();
                 let scope = Scope::block(self.dialect, &alias, block.columns);
-                Ok(From {
-                    text: format!("({}){}{alias}", block.text, self.dialect.family.table_as()),
-                    scope,
-                    conditions: Vec::new(),
-                    joined: false,
-                })
+                let text = format!("({}){}{alias}", block.text, self.dialect.family.table_as());
+                Ok(From { text, alias: String::new(), scope, conditions: Vec::new(), joined: false })
             }
             Relation::Union(queries) => self.union(queries),
             Relation::Join(join) => self.join(join),
@@ -76,7 +75,8 @@ impl Render<'_> {
         let Some(columns) = columns else { return Err(unsupported("a union of nothing")) };
         let alias = self.block_alias();
         let scope = Scope::block(self.dialect, &alias, columns);
-        Ok(From { text: format!("({}) AS {alias}", texts.join(" UNION ALL ")), scope, conditions: Vec::new(), joined: false })
+        let text = format!("({}) AS {alias}", texts.join(" UNION ALL "));
+        Ok(From { text, alias: String::new(), scope, conditions: Vec::new(), joined: false })
     }
 
     fn join(&mut self, join: &Join) -> Result<From, Unsupported> {
@@ -87,7 +87,10 @@ impl Render<'_> {
         let left = self.relation(left)?;
         let right = self.relation(right)?;
         let both = left.scope.and(&right.scope);
-        let from = |text: String, scope: Scope, conditions: Vec<String>, joined: bool| From { text, scope, conditions, joined };
+        let from = |text: String, scope: Scope, conditions: Vec<String>, joined: bool| {
+            let alias = String::new();
+            From { text, alias, scope, conditions, joined }
+        };
         match kind {
             JoinKind::Inner | JoinKind::Cross => {
                 let on = self.within(both.clone(), |render| render.join_conditions(join))?;
@@ -100,6 +103,13 @@ impl Render<'_> {
                 on.extend_from_slice(&right.conditions);
                 let text = self.joined("LEFT JOIN", &left, &right, &on);
                 Ok(from(text, left.scope.and(&right.scope.nullable()), left.conditions, true))
+            }
+            JoinKind::Semi | JoinKind::Anti if self.dialect.family == Family::DataFusion && !null_aware => {
+                let mut on = self.within(both, |render| render.join_conditions(join))?;
+                on.extend_from_slice(&right.conditions);
+                let operator = if *kind == JoinKind::Semi { "LEFT SEMI JOIN" } else { "LEFT ANTI JOIN" };
+                let text = self.joined(operator, &left, &right, &on);
+                Ok(from(text, left.scope, left.conditions, true))
             }
             JoinKind::Semi | JoinKind::Anti => {
                 let condition = self.within(both, |render| match kind {
@@ -165,8 +175,11 @@ impl Render<'_> {
         if let Some(residual) = &join.residual {
             conditions.push(self.value(residual)?);
         }
+        // DataFusion cannot plan its `NOT IN` beside a condition over both sides.
+        let plannable = self.dialect.family != Family::DataFusion || join.residual.is_none();
         if let [(wanted, found)] = join.on.as_slice()
             && !join.null_equal
+            && plannable
         {
             let found = shifted(found, of_left.len())?;
             let scalar_type = self.scalar_type(wanted)?;

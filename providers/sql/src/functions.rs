@@ -34,6 +34,8 @@ impl Render<'_> {
             Family::Postgres => self.postgres_call(function, arguments),
             Family::Sqlite => self.sqlite_call(function, arguments),
             Family::Mysql => self.mysql_call(function, arguments),
+            Family::DataFusion => self.datafusion_call(function, arguments),
+            Family::Standard => Err(unsupported(format!("the function {function:?}"))),
             Family::Product(product) => self.standard_call(product, function, arguments),
         }
     }
@@ -169,6 +171,6 @@ impl Render<'_> {
     }
 }
 
-fn clamp_to_int32(value: i128) -> Value {
+pub(crate) fn clamp_to_int32(value: i128) -> Value {
     Value::Int32(i32::try_from(value).unwrap_or(i32::MAX))
 }

@@ -33,6 +33,8 @@ impl Render<'_> {
             KeyStyle::Arrays => Ok(self.keys_as_arrays(&columns, tuples)),
             KeyStyle::Values if self.dialect.family == Family::Mysql => self.mysql_keys(&columns, &tuples),
             KeyStyle::Rows => self.keys_as_rows(&columns, &tuples),
+            KeyStyle::Values if self.dialect.family == Family::DataFusion => self.datafusion_keys(keys),
+            KeyStyle::Values if self.dialect.family == Family::Standard && columns.len() > 1 => Err(unsupported("keys of several columns")),
             KeyStyle::Values => self.keys_as_values(&columns, &tuples),
         }
     }

@@ -4,7 +4,8 @@
 //! - [`select`], [`change`] and [`invoke`] translate; [`Dialect`] is data and says how each thing is spelt.
 //! - [`encode`] and [`decode`] move values between their declared type and the form in which a column holds them.
 //!
-//! Literals never appear in the text: they are always parameters. Whatever cannot be said exactly is refused.
+//! Literals never appear in the text: they are always parameters, which [`with_literals`] writes out for servers that take none. Whatever
+//! cannot be said exactly is refused.
 
 mod aggregate;
 mod casts;
@@ -12,6 +13,8 @@ mod change;
 mod civil;
 mod codec;
 mod compare;
+mod datafusion;
+mod datafusion_codec;
 mod decimal;
 mod decimals;
 mod dialect;
@@ -19,15 +22,18 @@ mod expr;
 mod from;
 mod functions;
 mod keys;
+mod literals;
 mod mysql;
 mod mysql_aggregate;
 mod mysql_compare;
 mod mysql_limits;
 mod odbc;
 mod operation;
+mod pages;
+mod product;
 mod scope;
 mod select;
-mod product;
+mod standard;
 mod statement;
 mod window;
 
@@ -38,10 +44,12 @@ pub use civil::{
 };
 pub use codec::{Stored, decode, encode, stored_type};
 pub use decimal::{Digits, format_decimal, parse_decimal, rescale};
-pub use dialect::{Dialect, Family, KeyStyle, MARIADB, MYSQL, POSTGRES, Placeholder, SQLITE};
+pub use dialect::{DATAFUSION, Dialect, Family, KeyStyle, MARIADB, MYSQL, POSTGRES, Placeholder, SQLITE, STANDARD};
+pub use literals::with_literals;
 pub use mysql::{SORTED_BYTES, ZERO_IS_NULL};
 pub use odbc::{ODBC_MYSQL, ODBC_POSTGRES};
 pub use operation::invoke;
-pub use select::select;
+pub use pages::{PageRange, is_split_by_pages};
 pub use product::{Carried, DB2, HANA, ORACLE, Product, SQL_SERVER, SQLITE_PLAIN, ansi, from_hex};
+pub use select::{select, select_pages};
 pub use statement::{Parameter, ResultColumn, Statement, TranslateError};

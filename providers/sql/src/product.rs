@@ -91,7 +91,9 @@ impl Family {
             Family::Product(Product::Sqlite | Product::SqlServer | Product::Hana | Product::Db2 | Product::Ansi)
             | Family::Postgres
             | Family::Sqlite
-            | Family::Mysql => " AS ",
+            | Family::Mysql
+            | Family::DataFusion
+            | Family::Standard => " AS ",
         }
     }
 
@@ -102,7 +104,9 @@ impl Family {
             Family::Product(Product::Sqlite | Product::Oracle | Product::Hana | Product::Db2 | Product::Ansi)
             | Family::Postgres
             | Family::Sqlite
-            | Family::Mysql => "count",
+            | Family::Mysql
+            | Family::DataFusion
+            | Family::Standard => "count",
         }
     }
 }
@@ -390,7 +394,12 @@ impl Render<'_> {
     /// A boolean column as a condition, where conditions are no values.
     pub(crate) fn tested(&self, column: String, scalar_type: ScalarType) -> String {
         match self.dialect.family {
-            Family::Product(Product::Sqlite) | Family::Postgres | Family::Sqlite | Family::Mysql => column,
+            Family::Postgres
+            | Family::Sqlite
+            | Family::Mysql
+            | Family::DataFusion
+            | Family::Standard
+            | Family::Product(Product::Sqlite) => column,
             Family::Product(Product::Hana | Product::Db2) if scalar_type == ScalarType::Boolean => format!("({column} = TRUE)"),
             Family::Product(_) if scalar_type == ScalarType::Boolean => format!("({column} = 1)"),
             Family::Product(_) => column,

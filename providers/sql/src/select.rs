@@ -6,6 +6,7 @@ use crate::compare::orders_as_stored;
 use crate::dialect::{Dialect, Family};
 use crate::expr::{Render, unsupported};
 use crate::mysql::{self, query_can_fail};
+use crate::pages::{PageRange, is_split_by_pages};
 use crate::statement::{ResultColumn, Statement};
 use portico_provider_api::{Codec, Expr, LimitPer, ScalarType, SortKey, SourceQuery, Unsupported};
 
@@ -16,6 +17,21 @@ use portico_provider_api::{Codec, Expr, LimitPer, ScalarType, SortKey, SourceQue
 pub fn select(query: &SourceQuery, dialect: &Dialect) -> Result<Statement, Unsupported> {
     let mut render = Render::new(dialect);
     render.shielded = query_can_fail(query);
+    let Block { text, columns } = render.block(query, Form::Stored)?;
+    Ok(Statement::new(dialect, text, render.parameters, columns))
+}
+
+/// Translates a query that reads one table, for the rows of some of its pages: [`is_split_by_pages`] says which queries can be. Together,
+/// ranges that cover the table give the rows of the query, each once, as long as all are read from one snapshot.
+///
+/// # Errors
+/// As [`select`], and for any other query or dialect.
+pub fn select_pages(query: &SourceQuery, dialect: &Dialect, pages: PageRange) -> Result<Statement, Unsupported> {
+    if !is_split_by_pages(query, dialect) {
+        return Err(unsupported("reading this query by pages of a table"));
+    }
+    let mut render = Render::new(dialect);
+    render.pages = Some(pages);
     let Block { text, columns } = render.block(query, Form::Stored)?;
     Ok(Statement::new(dialect, text, render.parameters, columns))
 }
@@ -45,6 +61,9 @@ impl Render<'_> {
         self.within(from.scope, |render| {
             let mut source = format!(" FROM {}", from.text);
             let mut conditions = from.conditions;
+            if let Some(pages) = render.pages.filter(|_| render.enclosed == 0) {
+                conditions.push(pages.condition(&from.alias)?);
+            }
             if let Some(keys) = &query.keys {
                 conditions.push(render.key_set(keys)?);
             }
@@ -132,7 +151,7 @@ impl Render<'_> {
     pub(crate) fn fixed(&self, text: &str, scalar_type: ScalarType) -> String {
         match self.dialect.family {
             Family::Postgres => format!("({text})::{}", (self.dialect.type_name)(scalar_type)),
-            Family::Sqlite | Family::Mysql | Family::Product(_) => text.to_owned(),
+            Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard | Family::Product(_) => text.to_owned(),
         }
     }
 
@@ -147,7 +166,9 @@ impl Render<'_> {
     fn ending(&self, order: &str, query: &SourceQuery) -> String {
         match self.dialect.family {
             Family::Product(product) => crate::product::ending(product, order, query.limit, query.offset),
-            Family::Postgres | Family::Sqlite | Family::Mysql => format!("{order}{}", limit(query, self.dialect)),
+            Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard => {
+                format!("{order}{}", limit(query, self.dialect))
+            }
         }
     }
 
@@ -226,6 +247,10 @@ impl Render<'_> {
             }
             (None, other) => self.value(other)?,
         };
+        if self.dialect.family == Family::DataFusion {
+            let scalar_type = self.scalar_type(expr)?;
+            return Ok(self.not_an_ordinal(&self.one_zero(text, scalar_type)));
+        }
         Ok(format!("{}{collation}", self.not_an_ordinal(&text)))
     }
 
@@ -249,20 +274,20 @@ impl Render<'_> {
     }
 
     /// Something sorted by, with its direction and the place of nulls.
-    fn directed(&self, text: &str, key: &SortKey) -> String {
+    pub(crate) fn directed(&self, text: &str, key: &SortKey) -> String {
         let direction = if key.descending { "DESC" } else { "ASC" };
+        let nullable = key.expr.nullable(self.scope.columns());
         match self.dialect.family {
-            Family::Postgres | Family::Sqlite => {
+            // An index serves an order only if it places nulls where the order does, even where there are none.
+            Family::Postgres | Family::Sqlite | Family::DataFusion | Family::Standard if !nullable => format!("{text} {direction}"),
+            Family::Postgres | Family::Sqlite | Family::DataFusion | Family::Standard => {
                 let nulls = if key.nulls_first { "FIRST" } else { "LAST" };
                 format!("{text} {direction} NULLS {nulls}")
             }
             // Null is the least value; asked for at the other end, it is a key of its own.
-            Family::Mysql if key.nulls_first != key.descending || !key.expr.nullable(self.scope.columns()) => format!("{text} {direction}"),
+            Family::Mysql if key.nulls_first != key.descending || !nullable => format!("{text} {direction}"),
             Family::Mysql => format!("({text} IS NULL) {}, {text} {direction}", if key.nulls_first { "DESC" } else { "ASC" }),
-            Family::Product(product) => {
-                let nullable = key.expr.nullable(self.scope.columns());
-                crate::product::directed(product, text, direction, nullable.then_some(key.nulls_first))
-            }
+            Family::Product(product) => crate::product::directed(product, text, direction, nullable.then_some(key.nulls_first)),
         }
     }
 
@@ -301,7 +326,10 @@ impl Render<'_> {
                 let is_text = self.is_text(column.codec.map_or(column.scalar_type, stored_type));
                 match dialect.family {
                     Family::Mysql if is_text => format!("CAST({text} AS BINARY) AS {name}"),
-                    Family::Postgres | Family::Sqlite | Family::Mysql | Family::Product(_) => format!("{text}{collation} AS {name}"),
+                    Family::DataFusion => format!("{} AS {name}", self.one_zero(text.clone(), column.scalar_type)),
+                    Family::Postgres | Family::Sqlite | Family::Mysql | Family::Standard | Family::Product(_) => {
+                        format!("{text}{collation} AS {name}")
+                    }
                 }
             })
             .collect();
@@ -342,7 +370,7 @@ impl Render<'_> {
         for column in &per.columns {
             partition.push(self.placed(column, computed, false)?);
         }
-        let sort = self.sort_list(&query.order_by, computed)?;
+        let sort = self.window_order(&query.order_by, computed)?;
         let mut window = Vec::new();
         if !partition.is_empty() {
             window.push(format!("PARTITION BY {}", partition.join(", ")));

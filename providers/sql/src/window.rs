@@ -3,6 +3,7 @@
 
 use crate::dialect::Family;
 use crate::expr::{Render, unsupported};
+use crate::select::Computed;
 use portico_provider_api::{AggregateFunction, Expr, ScalarType, SortKey, Unsupported, WindowFunction};
 
 impl Render<'_> {
@@ -14,8 +15,8 @@ impl Render<'_> {
         order_by: &[SortKey],
         result: ScalarType,
     ) -> Result<String, Unsupported> {
-        if self.dialect.family == Family::Mysql {
-            // No kind of this family declares them.
+        if matches!(self.dialect.family, Family::Mysql | Family::Standard) {
+            // No kind of these families declares them.
             return Err(unsupported("window functions"));
         }
         let argument = match arguments {
@@ -24,6 +25,8 @@ impl Render<'_> {
             _ => return Err(unsupported("a window function with several arguments")),
         };
         let ranking = |name: &str, over: &str| match argument {
+            // Numbers are unsigned there.
+            None if self.dialect.family == Family::DataFusion => Ok(format!("CAST({name}(){over} AS BIGINT)")),
             None => Ok(format!("{name}(){over}")),
             Some(_) => Err(unsupported("a rank with an argument")),
         };
@@ -47,13 +50,42 @@ impl Render<'_> {
         self.aggregate(aggregate, argument.as_ref().map(|(text, scalar_type)| (text.as_str(), *scalar_type)), false, &over, result)
     }
 
+    /// What rows are numbered by. DataFusion has no ranges of times of day and of bytes: they are counted, and spelt, in the same order.
+    pub(crate) fn window_order(&mut self, keys: &[SortKey], computed: Option<&Computed<'_>>) -> Result<Vec<String>, Unsupported> {
+        if self.dialect.family != Family::DataFusion {
+            return self.sort_list(keys, computed);
+        }
+        let ranged = |key: &SortKey| {
+            let text = self.placed(&key.expr, computed, true)?;
+            let text = match self.scalar_type(&key.expr)? {
+                ScalarType::Time => format!("CAST({text} AS BIGINT)"),
+                ScalarType::Binary => format!("encode({text}, 'hex')"),
+                ScalarType::Boolean
+                | ScalarType::Int16
+                | ScalarType::Int32
+                | ScalarType::Int64
+                | ScalarType::Float32
+                | ScalarType::Float64
+                | ScalarType::Decimal { .. }
+                | ScalarType::Text
+                | ScalarType::Date
+                | ScalarType::Timestamp
+                | ScalarType::TimestampTz
+                | ScalarType::Guid
+                | ScalarType::Json => text,
+            };
+            Ok(self.directed(&text, key))
+        };
+        keys.iter().map(ranged).collect()
+    }
+
     fn over(&mut self, partition_by: &[Expr], order_by: &[SortKey], frame: &str) -> Result<String, Unsupported> {
         let mut parts = Vec::new();
         let partition = partition_by.iter().map(|key| self.placed(key, None, false)).collect::<Result<Vec<_>, _>>()?;
         if !partition.is_empty() {
             parts.push(format!("PARTITION BY {}", partition.join(", ")));
         }
-        let order = self.sort_list(order_by, None)?;
+        let order = self.window_order(order_by, None)?;
         if !order.is_empty() {
             parts.push(format!("ORDER BY {}", order.join(", ")));
         }

@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::error::EngineError;
 use crate::plan::actions::{self, Ending, RowWrite, Verb};
 use crate::plan::names::Names;
-use crate::plan::{Plan, PlanNode, source_calls};
+use crate::plan::{Plan, PlanNode, Work, source_calls};
 use crate::policy::{PermittedWrite, Rights, permit_write};
 use crate::statement::{EntityRead, Paging, Statement};
 use crate::values::{typed_as, value_from_scalar};
@@ -174,8 +174,8 @@ impl Engine {
         (model, rights, now): (&Arc<Model>, &Arc<Rights>, SystemTime),
         context: &RequestContext,
     ) -> Result<Option<Vec<ScalarValue>>, EngineError> {
-        let node = PlanNode::Table { plan, explain: false };
-        let plan = Plan { model: Arc::clone(model), rights: Arc::clone(rights), node, now };
+        let work = Work::New { node: PlanNode::Table { plan, explain: false }, shaping: None };
+        let plan = Plan { model: Arc::clone(model), rights: Arc::clone(rights), now, work };
         let pushed = self.push_down(self.permit(plan, &context.principal)?)?;
         let Answer::Table(mut answer) = self.execute(pushed, context).await? else {
             return Err(EngineError::Internal("values were not answered with a table".to_owned()));

@@ -1,7 +1,7 @@
 //! What accompanies one request through the engine: who asks, until when, how fresh; and the journal of what was asked of sources.
 
 use crate::policy::Principal;
-use portico_provider_api::{QueryContext, RequestInfo};
+use portico_provider_api::{NativeRequest, QueryContext, RequestInfo};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -31,7 +31,7 @@ pub struct RequestContext {
 }
 
 impl RequestContext {
-    /// The part that travels with a source query.
+    /// The part that travels with a question to a source.
     pub fn query_context(&self) -> QueryContext {
         let deadline = self.deadline.duration_since(UNIX_EPOCH).ok().and_then(|since| u64::try_from(since.as_millis()).ok());
         let request = RequestInfo {
@@ -41,6 +41,13 @@ impl RequestContext {
             ..RequestInfo::default()
         };
         QueryContext { request, observer: None }
+    }
+
+    /// The same, where native requests are noted under the number of a call in the journal.
+    pub fn noted_context(&self, call: usize) -> QueryContext {
+        let journal = Arc::clone(&self.journal);
+        let note = move |request: &NativeRequest| journal.update(call, |call| call.native.push(request.text.clone()));
+        QueryContext { observer: Some(Arc::new(note)), ..self.query_context() }
     }
 
     /// The time left; zero when the deadline has passed.
@@ -69,7 +76,7 @@ pub struct SourceCall {
     pub source: String,
     /// Remote tables read, comma-separated.
     pub tables: String,
-    /// Native requests, without values.
+    /// Native requests that were sent, without values.
     pub native: Vec<String>,
     /// Rows received.
     pub rows: u64,

@@ -10,11 +10,13 @@ use crate::execute::run::Run;
 use crate::explain::{self, Explanation};
 use crate::metadata::MetadataDocument;
 use crate::plan::names::Names;
+use crate::plan::planning::Planning;
 use crate::plan::session::{runtime, session};
-use crate::plan::{Plan, PlanNode, entities::EntityPlanner, sql};
+use crate::plan::{Plan, PlanNode, Work, sql};
 use crate::policy::{AccessDefinition, PermittedPlan, PermittedWrite, Policy, Principal, Rights, VisibleTable, permit, permit_write};
 use crate::pushdown::{self, PushedPlan};
 use crate::settings::EngineSettings;
+use crate::shapes::{Found, ShapeCounts};
 use crate::snapshot::Snapshot;
 use crate::statement::{EntityRead, Paging, Statement};
 use arrow::datatypes::DataType;
@@ -85,6 +87,14 @@ impl Engine {
         Ok(Arc::clone(&self.snapshot()?.model))
     }
 
+    /// How often the plan of a request was that of another of the same shape, since the current model was published.
+    ///
+    /// # Errors
+    /// When no model has been published yet.
+    pub fn shape_counts(&self) -> Result<ShapeCounts, EngineError> {
+        Ok(self.snapshot()?.shapes.counts())
+    }
+
     /// What a caller sees of a service. Cached by model version and rights.
     ///
     /// # Errors
@@ -139,20 +149,17 @@ impl Engine {
         let snapshot = self.snapshot()?;
         let rights = snapshot.rights(principal, &self.access);
         let now = SystemTime::now();
-        let node = match statement {
-            Statement::Sql(statement) => {
-                let names = Names::new(&self.session, &snapshot.model, &rights, now);
-                let (plan, explain) = sql::plan(&self.session, &names, statement)?;
-                PlanNode::Table { plan, explain }
-            }
-            Statement::Entities(read) => {
-                snapshot.ensure_version(&read.model_version)?;
-                let service = snapshot.service(&read.service)?;
-                let planner = EntityPlanner { session: &self.session, rights: &rights, service, model: &snapshot.model, now };
-                PlanNode::Entities(Box::new(planner.plan(read)?))
-            }
+        if let Statement::Entities(read) = statement {
+            snapshot.ensure_version(&read.model_version)?;
+        }
+        let keys = |table: &str| rights.tables.get(table).map(|rights| rights.table.key.as_slice());
+        let planning = Planning { session: &self.session, snapshot: &snapshot, rights: &rights, now };
+        let work = match snapshot.shapes.find(statement, principal, &keys) {
+            Found::Plan(node) => Work::Cut(node),
+            Found::New(new) => planning.shaped(statement, new)?,
+            Found::Nothing => Work::New { node: planning.plain(statement)?, shaping: None },
         };
-        Ok(Plan { model: Arc::clone(&snapshot.model), rights, node, now })
+        Ok(Plan { model: Arc::clone(&snapshot.model), rights, now, work })
     }
 
     /// The types of the parameters `$1`, `$2`, … (or of every `?`) of a SQL text; `None` where any type will do.
@@ -172,7 +179,8 @@ impl Engine {
     pub fn permit(&self, plan: Plan, principal: &Principal) -> Result<PermittedPlan, EngineError> {
         let (model, rights) = (Arc::clone(&plan.model), Arc::clone(&plan.rights));
         // Row rules are shown to operators only; the plan of an explanation is never run.
-        let conceal_rules = matches!(plan.node, PlanNode::Table { explain: true, .. }) && !principal.operator;
+        let explanation = matches!(plan.work, Work::New { node: PlanNode::Table { explain: true, .. }, .. });
+        let conceal_rules = explanation && !principal.operator;
         let policy = self.policy(&model, &rights, principal, plan.now);
         permit::permit(plan, &Policy { conceal_rules, ..policy })
     }

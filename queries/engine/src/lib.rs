@@ -17,6 +17,7 @@ mod plan;
 mod policy;
 mod pushdown;
 mod settings;
+mod shapes;
 mod snapshot;
 mod statement;
 mod values;
@@ -35,4 +36,5 @@ pub use policy::{
 };
 pub use pushdown::PushedPlan;
 pub use settings::EngineSettings;
+pub use shapes::ShapeCounts;
 pub use statement::{EntityRead, Paging, SqlStatement, Statement};

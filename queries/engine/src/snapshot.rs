@@ -3,6 +3,7 @@
 use crate::error::EngineError;
 use crate::metadata::MetadataCache;
 use crate::policy::{AccessDefinition, Principal, Rights, view};
+use crate::shapes::Shapes;
 use portico_catalog::{Model, ModelView, Service};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,12 +22,14 @@ pub struct Snapshot {
     views: Mutex<Views>,
     /// Its `$metadata` documents.
     pub metadata: MetadataCache,
+    /// The shapes of requests.
+    pub shapes: Arc<Shapes>,
 }
 
 impl Snapshot {
     /// A snapshot of a model.
     pub fn new(model: Arc<Model>) -> Snapshot {
-        Snapshot { model, rights: Mutex::default(), views: Mutex::default(), metadata: MetadataCache::default() }
+        Snapshot { model, rights: Mutex::default(), views: Mutex::default(), metadata: MetadataCache::default(), shapes: Arc::default() }
     }
 
     /// The rights of a caller.

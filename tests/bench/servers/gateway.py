@@ -32,15 +32,15 @@ def program():
 
 class Gateway:
     """A gateway over `tables`: name of a virtual table → (server, database). Each is the table of that name there. `settings` are for its
-    `gateway:`; a request to a source may last `deadline` seconds."""
+    `gateway:`, `sources` those of a kind of source; a request to a source may last `deadline` seconds."""
 
-    def __init__(self, directory, tables, settings=None, deadline=LONGEST):
+    def __init__(self, directory, tables, settings=None, deadline=LONGEST, sources=None):
         self.directory = Path(directory)
         self.program = program()
         self.key = secrets.token_hex(16)
         self.environment = {"PORTICO_TOKEN_KEY": secrets.token_hex(16)}
         self.ports = {door: free_port() for door in ("http", "flight", "admin")}
-        self.settings, self.deadline = settings or {}, deadline
+        self.settings, self.deadline, self.sources = settings or {}, deadline, sources or {}
         self.tables = tables
         self.process = None
 
@@ -50,7 +50,7 @@ class Gateway:
         sources, published = {}, {}
         for table, (server, database) in self.tables.items():
             name = f"{server.kind}_source"
-            sources[name] = {"kind": server.kind, "limits": {"timeout": f"{self.deadline}s"}}
+            sources[name] = {"kind": server.kind, "limits": {"timeout": f"{self.deadline}s"}, **self.sources.get(server.kind, {})}
             if server.kind == "sqlite":
                 sources[name]["path"] = server.path(database)
                 remote = table
@@ -66,9 +66,9 @@ class Gateway:
         return {"gateway": gateway, "sources": sources, "tables": published, "access": access}
 
     def start(self):
-        file = self.directory / "portico.yaml"
+        file = self.directory / f"portico-{self.ports['http']}.yaml"
         file.write_text(yaml.safe_dump(self.config(), sort_keys=False))
-        log = self.directory / "portico.log"
+        log = file.with_suffix(".log")
         environment = {**os.environ, **self.environment}
         with open(log, "w") as output:
             command = [self.program, "serve", "--config", os.fspath(file)]

@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "portico-provider-sqlite",
             "portico-provider-postgres",
             "portico-provider-mysql",
+            "portico-provider-flightsql",
             "portico-provider-odbc",
         ],
     ),
@@ -27,6 +28,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("portico-provider-sqlite", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-postgres", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-mysql", &["portico-provider-api", "portico-provider-sql"]),
+    ("portico-provider-flightsql", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-odbc", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-tests", &[]),
     ("portico-bench", &[]),
@@ -37,8 +39,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const RESERVED: &[(&str, &[&str])] = &[
     ("datafusion", &["portico-engine"]),
     ("axum", &["portico", "portico-bench"]),
-    ("tonic", &["portico"]),
-    ("arrow-flight", &["portico"]),
+    // As a server in the gateway, as a client in the kind that asks one.
+    ("tonic", &["portico", "portico-provider-flightsql"]),
+    ("arrow-flight", &["portico", "portico-provider-flightsql"]),
 ];
 
 /// Crates that do no IO, and what would do it. Tokio is allowed for its channels and clocks; its sockets and files are looked for in

@@ -31,7 +31,7 @@ fn curl(arguments: &[&str]) -> (bool, String) {
     (output.status.success(), text)
 }
 
-fn with_tls(directory: &Path, listen: &str) -> String {
+pub fn with_tls(directory: &Path, listen: &str) -> String {
     let (cert, key) = (directory.join("own.cert.pem"), directory.join("own.key.pem"));
     format!("{{ listen: \"{listen}\", tls: {{ cert: {}, key: {} }} }}", cert.display(), key.display())
 }

@@ -1,7 +1,7 @@
 //! What each product evaluates exactly as the IR means it when it is asked through ODBC, as data. It must not know connections.
 
 mod full;
-mod product;
+mod standard;
 
 use crate::introspect::types;
 use crate::server::Server;

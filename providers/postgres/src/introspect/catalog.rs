@@ -53,6 +53,10 @@ pub struct Column {
     pub loose_collation: bool,
     /// Whether the column has a collation other than the database's.
     pub own_collation: bool,
+    /// Whether the base type is an array.
+    pub is_array: bool,
+    /// Characters of the longest label, where the base type is an enumeration.
+    pub label_length: Option<i32>,
     pub comment: Option<String>,
 }
 
@@ -103,7 +107,8 @@ fn columns_sql() -> String {
             tn.nspname = 'pg_catalog', t.typtype::text, \
             CASE WHEN a.atttypmod >= 0 THEN a.atttypmod ELSE coalesce(d.typmod, -1) END, \
             a.attnotnull, a.atthasdef OR a.attidentity <> '' OR dt.typdefault IS NOT NULL, a.attidentity = 'a' OR a.attgenerated <> '', \
-            coalesce(NOT co.collisdeterministic, false), coalesce(co.collprovider <> 'd', false), col_description(a.attrelid, a.attnum) \
+            coalesce(NOT co.collisdeterministic, false), coalesce(co.collprovider <> 'd', false), col_description(a.attrelid, a.attnum), \
+            t.typcategory = 'A', (SELECT max(char_length(e.enumlabel::text)) FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid) \
          FROM pg_catalog.pg_attribute a \
          JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          JOIN pg_catalog.pg_type dt ON dt.oid = a.atttypid \
@@ -242,6 +247,8 @@ fn column(row: &Row) -> Result<Column, tokio_postgres::Error> {
         loose_collation: row.try_get(9)?,
         own_collation: row.try_get(10)?,
         comment: row.try_get(11)?,
+        is_array: row.try_get(12)?,
+        label_length: row.try_get(13)?,
     })
 }
 

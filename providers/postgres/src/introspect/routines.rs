@@ -35,7 +35,6 @@ pub struct Part {
     pub routine: u32,
     /// `i` in, `o` out, `b` both, `v` variadic, `t` column of a table; `r` for what is returned as a whole, `c` for a column of its type.
     pub mode: String,
-    pub is_array: bool,
     /// Name and type, described as a column.
     pub column: Column,
 }
@@ -108,7 +107,6 @@ pub fn part(row: &Row) -> Result<Part, tokio_postgres::Error> {
     Ok(Part {
         routine,
         mode: row.try_get(1)?,
-        is_array: row.try_get(8)?,
         column: Column {
             relation: routine,
             name: row.try_get(2)?,
@@ -122,6 +120,9 @@ pub fn part(row: &Row) -> Result<Part, tokio_postgres::Error> {
             loose_collation: row.try_get(7)?,
             // Rows of a call are read as they come: nothing is compared there.
             own_collation: false,
+            is_array: row.try_get(8)?,
+            // What is given is cast to the declared type, which knows its labels.
+            label_length: None,
             comment: None,
         },
     })
@@ -159,7 +160,7 @@ pub fn operation(routine: &Routine, parts: &[&Part]) -> RemoteOperation {
 }
 
 fn parameter_fault(index: usize, part: &Part) -> Option<String> {
-    let Part { mode, is_array, column, .. } = part;
+    let Part { mode, column, .. } = part;
     let name = if column.name.is_empty() { format!("its parameter {}", index + 1) } else { format!("its parameter '{}'", column.name) };
     if column.name.is_empty() {
         return Some(format!("{name} has no name to pass a value by"));
@@ -167,7 +168,7 @@ fn parameter_fault(index: usize, part: &Part) -> Option<String> {
     if mode == "v" {
         return Some(format!("{name} stands for any number of values"));
     }
-    let carried = !is_array && matches!(column.type_kind.as_str(), "b" | "e");
+    let carried = !column.is_array && matches!(column.type_kind.as_str(), "b" | "e");
     (!carried).then(|| format!("{name} is {}, a type that is not carried", column.type_name))
 }
 

@@ -1,5 +1,5 @@
-//! PostgreSQL's types as types of the IR. Pure. A type without an exact counterpart is published as text, as the server prints
-//! it, and is not compared at the server.
+//! PostgreSQL's types as types of the IR. Pure. Arrays and composite types are published as JSON documents; another type without an exact
+//! counterpart is published as text, as the server prints it, and is not compared at the server.
 
 use super::catalog::Column;
 use portico_provider_api::ScalarType;
@@ -15,8 +15,11 @@ const MODIFIER_HEADER: i32 = 4;
 
 /// The type that readers see, and the greatest length in characters where there is one.
 pub fn published(column: &Column) -> (ScalarType, Option<u32>) {
+    if column.is_array || column.type_kind == "c" {
+        return (ScalarType::Json, None);
+    }
     if !column.system_type {
-        return (ScalarType::Text, None);
+        return (ScalarType::Text, column.label_length.map(i32::unsigned_abs));
     }
     let length = (column.type_modifier >= MODIFIER_HEADER).then(|| (column.type_modifier - MODIFIER_HEADER).unsigned_abs());
     match column.type_name.as_str() {
@@ -80,6 +83,8 @@ pub fn native_type(column: &Column) -> String {
 pub fn is_exact(native_type: &str) -> bool {
     let system = [LOOSE_COLLATION, OWN_COLLATION].iter().find_map(|suffix| native_type.strip_suffix(suffix)).unwrap_or(native_type);
     native_type.contains('.')
+        // An array: of the document that it is published as, only whether it is null is asked.
+        || native_type.starts_with('_')
         || matches!(
             system,
             "bool"

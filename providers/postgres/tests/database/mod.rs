@@ -111,13 +111,19 @@ impl Drop for Database {
 
 /// A source over a url.
 pub fn connect(url: &str, connections: usize) -> Result<Arc<dyn Source>, SourceError> {
+    connect_with(url, connections, serde_json::json!({}))
+}
+
+/// A source over a url, with further settings.
+pub fn connect_with(url: &str, connections: usize, mut settings: serde_json::Value) -> Result<Arc<dyn Source>, SourceError> {
     let context = ConnectContext {
         source_name: "billing".to_owned(),
         base_directory: ".".into(),
         max_connections: connections,
         timeout: Duration::from_secs(60),
     };
-    (kind().connect)(serde_json::json!({ "url": url }), context)
+    settings["url"] = url.into();
+    (kind().connect)(settings, context)
 }
 
 /// A context whose deadline is that far away.

@@ -238,11 +238,11 @@ fn groups_are_of_values() {
     check(
         &limited,
         &expect![[r#"
-        SELECT q."c0" AS "c0", q."c1" AS "c1", q."c2" AS "c2" FROM (SELECT t0."name" AS "c0", t0."id" AS "c1", count(*) AS "c2", count(*) AS "s0", ROW_NUMBER() OVER (PARTITION BY t0."name" ORDER BY count(*) DESC NULLS LAST) AS "n" FROM "main"."od""d" AS t0 GROUP BY t0."name", t0."id") AS q WHERE q."n" > 0 AND q."n" <= 2 ORDER BY q."s0" DESC NULLS LAST
-    "#]],
+            SELECT q."c0" AS "c0", q."c1" AS "c1", q."c2" AS "c2" FROM (SELECT t0."name" AS "c0", t0."id" AS "c1", count(*) AS "c2", count(*) AS "s0", ROW_NUMBER() OVER (PARTITION BY t0."name" ORDER BY count(*) DESC) AS "n" FROM "main"."od""d" AS t0 GROUP BY t0."name", t0."id") AS q WHERE q."n" > 0 AND q."n" <= 2 ORDER BY q."s0" DESC
+        "#]],
         &expect![[r#"
-        SELECT q."c0" AS "c0", q."c1" AS "c1", q."c2" AS "c2" FROM (SELECT t0."name" AS "c0", t0."id" AS "c1", count(*) AS "c2", count(*) AS "s0", ROW_NUMBER() OVER (PARTITION BY t0."name" COLLATE BINARY ORDER BY count(*) DESC NULLS LAST) AS "n" FROM "main"."od""d" AS t0 GROUP BY t0."name" COLLATE BINARY, t0."id") AS q WHERE q."n" > 0 AND q."n" <= 2 ORDER BY q."s0" DESC NULLS LAST
-    "#]],
+            SELECT q."c0" AS "c0", q."c1" AS "c1", q."c2" AS "c2" FROM (SELECT t0."name" AS "c0", t0."id" AS "c1", count(*) AS "c2", count(*) AS "s0", ROW_NUMBER() OVER (PARTITION BY t0."name" COLLATE BINARY ORDER BY count(*) DESC) AS "n" FROM "main"."od""d" AS t0 GROUP BY t0."name" COLLATE BINARY, t0."id") AS q WHERE q."n" > 0 AND q."n" <= 2 ORDER BY q."s0" DESC
+        "#]],
     );
     check(
         &SourceQuery { distinct: true, ..grouped(vec![col(1)], counted, &[col(1)]) },

@@ -3,11 +3,12 @@
 mod blocks;
 mod changes;
 mod conditions;
+mod datafusion;
 mod mysql;
 mod odbc;
 mod operations;
-mod queries;
 mod product;
+mod queries;
 
 use expect_test::{Expect, expect};
 use portico_provider_api::change::{ChangeValue, Precondition};
@@ -15,7 +16,7 @@ use portico_provider_api::{
     AggregateCall, AggregateFunction, Aggregation, ArithmeticOp, Change, Codec, CompareOp, Expr, Function, KeySet, LimitPer, Output,
     Relation, RemoteTableName, ScalarType, SortKey, SourceQuery, TableColumn, TableRelation, Value,
 };
-use portico_provider_sql::{Dialect, POSTGRES, Parameter, SQLITE, Statement, change, resolve_references, select};
+use portico_provider_sql::{Dialect, POSTGRES, PageRange, Parameter, SQLITE, Statement, change, resolve_references, select, select_pages};
 
 const DECIMAL: ScalarType = ScalarType::Decimal { precision: 10, scale: 2 };
 

@@ -292,3 +292,33 @@ fn blocks_without_columns_and_without_blocks() {
     "#]],
     );
 }
+
+#[test]
+fn pages_of_a_table() {
+    let show = |query: &SourceQuery, first, end| {
+        select_pages(query, &POSTGRES, PageRange { first, end })
+            .map_or_else(|refused| format!("refused: {refused}\n"), |statement| show_statement(&statement))
+    };
+    let filter = cmp(CompareOp::Gt, col(0), lit(Value::Int32(1)));
+    let shown = [
+        show(&query(&[col(0)]), 0, Some(128)),
+        show(&filtered(filter.clone()), 128, None),
+        show(&SourceQuery { limit: Some(5), ..query(&[col(0)]) }, 0, None),
+        show(&SourceQuery { order_by: vec![key(1, false)], ..query(&[col(0)]) }, 0, None),
+        show(&SourceQuery { distinct: true, ..query(&[col(0)]) }, 0, None),
+        show(&SourceQuery::select(Relation::Query(Box::new(query(&[col(0)]))), query(&[col(0)]).output), 0, None),
+        show(&filtered(Expr::Exists(Box::new(query(&[col(0)])))), 0, None),
+    ];
+    expect![[r#"
+        SELECT t0."id" AS "c0" FROM "main"."od""d" AS t0 WHERE t0.ctid >= '(0,0)'::tid AND t0.ctid < '(128,0)'::tid
+        SELECT t0."id" AS "c0" FROM "main"."od""d" AS t0 WHERE t0.ctid >= '(128,0)'::tid AND (t0."id" > $1::int4)
+          Int32(1)
+        refused: reading this query by pages of a table is not supported by this source
+        refused: reading this query by pages of a table is not supported by this source
+        refused: reading this query by pages of a table is not supported by this source
+        refused: reading this query by pages of a table is not supported by this source
+        refused: reading this query by pages of a table is not supported by this source
+    "#]]
+    .assert_eq(&shown.concat());
+    assert!(select_pages(&query(&[col(0)]), &SQLITE, PageRange { first: 0, end: None }).is_err());
+}

@@ -108,7 +108,7 @@ async fn ask(query: SourceQuery, fragment: Arc<RemoteFragment>, run: Arc<Run>) -
 
 async fn cached(key: &Key, allowed: Duration, query: &SourceQuery, fragment: &RemoteFragment, run: &Run) -> Option<RunStream> {
     let entry = run.cache.get(key, allowed).await?;
-    let mut call = describe(query, fragment, run);
+    let mut call = describe(query, fragment);
     call.cached = Some(entry.age());
     call.rows = entry.batches.iter().map(|batch| batch.num_rows() as u64).sum();
     call.outcome = CallOutcome::Complete;
@@ -135,12 +135,11 @@ async fn fetch(query: SourceQuery, key: &Key, fragment: &RemoteFragment, run: &A
     Ok((Box::pin(stream::iter(batches.into_iter().map(Ok))), true))
 }
 
-fn describe(query: &SourceQuery, fragment: &RemoteFragment, run: &Run) -> SourceCall {
-    let native = run.sources.get(&fragment.source).map(|source| source.describe(query)).unwrap_or_default();
+fn describe(query: &SourceQuery, fragment: &RemoteFragment) -> SourceCall {
     SourceCall {
         source: fragment.source.clone(),
         tables: tables(query, fragment),
-        native: native.into_iter().map(|request| request.text).collect(),
+        native: Vec::new(),
         rows: 0,
         bytes: 0,
         keys: query.keys.as_ref().map_or(0, |keys| keys.tuples.len() as u64),
@@ -169,7 +168,7 @@ struct Call {
 
 impl Call {
     fn begin(query: &SourceQuery, fragment: &RemoteFragment, run: &Arc<Run>) -> Call {
-        let number = run.request.journal.begin(describe(query, fragment, run));
+        let number = run.request.journal.begin(describe(query, fragment));
         Call { run: Arc::clone(run), source: fragment.source.clone(), number, started: Instant::now(), ended: false }
     }
 
@@ -187,7 +186,7 @@ impl Call {
         let Some(source) = run.sources.get(&self.source) else {
             return Err(EngineError::Internal(format!("the source '{}' is not connected", self.source)));
         };
-        let context = run.request.query_context();
+        let context = run.request.noted_context(self.number);
         let asked = tokio::time::timeout(run.request.remaining(), source.query(query, &context)).await;
         let answer = match asked {
             Ok(Ok(answer)) => answer,

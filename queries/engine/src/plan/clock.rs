@@ -4,8 +4,11 @@
 
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::Result as DataFusionResult;
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
-use datafusion::logical_expr::{ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, lit,
+};
 use datafusion::scalar::ScalarValue;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -35,6 +38,21 @@ pub fn function(name: &str, now: SystemTime) -> Option<ScalarUDF> {
         Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |micros| -micros),
     };
     Some(ScalarUDF::from(Clock { reading, micros, signature: Signature::nullary(Volatility::Immutable) }))
+}
+
+/// Whether a plan that has not been optimised asks for the time.
+///
+/// # Errors
+/// When the plan cannot be walked.
+pub fn is_read(plan: &LogicalPlan) -> DataFusionResult<bool> {
+    let mut read = false;
+    plan.apply_with_subqueries(|node| {
+        node.apply_expressions(|expression| {
+            read |= expression.exists(|part| Ok(matches!(part, Expr::ScalarFunction(call) if call.func.inner().is::<Clock>())))?;
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    Ok(read)
 }
 
 #[derive(Debug, PartialEq, Eq, Hash)]

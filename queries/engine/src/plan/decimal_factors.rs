@@ -1,16 +1,20 @@
 //! Keeps DataFusion's simplifier from products and remainders of decimals: where a factor is zero, or a divisor one, it puts a literal in
 //! their place that has the type of the operand, not of the result. It does so only beside an operand that is never null, so operands are
 //! hidden behind a function that might be; what has been optimised is freed of it again. It must not know sources.
+//!
+//! So are conversions that take digits from a decimal: the simplifier would leave them out beside a literal, and compare the decimal with it.
+//! And so is the value of a sub-query over a column that is never null: of no row it is null all the same.
 
 use crate::error::EngineError;
 use crate::plan::checked;
 use crate::plan::rewrite;
+use crate::pushdown::translate::widens_decimal;
 use arrow::datatypes::{DataType, Field, FieldRef};
 use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DFSchema, Result as DataFusionResult, internal_err};
 use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl,
-    Signature, Volatility,
+    BinaryExpr, Cast, ColumnarValue, Expr, ExprSchemable, LogicalPlan, Operator, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF,
+    ScalarUDFImpl, Signature, Volatility,
 };
 use std::sync::{Arc, LazyLock};
 
@@ -41,8 +45,31 @@ fn hidden(expression: Expr, schema: &DFSchema) -> Transformed<Expr> {
         Expr::BinaryExpr(BinaryExpr { left, op: Operator::Divide, right }) if checked::are_decimals(&left, &right, schema) => {
             Transformed::yes(checked::call(checked::Operation::Divide, vec![*left, *right]))
         }
+        Expr::Cast(Cast { expr, field }) if narrows(&expr, field.data_type(), schema) => {
+            Transformed::yes(behind(Expr::Cast(Cast { expr, field })))
+        }
+        Expr::ScalarSubquery(subquery) if subquery.outer_ref_columns.is_empty() && never_null(&subquery.subquery) => {
+            Transformed::yes(behind(Expr::ScalarSubquery(subquery)))
+        }
         other => Transformed::no(other),
     }
+}
+
+/// Whether the only column of a query is never null.
+fn never_null(query: &LogicalPlan) -> bool {
+    query.schema().fields().first().is_some_and(|field| !field.is_nullable())
+}
+
+/// Whether a conversion takes digits from a decimal that is not known yet.
+fn narrows(expr: &Expr, to: &DataType, schema: &DFSchema) -> bool {
+    let from = match expr {
+        Expr::Literal(..) => return false,
+        other => other.get_type(schema),
+    };
+    let exact = to.is_integer() || matches!(to, DataType::Decimal128(..) | DataType::Decimal256(..));
+    from.is_ok_and(|from| {
+        matches!(from, DataType::Decimal128(..) | DataType::Decimal256(..)) && exact && from != *to && !widens_decimal(&from, to)
+    })
 }
 
 /// Whatever it may be now: what could be null may turn out never to be while the plan is optimised.

@@ -17,13 +17,14 @@ pub(crate) use level::row_count;
 use portico_catalog::{Model, Origin, Relationship, Service, VirtualTable};
 use portico_odata::bound::Via;
 use portico_odata::json::CrossJoinShape;
-use portico_odata::{BoundQuery, EntityShape, ExpandForm, ReadKind};
+use portico_odata::{BoundExpr, BoundQuery, EntityShape, ExpandForm, ReadKind};
 use portico_provider_api::{ScalarType, Value};
 use rows::Reach;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A plan for an OData read.
+#[derive(Clone)]
 pub(crate) struct EntityPlan {
     pub kind: ReadKind,
     /// Whether the path says that there is such an entity: by key, or by a singleton's name.
@@ -45,6 +46,7 @@ pub(crate) struct EntityPlan {
 }
 
 /// The row from which a relationship is followed: gives the columns that it starts from, for the slot of what comes next.
+#[derive(Clone)]
 pub(crate) struct ViaPlan {
     pub plan: LogicalPlan,
     pub slot: KeySlot,
@@ -56,6 +58,7 @@ pub(crate) struct ViaPlan {
 }
 
 /// The query of one level.
+#[derive(Clone)]
 pub(crate) struct EntityNode {
     pub plan: LogicalPlan,
     /// Positions in the batch of the columns whose values the slot holds.
@@ -72,6 +75,7 @@ pub(crate) struct EntityNode {
 }
 
 /// Where in a batch the columns are that the ETag is made of; the ETag itself is appended as the last column.
+#[derive(Clone)]
 pub(crate) struct EtagColumns {
     pub columns: Vec<usize>,
     /// Whether they are the whole row, to be hashed; otherwise there is one, the row version.
@@ -79,6 +83,7 @@ pub(crate) struct EtagColumns {
 }
 
 /// An expanded relationship.
+#[derive(Clone)]
 pub(crate) struct EntityChild {
     pub name: String,
     pub many: bool,
@@ -119,6 +124,7 @@ pub(crate) struct AroundSlot {
 }
 
 /// The key of the entities in a batch.
+#[derive(Clone)]
 pub(crate) struct Identity {
     pub table: Arc<str>,
     /// Positions in the batch.
@@ -180,7 +186,7 @@ struct Restriction {
     /// Types of what is in the slot.
     key_types: Vec<ScalarType>,
     page_size: u64,
-    position: Option<Vec<Value>>,
+    position: Option<Vec<BoundExpr>>,
     /// Whether its entities carry ETags where they have some.
     tagged: bool,
     /// The columns are wanted as they are, whatever the overlay makes of them.
@@ -195,14 +201,22 @@ impl EntityPlanner<'_> {
     /// # Errors
     /// `UnknownName`, `Invalid`.
     pub(crate) fn plan(&self, read: &EntityRead) -> Result<EntityPlan, EngineError> {
-        let mut position = read.paging.position.clone();
+        let constants = |position: &Vec<Value>| position.iter().cloned().map(BoundExpr::Literal).collect();
+        self.plan_after(read, read.paging.position.as_ref().map(constants))
+    }
+
+    /// Plans what of a read comes after a position, which is constants and parameters.
+    ///
+    /// # Errors
+    /// `UnknownName`, `Invalid`.
+    pub(crate) fn plan_after(&self, read: &EntityRead, mut position: Option<Vec<BoundExpr>>) -> Result<EntityPlan, EngineError> {
         if !is_timed(&read.read.query) {
             return self.planned(read, position);
         }
         // Rows are sorted by the time that has passed: every page is of the instant of the first, which the continuation holds.
         let instant = match position.as_mut().map(Vec::pop) {
             None => return self.planned(read, position),
-            Some(Some(Value::TimestampTz(micros))) => u64::try_from(micros).ok(),
+            Some(Some(BoundExpr::Literal(Value::TimestampTz(micros)))) => u64::try_from(micros).ok(),
             Some(_) => None,
         };
         let since = instant.map(Duration::from_micros);
@@ -210,7 +224,7 @@ impl EntityPlanner<'_> {
         EntityPlanner { now: UNIX_EPOCH + since, ..*self }.planned(read, position)
     }
 
-    fn planned(&self, read: &EntityRead, position: Option<Vec<Value>>) -> Result<EntityPlan, EngineError> {
+    fn planned(&self, read: &EntityRead, position: Option<Vec<BoundExpr>>) -> Result<EntityPlan, EngineError> {
         let (query, kind) = (&read.read.query, read.read.kind);
         let mut via = Vec::new();
         let keys = query.via.as_ref().map(|step| self.via(step, &mut via)).transpose()?;

@@ -13,6 +13,8 @@ use std::hash::{Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+/// Prefix of the names of all functions that read a key slot.
+pub const KEYS_PREFIX: &str = "@key";
 /// Prefix of the name of a key slot's function.
 pub const KEY_SLOT_PREFIX: &str = "@key_set_";
 
@@ -29,6 +31,11 @@ impl KeySlot {
     pub fn new() -> KeySlot {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         KeySlot { number: NEXT.fetch_add(1, Ordering::Relaxed), keys: Arc::default(), null: Arc::default() }
+    }
+
+    /// The number that no other slot has.
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     /// Says whether some parent has no key at all: nothing belongs to it, but what is computed of nothing is wanted for it too.

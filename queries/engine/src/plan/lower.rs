@@ -7,7 +7,7 @@ use crate::error::EngineError;
 use crate::plan::checked::{self, Operation};
 use crate::plan::instants::{self, Instants};
 use crate::plan::rows::RowScope;
-use crate::plan::{canonical_float, convert, pattern, ranges, spatial};
+use crate::plan::{canonical_float, convert, parameters, pattern, ranges, spatial};
 use crate::values::scalar_from_value;
 use arrow::datatypes::{DataType, TimeUnit};
 use datafusion::common::{DFSchemaRef, ScalarValue};
@@ -56,6 +56,7 @@ impl Lowering<'_> {
             BoundExpr::RootPath { .. } | BoundExpr::Lambda { .. } | BoundExpr::Count(_) | BoundExpr::Node(_) => self.known(expression)?,
             BoundExpr::Case { branches, scalar_type } => self.case(branches, &scalar_type.arrow())?,
             BoundExpr::Literal(value) => lit(scalar_from_value(value)),
+            BoundExpr::Parameter { number, scalar_type } => parameters::placeholder(*number, &scalar_type.arrow()),
             BoundExpr::Compare { .. } | BoundExpr::In { .. } => {
                 let coalesce = self.function("coalesce")?;
                 coalesce.call(vec![self.truth(expression)?, lit(false)])
@@ -163,6 +164,7 @@ impl Lowering<'_> {
             BoundExpr::In { expr, list } => self.in_list(expr, list, negated)?,
             BoundExpr::Literal(Value::Boolean(value)) => lit(*value != negated),
             BoundExpr::Literal(_)
+            | BoundExpr::Parameter { .. }
             | BoundExpr::Column(_)
             | BoundExpr::Path { .. }
             | BoundExpr::RootPath { .. }
@@ -182,7 +184,8 @@ impl Lowering<'_> {
     }
 
     fn nullable(&self, expression: &Expr) -> Result<bool, EngineError> {
-        Ok(expression.nullable(&self.schema)?)
+        // A parameter never is, whatever its field says: DataFusion does not look.
+        Ok(!matches!(expression, Expr::Placeholder(_)) && expression.nullable(&self.schema)?)
     }
 
     fn compare(&self, op: ComparisonOperator, left: &BoundExpr, right: &BoundExpr, negated: bool) -> Result<Expr, EngineError> {

@@ -6,7 +6,7 @@ mod apply;
 pub mod canonical_float;
 pub mod checked;
 mod checked_sum;
-mod clock;
+pub(crate) mod clock;
 mod convert;
 mod decimal_average;
 pub mod decimal_factors;
@@ -25,6 +25,7 @@ pub mod names;
 mod nodes;
 pub mod parameters;
 mod pattern;
+pub(crate) mod planning;
 mod ranges;
 mod rewrite;
 pub mod rows;
@@ -36,7 +37,9 @@ mod spatial;
 pub mod sql;
 pub mod tables;
 
+use crate::error::EngineError;
 use crate::policy::Rights;
+use crate::shapes::Shaping;
 use datafusion::logical_expr::LogicalPlan;
 use portico_catalog::Model;
 use std::sync::Arc;
@@ -46,12 +49,25 @@ use std::time::SystemTime;
 pub struct Plan {
     pub(crate) model: Arc<Model>,
     pub(crate) rights: Arc<Rights>,
-    pub(crate) node: PlanNode,
     /// When the request was planned: one instant for all that asks for the time, in rules and views too.
     pub(crate) now: SystemTime,
+    pub(crate) work: Work,
+}
+
+/// What is left to be done to a plan.
+pub(crate) enum Work {
+    /// All: policy, optimisation, the cut.
+    New {
+        node: PlanNode,
+        /// What the cut is kept for, where constants of the request are parameters in the plan.
+        shaping: Option<Shaping>,
+    },
+    /// Nothing: another request of this shape has been through all of it, with the same rights.
+    Cut(PlanNode),
 }
 
 /// What a plan yields.
+#[derive(Clone)]
 pub(crate) enum PlanNode {
     /// A table, for SQL; or the explanation of how it would be made.
     Table {
@@ -62,4 +78,14 @@ pub(crate) enum PlanNode {
     },
     /// Entities, for OData.
     Entities(Box<entities::EntityPlan>),
+}
+
+impl PlanNode {
+    /// The same with every query replaced.
+    pub(crate) fn try_map(self, map: &mut dyn FnMut(LogicalPlan) -> Result<LogicalPlan, EngineError>) -> Result<PlanNode, EngineError> {
+        Ok(match self {
+            PlanNode::Table { plan, explain } => PlanNode::Table { plan: map(plan)?, explain },
+            PlanNode::Entities(entities) => PlanNode::Entities(Box::new(entities::EntityPlan::try_map(*entities, map)?)),
+        })
+    }
 }

@@ -2,15 +2,19 @@
 //! must not know how values arrive.
 
 use crate::error::EngineError;
-use crate::values::scalar_from_value;
-use arrow::datatypes::DataType;
+use crate::plan::rewrite;
+use crate::values::{scalar_from_value, value_from_scalar};
+use arrow::datatypes::{DataType, Field};
 use datafusion::common::ScalarValue;
-use datafusion::common::tree_node::TreeNodeRecursion;
-use datafusion::logical_expr::{Expr, LogicalPlan};
+use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
+use datafusion::logical_expr::expr::Placeholder;
+use datafusion::logical_expr::{Expr, LogicalPlan, lit};
 use datafusion::sql::parser::ParserInput;
 use datafusion::sql::sqlparser::dialect::GenericDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+use portico_odata::BoundExpr;
 use portico_provider_api::Value;
+use std::sync::Arc;
 
 /// A text for the parser in which every parameter is written `$n`: the planner knows no other form of a parameter without a name.
 ///
@@ -109,6 +113,70 @@ pub fn bind(plan: LogicalPlan, types: &[Option<DataType>], values: &[Value]) -> 
         wanted.as_ref().map_or(Ok(scalar.clone()), |wanted| cast(scalar, wanted, index + 1))
     });
     Ok(plan.with_param_values(bound.collect::<Result<Vec<_>, _>>()?)?)
+}
+
+/// A parameter of a shape, numbered from zero: a value of a type, and no null.
+pub fn placeholder(number: usize, data_type: &DataType) -> Expr {
+    let id = format!("${}", number + 1);
+    let field = Arc::new(Field::new(&id, data_type.clone(), false));
+    Expr::Placeholder(Placeholder::new_with_field(id, Some(field)))
+}
+
+/// The number of a parameter of a shape.
+pub fn number_of(parameter: &Placeholder) -> Option<usize> {
+    parameter.id.strip_prefix('$')?.parse::<usize>().ok()?.checked_sub(1)
+}
+
+/// A constant or parameter as it stands in a plan; nothing for null.
+///
+/// # Errors
+/// `Internal` for anything else.
+pub fn constant(expression: &BoundExpr) -> Result<Option<Expr>, EngineError> {
+    match expression {
+        BoundExpr::Literal(value) => Ok((!value.is_null()).then(|| lit(scalar_from_value(value)))),
+        BoundExpr::Parameter { number, scalar_type } => Ok(Some(placeholder(*number, &scalar_type.arrow()))),
+        _ => Err(EngineError::Internal("a position is no constant".to_owned())),
+    }
+}
+
+/// The plan with the parameters of a shape replaced by these values.
+///
+/// # Errors
+/// When the plan cannot be rewritten.
+pub fn put(plan: LogicalPlan, values: &[Value]) -> Result<LogicalPlan, EngineError> {
+    rewrite::expressions(plan, |part, _| match &part {
+        Expr::Placeholder(parameter) => match number_of(parameter).and_then(|number| values.get(number)) {
+            Some(value) => Transformed::yes(lit(scalar_from_value(value))),
+            None => Transformed::no(part),
+        },
+        _ => Transformed::no(part),
+    })
+}
+
+/// The values of a statement's parameters as their places take them; nothing where one of them is not the same there, or its place has no
+/// type.
+pub fn exact(values: &[Value], types: &[Option<DataType>]) -> Option<Vec<Value>> {
+    let one = |(value, wanted): (&Value, &Option<DataType>)| {
+        let wanted = wanted.as_ref()?;
+        let there = cast(scalar_from_value(value), wanted, 0).ok().filter(|there| there.data_type() == *wanted)?;
+        value_from_scalar(&there).ok()
+    };
+    values.iter().zip(types).map(one).collect::<Option<Vec<_>>>().filter(|_| values.len() == types.len())
+}
+
+/// The plan of a statement whose parameters are those of a shape, of these types.
+///
+/// # Errors
+/// When the plan cannot be rewritten.
+pub fn typed(plan: LogicalPlan, types: &[Option<DataType>]) -> Result<LogicalPlan, EngineError> {
+    rewrite::expressions(plan, |part, _| {
+        let Expr::Placeholder(parameter) = &part else { return Transformed::no(part) };
+        let number = number_of(parameter);
+        match number.and_then(|number| types.get(number)?.as_ref().map(|wanted| placeholder(number, wanted))) {
+            Some(typed) => Transformed::yes(typed),
+            None => Transformed::no(part),
+        }
+    })
 }
 
 /// A number that its place's type would change (1.7 in the place of an integer) stays what it is, as if it stood in the text: then it

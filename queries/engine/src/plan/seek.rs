@@ -2,10 +2,10 @@
 //! in between cannot shift what follows.
 
 use crate::error::EngineError;
-use crate::values::scalar_from_value;
+use crate::plan::parameters::constant;
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlanBuilder, SortExpr, lit};
-use portico_provider_api::Value;
+use portico_odata::BoundExpr;
 
 /// One key of a total order; nulls are the lowest values.
 #[derive(Debug, Clone)]
@@ -25,7 +25,7 @@ pub fn sort(keys: &[OrderKey]) -> Vec<SortExpr> {
 ///
 /// # Errors
 /// As [`after`].
-pub fn ordered(builder: LogicalPlanBuilder, keys: &[OrderKey], position: Option<&[Value]>) -> Result<LogicalPlanBuilder, EngineError> {
+pub fn ordered(builder: LogicalPlanBuilder, keys: &[OrderKey], position: Option<&[BoundExpr]>) -> Result<LogicalPlanBuilder, EngineError> {
     let builder = match position {
         Some(position) => {
             let condition = after(keys, position, builder.schema())?;
@@ -41,36 +41,40 @@ pub fn ordered(builder: LogicalPlanBuilder, keys: &[OrderKey], position: Option<
 ///
 /// # Errors
 /// `Invalid` when the position is not one of this order.
-pub fn after(keys: &[OrderKey], position: &[Value], schema: &DFSchema) -> Result<Expr, EngineError> {
+pub fn after(keys: &[OrderKey], position: &[BoundExpr], schema: &DFSchema) -> Result<Expr, EngineError> {
     if keys.len() != position.len() {
         return Err(EngineError::Invalid("the continuation does not belong to this query".to_owned()));
     }
     let mut any: Option<Expr> = None;
     let mut equal_so_far: Option<Expr> = None;
     for (key, value) in keys.iter().zip(position) {
+        let value = constant(value)?;
         let nullable = key.expr.nullable(schema)?;
-        if let Some(beyond) = beyond(key, value, nullable) {
+        if let Some(beyond) = beyond(key, value.as_ref(), nullable) {
             let term = match &equal_so_far {
                 Some(equal) => equal.clone().and(beyond),
                 None => beyond,
             };
             any = Some(any.map_or(term.clone(), |all| all.or(term)));
         }
-        let equal = if value.is_null() { key.expr.clone().is_null() } else { key.expr.clone().eq(lit(scalar_from_value(value))) };
+        let equal = match value {
+            None => key.expr.clone().is_null(),
+            Some(value) => key.expr.clone().eq(value),
+        };
         equal_so_far = Some(equal_so_far.map_or(equal.clone(), |all| all.and(equal)));
     }
     Ok(any.unwrap_or_else(|| lit(false)))
 }
 
-/// After a value in one key; `None` when nothing can be.
-fn beyond(key: &OrderKey, value: &Value, nullable: bool) -> Option<Expr> {
+/// After a value in one key, or after null; `None` when nothing can be.
+fn beyond(key: &OrderKey, value: Option<&Expr>, nullable: bool) -> Option<Expr> {
     let expr = || key.expr.clone();
-    match (value.is_null(), key.descending) {
-        (true, false) => Some(expr().is_not_null()),
-        (true, true) => None,
-        (false, false) => Some(expr().gt(lit(scalar_from_value(value)))),
-        (false, true) => {
-            let lower = expr().lt(lit(scalar_from_value(value)));
+    match (value, key.descending) {
+        (None, false) => Some(expr().is_not_null()),
+        (None, true) => None,
+        (Some(value), false) => Some(expr().gt(value.clone())),
+        (Some(value), true) => {
+            let lower = expr().lt(value.clone());
             Some(if nullable { lower.or(expr().is_null()) } else { lower })
         }
     }

@@ -28,6 +28,27 @@ pub fn plan(session: &SessionState, names: &Names<'_>, statement: &SqlStatement)
     Ok((parameters::bind(plan, &types, &statement.parameters)?, explain))
 }
 
+/// Plans a statement whose parameters stay parameters, for all values that fit their places as well as these.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_shape(session: &SessionState, names: &Names<'_>, text: &str, values: &[Value]) -> Result<Option<ShapedStatement>, EngineError> {
+    let (plan, explain) = plan_unbound(session, names, text)?;
+    let types = parameters::types(&plan)?;
+    let Some(values) = parameters::exact(values, &types).filter(|_| !explain) else { return Ok(None) };
+    Ok(Some(ShapedStatement { plan: parameters::typed(plan, &types)?, types, values }))
+}
+
+/// A statement with parameters.
+pub struct ShapedStatement {
+    /// Its plan.
+    pub plan: LogicalPlan,
+    /// What its places take.
+    pub types: Vec<Option<DataType>>,
+    /// The values, as their places take them.
+    pub values: Vec<Value>,
+}
+
 /// The types of a statement's parameters, as far as their places have one.
 ///
 /// # Errors

@@ -101,6 +101,7 @@ fn cannot_fail(expression: &Expr, schema: &DFSchema) -> DataFusionResult<bool> {
         total &= match node {
             Expr::Column(_)
             | Expr::Literal(..)
+            | Expr::Placeholder(_)
             | Expr::Alias(_)
             | Expr::Not(_)
             | Expr::IsNull(_)

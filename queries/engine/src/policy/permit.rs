@@ -3,10 +3,9 @@
 //! A [`PermittedPlan`] can be made nowhere else.
 
 use crate::error::EngineError;
-use crate::plan::entities::EntityPlan;
 use crate::plan::names::Names;
 use crate::plan::tables::{RemoteTable, VisibleTable, etag_columns};
-use crate::plan::{Plan, PlanNode, sql};
+use crate::plan::{Plan, PlanNode, Work, sql};
 use crate::policy::access::Principal;
 use crate::policy::barrier;
 use crate::policy::expression::PolicyExpressions;
@@ -37,14 +36,15 @@ impl PermittedPlan {
 /// # Errors
 /// `Forbidden`, or what is wrong with a rule or a view.
 pub fn permit(plan: Plan, policy: &Policy<'_>) -> Result<PermittedPlan, EngineError> {
-    let node = match plan.node {
-        PlanNode::Table { explain: false, .. } | PlanNode::Entities(_) if policy.conceal_rules => {
+    let work = match plan.work {
+        Work::New { node: PlanNode::Table { explain: false, .. } | PlanNode::Entities(_), .. } if policy.conceal_rules => {
             return Err(EngineError::Internal("only an explanation may leave rules out".to_owned()));
         }
-        PlanNode::Table { plan, explain } => PlanNode::Table { plan: policy.apply(plan)?, explain },
-        PlanNode::Entities(entities) => PlanNode::Entities(Box::new(EntityPlan::try_map(*entities, &mut |plan| policy.apply(plan))?)),
+        Work::New { node, shaping } => Work::New { node: node.try_map(&mut |plan| policy.apply(plan))?, shaping },
+        // It was permitted when it was made, and its shape has the roles and attributes that it was permitted for.
+        Work::Cut(node) => Work::Cut(node),
     };
-    Ok(PermittedPlan { plan: Plan { node, ..plan } })
+    Ok(PermittedPlan { plan: Plan { work, ..plan } })
 }
 
 /// Policy for one caller.

@@ -22,7 +22,7 @@ pub fn aggregated(growing: &Growing, aggregate: &Aggregate) -> Option<Growing> {
     query.order_by = Vec::new();
     query.aggregate = Some(Aggregation { group_by, calls, having: None });
     query.output = outputs((0..fields).map(Expr::Column));
-    let mut grown = Growing { query, key, schema: Arc::clone(&aggregate.schema), ..rows };
+    let mut grown = Growing { query, key, parts: Vec::new(), schema: Arc::clone(&aggregate.schema), ..rows };
     aggregate.group_expr.iter().chain(&aggregate.aggr_expr).for_each(|expression| grown.also_reading(expression));
     grown.accepted()
 }

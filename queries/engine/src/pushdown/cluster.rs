@@ -7,6 +7,7 @@ use crate::pushdown::equalities::{Equalities, covers};
 use crate::pushdown::fragment::RemoteFragment;
 use crate::pushdown::growing::{Growing, Taken};
 use crate::pushdown::join::{self, Condition};
+use crate::pushdown::reduce::{is_grouped, is_selective, reduced};
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, DFSchemaRef, JoinType, NullEquality};
 use datafusion::logical_expr::utils::split_conjunction_owned;
@@ -34,6 +35,7 @@ pub fn grow_cluster(join: Join, model: &Model) -> Result<Piece, EngineError> {
         .map(|condition| cut_subqueries(condition, model))
         .collect::<Result<Vec<_>, _>>()?;
     let pieces = inputs.into_iter().map(|input| grow(input, model)).collect::<Result<Vec<_>, _>>()?;
+    let pieces = joining.reduced(pieces);
     let mut pieces = joining.within_sources(pieces);
     match (pieces.pop(), pieces.is_empty()) {
         (Some(Piece::Remote(growing)), true) => joining.finished(*growing),
@@ -73,6 +75,32 @@ impl Joining {
             }
             other => inputs.push(other),
         }
+    }
+
+    /// Computes no more groups than the rows of some selective piece beside them can meet; of several, the one with the fewest rows.
+    fn reduced(&self, mut pieces: Vec<Piece>) -> Vec<Piece> {
+        for at in 0..pieces.len() {
+            let Some(Piece::Remote(groups)) = pieces.get(at).filter(|piece| matches!(piece, Piece::Remote(own) if is_grouped(own))) else {
+                continue;
+            };
+            let mut beside: Vec<&Growing> = pieces
+                .iter()
+                .filter_map(|piece| match piece {
+                    Piece::Remote(rows) if is_selective(rows) => Some(rows.as_ref()),
+                    Piece::Remote(_) | Piece::Local(_) => None,
+                })
+                .collect();
+            beside.sort_by_key(|rows| rows.estimate());
+            let reduced = beside.iter().find_map(|rows| {
+                let equal = self.equalities.between(&groups.schema, &rows.schema);
+                let pairs = equal.iter().filter_map(|(own, theirs)| Some((groups.translate(own)?, rows.translate(theirs)?)));
+                reduced(groups, rows, pairs.collect())
+            });
+            if let (Some(reduced), Some(piece)) = (reduced, pieces.get_mut(at)) {
+                *piece = Piece::Remote(Box::new(reduced));
+            }
+        }
+        pieces
     }
 
     /// Joins the pieces of each source, as far as equalities connect them and the source takes it. Among pieces of several sources two are

@@ -9,6 +9,7 @@ use crate::pushdown::aggregate::aggregated;
 use crate::pushdown::cluster::{grow_cluster, is_inner};
 use crate::pushdown::growing::{Growing, Rules, outputs};
 use crate::pushdown::join::{self, Condition};
+use crate::pushdown::reduce::reduced_join;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchemaRef};
 use datafusion::error::DataFusionError;
@@ -128,7 +129,9 @@ fn grow_join(mut plan: Join, model: &Model) -> Result<Piece, EngineError> {
             null_aware: plan.null_aware,
             schema: &plan.schema,
         };
-        if let Some(joined) = join::join(left.as_ref().clone(), right.as_ref().clone(), &condition) {
+        let reduced = if plan.null_aware { None } else { reduced_join(left, right, &plan.on, plan.join_type, plan.null_equality) };
+        let reduced = reduced.and_then(|(left, right)| join::join(left, right, &condition));
+        if let Some(joined) = reduced.or_else(|| join::join(left.as_ref().clone(), right.as_ref().clone(), &condition)) {
             return Ok(Piece::Remote(Box::new(joined)));
         }
     }
@@ -169,6 +172,7 @@ fn united(pieces: &[Piece], schema: &DFSchemaRef) -> Option<Growing> {
     let fields = (0..first.query.output.len()).map(Expr::Column);
     let query = SourceQuery::select(relation, outputs(fields));
     let grown = Growing {
+        parts: Vec::new(),
         query,
         rows: blocks.iter().map(|block| block.estimate()).sum(),
         freshness: blocks.iter().map(|block| block.freshness).min()?,
@@ -212,6 +216,7 @@ fn grow_scan(scan: TableScan, model: &Model) -> Result<Piece, EngineError> {
     let full = LogicalPlanBuilder::scan(scan.table_name.clone(), Arc::clone(&scan.source), None)?.build()?;
     let (capabilities, required_keys) = without_required_keys(&known.capabilities, &remote.relation.table.to_string());
     let mut growing = Growing {
+        parts: Vec::new(),
         source: remote.source.clone(),
         capabilities,
         required_keys,

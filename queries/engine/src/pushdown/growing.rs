@@ -4,8 +4,10 @@
 use crate::plan::key_set::{KEY_SLOT_PREFIX, KeySetFunction, KeySlot};
 use crate::pushdown::fallible::can_fail;
 use crate::pushdown::fragment::RemoteFragment;
+use crate::pushdown::reduce::Part;
 use crate::pushdown::shift::shifted;
 use crate::pushdown::sole_fragment;
+use crate::pushdown::support::support;
 use crate::pushdown::translate::Translation;
 use datafusion::common::DFSchemaRef;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
@@ -23,6 +25,8 @@ use std::time::Duration;
 pub struct Growing {
     /// The source.
     pub source: String,
+    /// What of its relation a condition keeps few rows of.
+    pub parts: Vec<Part>,
     /// What the source can evaluate; of the keys that its table requires it says nothing, since they may still come from a join.
     pub capabilities: Arc<Capabilities>,
     /// Version of the source's schema.
@@ -96,11 +100,11 @@ pub enum Taken {
 impl Growing {
     /// Whether the source takes the query as it is, and how well.
     pub fn support(&self) -> Support {
-        let Some((columns, _)) = &self.key_slot else { return self.capabilities.support(&self.query).unwrap_or(Support::None) };
+        let Some((columns, _)) = &self.key_slot else { return support(&self.capabilities, &self.query) };
         // The keys themselves are known at run time, as many at once as the source takes.
         let keys = Some(KeySet { columns: columns.clone(), tuples: Vec::new() });
         let probe = SourceQuery { keys, ..self.query.clone() };
-        self.capabilities.support(&probe).unwrap_or(Support::None)
+        support(&self.capabilities, &probe)
     }
 
     /// Itself, if the source gives just these rows.
@@ -192,7 +196,7 @@ impl Growing {
         let key = self.key.as_ref().and_then(|key| key.iter().map(place).collect());
         let rules = self.rules.enclosed();
         let query = SourceQuery { order_by, ..SourceQuery::select(Relation::Query(Box::new(inner)), outputs(fields)) };
-        Growing { rows: self.estimate(), query, rules, key, ..self }.accepted()
+        Growing { rows: self.estimate(), query, rules, key, parts: Vec::new(), ..self }.accepted()
     }
 
     /// Takes a conjunct: how much of it the source evaluates.

@@ -2,6 +2,7 @@
 //! know in which order joins are best made.
 
 use crate::pushdown::growing::{Growing, Rules, outputs};
+use crate::pushdown::reduce;
 use crate::pushdown::shift::shifted;
 use crate::pushdown::translate::Translation;
 use datafusion::common::{DFSchemaRef, JoinType, NullEquality};
@@ -112,6 +113,10 @@ fn joined(first: Growing, second: Growing, kind: JoinKind, condition: &Condition
         JoinKind::Left | JoinKind::Semi | JoinKind::Anti => first.rules.clone(),
     };
     let key = key(&first, &second, (&on, shift), kind);
+    let mut parts = reduce::parts(&first, 0);
+    if inner {
+        parts.extend(reduce::parts(&second, shift));
+    }
     let from = Relation::Join(Box::new(Join {
         left: own.relation,
         right: theirs.relation,
@@ -127,6 +132,7 @@ fn joined(first: Growing, second: Growing, kind: JoinKind, condition: &Condition
     };
     let query = SourceQuery { filter: Expr::all(filters), ..SourceQuery::select(from, outputs(fields)) };
     let mut growing = Growing {
+        parts,
         key,
         rows: estimate(&first, &second, kind, condition),
         freshness: first.freshness.min(second.freshness),

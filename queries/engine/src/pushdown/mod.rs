@@ -9,14 +9,16 @@ pub mod fragment;
 mod growing;
 mod join;
 pub mod query_planner;
+mod reduce;
 mod shift;
+mod support;
 pub mod translate;
 
 use crate::error::EngineError;
-use crate::plan::PlanNode;
 use crate::plan::checked;
 use crate::plan::decimal_factors;
-use crate::plan::entities::{EntityNode, EntityPlan};
+use crate::plan::entities::EntityNode;
+use crate::plan::{Plan, PlanNode, Work};
 use crate::policy::PermittedPlan;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::session_state::SessionState;
@@ -61,19 +63,28 @@ impl PushedPlan {
 /// # Errors
 /// `Invalid` when types do not fit; `Unsupported`.
 pub fn push_down(plan: PermittedPlan, session: &SessionState) -> Result<PushedPlan, EngineError> {
-    let plan = plan.into_plan();
-    let model = Arc::clone(&plan.model);
-    let optimise = |plan: LogicalPlan| Ok::<_, EngineError>(session.optimize(&decimal_factors::hide(plan)?)?);
-    let mut optimise_and_cut = |plan: LogicalPlan| checked::rewrite(cut::cut(optimise(plan)?, &model)?);
-    let node = match plan.node {
-        PlanNode::Table { plan, explain } => PlanNode::Table { plan: optimise_and_cut(plan)?, explain },
-        PlanNode::Entities(entities) => {
-            let mut entities = EntityPlan::try_map(*entities, &mut optimise_and_cut)?;
-            push_limits_per_parent(&mut entities.root, &model);
-            PlanNode::Entities(Box::new(entities))
+    let Plan { model, work, .. } = plan.into_plan();
+    let node = match work {
+        Work::Cut(node) => node,
+        Work::New { node, shaping: None } => cut_node(node, &model, session)?,
+        Work::New { node, shaping: Some(shaping) } => {
+            let template = shaping.is_wanted(&node)?.then(|| cut_node(node.clone(), &model, session).ok()).flatten();
+            match shaping.keep(template) {
+                Some(bound) => bound,
+                None => cut_node(shaping.without_parameters(node)?, &model, session)?,
+            }
         }
     };
     Ok(PushedPlan { node })
+}
+
+fn cut_node(node: PlanNode, model: &Model, session: &SessionState) -> Result<PlanNode, EngineError> {
+    let optimise = |plan: LogicalPlan| Ok::<_, EngineError>(session.optimize(&decimal_factors::hide(plan)?)?);
+    let mut node = node.try_map(&mut |plan| checked::rewrite(cut::cut(optimise(plan)?, model)?))?;
+    if let PlanNode::Entities(entities) = &mut node {
+        push_limits_per_parent(&mut entities.root, model);
+    }
+    Ok(node)
 }
 
 /// The fragment, when the whole plan is one.
@@ -114,7 +125,7 @@ fn push_limits_per_parent(node: &mut EntityNode, model: &Model) {
         let accepted = model.sources.get(&fragment.source).is_some_and(|source| {
             let mut probe = limited.query.clone();
             probe.keys = None;
-            source.capabilities.check(&probe).is_ok()
+            support::support(&source.capabilities, &probe) != Support::None
         });
         if accepted {
             child.skip = 0;

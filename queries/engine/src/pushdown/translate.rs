@@ -4,6 +4,7 @@
 use crate::plan::canonical_float;
 use crate::plan::checked::DIVIDE;
 use crate::plan::decimal_factors::FACTOR;
+use crate::plan::parameters;
 use crate::policy::barrier::RULE;
 use crate::pushdown::sole_fragment;
 use crate::values::{typed_as, value_from_scalar};
@@ -67,6 +68,11 @@ impl Translation<'_> {
             PlanExpr::Literal(ScalarValue::Float64(Some(number)), _) if number.is_nan() => None,
             PlanExpr::Literal(ScalarValue::Float32(Some(number)), _) if number.is_nan() => None,
             PlanExpr::Literal(scalar, _) => value_from_scalar(scalar).ok().filter(is_of_our_era).map(Expr::Literal),
+            PlanExpr::Placeholder(parameter) => {
+                let index = u32::try_from(parameters::number_of(parameter)?).ok()?;
+                let scalar_type = ScalarType::from_arrow(parameter.field.as_ref()?.data_type())?;
+                Some(Expr::Parameter { index, scalar_type })
+            }
             PlanExpr::Alias(alias) => self.untyped(&alias.expr),
             PlanExpr::BinaryExpr(binary) => self.binary(binary),
             PlanExpr::Not(inner) => Some(Expr::Not(Box::new(self.predicate(inner)?))),
@@ -300,6 +306,10 @@ fn is_of_our_era(value: &Value) -> bool {
 fn retyped(expression: Expr, other: ScalarType) -> Option<Expr> {
     match expression {
         Expr::Literal(value) => typed_as(value, other).map(Expr::Literal),
+        // Whether its text is canonical is seen when it is there.
+        Expr::Parameter { index, scalar_type: ScalarType::Text } if other == ScalarType::Guid => {
+            Some(Expr::Parameter { index, scalar_type: other })
+        }
         other => Some(other),
     }
 }

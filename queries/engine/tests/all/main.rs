@@ -27,6 +27,7 @@ mod odata_reference;
 mod odata_values;
 mod overlay_rights;
 mod paging;
+mod plan_shapes;
 mod policy;
 mod pushdown;
 mod ranges;

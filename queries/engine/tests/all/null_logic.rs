@@ -132,13 +132,13 @@ fn shown(world: &World, kind: usize, text: &str, difference: &str) -> String {
 }
 
 #[derive(Default)]
-struct Tally {
-    evaluations: usize,
+pub struct Tally {
+    pub evaluations: usize,
     may_fail: usize,
-    refused: usize,
+    pub refused: usize,
     beyond: usize,
     pushed: usize,
-    differences: Vec<String>,
+    pub differences: Vec<String>,
 }
 
 impl Tally {
@@ -174,7 +174,7 @@ fn condition(world: &World, writer: &mut Writer<'_>) -> String {
     }
 }
 
-async fn filter_case(world: &World, text: &str, tally: &mut Tally) {
+pub async fn filter_case(world: &World, text: &str, tally: &mut Tally) {
     for (kind, name) in KINDS.into_iter().enumerate() {
         let query = match world.bind(kind, &[("$filter", text)]) {
             Ok(query) => query,

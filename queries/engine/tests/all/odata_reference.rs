@@ -197,6 +197,7 @@ impl<'a> Reference<'a> {
                 Ok(Value::Null(*scalar_type))
             }
             BoundExpr::Literal(value) => Ok(value.clone()),
+            BoundExpr::Parameter { .. } => unreachable!("the binder makes no parameters"),
             BoundExpr::Compare { op, left, right } => {
                 let expressions = [left, right];
                 let sides = [self.value(left), self.value(right)];
@@ -272,6 +273,7 @@ impl<'a> Reference<'a> {
             BoundExpr::Path { steps, column, .. } => steps.is_empty() && !self.nullable[*column],
             BoundExpr::RootPath { .. } | BoundExpr::Case { .. } | BoundExpr::Convert { .. } => false,
             BoundExpr::Literal(value) => !value.is_null(),
+            BoundExpr::Parameter { .. } => true,
             BoundExpr::Compare { .. } | BoundExpr::In { .. } => true,
             BoundExpr::And(left, right) | BoundExpr::Or(left, right) | BoundExpr::Arithmetic { left, right, .. } => {
                 self.never_null(left) && self.never_null(right)

@@ -1,7 +1,7 @@
 //! What reaches the sources: read from EXPLAIN and from the sources' own logs.
 
-use crate::harness::{Options, bench, lines, principal};
-use portico_provider_api::Relation;
+use crate::harness::{Options, TABLES, bench, customers, decimal, lines, principal, table};
+use portico_provider_api::{Relation, RemoteColumn, ScalarType, Value};
 
 #[tokio::test]
 async fn filters_and_needed_columns_reach_both_sides_of_a_join() {
@@ -71,4 +71,41 @@ async fn a_source_counts_its_own_rows() {
     assert_eq!(bench.rows("all", "SELECT count(*) + 1 AS n FROM Orders").await, ["11"]);
     assert_eq!(bench.rows("all", "SELECT count(Note) FROM Orders").await, ["6"]);
     assert_eq!(bench.rows("all", "SELECT count(*) FROM Orders LIMIT 0").await, [] as [&str; 0]);
+}
+
+/// Two hundred orders of two hundred accounts beside five customers, in one source.
+fn many_orders() -> Options {
+    let columns = vec![
+        RemoteColumn::plain("order_id", ScalarType::Int64, false),
+        RemoteColumn::plain("customer_id", ScalarType::Int64, false),
+        RemoteColumn::plain("amount", ScalarType::Decimal { precision: 12, scale: 2 }, false),
+        RemoteColumn::plain("placed", ScalarType::Date, false),
+        RemoteColumn::plain("note", ScalarType::Text, true),
+    ];
+    let rows: Vec<Vec<Value>> = (0..200_i64)
+        .map(|id| vec![Value::Int64(id), Value::Int64(id % 50), decimal(id * 7 % 1_000), Value::Date(0), Value::Null(ScalarType::Text)])
+        .collect();
+    let crm = vec![customers(), table("orders", columns, &["order_id"], &rows)];
+    Options { tables: TABLES.replace("\"erp\"", "\"crm\""), crm, erp: Vec::new(), ..Options::default() }
+}
+
+#[tokio::test]
+async fn only_groups_that_a_few_rows_can_meet_are_computed() {
+    let text = "SELECT o.OrderId FROM Orders o JOIN Customers c ON c.Id = o.CustomerId \
+        WHERE c.Region = 'EMEA' AND o.Amount < (SELECT 0.8 * avg(i.Amount) FROM Orders i WHERE i.CustomerId = c.Id)";
+    let able = bench(many_orders()).await;
+    let rows = able.rows("all", text).await;
+    let [query] = able.crm.log().try_into().unwrap();
+    let shown = portico_provider_api::readable::readable(&query, portico_provider_api::readable::Literals::Shown).0;
+    assert_eq!(shown.matches("semi join").count(), 2, "{shown}");
+    // The same, joined by hand and without anything pushed down.
+    let unable = bench(Options { incapable: true, ..many_orders() }).await;
+    assert_eq!(rows, unable.rows("all", text).await);
+    assert!(!rows.is_empty());
+    // All customers are not few: their groups are all there are.
+    able.crm.clear_log();
+    able.rows("all", &text.replace("c.Region = 'EMEA' AND ", "")).await;
+    let [query] = able.crm.log().try_into().unwrap();
+    let shown = portico_provider_api::readable::readable(&query, portico_provider_api::readable::Literals::Shown).0;
+    assert_eq!(shown.matches("semi join").count(), 1, "{shown}");
 }

@@ -275,3 +275,27 @@ async fn products_with_zero_and_remainders_by_one_keep_their_types() {
         assert_eq!(bench.rows("all", "SELECT Amount * 0, Amount % 1 FROM Orders WHERE OrderId = 101").await, ["0.00,0.00"]);
     }
 }
+
+/// DataFusion's simplifier leaves a conversion out beside a literal, also one that takes digits away.
+#[tokio::test]
+async fn a_decimal_without_its_digits_is_compared_without_them() {
+    let bench = bench(Options::default()).await;
+    let count = async |condition: &str| bench.rows("all", &format!("SELECT count(*) FROM Orders WHERE {condition}")).await;
+    let amount = bench.rows("all", "SELECT CAST(Amount AS INT) FROM Orders WHERE OrderId = 102").await.remove(0);
+    assert_eq!(count(&format!("OrderId = 102 AND CAST(Amount + 0.49 AS INT) = {amount}")).await, ["1"]);
+    assert_eq!(count(&format!("OrderId = 102 AND CAST(Amount + 0.49 AS INT) IN ({amount}, -7)")).await, ["1"]);
+    assert_eq!(count(&format!("OrderId = 102 AND CAST(Amount + 0.49 AS INT) > {amount}")).await, ["0"]);
+}
+
+/// DataFusion's simplifier takes the value of a sub-query for what its column can be.
+#[tokio::test]
+async fn the_value_of_no_row_is_null() {
+    let bench = bench(Options::default()).await;
+    for never in ["false", "OrderId < 0"] {
+        let value = format!("(SELECT OrderId FROM Orders WHERE {never})");
+        assert_eq!(bench.rows("all", &format!("SELECT count(*) FROM Customers WHERE {value} IS NULL")).await, ["5"], "{never}");
+        assert_eq!(bench.rows("all", &format!("SELECT count(*) FROM Customers WHERE {value} IS NOT NULL")).await, ["0"], "{never}");
+    }
+    let one = "SELECT count(*) FROM Customers WHERE Id = (SELECT CustomerId FROM Orders WHERE OrderId = 102)";
+    assert_eq!(bench.rows("all", one).await, ["1"]);
+}

@@ -169,6 +169,14 @@ pub enum BoundExpr {
     },
     /// A constant, `Value::Null` included.
     Literal(Value),
+    /// A constant that is no null and is put in later, so that what is made of the expression serves for other constants too. The binder makes
+    /// none.
+    Parameter {
+        /// Position in the list of values.
+        number: usize,
+        /// Its type.
+        scalar_type: ScalarType,
+    },
     /// Comparison of operands of one type (the binder has promoted them).
     Compare {
         /// Operator.
@@ -319,7 +327,8 @@ impl BoundExpr {
             | BoundExpr::RootPath { .. }
             | BoundExpr::Lambda { .. }
             | BoundExpr::Count(_)
-            | BoundExpr::Literal(_) => Vec::new(),
+            | BoundExpr::Literal(_)
+            | BoundExpr::Parameter { .. } => Vec::new(),
             BoundExpr::Case { branches, .. } => branches.iter().flat_map(|(condition, value)| [condition, value]).collect(),
             BoundExpr::Compare { left, right, .. }
             | BoundExpr::Arithmetic { left, right, .. }

@@ -59,7 +59,8 @@ impl EntityPlanner<'_> {
             let function = ScalarUDF::from(KeySetFunction::new(slot.clone(), filled.len()));
             rows.builder = rows.builder.filter(function.call(filled.clone()))?;
         }
-        if let Some(key) = &query.key {
+        // The key of a shape is a part of its filter.
+        if let Some(key) = query.key.as_ref().filter(|key| !key.is_empty()) {
             rows = rows.filter(&evaluator, &key_condition(&rights.table, key)?)?;
         }
         for computed in &query.compute {

@@ -1,0 +1,102 @@
+//! The `flightsql` kind: another server that speaks Arrow Flight SQL, a gateway like this one included. It knows neither another kind nor
+//! the engine.
+//!
+//! Read [`translate`] (query to statement), then [`client`] (the only IO), then [`rows`] and [`decode`] (answer to the promised Arrow).
+
+mod address;
+mod capabilities;
+mod client;
+mod config;
+mod decode;
+mod errors;
+mod introspect;
+mod prepared;
+mod rows;
+mod server;
+mod translate;
+
+use async_trait::async_trait;
+use client::Client;
+use config::{FlightSqlConfig, Speaks};
+use portico_provider_api::{
+    ConnectContext, NativeRequest, QueryContext, QueryStream, RemoteSchema, ReportHandle, Selection, Source, SourceError, SourceKind,
+    SourceQuery,
+};
+use rows::Promise;
+use server::Server;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+use tokio::time::Instant;
+
+/// The `flightsql` kind.
+pub fn kind() -> SourceKind {
+    SourceKind { name: "flightsql", config_schema, connect }
+}
+
+fn config_schema() -> serde_json::Value {
+    schemars::schema_for!(FlightSqlConfig).to_value()
+}
+
+fn connect(config: serde_json::Value, context: ConnectContext) -> Result<Arc<dyn Source>, SourceError> {
+    let config = config::read(config, &context)?;
+    let client = Client::new(&config, &context)?;
+    let known = OnceLock::new();
+    if let Some(server) = Server::of_setting(config.speaks) {
+        // The cell is new.
+        let _ = known.set(server);
+    }
+    Ok(Arc::new(FlightSqlSource { client, config, known }))
+}
+
+/// A configured server.
+struct FlightSqlSource {
+    client: Client,
+    config: FlightSqlConfig,
+    /// What the server speaks, once it was asked.
+    known: OnceLock<Server>,
+}
+
+impl FlightSqlSource {
+    async fn server(&self, deadline: Instant) -> Result<&Server, SourceError> {
+        if let Some(server) = self.known.get() {
+            return Ok(server);
+        }
+        let server = Server::ask(&self.client, deadline).await?;
+        Ok(self.known.get_or_init(|| server))
+    }
+}
+
+#[async_trait]
+impl Source for FlightSqlSource {
+    async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
+        let client = self.client.of_request(context);
+        let deadline = client.deadline(context)?;
+        let server = self.server(deadline).await?;
+        introspect::remote_schema(&client, &self.config, server, wanted, deadline).await
+    }
+
+    async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
+        let client = self.client.of_request(context);
+        let deadline = client.deadline(context)?;
+        let server = self.server(deadline).await?;
+        let translated = translate::query(client.source_name(), server, self.config.parameters, &query)?;
+        context.sending(&translated.native_request());
+        let (schema, report) = (query.result_schema(), ReportHandle::default());
+        let promise = Promise {
+            schema: Arc::clone(&schema),
+            ordered: !query.order_by.is_empty(),
+            as_of: SystemTime::now(),
+            limits: context.request.limits,
+        };
+        let batches = rows::start(client, translated, promise, report.clone(), deadline).await?;
+        Ok(QueryStream::new(schema, batches, report))
+    }
+
+    fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
+        // A server that was not asked yet is taken for one that can do more: what is beyond it is refused when it is asked.
+        let unknown = Server::of_setting(Speaks::Portico);
+        let Some(server) = self.known.get().or(unknown.as_ref()) else { return Vec::new() };
+        let translated = translate::query(self.client.source_name(), server, self.config.parameters, query);
+        translated.iter().map(translate::Translated::native_request).collect()
+    }
+}

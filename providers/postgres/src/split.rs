@@ -1,0 +1,247 @@
+//! A large table read over several connections at once. One transaction shows its snapshot, the others take it over: whatever is written
+//! meanwhile, the rows are those of one moment. The table is cut into ranges of pages, more than there are connections, and whoever is free
+//! takes the next: a slow one holds up its own range alone. Batches meet in a short queue, so the client's pace is that of all. The first
+//! failure fails the whole, and ends the others at the server; so does a client that leaves.
+
+use crate::client::{Client, Lease, Reading, Request};
+use crate::errors::Failure;
+use crate::native_request;
+use crate::rows::{Batches, Promise, Tally};
+use crate::translate;
+use arrow::array::RecordBatch;
+use portico_provider_api::stream::BatchStream;
+use portico_provider_api::{QueryContext, ReportHandle, SourceError, SourceErrorKind, SourceQuery};
+use portico_provider_sql::PageRange;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// Ranges for each connection: enough that the last ones end at about the same time.
+const RANGES_EACH: usize = 4;
+
+/// How many pages a table has; no row when it is not an ordinary table that is found by its pages (views, partitioned and foreign tables,
+/// tables with children, other ways of storage), or the server cannot look for rows by page (before PostgreSQL 14).
+const PAGES: &str = "SELECT pg_relation_size(c.oid) / current_setting('block_size')::int8, current_setting('block_size')::int8 \
+     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am a ON a.oid = c.relam \
+     WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'm') AND a.amname = 'heap' AND NOT c.relhassubclass \
+     AND current_setting('server_version_num')::int4 >= 140000";
+
+/// When tables are read in parts.
+#[derive(Debug, Clone, Copy)]
+pub struct Splitting {
+    /// Connections for one query.
+    pub connections: usize,
+    /// Bytes from which a table is large.
+    pub above: u64,
+}
+
+/// A read that may be one of parts.
+pub enum Opened {
+    /// All over one connection.
+    Whole(Box<Reading>),
+    /// Over several.
+    Parts(BatchStream),
+}
+
+/// A query that can be read in parts, with all that its answer needs.
+pub struct Scan {
+    /// The query.
+    pub query: SourceQuery,
+    /// The table as SQL names it.
+    pub table: String,
+    /// The query as a whole.
+    pub request: Request,
+    /// What its answer must be.
+    pub promise: Promise,
+    /// Where the report is left.
+    pub report: ReportHandle,
+    /// Who asks.
+    pub context: QueryContext,
+}
+
+/// What those who read know.
+struct Shared {
+    client: Client,
+    scan: Scan,
+    ranges: Vec<PageRange>,
+    /// The next range that nobody has taken.
+    next: AtomicUsize,
+    deadline: Instant,
+}
+
+/// What those who read send: a batch, or nothing where a range has ended, behind its last batch.
+type Sent = Result<Option<RecordBatch>, SourceError>;
+
+/// Starts a read of a table: in parts where the table is large, the server would read all of it, and there are connections to spare.
+///
+/// # Errors
+/// What the server says, `Timeout`, or `Unavailable`.
+pub async fn open(client: &Client, splitting: Splitting, scan: Scan, deadline: Instant) -> Result<Opened, SourceError> {
+    let mut again = true;
+    loop {
+        let mut lease = client.lease(deadline).await?;
+        let helpers = client.free_connections().saturating_sub(1).min(splitting.connections.saturating_sub(1));
+        let prepared = tokio::time::timeout_at(deadline, prepare(&mut lease, splitting, helpers, &scan, deadline)).await;
+        let error = match prepared {
+            Err(_) => return Err(client.timeout_error("the server did not answer before the deadline")),
+            Ok(Ok(Prepared::Whole)) => {
+                scan.context.sending(&native_request(&scan.request));
+                match tokio::time::timeout_at(deadline, lease.start_inside(&scan.request, deadline)).await {
+                    Err(_) => return Err(client.timeout_error("the server did not answer before the deadline")),
+                    Ok(Ok((types, first))) => return Ok(Opened::Whole(Box::new(Reading { lease, types, first, deadline }))),
+                    Ok(Err(error)) => error,
+                }
+            }
+            Ok(Ok(Prepared::Parts { snapshot, ranges })) => {
+                let shared = Arc::new(Shared { client: client.clone(), scan, ranges, next: AtomicUsize::new(0), deadline });
+                return Ok(Opened::Parts(stream(shared, lease, snapshot, helpers)));
+            }
+            Ok(Err(error)) => error,
+        };
+        if !client.give_up(lease, &error).await || !std::mem::replace(&mut again, false) {
+            return Err(client.error(&error));
+        }
+    }
+}
+
+enum Prepared {
+    Whole,
+    Parts { snapshot: String, ranges: Vec<PageRange> },
+}
+
+/// Opens the transaction whose snapshot all share, and looks whether the table is worth several.
+async fn prepare(lease: &mut Lease, splitting: Splitting, helpers: usize, scan: &Scan, deadline: Instant) -> Result<Prepared, Failure> {
+    lease.open_snapshot(None, deadline).await?;
+    if helpers == 0 {
+        return Ok(Prepared::Whole);
+    }
+    lease.begin();
+    let object = lease.connection()?;
+    let sizes = object.prepare_cached(PAGES).await?;
+    let Some(row) = object.query_opt(&sizes, &[&scan.table]).await? else { return lease.still(Prepared::Whole) };
+    let (pages, page_bytes): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    let large = u64::try_from(pages.saturating_mul(page_bytes)).is_ok_and(|bytes| bytes > splitting.above);
+    if !large || (!scan.request.parameters.is_empty() || scan.query.filter.is_some()) && !reads_all(object, &scan.request).await? {
+        return lease.still(Prepared::Whole);
+    }
+    let snapshot: String = object.query_one("SELECT pg_export_snapshot()", &[]).await?.try_get(0)?;
+    let ranges = u32::try_from((helpers + 1) * RANGES_EACH).unwrap_or(u32::MAX);
+    let ranges = PageRange::split(u32::try_from(pages).unwrap_or(u32::MAX), ranges);
+    lease.still(Prepared::Parts { snapshot, ranges })
+}
+
+/// Whether the server answers by looking at every row of the table, one process alone. Where it has an index for the filter, or several
+/// processes of its own, ranges of pages would make it slower.
+async fn reads_all(object: &tokio_postgres::Client, request: &Request) -> Result<bool, Failure> {
+    let explain = format!("EXPLAIN (FORMAT JSON) {}", request.text);
+    let statement = object.prepare(&explain).await?;
+    let rows = futures::TryStreamExt::try_collect::<Vec<_>>(object.query_raw(&statement, &request.parameters).await?).await?;
+    let plan: Option<serde_json::Value> = rows.first().and_then(|row| {
+        let text: crate::decode::RawCell<'_> = row.try_get(0).ok()?;
+        serde_json::from_slice(text.0).ok()
+    });
+    Ok(plan.is_some_and(|plan| plan[0]["Plan"]["Node Type"] == "Seq Scan"))
+}
+
+fn stream(shared: Arc<Shared>, lease: Lease, snapshot: String, helpers: usize) -> BatchStream {
+    let (sender, receiver) = channel(helpers + 1);
+    let mut workers = JoinSet::new();
+    for _ in 0..helpers {
+        workers.spawn(help(Arc::clone(&shared), snapshot.clone(), sender.clone()));
+    }
+    // The one whose snapshot it is goes on until no range is left: the others can come late, or never.
+    workers.spawn(work(Arc::clone(&shared), lease, sender));
+    let tally = Tally::new(shared.client.source_name(), &shared.scan.promise);
+    let state = Gathering { shared, receiver, tally, ended: 0, _workers: workers };
+    Box::pin(futures::stream::try_unfold(state, Gathering::next))
+}
+
+/// The reader's side. Dropped, it ends all who work for it, and they their statements.
+struct Gathering {
+    shared: Arc<Shared>,
+    receiver: Receiver<Sent>,
+    tally: Tally,
+    /// Ranges whose rows have all come.
+    ended: usize,
+    _workers: JoinSet<()>,
+}
+
+impl Gathering {
+    async fn next(mut self) -> Result<Option<(RecordBatch, Gathering)>, SourceError> {
+        let Shared { client, scan, ranges, deadline, .. } = self.shared.as_ref();
+        // All has come when every range has ended: one who has not got its connection yet is not waited for.
+        while self.ended < ranges.len() {
+            match tokio::time::timeout_at(*deadline, self.receiver.recv()).await {
+                Err(_) => return Err(client.timeout_error("the deadline passed while rows were read")),
+                Ok(Some(sent)) => match sent? {
+                    Some(batch) => {
+                        self.tally.add(&batch)?;
+                        return Ok(Some((batch, self)));
+                    }
+                    None => self.ended += 1,
+                },
+                Ok(None) => {
+                    let message = "a part of the table was not read to its end";
+                    return Err(SourceError::new(client.source_name(), SourceErrorKind::Internal, message));
+                }
+            }
+        }
+        scan.report.set(self.tally.report(ranges.len() as u64));
+        Ok(None)
+    }
+}
+
+/// Reads ranges on a further connection, if there is one to be had while ranges are left. Without, nothing is lost: it has taken none.
+async fn help(shared: Arc<Shared>, snapshot: String, sender: Sender<Sent>) {
+    let Some(mut lease) = shared.client.lease_spare(shared.deadline).await else { return };
+    let opened = tokio::time::timeout_at(shared.deadline, lease.open_snapshot(Some(&snapshot), shared.deadline)).await;
+    match opened {
+        Ok(Ok(())) => work(shared, lease, sender).await,
+        Ok(Err(error)) => {
+            tracing::debug!("a connection does not take part in reading a table: {}", shared.client.error(&error).message);
+            lease.discard();
+        }
+        Err(_) => lease.discard(),
+    }
+}
+
+/// Reads ranges, one after the other, until none is left.
+async fn work(shared: Arc<Shared>, mut lease: Lease, sender: Sender<Sent>) {
+    while let Some(range) = shared.ranges.get(shared.next.fetch_add(1, Ordering::Relaxed)) {
+        match read(&shared, lease, *range, &sender).await {
+            Ok(Some(same)) => lease = same,
+            // Nobody listens any more.
+            Ok(None) => return,
+            Err(error) => {
+                let _ = sender.send(Err(error)).await;
+                return;
+            }
+        }
+        if sender.send(Ok(None)).await.is_err() {
+            return;
+        }
+    }
+    lease.conclude().await;
+}
+
+/// Reads one range. The connection comes back, unless nobody listens.
+async fn read(shared: &Shared, mut lease: Lease, range: PageRange, sender: &Sender<Sent>) -> Result<Option<Lease>, SourceError> {
+    let Shared { client, scan, deadline, .. } = shared;
+    let request = translate::pages(client.source_name(), &scan.query, range)?;
+    scan.context.sending(&native_request(&request));
+    let begun = tokio::time::timeout_at(*deadline, lease.start_inside(&request, *deadline)).await;
+    let (types, first) = match begun {
+        Err(_) => return Err(client.timeout_error("the server did not answer before the deadline")),
+        Ok(begun) => begun.map_err(|failure| client.error(&failure))?,
+    };
+    let reading = Reading { lease, types, first, deadline: *deadline };
+    let mut batches = Batches::new(client.clone(), reading, &scan.promise, request.copied)?.keeping();
+    while let Some(batch) = batches.next().await? {
+        if sender.send(Ok(Some(batch))).await.is_err() {
+            return Ok(None);
+        }
+    }
+    Ok(Some(batches.into_lease()))
+}

@@ -1,0 +1,107 @@
+//! Puts constants into a cut plan, and gives the copy key slots of its own. It must not know where the constants come from.
+
+use crate::plan::PlanNode;
+use crate::plan::entities::{EntityNode, EntityPlan};
+use crate::plan::key_set::{KEYS_PREFIX, KeySlot};
+use crate::pushdown::fragment::RemoteFragment;
+use crate::pushdown::sole_fragment;
+use crate::values::typed_as;
+use datafusion::common::Result as DataFusionResult;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
+use portico_provider_api::Value;
+use portico_provider_api::walk::bind_parameters;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// The plan of a request: the template with these constants. `None` when the template does not serve: a constant is wanted outside of source
+/// queries, or is of no use where it is wanted.
+pub(super) fn bound(template: &PlanNode, values: &[Value]) -> Option<PlanNode> {
+    let mut slots = Slots::default();
+    match template {
+        PlanNode::Table { plan, explain } => Some(PlanNode::Table { plan: bind_plan(plan, values, &mut slots)?, explain: *explain }),
+        PlanNode::Entities(entities) => {
+            let mut copy = EntityPlan::clone(entities);
+            for via in &mut copy.via {
+                via.plan = bind_plan(&via.plan, values, &mut slots)?;
+                via.slot = slots.own(&via.slot);
+            }
+            if let Some(count) = &mut copy.count {
+                *count = bind_plan(count, values, &mut slots)?;
+            }
+            bind_node(&mut copy.root, values, &mut slots)?;
+            Some(PlanNode::Entities(Box::new(copy)))
+        }
+    }
+}
+
+/// The slots of a copy, by those of the template: what is put into one must not be found by another request.
+#[derive(Default)]
+struct Slots(HashMap<u64, KeySlot>);
+
+impl Slots {
+    fn own(&mut self, slot: &KeySlot) -> KeySlot {
+        self.0.entry(slot.number()).or_default().clone()
+    }
+}
+
+fn bind_node(node: &mut EntityNode, values: &[Value], slots: &mut Slots) -> Option<()> {
+    node.plan = bind_plan(&node.plan, values, slots)?;
+    for child in &mut node.children {
+        child.slot = slots.own(&child.slot);
+        for around in &mut child.around {
+            around.slot = slots.own(&around.slot);
+        }
+        bind_node(&mut child.node, values, slots)?;
+    }
+    Some(())
+}
+
+fn bind_plan(plan: &LogicalPlan, values: &[Value], slots: &mut Slots) -> Option<LogicalPlan> {
+    if let Some(fragment) = sole_fragment(plan) {
+        return Some(wrapped(bind_fragment(fragment, values, slots)?));
+    }
+    let mut fits = true;
+    let rebuilt = plan.clone().transform_up_with_subqueries(|node| {
+        fits &= stands_alone(&node)?;
+        let Some(fragment) = sole_fragment(&node) else { return Ok(Transformed::no(node)) };
+        match bind_fragment(fragment, values, slots) {
+            Some(bound) => Ok(Transformed::yes(wrapped(bound))),
+            None => {
+                fits = false;
+                Ok(Transformed::new(node, false, TreeNodeRecursion::Stop))
+            }
+        }
+    });
+    rebuilt.ok().map(|rebuilt| rebuilt.data).filter(|_| fits)
+}
+
+fn wrapped(fragment: RemoteFragment) -> LogicalPlan {
+    LogicalPlan::Extension(Extension { node: Arc::new(fragment) })
+}
+
+/// Whether a node asks neither for a constant nor for keys by itself.
+fn stands_alone(node: &LogicalPlan) -> DataFusionResult<bool> {
+    let mut alone = true;
+    node.apply_expressions(|expression| {
+        expression.apply(|part| {
+            alone &= match part {
+                Expr::Placeholder(_) => false,
+                Expr::ScalarFunction(call) => !call.func.name().starts_with(KEYS_PREFIX),
+                _ => true,
+            };
+            Ok(TreeNodeRecursion::Continue)
+        })
+    })?;
+    Ok(alone)
+}
+
+fn bind_fragment(fragment: &RemoteFragment, values: &[Value], slots: &mut Slots) -> Option<RemoteFragment> {
+    let mut own = fragment.clone();
+    if let Some((_, slot)) = &mut own.key_slot {
+        *slot = slots.own(slot);
+    }
+    let value = |index: u32, scalar_type| typed_as(values.get(usize::try_from(index).ok()?)?.clone(), scalar_type);
+    bind_parameters(&mut own.query, &value).ok()?;
+    Some(own)
+}
