@@ -47,6 +47,7 @@ fn expr(inner: &BoundExpr) -> String {
     let two = |op: &dyn std::fmt::Debug, left: &BoundExpr, right: &BoundExpr| format!("({} {op:?} {})", expr(left), expr(right));
     match inner {
         BoundExpr::Column(index) => format!("#{index}"),
+        BoundExpr::Parameter { number, .. } => format!("@{number}"),
         BoundExpr::Path { level, steps, column } => format!("^{level}{steps:?}#{column}"),
         BoundExpr::RootPath { table, key, steps, column } => {
             format!("{table}[{}]{steps:?}#{column}", key.iter().map(value).collect::<Vec<_>>().join(" "))
