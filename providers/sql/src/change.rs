@@ -174,7 +174,7 @@ fn assigned(render: &mut Render<'_>, index: usize, value: &ChangeValue) -> Resul
             let parts: Vec<_> = native_type.split('.').map(|part| render.dialect.identifier(part)).collect();
             format!("{parameter}::{}", parts.join("."))
         }
-        (Family::Postgres | Family::Sqlite | Family::Mysql, _) => parameter,
+        (Family::Postgres | Family::Sqlite | Family::Mysql | Family::Standard(_), _) => parameter,
     })
 }
 
@@ -224,7 +224,9 @@ fn insert(
     let (list, columns) = returned(&mut render, table, require)?;
     let values = match dialect.family {
         Family::Postgres | Family::Sqlite if names.is_empty() => "DEFAULT VALUES".to_owned(),
-        Family::Postgres | Family::Sqlite | Family::Mysql => format!("({}) VALUES ({})", names.join(", "), given.join(", ")),
+        Family::Postgres | Family::Sqlite | Family::Mysql | Family::Standard(_) => {
+            format!("({}) VALUES ({})", names.join(", "), given.join(", "))
+        }
     };
     let returning = if dialect.insert_returns { format!(" RETURNING {list}") } else { String::new() };
     let text = format!("INSERT INTO {} {values}{returning}", dialect.table(&table.table));
@@ -276,7 +278,7 @@ pub fn stored_row(
 /// What makes a read within a write see, and lock, what is there now.
 fn locking(dialect: &Dialect) -> &'static str {
     match dialect.family {
-        Family::Postgres | Family::Sqlite => "",
+        Family::Postgres | Family::Sqlite | Family::Standard(_) => "",
         Family::Mysql => " FOR UPDATE",
     }
 }

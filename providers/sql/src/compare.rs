@@ -8,6 +8,7 @@ use crate::dialect::Family;
 use crate::expr::{Render, column_stored_type, is_plain_text, unsupported};
 use crate::mysql_compare::compared;
 use crate::scope::Held;
+use crate::standard::Product;
 use arrow::datatypes::i256;
 use portico_provider_api::{Codec, CompareOp, Expr, ScalarType, TableColumn, Unsupported, Value};
 use std::rc::Rc;
@@ -117,7 +118,7 @@ fn on_integers(op: CompareOp, numerator: i256, denominator: i256) -> Option<OnSt
 }
 
 /// The outcome when the literal lies above (or below) everything that the stored form can say.
-fn beyond(op: CompareOp, above: bool) -> OnStored {
+pub(crate) fn beyond(op: CompareOp, above: bool) -> OnStored {
     let holds = match op {
         CompareOp::Eq | CompareOp::IsNotDistinctFrom => false,
         CompareOp::NotEq | CompareOp::IsDistinctFrom => true,
@@ -156,7 +157,7 @@ pub(crate) fn on_stored(column: &TableColumn, op: CompareOp, value: &Value) -> O
 }
 
 impl Render<'_> {
-    fn operator(&self, op: CompareOp) -> &'static str {
+    pub(crate) fn operator(&self, op: CompareOp) -> &'static str {
         match op {
             CompareOp::Eq => "=",
             CompareOp::NotEq => "<>",
@@ -180,12 +181,18 @@ impl Render<'_> {
 
     /// False, but null where the operand is null.
     fn never(&self, operand: &str) -> String {
-        format!("({operand} IS NULL AND NULL)")
+        match self.dialect.family {
+            Family::Standard(product) if product != Product::Sqlite => format!("({operand} <> {operand})"),
+            Family::Postgres | Family::Sqlite | Family::Mysql | Family::Standard(_) => format!("({operand} IS NULL AND NULL)"),
+        }
     }
 
     /// True, but null where the operand is null.
     fn always(&self, operand: &str) -> String {
-        format!("({operand} IS NOT NULL OR NULL)")
+        match self.dialect.family {
+            Family::Standard(product) if product != Product::Sqlite => format!("({operand} = {operand})"),
+            Family::Postgres | Family::Sqlite | Family::Mysql | Family::Standard(_) => format!("({operand} IS NOT NULL OR NULL)"),
+        }
     }
 
     pub(crate) fn constant(&self, op: CompareOp, holds: bool, operand: &str) -> String {
@@ -227,8 +234,10 @@ impl Render<'_> {
                 }
             }
         }
-        if self.dialect.family == Family::Mysql {
-            return self.mysql_compare(op, left, right);
+        match self.dialect.family {
+            Family::Mysql => return self.mysql_compare(op, left, right),
+            Family::Standard(product) => return self.standard_compare(product, op, left, right),
+            Family::Postgres | Family::Sqlite => {}
         }
         if let (Some(left), Some(right)) = (self.plain(left)?, self.plain(right)?)
             && held_alike(&left, &right, op)
@@ -320,7 +329,7 @@ impl Render<'_> {
                 candidates.push(self.value(item)?);
                 continue;
             };
-            if value.is_nan() {
+            if value.is_nan() || self.is_beyond(value) {
                 continue;
             }
             match (&column, stored_codec, value.is_null()) {

@@ -7,6 +7,7 @@ use crate::decimals;
 use crate::dialect::{Dialect, Family, Placeholder};
 use crate::mysql::ZERO_IS_NULL;
 use crate::scope::{Held, Scope};
+use crate::standard::Product;
 use crate::statement::Parameter;
 use portico_provider_api::{ArithmeticOp, Codec, Expr, ScalarType, TableColumn, TableRelation, Unsupported, Value};
 
@@ -61,6 +62,7 @@ impl<'a> Render<'a> {
         let number = self.parameters.len();
         match self.dialect.placeholder {
             Placeholder::DollarTyped => format!("${number}::{}{suffix}", (self.dialect.type_name)(scalar_type)),
+            Placeholder::QuestionTyped => format!("?{number}::{}{suffix}", (self.dialect.type_name)(scalar_type)),
             // Numbered here as well: `Statement::new` puts the parameters into the order of the text.
             Placeholder::QuestionNumbered | Placeholder::Question => format!("?{number}"),
         }
@@ -85,6 +87,9 @@ impl<'a> Render<'a> {
         if self.dialect.family == Family::Mysql {
             return self.mysql_literal(value);
         }
+        if let Family::Standard(product) = self.dialect.family {
+            return self.standard_literal(product, value);
+        }
         let placeholder = self.raw_parameter(value);
         Ok(match (self.dialect.family, value.scalar_type()) {
             (Family::Sqlite, ScalarType::Decimal { .. }) => format!("portico_decimal({placeholder})"),
@@ -101,6 +106,7 @@ impl<'a> Render<'a> {
         match scalar_type {
             ScalarType::Text | ScalarType::Json => true,
             ScalarType::Guid => matches!(self.dialect.family, Family::Sqlite | Family::Mysql),
+            ScalarType::Date => self.dialect.family == Family::Standard(Product::Sqlite),
             ScalarType::Boolean
             | ScalarType::Int16
             | ScalarType::Int32
@@ -109,7 +115,6 @@ impl<'a> Render<'a> {
             | ScalarType::Float64
             | ScalarType::Decimal { .. }
             | ScalarType::Binary
-            | ScalarType::Date
             | ScalarType::Time
             | ScalarType::Timestamp
             | ScalarType::TimestampTz => false,
@@ -123,7 +128,10 @@ impl<'a> Render<'a> {
     /// An expression in the dialect's own form of its type. Booleans may stand as predicates.
     pub(crate) fn value(&mut self, expr: &Expr) -> Result<String, Unsupported> {
         match expr {
-            Expr::Column(index) => self.decoded(&*self.column(*index)?),
+            Expr::Column(index) => {
+                let decoded = self.decoded(&*self.column(*index)?)?;
+                Ok(self.tested(decoded, self.scalar_type(expr)?))
+            }
             Expr::Literal(value) => self.literal(value),
             Expr::Compare { op, left, right } => self.compare(*op, left, right),
             Expr::InList { expr, list, negated } => self.in_list(expr, list, *negated),
@@ -190,7 +198,9 @@ impl<'a> Render<'a> {
             }
             Family::Postgres if integers => Ok(format!("({left} {} {right})", arithmetic_symbol(op))),
             Family::Postgres if decimals => decimals::arithmetic(op, (&left, scalar_type), (&right, right_type)),
-            Family::Sqlite | Family::Postgres => Err(unsupported(format!("'{}' of {scalar_type}", arithmetic_symbol(op)))),
+            Family::Sqlite | Family::Postgres | Family::Standard(_) => {
+                Err(unsupported(format!("'{}' of {scalar_type}", arithmetic_symbol(op))))
+            }
         }
     }
 
@@ -204,7 +214,7 @@ impl<'a> Render<'a> {
                 Ok(format!("portico_negate('{scalar_type}', {value})"))
             }
             Family::Postgres if scalar_type.is_numeric() => Ok(format!("(- {value})")),
-            Family::Sqlite | Family::Postgres => Err(unsupported(format!("negation of {scalar_type}"))),
+            Family::Sqlite | Family::Postgres | Family::Standard(_) => Err(unsupported(format!("negation of {scalar_type}"))),
         }
     }
 
@@ -218,13 +228,14 @@ impl<'a> Render<'a> {
             Family::Postgres => self.postgres_cast(&value, from, to),
             Family::Sqlite => sqlite_cast(&value, from, to),
             Family::Mysql => self.mysql_cast(&value, from, to),
+            Family::Standard(_) => Err(unsupported(format!("the conversion from {from} to {to}"))),
         }
     }
 
     /// A column without a codec as it is returned to readers.
     pub(crate) fn returned(&self, column: &Held) -> Result<String, Unsupported> {
         match self.dialect.family {
-            Family::Postgres | Family::Sqlite => self.decoded(column),
+            Family::Postgres | Family::Sqlite | Family::Standard(_) => self.decoded(column),
             Family::Mysql if column.native_type.as_deref().is_some_and(|name| name.ends_with(ZERO_IS_NULL)) => self.decoded(column),
             Family::Mysql => Ok(self.stored(column)),
         }
@@ -240,6 +251,7 @@ impl<'a> Render<'a> {
             Family::Postgres => Ok(postgres_decoded(column, stored)),
             Family::Sqlite => sqlite_decoded(column, stored),
             Family::Mysql => crate::mysql::decoded(column, stored),
+            Family::Standard(_) => crate::standard::decoded(column, stored),
         }
     }
 }

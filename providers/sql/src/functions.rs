@@ -34,6 +34,7 @@ impl Render<'_> {
             Family::Postgres => self.postgres_call(function, arguments),
             Family::Sqlite => self.sqlite_call(function, arguments),
             Family::Mysql => self.mysql_call(function, arguments),
+            Family::Standard(product) => self.standard_call(product, function, arguments),
         }
     }
 

@@ -23,9 +23,11 @@ mod mysql;
 mod mysql_aggregate;
 mod mysql_compare;
 mod mysql_limits;
+mod odbc;
 mod operation;
 mod scope;
 mod select;
+mod standard;
 mod statement;
 mod window;
 
@@ -34,10 +36,12 @@ pub use civil::{
     civil_from_days, days_from_civil, format_date, format_time, format_timestamp, parse_date, parse_time, parse_timestamp,
     parse_timestamp_tz,
 };
-pub use codec::{Stored, decode, encode};
+pub use codec::{Stored, decode, encode, stored_type};
 pub use decimal::{Digits, format_decimal, parse_decimal, rescale};
 pub use dialect::{Dialect, Family, KeyStyle, MARIADB, MYSQL, POSTGRES, Placeholder, SQLITE};
 pub use mysql::{SORTED_BYTES, ZERO_IS_NULL};
+pub use odbc::{ODBC_MYSQL, ODBC_POSTGRES};
 pub use operation::invoke;
 pub use select::select;
+pub use standard::{Carried, DB2, HANA, ORACLE, Product, SQL_SERVER, SQLITE_PLAIN, ansi, from_hex};
 pub use statement::{Parameter, ResultColumn, Statement, TranslateError};

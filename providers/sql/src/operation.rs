@@ -100,7 +100,9 @@ fn call(operation: &RemoteOperation, arguments: &[(usize, Value)], render: &mut 
 fn named(operation: &RemoteOperation, arguments: &[(usize, Value)], render: &mut Render<'_>) -> Result<Vec<String>, TranslateError> {
     match render.dialect.family {
         Family::Postgres => {}
-        Family::Sqlite | Family::Mysql => return Err(unsupported(format!("the operation '{}'", operation.name)).into()),
+        Family::Sqlite | Family::Mysql | Family::Standard(_) => {
+            return Err(unsupported(format!("the operation '{}'", operation.name)).into());
+        }
     }
     let mut named = Vec::with_capacity(arguments.len());
     for (index, value) in arguments {

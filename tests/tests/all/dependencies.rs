@@ -19,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "portico-provider-sqlite",
             "portico-provider-postgres",
             "portico-provider-mysql",
+            "portico-provider-odbc",
         ],
     ),
     ("portico-provider-memory", &["portico-provider-api", "portico-provider-sql"]),
@@ -26,6 +27,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("portico-provider-sqlite", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-postgres", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-mysql", &["portico-provider-api", "portico-provider-sql"]),
+    ("portico-provider-odbc", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-tests", &[]),
     ("portico-bench", &[]),
 ];
@@ -54,6 +56,7 @@ const DOES_IO: &[&str] = &[
     "tokio-postgres",
     "deadpool-postgres",
     "mysql_async",
+    "odbc-api",
     "rustls",
     "datafusion",
     "object_store",

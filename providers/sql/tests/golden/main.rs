@@ -4,8 +4,10 @@ mod blocks;
 mod changes;
 mod conditions;
 mod mysql;
+mod odbc;
 mod operations;
 mod queries;
+mod standard;
 
 use expect_test::{Expect, expect};
 use portico_provider_api::change::{ChangeValue, Precondition};
