@@ -126,8 +126,8 @@ fn places(session: &Session, wanted: &Selection, schemas: Option<&[String]>) -> 
     Ok(found)
 }
 
-/// A table, and what of it is left out: columns with their types.
-fn table(session: &Session, place: &Place, details: &Details) -> Result<(RemoteTable, Vec<(String, String)>), Failure> {
+/// The columns of a table, in order.
+fn columns(session: &Session, place: &Place, details: &Details) -> Result<Vec<Column>, Failure> {
     let server = session.server;
     let mut columns: Vec<(u32, Column)> = Vec::new();
     for row in session.columns(&place.catalog, &place.schema, &place.table)? {
@@ -168,8 +168,15 @@ fn table(session: &Session, place: &Place, details: &Details) -> Result<(RemoteT
         }
     }
     columns.sort_by_key(|(position, _)| *position);
+    Ok(columns.into_iter().map(|(_, column)| column).collect())
+}
+
+/// A table, and what of it is left out: columns with their types.
+fn table(session: &Session, place: &Place, details: &Details) -> Result<(RemoteTable, Vec<(String, String)>), Failure> {
+    let server = session.server;
+    let columns = columns(session, place, details)?;
     let (mut published, mut left_out) = (Vec::with_capacity(columns.len()), Vec::new());
-    for (_, column) in columns {
+    for column in columns {
         match types::published(server, &column) {
             Some(known) => published.push(RemoteColumn {
                 name: column.name,
