@@ -137,6 +137,13 @@ mod tests {
     }
 
     #[test]
+    fn products_are_always_sent_parameters() {
+        let one = statement("SELECT ?", vec![Value::Int64(1)]);
+        assert!(with_literals(&one, &STANDARD).is_ok());
+        assert!(with_literals(&one, &crate::product::SQLITE_PLAIN).is_err());
+    }
+
+    #[test]
     fn every_type_has_a_literal() {
         let decimal = Value::Decimal { unscaled: i256::from_i128(-1250), precision: 5, scale: 2 };
         let cases = [
