@@ -1,6 +1,7 @@
 //! The one table of failures: a stable code → HTTP status, gRPC code, whether a retry can help. Every failure that a client can see
 //! passes here, so that both doors say the same. It must not know how an answer is written.
 
+use crate::flight::retry;
 use portico_engine::EngineError;
 use portico_odata::arithmetic::Fault;
 use portico_odata::{ODataError, ODataErrorKind};
@@ -53,6 +54,8 @@ pub enum Code {
     NotImplemented,
     /// A limit would be exceeded.
     LimitExceeded,
+    /// Too many requests of this caller at the same time.
+    TooManyRequests,
     /// Too many requests at the same time.
     Overloaded,
     /// No model has been published yet, or the process is stopping.
@@ -97,7 +100,7 @@ const fn entry(code: Code, name: &'static str, http: u16, grpc: tonic::Code, ret
 }
 
 /// The table.
-pub const CODES: [CodeEntry; 32] = [
+pub const CODES: [CodeEntry; 33] = [
     entry(Code::InvalidRequest, "InvalidRequest", 400, tonic::Code::InvalidArgument, false),
     entry(Code::InvalidSyntax, "InvalidSyntax", 400, tonic::Code::InvalidArgument, false),
     entry(Code::UnknownName, "UnknownName", 400, tonic::Code::InvalidArgument, false),
@@ -119,6 +122,7 @@ pub const CODES: [CodeEntry; 32] = [
     entry(Code::ReadOnly, "ReadOnly", 400, tonic::Code::InvalidArgument, false),
     entry(Code::NotImplemented, "NotImplemented", 501, tonic::Code::Unimplemented, false),
     entry(Code::LimitExceeded, "LimitExceeded", 413, tonic::Code::ResourceExhausted, false),
+    entry(Code::TooManyRequests, "TooManyRequests", 429, tonic::Code::ResourceExhausted, true),
     entry(Code::Overloaded, "Overloaded", 503, tonic::Code::ResourceExhausted, true),
     entry(Code::NotReady, "NotReady", 503, tonic::Code::Unavailable, true),
     entry(Code::Timeout, "Timeout", 504, tonic::Code::DeadlineExceeded, true),
@@ -204,7 +208,11 @@ impl RequestError {
 
     /// The failure for a gRPC client: the code's name comes first, so that a program can tell codes of one status apart.
     pub fn to_status(&self) -> tonic::Status {
-        tonic::Status::new(self.code.entry().grpc, format!("{}: {}", self.code.name(), self.message))
+        let (code, message) = (self.code.entry().grpc, format!("{}: {}", self.code.name(), self.message));
+        match self.retry() {
+            Some(after) => retry::status(code, &message, after),
+            None => tonic::Status::new(code, message),
+        }
     }
 }
 
@@ -222,6 +230,10 @@ impl From<EngineError> for RequestError {
         let fault = error.fault();
         let code = match error {
             EngineError::Source(source) => return RequestError { fault, ..source.into() },
+            EngineError::Overloaded(overload) => {
+                let code = if overload.own { Code::TooManyRequests } else { Code::Overloaded };
+                return RequestError { retry_after: Some(overload.after), ..RequestError::new(code, message) };
+            }
             EngineError::Arithmetic(_) => Code::DataError,
             EngineError::Syntax(_) => Code::InvalidSyntax,
             EngineError::UnknownName { .. } => Code::UnknownName,
@@ -338,6 +350,7 @@ mod tests {
              ReadOnly 400 InvalidArgument -\n\
              NotImplemented 501 Unimplemented -\n\
              LimitExceeded 413 ResourceExhausted -\n\
+             TooManyRequests 429 ResourceExhausted retry\n\
              Overloaded 503 ResourceExhausted retry\n\
              NotReady 503 Unavailable retry\n\
              Timeout 504 DeadlineExceeded retry\n\
@@ -391,6 +404,18 @@ mod tests {
         assert_eq!(RequestError::from(throttled).retry(), Some(Duration::from_secs(42)));
         assert_eq!(RequestError::new(Code::Conflict, "x").retry(), None);
         assert_eq!(RequestError::new(Code::NotReady, "x").retry(), Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn an_overload_says_whose_it_is_and_when_to_come_back() {
+        let after = Duration::from_secs(3);
+        let overload = |own| EngineError::Overloaded(portico_engine::Overload { what: "requests", limit: 4, own, after });
+        let (own, all) = (RequestError::from(overload(true)), RequestError::from(overload(false)));
+        assert_eq!((own.code, own.retry()), (Code::TooManyRequests, Some(after)));
+        assert_eq!((all.code, all.retry()), (Code::Overloaded, Some(after)));
+        let status = all.to_status();
+        assert_eq!(status.code(), tonic::Code::ResourceExhausted);
+        assert_eq!(status.metadata().get("grpc-retry-pushback-ms").unwrap(), "3000");
     }
 
     #[test]

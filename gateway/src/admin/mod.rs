@@ -46,7 +46,11 @@ async fn ready(State(admin): State<Admin>) -> Response {
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
-    match admin.gateway.metrics.render() {
+    let gateway = &admin.gateway;
+    gateway.metrics.fill("requests", gateway.admission.fill());
+    gateway.metrics.fill("local_queries", gateway.engine.local_fill());
+    gateway.metrics.local_memory(gateway.engine.local_memory());
+    match gateway.metrics.render() {
         Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

@@ -57,8 +57,8 @@ fn gateway(gateway: &GatewayFile, errors: &mut Vec<ModelError>) {
 }
 
 fn limits(gateway: &GatewayFile, errors: &mut Vec<ModelError>) {
+    crate::config::limits::check(&gateway.limits, errors);
     let zero_is_wrong = [
-        (gateway.limits.request_time.is_some_and(|time| time.0.is_zero()), ["gateway", "limits", "request_time"]),
         (gateway.limits.query_memory.is_some_and(|size| size.0 == 0), ["gateway", "limits", "query_memory"]),
         (gateway.http.max_body.is_some_and(|size| size.0 == 0), ["gateway", "http", "max_body"]),
         (gateway.http.max_url.is_some_and(|size| size.0 == 0), ["gateway", "http", "max_url"]),
@@ -110,6 +110,9 @@ fn sources(file: &ConfigFile, errors: &mut Vec<ModelError>) {
         }
         if source.limits.timeout.is_some_and(|timeout| timeout.0.is_zero()) {
             errors.push(ModelError::new(&["sources", name, "limits", "timeout"], "zero would refuse every request"));
+        }
+        if source.limits.rate.as_ref().and_then(|rate| rate.per).is_some_and(|per| per.0.is_zero()) {
+            errors.push(ModelError::new(&["sources", name, "limits", "rate", "per"], "a rate is in a time: 1s, 1m, 1h"));
         }
     }
 }

@@ -1,9 +1,10 @@
 //! The configuration file as typed structs, closed: an unknown key is refused. It must not know where the file is, nor resolve secrets.
 
+use crate::config::limits::{LimitsFile, SourceLimitsFile};
 use crate::config::secret::SecretReference;
 use crate::config::units::{ByteSize, DurationText};
 use indexmap::IndexMap;
-use portico_catalog::{EnumDefinition, OperationEntry, ServiceDefinition, TableDefinition};
+use portico_catalog::{EnumDefinition, OperationEntry, RowLimits, ServiceDefinition, TableDefinition};
 use portico_engine::{Attribute, RoleDefinition};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -141,36 +142,6 @@ pub struct TlsFile {
     pub key: PathBuf,
 }
 
-/// Limits of requests.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LimitsFile {
-    /// Longest time of a request, streaming the answer included; `10m` when absent, because reporting tools read whole tables.
-    pub request_time: Option<DurationText>,
-    /// Requests that run at the same time; another one is refused with 503. 256 when absent.
-    #[schemars(range(min = 1))]
-    pub active_requests: Option<u32>,
-    /// Rows of one SQL answer; more is an error. 10 000 000 when absent.
-    #[schemars(range(min = 1))]
-    pub rows: Option<u64>,
-    /// Rows that one source query may fetch for a local join, sort or aggregate; more is an error. 50 000 000 when absent.
-    #[schemars(range(min = 1))]
-    pub source_rows: Option<u64>,
-    /// Memory of one query for local joins, sorts and aggregates; `512MiB` when absent.
-    pub query_memory: Option<ByteSize>,
-    /// Memory of the cache; `256MiB` when absent, `0B` for none.
-    pub cache: Option<ByteSize>,
-    /// Where a query spills what does not fit into its memory; the system's temporary directory when absent.
-    pub spill_directory: Option<PathBuf>,
-    /// Memory for the results of asynchronous requests (`Prefer: respond-async`) until they are fetched; more is an error of the
-    /// request. `256MiB` when absent.
-    pub asynchronous_memory: Option<ByteSize>,
-    /// How long such a result waits to be fetched; `10m` when absent.
-    pub asynchronous_lifetime: Option<DurationText>,
-    /// How long requests may go on after a stop was asked; `30s` when absent.
-    pub grace: Option<DurationText>,
-}
-
 /// Logging, to the standard error stream.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -221,17 +192,6 @@ pub struct SourceFile {
     pub contact: Option<String>,
 }
 
-/// Limits that protect a source.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SourceLimitsFile {
-    /// Connections, and so queries at the same time; 16 when absent.
-    #[schemars(range(min = 1, max = 10_000))]
-    pub connections: Option<u32>,
-    /// Longest time of one request to it; `30s` when absent.
-    pub timeout: Option<DurationText>,
-}
-
 /// Who may do what.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -239,6 +199,10 @@ pub struct AccessFile {
     /// Rights by role, then by virtual table.
     #[serde(default)]
     pub roles: IndexMap<String, RoleDefinition>,
+    /// How large an answer to a caller of a role may be; more is an error. Of several roles the one that allows most counts, and one that is
+    /// not named here allows all.
+    #[serde(default)]
+    pub limits: IndexMap<String, RowLimits>,
     /// Roles that see row rules in EXPLAIN.
     #[serde(default)]
     pub operators: Vec<String>,

@@ -2,7 +2,8 @@
 //! goes on to the next stage only without any.
 
 use crate::config::check;
-use crate::config::file::{AccessFile, ConfigFile, GatewayFile, SourceFile, SourceLimitsFile, TlsFile};
+use crate::config::file::{AccessFile, ConfigFile, GatewayFile, SourceFile, TlsFile};
+use crate::config::limits::RateFile;
 use crate::config::position::{Position, Positions};
 use crate::config::schema::{COMMON_SOURCE_KEYS, closed_file_schema};
 use crate::config::secret::SecretText;
@@ -10,7 +11,7 @@ use crate::config::validate::{SchemaNode, resolve_secrets, validate};
 use crate::config::{Access, AsynchronousSettings, Config, FlightSettings, Gateway, HttpSettings, SourceSettings, StateSettings};
 use indexmap::IndexMap;
 use portico_catalog::{ModelDefinition, ModelError};
-use portico_engine::{AccessDefinition, EngineSettings};
+use portico_engine::AccessDefinition;
 use portico_odata::parse::Strictness;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -222,7 +223,8 @@ fn build(
     settings: IndexMap<String, Value>,
     positions: Positions,
 ) -> Result<Config, Vec<ModelError>> {
-    let gateway = build_gateway(typed.gateway, &base_directory)?;
+    let room = typed.sources.values().map(|source| source.limits.room()).fold(0, usize::saturating_add);
+    let gateway = build_gateway(typed.gateway, room, &base_directory)?;
     let definition = ModelDefinition {
         sources: typed.sources.keys().cloned().collect(),
         tables: typed.tables,
@@ -238,22 +240,27 @@ fn build(
             (name, build_source(source, own))
         })
         .collect();
-    let access = Access { roles: AccessDefinition { roles: typed.access.roles.clone() }, identities: typed.access };
+    let access = Access {
+        roles: AccessDefinition { roles: typed.access.roles.clone(), limits: typed.access.limits.clone() },
+        identities: typed.access,
+    };
     Ok(Config { file: file.to_owned(), base_directory, gateway, sources, definition, access, positions })
 }
 
 fn build_source(source: SourceFile, settings: Value) -> SourceSettings {
-    let SourceLimitsFile { connections, timeout } = source.limits;
+    let limits = &source.limits;
     SourceSettings {
         kind: source.kind,
-        connections: connections.map_or(16, |connections| usize::try_from(connections).unwrap_or(16)),
-        timeout: timeout.map_or(Duration::from_secs(30), |timeout| timeout.0),
+        connections: limits.connections(),
+        queued: limits.queued(),
+        rate: limits.rate.as_ref().map(RateFile::limit),
+        timeout: limits.timeout.map_or(Duration::from_secs(30), |timeout| timeout.0),
         contact: source.contact,
         settings,
     }
 }
 
-fn build_gateway(file: GatewayFile, base_directory: &Path) -> Result<Gateway, Vec<ModelError>> {
+fn build_gateway(file: GatewayFile, sources: usize, base_directory: &Path) -> Result<Gateway, Vec<ModelError>> {
     let configured = file.token_key.map(|reference| reference.resolve(base_directory)).transpose();
     let configured = configured.map_err(|message| vec![ModelError::new(&["gateway", "token_key"], message)])?;
     if configured.as_ref().is_some_and(|key| key.reveal().len() < 16) {
@@ -292,17 +299,9 @@ fn build_gateway(file: GatewayFile, base_directory: &Path) -> Result<Gateway, Ve
         token_lifetime: flight.token_lifetime.map_or(Duration::from_secs(8 * 3600), |lifetime| lifetime.0),
     });
     let limits = file.limits;
-    let defaults = EngineSettings::default();
-    let engine = EngineSettings {
-        max_rows: limits.rows.unwrap_or(defaults.max_rows),
-        max_source_rows: limits.source_rows.unwrap_or(defaults.max_source_rows),
-        query_memory: limits.query_memory.map_or(defaults.query_memory, crate::config::units::ByteSize::length),
-        cache_bytes: limits.cache.map_or(defaults.cache_bytes, |size| size.0),
-        // Another purpose, another key: what is signed for one cannot be passed off for the other.
-        etag_key: [b"etag ".as_slice(), token_key.reveal().as_bytes()].concat(),
-        spill_directory: limits.spill_directory.map(|directory| base_directory.join(directory)),
-        ..defaults
-    };
+    // Another purpose, another key: what is signed for one cannot be passed off for the other.
+    let etag_key = [b"etag ".as_slice(), token_key.reveal().as_bytes()].concat();
+    let engine = limits.engine(base_directory, etag_key);
     Ok(Gateway {
         http,
         flight,
@@ -312,7 +311,7 @@ fn build_gateway(file: GatewayFile, base_directory: &Path) -> Result<Gateway, Ve
         state,
         asynchronous,
         request_time: limits.request_time.map_or(Duration::from_secs(600), |time| time.0),
-        active_requests: limits.active_requests.map_or(256, |count| usize::try_from(count).unwrap_or(256)),
+        requests: limits.requests(sources),
         grace: limits.grace.map_or(Duration::from_secs(30), |grace| grace.0),
         engine,
         log_level: file.log.level,

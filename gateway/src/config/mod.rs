@@ -4,6 +4,7 @@
 mod check;
 mod cidr;
 pub mod file;
+mod limits;
 pub mod load;
 mod position;
 pub mod schema;
@@ -19,8 +20,10 @@ pub use file::{LogFormat, LogLevel, TlsFile};
 pub use load::{ConfigErrors, load};
 pub use secret::SecretText;
 
+use crate::startup::protected::RateLimit;
 use indexmap::IndexMap;
 use portico_catalog::{ModelDefinition, ModelError};
+use portico_engine::admission::AdmissionLimits;
 use portico_engine::{AccessDefinition, EngineSettings};
 use portico_odata::parse::Strictness;
 use position::Positions;
@@ -71,8 +74,8 @@ pub struct Gateway {
     pub asynchronous: AsynchronousSettings,
     /// Longest time of a request.
     pub request_time: Duration,
-    /// Requests that run at the same time.
-    pub active_requests: usize,
+    /// Requests that run at the same time, and that wait.
+    pub requests: AdmissionLimits,
     /// How long requests may go on after a stop was asked.
     pub grace: Duration,
     /// Settings of the engine.
@@ -146,8 +149,12 @@ pub struct FlightSettings {
 pub struct SourceSettings {
     /// Its kind.
     pub kind: String,
-    /// Connections at most.
+    /// Connections at most, and so queries at once.
     pub connections: usize,
+    /// Queries that wait for one.
+    pub queued: usize,
+    /// Requests in a time, where they are limited.
+    pub rate: Option<RateLimit>,
     /// Longest time for one request.
     pub timeout: Duration,
     /// Whom to tell when it fails.

@@ -38,6 +38,9 @@ pub fn closed_file_schema() -> Value {
     if let Some(freshness) = schema.pointer_mut("/$defs/TableDefinition/properties/freshness").and_then(Value::as_object_mut) {
         freshness.insert("format".to_owned(), json!("portico-duration"));
     }
+    if let Some(bytes) = schema.pointer_mut("/$defs/RowLimits/properties/bytes").and_then(Value::as_object_mut) {
+        bytes.insert("format".to_owned(), json!("portico-size"));
+    }
     if let Some(codec) = schema.pointer_mut("/$defs/ColumnDefinition/properties/codec").and_then(Value::as_object_mut) {
         codec.insert("enum".to_owned(), Value::Array(codec_names()));
     }

@@ -1,6 +1,6 @@
 //! Values with units, as they are written in the file: `10s`, `64MiB`.
 
-use portico_catalog::definition::duration_text;
+use portico_catalog::definition::{duration_text, size_text};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error};
 use std::borrow::Cow;
@@ -38,22 +38,7 @@ impl ByteSize {
     /// # Errors
     /// Says what is wrong, and how to write one.
     pub fn parse(text: &str) -> Result<ByteSize, String> {
-        let text = text.trim();
-        let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-        let (number, unit) = text.split_at(digits);
-        let how = "write a whole number and a unit, such as 512KiB, 64MiB or 2GiB";
-        let number: u64 = number.parse().map_err(|_| format!("'{text}' is not a size: {how}"))?;
-        let factor: u64 = match unit.trim() {
-            "B" => 1,
-            "kB" | "KB" => 1_000,
-            "MB" => 1_000_000,
-            "GB" => 1_000_000_000,
-            "KiB" => 1 << 10,
-            "MiB" => 1 << 20,
-            "GiB" => 1 << 30,
-            _ => return Err(format!("'{text}' is not a size: {how}")),
-        };
-        number.checked_mul(factor).map(ByteSize).ok_or_else(|| format!("'{text}' is too large a size"))
+        size_text::parse(text).map(ByteSize)
     }
 
     /// The size as a length in memory.

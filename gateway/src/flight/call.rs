@@ -5,11 +5,20 @@ use crate::http::current_model;
 use crate::identity::{Credentials, KEY_HEADER, Tokens};
 use crate::startup::Gateway;
 use crate::telemetry::{Door, Outcome, Trace};
-use portico_engine::{Journal, Principal, RequestContext, RequestedFreshness};
+use portico_engine::{EngineError, Journal, LocalPermit, Principal, RequestContext, RequestedFreshness};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tonic::Status;
 use tonic::metadata::MetadataMap;
+
+/// How much a call costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weight {
+    /// It asks no source and plans nothing: it does not wait for a turn behind those that do.
+    Light,
+    /// It plans or runs a statement.
+    Query,
+}
 
 /// One Flight call.
 pub struct Call {
@@ -26,9 +35,9 @@ impl Call {
     ///
     /// # Errors
     /// `Unauthenticated`, `NotReady`, `Overloaded`, as a status.
-    pub async fn begin(gateway: &Arc<Gateway>, metadata: &MetadataMap, method: &'static str) -> Result<Call, Status> {
+    pub async fn begin(gateway: &Arc<Gateway>, metadata: &MetadataMap, method: &'static str, weight: Weight) -> Result<Call, Status> {
         let trace = Trace::begin(&gateway.metrics, Door::Flight, request_id(metadata), method, "");
-        match admit(gateway, metadata, &trace).await {
+        match admit(gateway, metadata, &trace, weight).await {
             Ok(context) => Ok(Call { gateway: Arc::clone(gateway), context, trace }),
             Err(error) => Err(failed(&trace, error)),
         }
@@ -56,18 +65,21 @@ pub fn failed(trace: &Trace, error: RequestError) -> Status {
     status
 }
 
-async fn admit(gateway: &Arc<Gateway>, metadata: &MetadataMap, trace: &Arc<Trace>) -> Result<RequestContext, RequestError> {
+async fn admit(gateway: &Arc<Gateway>, metadata: &MetadataMap, trace: &Arc<Trace>, weight: Weight) -> Result<RequestContext, RequestError> {
     let principal = authenticate(gateway, metadata).await?;
     trace.set_principal(&principal.name);
-    let permit = Arc::clone(&gateway.permits).try_acquire_owned();
-    trace.hold(permit.map_err(|_| RequestError::new(Code::Overloaded, "too many requests are running: try again"))?);
     current_model(gateway)?;
     let journal = Arc::new(Journal::default());
     trace.set_journal(&journal);
     let longest = gateway.config.gateway.request_time;
     let asked = text(metadata, "grpc-timeout").as_deref().and_then(grpc_timeout);
     let deadline = SystemTime::now() + asked.map_or(longest, |asked| asked.min(longest));
-    Ok(RequestContext { request_id: trace.id.clone(), principal, deadline, freshness: RequestedFreshness::AsDeclared, journal })
+    if weight == Weight::Query {
+        let remaining = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+        trace.hold(gateway.admission.admit(&principal.name, remaining).await.map_err(EngineError::from)?);
+    }
+    let (freshness, local) = (RequestedFreshness::AsDeclared, LocalPermit::default());
+    Ok(RequestContext { request_id: trace.id.clone(), principal, deadline, freshness, journal, local })
 }
 
 /// Who asks: by a token from a handshake, an API key, or user and password.

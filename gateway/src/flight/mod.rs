@@ -6,6 +6,7 @@ mod handle;
 mod listing;
 mod parameters;
 mod prepared;
+pub mod retry;
 mod service;
 mod stream;
 #[cfg(test)]

@@ -46,6 +46,19 @@ pub(super) fn prepare(
     })
 }
 
+/// What is told to who sends a prepared statement as a change: many drivers do so for several rows of parameters at once.
+pub(super) fn not_a_change(call: &Call, handle: &[u8]) -> RequestError {
+    call.trace.set_statement("sql");
+    let statement = handle::read(&call.gateway.tokens, Purpose::Prepared, handle);
+    let is_query = statement.is_ok_and(|statement| call.gateway.engine.parameter_types(&statement.text, &call.context.principal).is_ok());
+    let message = if is_query {
+        "a prepared query is bound to one row of parameters and fetched: SQL is read-only here, and several rows at once (executemany) are for changes"
+    } else {
+        "changes are refused: SQL is read-only here"
+    };
+    RequestError::new(Code::ReadOnly, message)
+}
+
 /// Binds a row of parameters: the answer is a new handle that holds them.
 pub(super) async fn bind(call: &Call, handle: &[u8], data: PeekableFlightDataStream) -> Result<DoPutPreparedStatementResult, RequestError> {
     call.trace.set_statement("bind");

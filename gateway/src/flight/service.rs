@@ -2,10 +2,10 @@
 //! refused by name.
 
 use crate::error::{Code, RequestError};
-use crate::flight::call::{Call, authenticate, failed};
+use crate::flight::call::{Call, Weight, authenticate, failed};
 use crate::flight::handle::{self, Purpose};
 use crate::flight::listing::{self, TableFilter};
-use crate::flight::prepared::{bind, prepare};
+use crate::flight::prepared::{bind, not_a_change, prepare};
 use crate::flight::stream::{self, FlightStream};
 use crate::http::current_model;
 use crate::pipeline;
@@ -52,7 +52,11 @@ impl FlightSql {
     }
 
     async fn begin<T>(&self, request: &Request<T>, method: &'static str) -> Result<Call, Status> {
-        Call::begin(&self.gateway, request.metadata(), method).await
+        Call::begin(&self.gateway, request.metadata(), method, Weight::Query).await
+    }
+
+    async fn begin_light<T>(&self, request: &Request<T>, method: &'static str) -> Result<Call, Status> {
+        Call::begin(&self.gateway, request.metadata(), method, Weight::Light).await
     }
 
     /// The schema that a statement's result will have: parse, plan, policy and push-down, without running it.
@@ -97,7 +101,7 @@ impl FlightSql {
         schema: &Schema,
         request: Request<FlightDescriptor>,
     ) -> Result<Response<FlightInfo>, Status> {
-        let call = self.begin(&request, "GetFlightInfo").await?;
+        let call = self.begin_light(&request, "GetFlightInfo").await?;
         call.trace.set_statement("listing");
         let info = flight_info(schema, command.as_any().encode_to_vec(), request.into_inner());
         call.conclude(info).map(Response::new)
@@ -108,7 +112,7 @@ impl FlightSql {
         request: &Request<Ticket>,
         make: impl FnOnce(&[VisibleTable]) -> Result<RecordBatch, RequestError>,
     ) -> Result<Response<FlightStream>, Status> {
-        let call = self.begin(request, "DoGet").await?;
+        let call = self.begin_light(request, "DoGet").await?;
         match FlightSql::visible(&call).and_then(|tables| make(&tables)) {
             Ok(batch) => Ok(Response::new(stream::ready(&call, batch))),
             Err(error) => Err(failed(&call.trace, error)),
@@ -117,7 +121,7 @@ impl FlightSql {
 
     /// Refuses what would change something, with the caller's credentials checked first.
     async fn refuse<T, R>(&self, request: &Request<T>, method: &'static str, code: Code, message: &str) -> Result<R, Status> {
-        let call = self.begin(request, method).await?;
+        let call = self.begin_light(request, method).await?;
         Err(failed(&call.trace, RequestError::new(code, message)))
     }
 }
@@ -354,10 +358,11 @@ impl FlightSqlService for FlightSql {
 
     async fn do_put_prepared_statement_update(
         &self,
-        _: CommandPreparedStatementUpdate,
+        query: CommandPreparedStatementUpdate,
         request: Request<PeekableFlightDataStream>,
     ) -> Result<i64, Status> {
-        self.refuse(&request, "DoPut", Code::ReadOnly, READ_ONLY).await
+        let call = self.begin(&request, "DoPut").await?;
+        Err(failed(&call.trace, not_a_change(&call, &query.prepared_statement_handle)))
     }
 
     async fn do_put_substrait_plan(
@@ -394,7 +399,7 @@ impl FlightSqlService for FlightSql {
         request: Request<Action>,
     ) -> Result<(), Status> {
         // Nothing is kept of a prepared statement.
-        let call = self.begin(&request, "DoAction").await?;
+        let call = self.begin_light(&request, "DoAction").await?;
         call.conclude(Ok(()))
     }
 

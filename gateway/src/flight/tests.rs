@@ -175,6 +175,22 @@ async fn foreign_keys_are_listed_from_both_ends() {
     let exported = arrow_flight::sql::CommandGetExportedKeys { catalog: None, db_schema: Some("public".into()), table: "Customers".into() };
     let info = client.get_exported_keys(exported).await.unwrap();
     assert_eq!(texts(&fetch(&mut client, info).await, 6), ["Orders"]);
+    let reference = |pk_table: &str, fk_table: &str| arrow_flight::sql::CommandGetCrossReference {
+        pk_catalog: None,
+        pk_db_schema: Some("public".into()),
+        pk_table: pk_table.into(),
+        fk_catalog: None,
+        fk_db_schema: Some("public".into()),
+        fk_table: fk_table.into(),
+    };
+    let info = client.get_cross_reference(reference("Customers", "Orders")).await.unwrap();
+    let keys = fetch(&mut client, info).await;
+    assert_eq!((texts(&keys, 3), texts(&keys, 7)), (vec!["id".to_owned()], vec!["customer_id".to_owned()]));
+    let info = client.get_cross_reference(reference("Orders", "Customers")).await.unwrap();
+    assert!(texts(&fetch(&mut client, info).await, 3).is_empty(), "the other way round there is none");
+    let mut stranger = self::client(&door, "stranger-key").await;
+    let info = stranger.get_cross_reference(reference("Customers", "Orders")).await.unwrap();
+    assert!(texts(&fetch(&mut stranger, info).await, 3).is_empty(), "who sees neither table sees no key");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use crate::telemetry::Trace;
 use axum::body::Body;
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use bytes::Bytes;
-use portico_engine::{Journal, RequestContext};
+use portico_engine::{EngineError, Journal, LocalPermit, RequestContext};
 use portico_odata::header::Preferences;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -42,8 +42,8 @@ pub async fn begin(
 ) -> Result<Response<Body>, RequestError> {
     let gateway = Arc::clone(&call.gateway);
     let time = gateway.config.gateway.request_time;
-    let permit = Arc::clone(&gateway.permits).try_acquire_owned();
-    let permit = permit.map_err(|_| RequestError::new(Code::Overloaded, "too many requests are running: try again"))?;
+    // Its own request holds a place already, and must not wait for another: all of them could.
+    let permit = gateway.admission.admit(&call.context.principal.name, Duration::ZERO).await.map_err(EngineError::from)?;
     let trace = Trace::begin(&gateway.metrics, call.trace.door, format!("{}.async", call.trace.id), method.as_str(), &call.target.path);
     trace.set_principal(&call.context.principal.name);
     trace.hold(permit);
@@ -51,7 +51,13 @@ pub async fn begin(
     trace.set_journal(&journal);
     let owner = Arc::clone(&call.context.principal);
     let inner = Call {
-        context: RequestContext { request_id: trace.id.clone(), deadline: SystemTime::now() + time, journal, ..call.context },
+        context: RequestContext {
+            request_id: trace.id.clone(),
+            deadline: SystemTime::now() + time,
+            journal,
+            local: LocalPermit::default(),
+            ..call.context
+        },
         trace,
         alone: false,
         ..call
@@ -104,7 +110,7 @@ async fn run(call: Call, method: Method, body: Bytes, budget: Budget, time: Dura
             Err(error) => Err(RequestError::new(Code::Internal, format!("the answer broke off: {error}"))),
         }
     };
-    let outcome = tokio::time::timeout(time, complete).await.unwrap_or_else(|_| Err(portico_engine::EngineError::Timeout.into()));
+    let outcome = tokio::time::timeout(time, complete).await.unwrap_or_else(|_| Err(EngineError::Timeout.into()));
     let (parts, body) = match outcome {
         Ok(complete) => complete,
         Err(error) => {

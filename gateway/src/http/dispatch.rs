@@ -19,6 +19,18 @@ pub fn dispatch(call: Call, method: Method, body: Body) -> BoxFuture<'static, Re
     answer(call, method, body).boxed()
 }
 
+/// Whether a request asks no source and computes nothing: a service document, `$metadata`, how far a request is that runs without its
+/// client. It does not wait for a turn behind those that do.
+pub fn is_light(call: &Call, method: &Method) -> bool {
+    let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let resource = |service: Service| {
+        let resource = service.resource.trim_end_matches('/');
+        matches!(resource, "" | "$metadata" | "%24metadata") || asynchronous::monitored(resource).is_some()
+    };
+    // What nothing is found for is told at once, too.
+    reads && call.target.path != sql::PATH && Service::find(call).map_or(true, resource)
+}
+
 async fn answer(call: Call, method: Method, body: Body) -> Result<Response<Body>, RequestError> {
     if call.target.path == sql::PATH {
         current_model(&call.gateway)?;

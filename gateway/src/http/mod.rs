@@ -28,7 +28,7 @@ mod write;
 
 pub use call::{current_model, find_service};
 
-use crate::error::{Code, RequestError};
+use crate::error::RequestError;
 use crate::startup::Gateway;
 use crate::telemetry::{Door, Outcome, Trace};
 use axum::Router;
@@ -40,7 +40,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use call::Call;
 use compress::Encoding;
-use portico_engine::{Journal, RequestContext};
+use portico_engine::{EngineError, Journal, LocalPermit, RequestContext};
 use portico_odata::header::Version;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -112,15 +112,18 @@ async fn within(asked: Asked, body: Body, deadline: SystemTime) -> Result<Respon
     let credentials = parts::credentials(&asked.headers, key)?;
     let principal = asked.gateway.identities.authenticate(credentials).await?;
     asked.trace.set_principal(&principal.name);
-    let permit = Arc::clone(&asked.gateway.permits).try_acquire_owned();
-    asked.trace.hold(permit.map_err(|_| RequestError::new(Code::Overloaded, "too many requests are running: try again"))?);
     let root = root::public_root(settings, &asked.uri, &asked.headers, asked.peer.ip())?;
     let journal = Arc::new(Journal::default());
     asked.trace.set_journal(&journal);
     let freshness = parts::freshness(&asked.headers)?;
-    let context = RequestContext { request_id: asked.trace.id.clone(), principal, deadline, freshness, journal };
+    let local = LocalPermit::default();
+    let context = RequestContext { request_id: asked.trace.id.clone(), principal, deadline, freshness, journal, local };
     let version = negotiated(&asked.headers);
     let call = Call { gateway: asked.gateway, context, trace: asked.trace, root, target, headers: asked.headers, version, alone: true };
+    if !dispatch::is_light(&call, &asked.method) {
+        let permit = call.gateway.admission.admit(&call.context.principal.name, call.context.remaining()).await;
+        call.trace.hold(permit.map_err(EngineError::from)?);
+    }
     let token = fetched_token(&call, &asked.method);
     let mut response = dispatch::dispatch(call, asked.method, body).await?;
     if let Some(token) = token {

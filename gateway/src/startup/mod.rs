@@ -7,12 +7,13 @@ pub mod explain;
 pub mod keeper;
 pub mod lock;
 pub mod offered;
+pub mod protected;
 pub mod serve;
 #[cfg(test)]
 mod tests;
 pub mod tls;
 
-use crate::config::{Config, ConfigErrors};
+use crate::config::{Config, ConfigErrors, SourceSettings};
 use crate::error::RequestError;
 use crate::http::profile::Profiles;
 use crate::identity::{Identities, Tokens};
@@ -20,11 +21,12 @@ use crate::state::{Jobs, StateStore};
 use crate::telemetry::Metrics;
 use keeper::Keeper;
 use portico_engine::Engine;
+use portico_engine::admission::{Admission, AdmissionLimits};
 use portico_provider_api::{ConnectContext, Source};
+use protected::Protected;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use thiserror::Error;
-use tokio::sync::Semaphore;
 
 /// Why the gateway does not start, or a command fails.
 #[derive(Debug, Error)]
@@ -72,8 +74,8 @@ pub struct Gateway {
     pub state: Arc<dyn StateStore>,
     /// What client profiles keep between requests.
     pub profiles: Profiles,
-    /// A permit per running request.
-    pub permits: Arc<Semaphore>,
+    /// Which requests run, and which wait.
+    pub admission: Arc<Admission>,
 }
 
 /// Connects the sources and makes what all doors share. Nothing is published yet.
@@ -94,7 +96,7 @@ pub fn assemble(config: Config) -> Result<Gateway, StartError> {
     Ok(Gateway {
         identities: Identities::new(&config.access.identities),
         tokens: Tokens::new(config.gateway.token_key.clone()),
-        permits: Arc::new(Semaphore::new(config.gateway.active_requests)),
+        admission: Admission::new("requests", config.gateway.requests.clone()),
         config,
         engine,
         keeper,
@@ -105,8 +107,14 @@ pub fn assemble(config: Config) -> Result<Gateway, StartError> {
     })
 }
 
+/// Who may ask a source: as many as it has connections.
+fn admission(source: &SourceSettings) -> Arc<Admission> {
+    let (running, waiting, longest_wait) = (source.connections, source.queued, source.timeout);
+    Admission::new("queries of this source", AdmissionLimits { running, per_caller: running, waiting, longest_wait })
+}
+
 fn connect(config: &Config) -> Result<BTreeMap<String, Arc<dyn Source>>, StartError> {
-    let mut sources = BTreeMap::new();
+    let mut sources: BTreeMap<String, Arc<dyn Source>> = BTreeMap::new();
     let mut errors = Vec::new();
     for (name, source) in &config.sources {
         let context = ConnectContext {
@@ -118,7 +126,8 @@ fn connect(config: &Config) -> Result<BTreeMap<String, Arc<dyn Source>>, StartEr
         let kind = portico_provider_registry::find(&source.kind).map_err(|error| StartError::Source(error.to_string()))?;
         match (kind.connect)(source.settings.clone(), context) {
             Ok(connected) => {
-                sources.insert(name.clone(), connected);
+                let protected = Protected::new(name, connected, admission(source), source.rate, source.timeout);
+                sources.insert(name.clone(), Arc::new(protected));
             }
             Err(error) => errors.push(portico_catalog::ModelError::new(&["sources", name], error.message)),
         }

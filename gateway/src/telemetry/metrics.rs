@@ -1,6 +1,7 @@
 //! Metrics, in the text format of Prometheus. Labels are closed sets and configured names: never a value that a client chooses.
 
 use crate::telemetry::trace::{Door, Stage};
+use portico_engine::admission::Fill;
 use portico_engine::{CallOutcome, SourceCall};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
@@ -43,6 +44,11 @@ struct CacheLabels {
     result: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AdmissionLabel {
+    of: &'static str,
+}
+
 type Histograms<L> = Family<L, Histogram, fn() -> Histogram>;
 
 /// Counts.
@@ -60,6 +66,10 @@ pub struct Metrics {
     source_bytes: Family<SourceLabel, Counter>,
     source_up: Family<SourceLabel, Gauge>,
     cache: Family<CacheLabels, Counter>,
+    admitted: Family<AdmissionLabel, Gauge>,
+    queued: Family<AdmissionLabel, Gauge>,
+    local_memory: Gauge,
+    spilled: Gauge,
 }
 
 /// From half a millisecond to ten minutes: a look-up and a whole table both have a place.
@@ -88,6 +98,10 @@ impl Metrics {
             source_bytes: Family::default(),
             source_up: Family::default(),
             cache: Family::default(),
+            admitted: Family::default(),
+            queued: Family::default(),
+            local_memory: Gauge::default(),
+            spilled: Gauge::default(),
         };
         metrics.register();
         metrics
@@ -107,6 +121,18 @@ impl Metrics {
         registry.register("source_bytes", "Bytes of Arrow data received from sources", self.source_bytes.clone());
         registry.register("source_up", "Whether the source answered when it was last introspected", self.source_up.clone());
         registry.register("cache", "Scans answered by the cache (hit) or by the source (miss)", self.cache.clone());
+        registry.register("admitted", "Requests, and queries that are computed in the gateway, that run", self.admitted.clone());
+        registry.register(
+            "queued",
+            "Requests, and queries that are computed in the gateway, that wait for their turn",
+            self.queued.clone(),
+        );
+        registry.register(
+            "local_memory_bytes",
+            "Memory that queries which are computed in the gateway have reserved",
+            self.local_memory.clone(),
+        );
+        registry.register("spilled_bytes", "What such queries hold on disk", self.spilled.clone());
     }
 
     /// All metrics as text.
@@ -114,6 +140,20 @@ impl Metrics {
         let mut text = String::new();
         text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+
+    /// How many of something run, and how many wait for their turn: `requests`, `local_queries`.
+    pub fn fill(&self, of: &'static str, fill: Fill) {
+        let label = AdmissionLabel { of };
+        let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.admitted.get_or_create(&label).set(gauge(fill.running));
+        self.queued.get_or_create(&label).set(gauge(fill.waiting));
+    }
+
+    /// Bytes that queries which are computed in the gateway have in memory and on disk.
+    pub fn local_memory(&self, (reserved, spilled): (usize, u64)) {
+        self.local_memory.set(i64::try_from(reserved).unwrap_or(i64::MAX));
+        self.spilled.set(i64::try_from(spilled).unwrap_or(i64::MAX));
     }
 
     /// A request begins.

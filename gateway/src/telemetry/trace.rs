@@ -3,12 +3,12 @@
 
 use crate::error::{Code, Culprit, RequestError};
 use crate::telemetry::Metrics;
+use portico_engine::admission::Permit;
 use portico_engine::{CallOutcome, Journal, SourceCall};
 use serde_json::{Map, Value, json};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 /// The stages of the request path, by the names that spans, metrics and `Server-Timing` use.
@@ -87,7 +87,7 @@ struct State {
     status: u16,
     rows: u64,
     bytes: u64,
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<Permit>,
     finished: bool,
 }
 
@@ -147,7 +147,7 @@ impl Trace {
     }
 
     /// Keeps the permit of a running request until its end.
-    pub fn hold(&self, permit: OwnedSemaphorePermit) {
+    pub fn hold(&self, permit: Permit) {
         self.state().permit = Some(permit);
     }
 

@@ -62,6 +62,12 @@ impl QueryStream {
         QueryStream { schema, batches, report }
     }
 
+    /// The same, keeping something until the rows have ended or are dropped: a place among those who may ask.
+    #[must_use]
+    pub fn holding(self, held: impl Send + Unpin + 'static) -> QueryStream {
+        QueryStream { batches: Box::pin(Holding { batches: self.batches, held: Some(held) }), ..self }
+    }
+
     /// The schema of every batch.
     pub fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
@@ -70,6 +76,23 @@ impl QueryStream {
     /// The report; `None` until the stream has ended well.
     pub fn report(&self) -> Option<QueryReport> {
         self.report.get()
+    }
+}
+
+struct Holding<T> {
+    batches: BatchStream,
+    held: Option<T>,
+}
+
+impl<T: Unpin> Stream for Holding<T> {
+    type Item = Result<RecordBatch, SourceError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let polled = self.batches.as_mut().poll_next(cx);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.held = None;
+        }
+        polled
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod duration_text;
 pub mod operation;
 pub mod overlay;
+pub mod size_text;
 
 pub use operation::{
     ActionOrFunction, BindingDefinition, OperationDefinition, OperationEntry, ParameterDefinition, ParameterEntry, ReturnsDefinition,
@@ -73,6 +74,12 @@ pub struct TableDefinition {
     #[serde(default, with = "duration_text", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub freshness: Option<Duration>,
+    /// Whether queries that would read all of it are refused: those without a condition on it, without keys and without a number of rows.
+    #[serde(default)]
+    pub guarded: bool,
+    /// How much one query may fetch of it; more is an error.
+    #[serde(default)]
+    pub limits: RowLimits,
     /// Links to other virtual tables, besides those inferred from foreign keys.
     #[serde(default)]
     pub relationships: IndexMap<String, RelationshipDefinition>,
@@ -106,6 +113,41 @@ pub struct TableDefinition {
     /// Annotations of the entity set: `Vocabulary.Term` or `Vocabulary.Term#Qualifier`, and a value.
     #[serde(default)]
     pub annotations: IndexMap<String, serde_json::Value>,
+}
+
+/// How many rows there may be, and how large they may be together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RowLimits {
+    /// Rows; no limit when absent.
+    #[schemars(range(min = 1))]
+    pub rows: Option<u64>,
+    /// Bytes in memory, as `64MiB`; no limit when absent.
+    #[serde(default, with = "size_text", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub bytes: Option<u64>,
+}
+
+impl RowLimits {
+    /// What both allow.
+    #[must_use]
+    pub fn least(self, other: RowLimits) -> RowLimits {
+        let least = |one: Option<u64>, other: Option<u64>| one.into_iter().chain(other).min();
+        RowLimits { rows: least(self.rows, other.rows), bytes: least(self.bytes, other.bytes) }
+    }
+
+    /// What one of both allows.
+    #[must_use]
+    pub fn greatest(self, other: RowLimits) -> RowLimits {
+        let greatest = |one: Option<u64>, other: Option<u64>| Some(one?.max(other?));
+        RowLimits { rows: greatest(self.rows, other.rows), bytes: greatest(self.bytes, other.bytes) }
+    }
+
+    /// Which limit so many rows and bytes exceed, for a person.
+    pub fn exceeded(self, rows: u64, bytes: u64) -> Option<String> {
+        let rows = self.rows.filter(|most| rows > *most).map(|most| format!("{most} rows"));
+        rows.or_else(|| self.bytes.filter(|most| bytes > *most).map(|most| format!("{most} bytes")))
+    }
 }
 
 /// A published column.

@@ -16,7 +16,7 @@ pub mod vocabulary;
 pub use build::{Report, build};
 pub use definition::{
     AggregateDefinition, ColumnDefinition, EnumDefinition, IfMatch, ModelDefinition, OperationEntry, Profile, RelationshipDefinition,
-    ServiceDefinition, ServiceTable, TableDefinition, WritesDefinition,
+    RowLimits, ServiceDefinition, ServiceTable, TableDefinition, WritesDefinition,
 };
 pub use error::ModelError;
 pub use model::{Column, Model, Origin, Relationship, Service, Singleton, SourceModel, Through, VirtualTable};

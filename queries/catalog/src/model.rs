@@ -1,5 +1,6 @@
 //! The model as the rest of the gateway reads it: resolved, checked, immutable; replaced whole by version.
 
+use crate::definition::RowLimits;
 use crate::definition::{IfMatch, Profile};
 use crate::overlay::{Annotation, DerivedType, Enumeration, Labels, Mutability, Operation, Overlay};
 use crate::spatial::SpatialColumn;
@@ -54,6 +55,10 @@ pub struct VirtualTable {
     pub freshness: Duration,
     /// `If-Match` rule, where the table says one.
     pub if_match: Option<IfMatch>,
+    /// Whether it is not to be read as a whole.
+    pub guarded: bool,
+    /// How much one query may fetch of it.
+    pub limits: RowLimits,
     /// How many rows there are, roughly.
     pub row_estimate: Option<u64>,
     /// What it has beyond columns and relationships.

@@ -182,6 +182,8 @@ impl Returns {
             relationships: Vec::new(),
             freshness: Duration::ZERO,
             if_match: None,
+            guarded: false,
+            limits: crate::definition::RowLimits::default(),
             row_estimate: None,
             overlay: Overlay::default(),
         })

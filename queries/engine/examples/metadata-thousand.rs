@@ -61,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let grants: RoleDefinition = model.tables.keys().map(|name| (name.clone(), GrantDefinition::default())).collect();
     let roles = (0..ROLES).map(|number| (format!("role{number}"), grants.clone())).collect();
-    let engine = Engine::new(EngineSettings::default(), BTreeMap::new(), AccessDefinition { roles })?;
+    let engine = Engine::new(EngineSettings::default(), BTreeMap::new(), AccessDefinition { roles, limits: Default::default() })?;
     engine.publish(Arc::new(model));
     for number in 0..ROLES {
         let principal = Principal { name: "p".to_owned(), roles: vec![format!("role{number}")], ..Principal::default() };

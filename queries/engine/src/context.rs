@@ -1,9 +1,11 @@
 //! What accompanies one request through the engine: who asks, until when, how fresh; and the journal of what was asked of sources.
 
+use crate::admission::Permit;
 use crate::policy::Principal;
 use portico_provider_api::{NativeRequest, QueryContext, RequestInfo};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::OnceCell;
 
 /// How old the answer may be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,7 +30,14 @@ pub struct RequestContext {
     pub freshness: RequestedFreshness,
     /// What was asked of sources.
     pub journal: Arc<Journal>,
+    /// Leave to compute in the gateway, asked for where the request first needs it.
+    pub local: LocalPermit,
 }
+
+/// Leave to compute in the gateway: one for all the plans of a request, given back when the last of its clones is dropped. Two plans of one
+/// request that waited for each other would wait for ever.
+#[derive(Debug, Clone, Default)]
+pub struct LocalPermit(pub(crate) Arc<OnceCell<Permit>>);
 
 impl RequestContext {
     /// The part that travels with a question to a source.

@@ -1,17 +1,20 @@
 //! The engine's face: one method per stage of the request path. It holds what outlives a request: the model, the rights of each
 //! set of roles, the cache and the table epochs. How a stage works is in the module of its name.
 
+use crate::admission::{Admission, Fill};
 use crate::answer::{Answer, EntityAnswer, WriteAnswer};
 use crate::cache::ResultCache;
 use crate::context::{RequestContext, RequestedFreshness};
 use crate::error::EngineError;
 use crate::execute::answer;
-use crate::execute::run::Run;
+use crate::execute::local::LocalExecution;
+use crate::execute::memory::LocalMemory;
+use crate::execute::run::{Answered, Run};
 use crate::explain::{self, Explanation};
 use crate::metadata::MetadataDocument;
 use crate::plan::names::Names;
 use crate::plan::planning::Planning;
-use crate::plan::session::{runtime, session};
+use crate::plan::session::session;
 use crate::plan::{Plan, PlanNode, Work, sql};
 use crate::policy::{AccessDefinition, PermittedPlan, PermittedWrite, Policy, Principal, Rights, VisibleTable, permit, permit_write};
 use crate::pushdown::{self, PushedPlan};
@@ -28,6 +31,7 @@ use portico_provider_api::{Source, TableColumn, Value};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
+use tokio::runtime::Handle;
 
 /// The engine.
 pub struct Engine {
@@ -36,6 +40,8 @@ pub struct Engine {
     pub(crate) access: AccessDefinition,
     pub(crate) session: Arc<SessionState>,
     cache: Arc<ResultCache>,
+    local: Arc<LocalExecution>,
+    memory: LocalMemory,
     snapshot: RwLock<Option<Arc<Snapshot>>>,
 }
 
@@ -43,7 +49,7 @@ impl Engine {
     /// An engine over connected sources, by configured name. It answers nothing until a model is published.
     ///
     /// # Errors
-    /// When the spill directory cannot be used.
+    /// When the spill directory cannot be used, or threads cannot be started.
     pub fn new(
         settings: EngineSettings,
         sources: BTreeMap<String, Arc<dyn Source>>,
@@ -51,7 +57,11 @@ impl Engine {
     ) -> Result<Engine, EngineError> {
         let session = Arc::new(session(&settings)?);
         let cache = Arc::new(ResultCache::new(settings.cache_bytes));
-        Ok(Engine { settings, sources: Arc::new(sources), access, session, cache, snapshot: RwLock::new(None) })
+        let admission = Admission::new("queries that are computed in the gateway", settings.local_queries.clone());
+        let local = Arc::new(LocalExecution::start(settings.local_threads, admission)?);
+        let EngineSettings { query_memory, local_memory, spill_bytes, .. } = settings;
+        let memory = LocalMemory::new(query_memory, local_memory.max(query_memory), spill_bytes, settings.spill_directory.as_deref())?;
+        Ok(Engine { settings, sources: Arc::new(sources), access, session, cache, local, memory, snapshot: RwLock::new(None) })
     }
 
     /// The columns of a view's SQL, for [`portico_catalog::build()`].
@@ -218,7 +228,11 @@ impl Engine {
             sources: Arc::clone(&self.sources),
             cache: Arc::clone(&self.cache),
             settings: self.settings.clone(),
-            runtime: runtime(&self.settings)?,
+            runtime: self.memory.quota()?,
+            guards: Arc::clone(&self.snapshot()?.guards),
+            answer: Answered::new(self.access.limits_of(&context.principal.roles)),
+            local: Arc::clone(&self.local),
+            home: Handle::try_current().ok(),
             request: context.clone(),
         }))
     }
@@ -290,6 +304,16 @@ impl Engine {
             Ok(_) => Err(EngineError::Internal("an entity was not answered with an entity".to_owned())),
             Err(error) => Err(error),
         }
+    }
+
+    /// How many queries are computed in the gateway, and how many wait for that.
+    pub fn local_fill(&self) -> Fill {
+        self.local.admission.fill()
+    }
+
+    /// Bytes of memory that queries which are computed in the gateway have reserved, and bytes that they have spilled.
+    pub fn local_memory(&self) -> (usize, u64) {
+        (self.memory.reserved(), self.memory.spilled())
     }
 
     /// The settings.

@@ -1,5 +1,6 @@
 //! How the engine fails. Messages are for a person; no protocol words, no debug prints, no secrets.
 
+use crate::admission::Overload;
 use arrow::error::ArrowError;
 use datafusion::common::SchemaError;
 use datafusion::error::DataFusionError;
@@ -55,6 +56,9 @@ pub enum EngineError {
     /// A limit would be exceeded; it is named.
     #[error("{0}")]
     Limit(String),
+    /// Too much is running already.
+    #[error("{0}")]
+    Overloaded(Overload),
     /// Nothing is published yet.
     #[error("{0}")]
     NotReady(String),
@@ -96,6 +100,9 @@ impl EngineError {
             DataFusionError::ResourcesExhausted(message) => {
                 EngineError::Limit(format!("the query needs more memory than it may use: {}", first_line(message)))
             }
+            DataFusionError::ArrowError(arrow, _) if is_full_disk(arrow) => {
+                EngineError::Limit("the query needs more room on disk than all queries together may use (spill)".to_owned())
+            }
             DataFusionError::ArrowError(arrow, _) => match fault_of(arrow) {
                 Some(fault) => EngineError::Arithmetic(fault),
                 None => EngineError::Invalid(first_line(&arrow.to_string())),
@@ -108,6 +115,11 @@ impl EngineError {
             other => EngineError::Internal(first_line(&other.strip_backtrace())),
         }
     }
+}
+
+/// Whether spilled data has reached its limit, which comes as a failure of input and output.
+fn is_full_disk(error: &ArrowError) -> bool {
+    matches!(error, ArrowError::IoError(message, _) if message.contains("max_temp_directory_size"))
 }
 
 /// What a kernel failed with, where it is the values' fault. The kernels' words name values and types that no client knows.
@@ -159,6 +171,12 @@ fn unknown_column(error: &SchemaError) -> EngineError {
 /// A message without the lines below the first, which hold hints for developers.
 fn first_line(message: &str) -> String {
     message.lines().next().unwrap_or_default().to_owned()
+}
+
+impl From<Overload> for EngineError {
+    fn from(overload: Overload) -> Self {
+        EngineError::Overloaded(overload)
+    }
 }
 
 impl From<DataFusionError> for EngineError {

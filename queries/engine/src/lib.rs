@@ -5,6 +5,7 @@
 //! [`Statement`] → [`Plan`] → [`PermittedPlan`] → [`PushedPlan`] → [`Answer`].
 
 mod act;
+pub mod admission;
 mod answer;
 mod cache;
 mod context;
@@ -24,8 +25,9 @@ mod values;
 mod write;
 
 pub use act::{ActionAnswer, PreparedAction};
+pub use admission::Overload;
 pub use answer::{Answer, EntityAnswer, EntityRows, TableAnswer, TableStream, WriteAnswer};
-pub use context::{CallOutcome, Journal, RequestContext, RequestedFreshness, SourceCall};
+pub use context::{CallOutcome, Journal, LocalPermit, RequestContext, RequestedFreshness, SourceCall};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use explain::Explanation;

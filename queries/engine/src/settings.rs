@@ -1,5 +1,6 @@
 //! Settings of the engine. Sizes are bytes.
 
+use crate::admission::AdmissionLimits;
 use std::time::Duration;
 
 /// Settings of the engine.
@@ -11,6 +12,14 @@ pub struct EngineSettings {
     pub max_source_rows: u64,
     /// Memory of one query for local joins, sorts and aggregates.
     pub query_memory: usize,
+    /// Memory of all queries together for that; at least that of one.
+    pub local_memory: usize,
+    /// Bytes that they may spill together.
+    pub spill_bytes: u64,
+    /// Threads for what is computed in the gateway; they give way to all others.
+    pub local_threads: usize,
+    /// How many queries may be computed in the gateway at once.
+    pub local_queries: AdmissionLimits,
     /// Memory of the cache.
     pub cache_bytes: u64,
     /// Longest wait of a remote scan for the keys of a bind join.
@@ -31,6 +40,10 @@ impl Default for EngineSettings {
             max_rows: 10_000_000,
             max_source_rows: 50_000_000,
             query_memory: 512 << 20,
+            local_memory: 1 << 30,
+            spill_bytes: 10 << 30,
+            local_threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            local_queries: AdmissionLimits { running: 32, per_caller: 32, waiting: 64, longest_wait: Duration::from_secs(10) },
             cache_bytes: 256 << 20,
             bind_wait: Duration::from_secs(5),
             bind_max_keys: 20_000,

@@ -1,6 +1,7 @@
 //! One published model with what is derived from it for each set of roles. Replaced whole when a new model is published.
 
 use crate::error::EngineError;
+use crate::execute::guard::Guards;
 use crate::metadata::MetadataCache;
 use crate::policy::{AccessDefinition, Principal, Rights, view};
 use crate::shapes::Shapes;
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub model: Arc<Model>,
     rights: Mutex<HashMap<Vec<String>, Arc<Rights>>>,
     views: Mutex<Views>,
+    /// What protects its tables.
+    pub guards: Arc<Guards>,
     /// Its `$metadata` documents.
     pub metadata: MetadataCache,
     /// The shapes of requests.
@@ -29,7 +32,8 @@ pub struct Snapshot {
 impl Snapshot {
     /// A snapshot of a model.
     pub fn new(model: Arc<Model>) -> Snapshot {
-        Snapshot { model, rights: Mutex::default(), views: Mutex::default(), metadata: MetadataCache::default(), shapes: Arc::default() }
+        let (guards, metadata, shapes) = (Arc::new(Guards::of(&model)), MetadataCache::default(), Arc::default());
+        Snapshot { model, guards, metadata, shapes, rights: Mutex::default(), views: Mutex::default() }
     }
 
     /// The rights of a caller.

@@ -28,6 +28,8 @@ fn table(name: &str, key: Vec<usize>, columns: Vec<Column>, relationships: Vec<R
         relationships,
         freshness: Duration::ZERO,
         if_match: None,
+        guarded: false,
+        limits: portico_catalog::RowLimits::default(),
         row_estimate: None,
         overlay: portico_catalog::Overlay::default(),
     }

@@ -111,7 +111,7 @@ async fn what_does_not_fit_is_told() {
     requests.push(json!({ "many": by("id = ?"), "rows": [[1], [2]] }));
     requests.push(json!({ "many": "INSERT INTO \"Kinds\" (id) VALUES (?)", "rows": [[8], [9]] }));
     requests.push(json!({ "query": "DELETE FROM \"Kinds\" WHERE id = ?", "parameters": [1] }));
-    let parts = cases.iter().map(|(_, _, part)| *part).chain(["0 values", "read-only", "read-only", "read-only"]);
+    let parts = cases.iter().map(|(_, _, part)| *part).chain(["0 values", "one row of parameters", "read-only", "read-only"]);
     let mut wrong = Vec::new();
     for ((request, part), answer) in requests.iter().zip(parts).zip(adbc(&gateway, FULL, &requests)) {
         let message = answer["error"].as_str().unwrap_or_default();

@@ -40,7 +40,8 @@ async fn within(outer: Arc<Call>, prepared: Prepared, request_id: String, trace:
     let journal = Arc::new(Journal::default());
     trace.set_journal(&journal);
     let freshness = parts::freshness(&prepared.headers)?;
-    let context = RequestContext { request_id, principal, deadline: outer.context.deadline, freshness, journal };
+    let local = outer.context.local.clone();
+    let context = RequestContext { request_id, principal, deadline: outer.context.deadline, freshness, journal, local };
     let call = Call {
         gateway: Arc::clone(&outer.gateway),
         context,

@@ -50,6 +50,8 @@ fn one(source: &str, remote: &RemoteTable) -> VirtualTable {
         relationships: Vec::new(),
         freshness: Duration::ZERO,
         if_match: None,
+        guarded: false,
+        limits: crate::definition::RowLimits::default(),
         row_estimate: remote.row_estimate,
         overlay: Overlay::default(),
     }

@@ -135,6 +135,8 @@ fn single<'a>(
         relationships: Vec::new(),
         freshness: definition.and_then(|definition| definition.freshness).unwrap_or(Duration::ZERO),
         if_match: definition.and_then(|definition| definition.writes.if_match),
+        guarded: definition.is_some_and(|definition| definition.guarded),
+        limits: definition.map(|definition| definition.limits).unwrap_or_default(),
         row_estimate: remote.row_estimate,
         overlay: Overlay::default(),
     };

@@ -74,10 +74,14 @@ fn check_settings(work: &mut Work<'_>, name: &str, definition: &TableDefinition)
         ("where", definition.window.is_some()),
         ("version", definition.version.is_some()),
         ("writes", definition.writes.if_match.is_some()),
+        ("guarded", definition.guarded),
+        ("limits", definition.limits != crate::definition::RowLimits::default()),
     ];
     for (key, given) in meaningless {
         if given {
-            let message = format!("`{key}` has no meaning beside `sql`: a view is read-only, and its columns are those of its SELECT");
+            let message = format!(
+                "`{key}` has no meaning beside `sql`: a view is read-only, and its columns and what it fetches are those of its SELECT"
+            );
             work.error(error_at(below(&[], &["tables", name, key]), message));
             work.broken.insert(name.to_owned());
         }
@@ -162,6 +166,8 @@ fn publish(work: &mut Work<'_>, view: &Pending<'_>, columns: &[TableColumn]) -> 
         // What its tables allow is known to who plans it; zero here says that the view itself asks for nothing.
         freshness: Duration::ZERO,
         if_match: None,
+        guarded: false,
+        limits: crate::definition::RowLimits::default(),
         row_estimate: None,
         overlay: Overlay::default(),
     };

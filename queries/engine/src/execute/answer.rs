@@ -102,12 +102,14 @@ pub async fn table(plan: &LogicalPlan, session: &SessionState, run: &Arc<Run>) -
     let (cap, seen) = (run.settings.max_rows, AtomicU64::new(0));
     let rest: RunStream = Box::pin(stream::iter(first.map(Ok)).chain(rows));
     let promised = Arc::clone(&schema);
+    let run = Arc::clone(run);
     let batches = rest.map(move |batch| {
         let batch = batch?;
         let total = seen.fetch_add(batch.num_rows() as u64, Ordering::Relaxed) + batch.num_rows() as u64;
         if total > cap {
             return Err(EngineError::Limit(format!("the answer has more than {cap} rows; ask for fewer")));
         }
+        run.answer.count(&batch)?;
         relabelled(&promised, &batch)
     });
     Ok(TableAnswer { schema, batches: Box::pin(batches) })

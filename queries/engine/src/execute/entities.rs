@@ -79,6 +79,9 @@ impl EntityStream {
         match self.within_page(rows) {
             Ok(rows) if rows.num_rows() == 0 => None,
             Ok(rows) => {
+                if let Err(error) = self.run.answer.count(&rows) {
+                    return Some(Err(error));
+                }
                 let deadline = self.run.request.remaining();
                 let expanded = tokio::time::timeout(deadline, expand(&self.plan.root, rows, &self.session, &self.run)).await;
                 Some(expanded.unwrap_or(Err(EngineError::Timeout)))

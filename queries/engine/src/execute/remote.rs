@@ -4,6 +4,7 @@
 use crate::cache::{Key, batch_bytes};
 use crate::context::{CallOutcome, RequestedFreshness, SourceCall};
 use crate::error::EngineError;
+use crate::execute::local::at_home;
 use crate::execute::questions::questions;
 use crate::execute::run::{Run, RunStream};
 use crate::pushdown::fragment::RemoteFragment;
@@ -12,6 +13,7 @@ use arrow::datatypes::SchemaRef;
 use futures::stream::{self, StreamExt};
 use portico_provider_api::{KeySet, QueryStream, SourceError, SourceErrorKind, SourceQuery};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 /// How many chunks of the keys of one bind join are under way at a time.
@@ -24,16 +26,21 @@ pub fn stream(fragment: RemoteFragment, keys: Option<KeySet>, run: Arc<Run>) -> 
         (Some((columns, slot)), _) => Some(KeySet { columns: columns.clone(), tuples: slot.keys().as_ref().clone() }),
         (None, keys) => keys,
     };
-    let queries = match questions(&fragment, keys) {
+    let checked = |queries: Vec<SourceQuery>| {
+        queries.iter().try_for_each(|query| run.guards.check(&fragment, query))?;
+        Ok(queries)
+    };
+    let queries = match questions(&fragment, keys).and_then(checked) {
         Ok(queries) => queries,
         Err(error) => return Box::pin(stream::iter([Err(error)])),
     };
     let fragment = Arc::new(fragment);
-    let rows = Arc::new(std::sync::atomic::AtomicU64::new(0));
+    let (rows, bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let own = run.guards.limits(&fragment.source, &fragment.query);
     // One after the other where there is an order; chunks of keys have none.
     let at_once = if fragment.query.order_by.is_empty() { CHUNKS_AT_ONCE } else { 1 };
     let answers = stream::iter(queries).map(move |query| {
-        let (fragment, run, rows) = (Arc::clone(&fragment), Arc::clone(&run), Arc::clone(&rows));
+        let (fragment, run, rows, bytes) = (Arc::clone(&fragment), Arc::clone(&run), Arc::clone(&rows), Arc::clone(&bytes));
         let schema = Arc::clone(fragment.schema.inner());
         let cap = run.settings.max_source_rows;
         let batches = stream::once(ask(query, Arc::clone(&fragment), run)).flat_map(|outcome| match outcome {
@@ -43,7 +50,15 @@ pub fn stream(fragment: RemoteFragment, keys: Option<KeySet>, run: Arc<Run>) -> 
         let rows = batches.map(move |batch| {
             let batch = fitted(&batch?, &schema, &fragment)?;
             let count = u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
-            let total = rows.fetch_add(count, std::sync::atomic::Ordering::Relaxed).saturating_add(count);
+            let total = rows.fetch_add(count, Ordering::Relaxed).saturating_add(count);
+            let size = batch_bytes(&batch);
+            let size = bytes.fetch_add(size, Ordering::Relaxed).saturating_add(size);
+            if let Some(most) = own.exceeded(total, size) {
+                return Err(EngineError::Limit(format!(
+                    "more than the {most} that a query may fetch of '{}' would have to be fetched",
+                    fragment.table
+                )));
+            }
             if total > cap {
                 return Err(EngineError::Limit(format!("more than {cap} rows would have to be fetched from source '{}'", fragment.source)));
             }
@@ -157,6 +172,14 @@ fn tables(query: &SourceQuery, fragment: &RemoteFragment) -> String {
     }
 }
 
+/// What kind of failure it was, for the journal.
+fn kind_of(error: &EngineError) -> String {
+    match error {
+        EngineError::Source(source) => format!("{:?}", source.kind),
+        _ => "Internal".to_owned(),
+    }
+}
+
 /// A call in the journal; when it is dropped unfinished, it was cancelled.
 struct Call {
     run: Arc<Run>,
@@ -183,16 +206,17 @@ impl Call {
     }
 
     async fn open(mut self, query: SourceQuery, run: Arc<Run>) -> Result<Answered, EngineError> {
-        let Some(source) = run.sources.get(&self.source) else {
+        let Some(source) = run.sources.get(&self.source).cloned() else {
             return Err(EngineError::Internal(format!("the source '{}' is not connected", self.source)));
         };
         let context = run.request.noted_context(self.number);
-        let asked = tokio::time::timeout(run.request.remaining(), source.query(query, &context)).await;
-        let answer = match asked {
+        let asked = Box::pin(async move { source.query(query, &context).await });
+        let asked = tokio::time::timeout(run.request.remaining(), at_home(run.home.as_ref(), asked)).await;
+        let answer = match asked.map(|outcome| outcome?.map_err(EngineError::from)) {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
-                self.end(CallOutcome::Failed(format!("{:?}", error.kind)));
-                return Err(error.into());
+                self.end(CallOutcome::Failed(kind_of(&error)));
+                return Err(error);
             }
             Err(_) => {
                 self.end(CallOutcome::Failed("Timeout".to_owned()));

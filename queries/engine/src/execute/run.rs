@@ -1,24 +1,31 @@
 //! One run of one plan: what its remote scans need, and the stream it becomes.
 
-use crate::cache::ResultCache;
+use crate::cache::{ResultCache, batch_bytes};
 use crate::context::RequestContext;
 use crate::error::EngineError;
+use crate::execute::guard::Guards;
+use crate::execute::local::{self, LocalExecution};
 use crate::execute::remote;
+use crate::execute::spill;
 use crate::pushdown::sole_fragment;
 use crate::settings::EngineSettings;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::execution::runtime_env::RuntimeEnv;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::execute_stream;
+use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::{Stream, StreamExt};
+use portico_catalog::RowLimits;
 use portico_provider_api::Source;
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::runtime::Handle;
 
 /// A stream of batches with the engine's errors.
 pub type RunStream = Pin<Box<dyn Stream<Item = Result<RecordBatch, EngineError>> + Send>>;
@@ -33,24 +40,122 @@ pub struct Run {
     pub settings: EngineSettings,
     /// Memory and spill files of this request: one quota for all its plans.
     pub runtime: Arc<RuntimeEnv>,
+    /// What protects single tables.
+    pub guards: Arc<Guards>,
+    /// What was answered so far.
+    pub answer: Answered,
+    /// The threads for what is computed here.
+    pub local: Arc<LocalExecution>,
+    /// The threads where the run began: sources are asked from there, because their connections live where they were made.
+    pub home: Option<Handle>,
     /// The request.
     pub request: RequestContext,
 }
 
-/// Starts a plan. Nothing is asked of any source before the stream is polled.
+/// What was answered so far, and how much may be.
+pub struct Answered {
+    limits: RowLimits,
+    rows: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Answered {
+    /// Nothing yet.
+    pub fn new(limits: RowLimits) -> Answered {
+        Answered { limits, rows: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    }
+
+    /// Counts rows of the answer.
+    ///
+    /// # Errors
+    /// `Limit`, when they are more than the caller's roles allow.
+    pub fn count(&self, batch: &RecordBatch) -> Result<(), EngineError> {
+        let (new_rows, new_bytes) = (batch.num_rows() as u64, batch_bytes(batch));
+        let rows = self.rows.fetch_add(new_rows, Ordering::Relaxed).saturating_add(new_rows);
+        let bytes = self.bytes.fetch_add(new_bytes, Ordering::Relaxed).saturating_add(new_bytes);
+        match self.limits.exceeded(rows, bytes) {
+            Some(most) => {
+                Err(EngineError::Limit(format!("the answer has more than the {most} that your role may be answered with; ask for fewer")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl Run {
+    /// Waits until this request may compute in the gateway.
+    ///
+    /// # Errors
+    /// `Overloaded`.
+    async fn admitted(&self) -> Result<(), EngineError> {
+        let caller = &self.request.principal.name;
+        self.request.local.0.get_or_try_init(|| self.local.admission.admit(caller, self.request.remaining())).await?;
+        Ok(())
+    }
+}
+
+/// Starts a plan. One that is a single source query asks nothing before the stream is polled; any other begins on the threads for local
+/// work, a batch ahead of the reader.
 ///
 /// # Errors
-/// When the plan cannot be made physical.
+/// When the plan cannot be made physical, or too much is running already.
 pub async fn start(plan: &LogicalPlan, session: &SessionState, run: &Arc<Run>) -> Result<(SchemaRef, RunStream), EngineError> {
     if let Some(fragment) = sole_fragment(plan) {
         // One source query: its rows go to the answer without DataFusion in between.
         let schema = Arc::clone(fragment.schema.inner());
         return Ok((schema, with_deadline(remote::stream(fragment.clone(), None, Arc::clone(run)), run)));
     }
+    Box::pin(run.admitted()).await?;
+    let (plan, session, own) = (plan.clone(), session.clone(), Arc::clone(run));
+    let work = |mut sender| async move {
+        let outcome = compute(&plan, &session, &own, &mut sender).await;
+        (sender, outcome)
+    };
+    let started = tokio::time::timeout(run.request.remaining(), Box::pin(local::run(run.local.handle(), work))).await;
+    let (schema, batches) = started.map_err(|_| EngineError::Timeout)??;
+    Ok((schema, with_deadline(batches, run)))
+}
+
+/// Runs a plan through DataFusion. Where its hash joins do not fit into memory, and nothing has been sent, it is run again with joins that
+/// spill.
+async fn compute(plan: &LogicalPlan, session: &SessionState, run: &Arc<Run>, sender: &mut local::Sender) -> Result<(), EngineError> {
     let physical = session.query_planner().create_physical_plan(plan, session).await?;
-    let schema = physical.schema();
+    let can_spill = spill::has_hash_joins(&physical);
+    match forward(physical, session, run, sender).await {
+        Err(error) if can_spill && !sender.has_sent() && spill::is_exhausted(&error) => {
+            tracing::info!(request = %run.request.request_id, "joins do not fit into memory: they are run again as joins that spill");
+            let session = spill::session(session, run.settings.query_memory);
+            let physical = session.query_planner().create_physical_plan(plan, &session).await?;
+            // A table that is only asked by keys cannot be read whole: then it is the memory that was too small.
+            forward(physical, &session, run, sender).await.map_err(|again| match EngineError::from(again) {
+                EngineError::Invalid(_) | EngineError::Unsupported(_) => EngineError::from(error),
+                other => other,
+            })
+        }
+        outcome => Ok(outcome?),
+    }
+}
+
+/// Runs a physical plan and sends its rows.
+async fn forward(
+    physical: Arc<dyn ExecutionPlan>,
+    session: &SessionState,
+    run: &Arc<Run>,
+    sender: &mut local::Sender,
+) -> Result<(), DataFusionError> {
+    sender.promise(physical.schema());
+    let mut batches = execute_stream(physical, Arc::new(task_context(session, run)))?;
+    while let Some(batch) = batches.next().await {
+        if !sender.send(batch?).await {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn task_context(session: &SessionState, run: &Arc<Run>) -> TaskContext {
     let config: SessionConfig = session.config().clone().with_extension(Arc::clone(run));
-    let context = TaskContext::new(
+    TaskContext::new(
         None,
         run.request.request_id.clone(),
         config,
@@ -59,10 +164,7 @@ pub async fn start(plan: &LogicalPlan, session: &SessionState, run: &Arc<Run>) -
         HashMap::new(),
         HashMap::new(),
         Arc::clone(&run.runtime),
-    );
-    let stream = execute_stream(physical, Arc::new(context))?;
-    let batches: RunStream = Box::pin(stream.map(|batch| batch.map_err(EngineError::from_datafusion)));
-    Ok((schema, with_deadline(batches, run)))
+    )
 }
 
 /// Ends a stream with `Timeout` when the request's deadline passes, wherever it hangs.

@@ -7,7 +7,6 @@ use crate::plan::letter_case;
 use crate::pushdown::query_planner::FragmentQueryPlanner;
 use crate::settings::EngineSettings;
 use datafusion::error::Result as DataFusionResult;
-use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionState;
 use datafusion::execution::{FunctionRegistry, SessionStateBuilder};
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
@@ -18,7 +17,7 @@ use std::sync::Arc;
 /// Makes the session.
 ///
 /// # Errors
-/// When the spill directory cannot be used.
+/// Never in practice: a function has a name twice.
 pub fn session(settings: &EngineSettings) -> DataFusionResult<SessionState> {
     let mut config = SessionConfig::new().with_target_partitions(1).with_information_schema(false);
     let options = config.options_mut();
@@ -32,7 +31,6 @@ pub fn session(settings: &EngineSettings) -> DataFusionResult<SessionState> {
     options.optimizer.hash_join_inlist_pushdown_max_size = 64 << 20;
     let mut state = SessionStateBuilder::new()
         .with_config(config)
-        .with_runtime_env(runtime(settings)?)
         .with_default_features()
         .with_physical_optimizer_rules(physical_rules())
         .with_query_planner(Arc::new(FragmentQueryPlanner))
@@ -53,16 +51,4 @@ pub fn session(settings: &EngineSettings) -> DataFusionResult<SessionState> {
 /// and evaluate both on rows that the rule takes away. Nothing else is lost: filters have reached the sources long before.
 fn physical_rules() -> Vec<Arc<dyn PhysicalOptimizerRule + Send + Sync>> {
     PhysicalOptimizer::new().rules.into_iter().filter(|rule| rule.name() != "FilterPushdown").collect()
-}
-
-/// The runtime of one query: a memory quota of its own, spilling to disk.
-///
-/// # Errors
-/// When the spill directory cannot be used.
-pub fn runtime(settings: &EngineSettings) -> DataFusionResult<Arc<RuntimeEnv>> {
-    let mut builder = RuntimeEnvBuilder::new().with_memory_limit(settings.query_memory, 1.0);
-    if let Some(directory) = &settings.spill_directory {
-        builder = builder.with_temp_file_path(directory);
-    }
-    builder.build_arc()
 }

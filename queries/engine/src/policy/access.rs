@@ -1,6 +1,7 @@
 //! Who may see and write what, as an operator writes it.
 
 use indexmap::IndexMap;
+use portico_catalog::RowLimits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -10,6 +11,17 @@ use std::collections::BTreeMap;
 pub struct AccessDefinition {
     /// Roles by name.
     pub roles: IndexMap<String, RoleDefinition>,
+    /// How large answers may be, by role; a role that is not named has no limit.
+    #[serde(default)]
+    pub limits: IndexMap<String, RowLimits>,
+}
+
+impl AccessDefinition {
+    /// How large an answer to a caller with these roles may be: as large as the one allows that allows most.
+    pub fn limits_of(&self, roles: &[String]) -> RowLimits {
+        let limits = roles.iter().map(|role| self.limits.get(role).copied().unwrap_or_default());
+        limits.reduce(RowLimits::greatest).unwrap_or_default()
+    }
 }
 
 /// Rights of a role, by virtual table.

@@ -211,6 +211,7 @@ pub fn context(principal: &Principal) -> RequestContext {
         deadline: SystemTime::now() + Duration::from_secs(300),
         freshness: RequestedFreshness::AsDeclared,
         journal: Arc::new(Journal::default()),
+        local: Default::default(),
     }
 }
 

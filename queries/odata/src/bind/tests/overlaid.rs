@@ -53,6 +53,8 @@ fn people() -> VirtualTable {
         ],
         freshness: Duration::ZERO,
         if_match: None,
+        guarded: false,
+        limits: portico_catalog::RowLimits::default(),
         row_estimate: None,
         overlay: Overlay {
             complex: vec![ComplexProperty {
