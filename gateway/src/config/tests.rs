@@ -216,6 +216,13 @@ fn bad_configurations_are_refused_with_line_and_suggestion() {
 }
 
 #[test]
+#[cfg(not(feature = "odbc"))]
+fn a_kind_that_another_build_has_is_named_with_its_feature() {
+    let told = read(&GOOD.replacen("kind: sqlite", "kind: odbc", 1)).unwrap_err();
+    assert!(told.starts_with("8:") && told.contains("the feature 'odbc'") && told.ends_with("--features odbc"), "{told}");
+}
+
+#[test]
 fn all_mistakes_are_reported_in_the_order_of_the_file() {
     let text = GOOD
         .replace("public_url:", "public_ulr:")

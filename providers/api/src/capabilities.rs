@@ -180,6 +180,10 @@ pub struct FilterCapabilities {
     /// Products of decimals with more digits after the point than their type has, which are rounded.
     #[serde(default)]
     pub rounded_products: Support,
+    /// Greatest support of what is done with columns that are held in another form than their type's own ([`crate::Codec`]); absent means
+    /// as with any column.
+    #[serde(default)]
+    pub stored_forms: Option<Support>,
 }
 
 /// Ordering.

@@ -145,11 +145,10 @@ impl SourceQuery {
     /// Whether a parameter is left in it, nested blocks and sub-queries included.
     pub fn has_parameters(&self) -> bool {
         fn expression(of: &Expr) -> bool {
-            match of {
-                Expr::ScalarSubquery(query) | Expr::Exists(query) => query.has_parameters(),
-                Expr::Parameter { .. } => true,
-                other => other.children().into_iter().any(expression),
+            if let Expr::ScalarSubquery(query) | Expr::Exists(query) = of {
+                return query.has_parameters();
             }
+            matches!(of, Expr::Parameter { .. }) || of.children().into_iter().any(expression)
         }
         fn relation(from: &Relation) -> bool {
             match from {

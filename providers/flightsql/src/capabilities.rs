@@ -33,6 +33,7 @@ pub fn of_gateway() -> Capabilities {
             casts: casts(),
             bare_boolean: Support::Exact,
             rounded_products: Support::Exact,
+            stored_forms: None,
         },
         collation: Collation::Binary,
         projection: Support::Exact,

@@ -72,6 +72,7 @@ fn filter() -> FilterCapabilities {
         casts: casts(),
         bare_boolean: Support::Exact,
         rounded_products: Support::None,
+        stored_forms: None,
     }
 }
 

@@ -57,6 +57,7 @@ fn filter() -> FilterCapabilities {
         casts: casts(),
         bare_boolean: Support::Exact,
         rounded_products: Support::Exact,
+        stored_forms: None,
     }
 }
 

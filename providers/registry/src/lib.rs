@@ -3,15 +3,20 @@
 use portico_provider_api::SourceKind;
 
 /// Every kind that this build knows, in the order in which they are listed to people.
-pub fn kinds() -> [SourceKind; 5] {
-    [
+pub fn kinds() -> Vec<SourceKind> {
+    vec![
         portico_provider_memory::kind(),
         portico_provider_sqlite::kind(),
         portico_provider_postgres::kind(),
         portico_provider_mysql::kind(),
         portico_provider_flightsql::kind(),
+        #[cfg(feature = "odbc")]
+        portico_provider_odbc::kind(),
     ]
 }
+
+/// Kinds that only some builds know, and the feature that brings each.
+const BY_FEATURE: &[(&str, &str)] = &[("odbc", "odbc")];
 
 /// The kind of that name.
 ///
@@ -21,7 +26,11 @@ pub fn find(name: &str) -> Result<SourceKind, UnknownKind> {
     let known: Vec<&'static str> = kinds().iter().map(|kind| kind.name).collect();
     match kinds().into_iter().find(|kind| kind.name == name) {
         Some(kind) => Ok(kind),
-        None => Err(UnknownKind { name: name.to_owned(), suggestion: nearest(name, &known), known }),
+        None => {
+            let feature = BY_FEATURE.iter().find(|(kind, _)| *kind == name).map(|(_, feature)| *feature);
+            let suggestion = if feature.is_some() { None } else { nearest(name, &known) };
+            Err(UnknownKind { name: name.to_owned(), suggestion, known, feature })
+        }
     }
 }
 
@@ -34,10 +43,20 @@ pub struct UnknownKind {
     pub known: Vec<&'static str>,
     /// The one that was probably meant.
     pub suggestion: Option<&'static str>,
+    /// The feature of the program that has it, where this build was made without.
+    pub feature: Option<&'static str>,
 }
 
 impl std::fmt::Display for UnknownKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(feature) = self.feature {
+            let name = &self.name;
+            return write!(
+                f,
+                "the source kind '{name}' is not part of this build of the gateway, which was made without the feature '{feature}': \
+                 cargo build --release --features {feature}"
+            );
+        }
         write!(f, "there is no source kind '{}': the kinds are {}", self.name, self.known.join(", "))
     }
 }
@@ -73,6 +92,22 @@ mod tests {
             let schema = (kind.config_schema)();
             assert_eq!(schema.get("additionalProperties"), Some(&serde_json::Value::Bool(false)), "{} accepts unknown keys", kind.name);
         }
+    }
+
+    #[test]
+    #[cfg(not(feature = "odbc"))]
+    fn a_kind_of_another_build_is_named_with_its_feature() {
+        let error = find("odbc").err().unwrap();
+        assert_eq!((error.suggestion, error.feature), (None, Some("odbc")));
+        assert!(error.to_string().contains("--features odbc"), "{error}");
+        assert_eq!(find("odcb").err().unwrap().feature, None);
+    }
+
+    #[test]
+    #[cfg(feature = "odbc")]
+    fn a_build_with_the_feature_has_its_kind() {
+        assert_eq!(find("odbc").ok().unwrap().name, "odbc");
+        assert_eq!(find("obdc").err().unwrap().suggestion, Some("odbc"));
     }
 
     #[test]

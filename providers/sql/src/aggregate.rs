@@ -97,7 +97,7 @@ impl Render<'_> {
             None => given(&argument, "", self),
             Some(filter) if self.dialect.aggregate_filter => given(&argument, &format!(" FILTER (WHERE {filter})"), self),
             Some(filter) => match argument {
-                None => Ok(format!("count(CASE WHEN {filter} THEN 1 END)")),
+                None => Ok(format!("{}(CASE WHEN {filter} THEN 1 END)", self.dialect.family.count())),
                 Some((text, scalar_type)) => given(&Some((format!("(CASE WHEN {filter} THEN {text} END)"), scalar_type)), "", self),
             },
         }
@@ -114,7 +114,7 @@ impl Render<'_> {
     ) -> Result<String, Unsupported> {
         let Some((text, scalar_type)) = argument else {
             return if function == AggregateFunction::CountRows {
-                Ok(format!("count(*){suffix}"))
+                Ok(format!("{}(*){suffix}", self.dialect.family.count()))
             } else {
                 Err(unsupported("an aggregate without an argument"))
             };
@@ -134,7 +134,7 @@ impl Render<'_> {
                     return Ok(format!("count(DISTINCT CAST({text} AS BINARY)){suffix}"));
                 }
                 let collation = if distinct { self.collation(scalar_type, false) } else { "" };
-                Ok(format!("count({}{text}{collation}){suffix}", call.distinct))
+                Ok(format!("{}({}{text}{collation}){suffix}", self.dialect.family.count(), call.distinct))
             }
             AggregateFunction::Sum => match self.dialect.family {
                 Family::Postgres => self.postgres_sum(&call),
@@ -142,10 +142,13 @@ impl Render<'_> {
                 Family::Mysql => mysql_aggregate::sum(&call),
                 Family::DataFusion => Ok(call.plain("sum")),
                 Family::Standard => Err(call.refused("the sum")),
+                Family::Product(product) => crate::product::sum(product, &call),
             },
             AggregateFunction::Min | AggregateFunction::Max => match self.dialect.family {
                 Family::Postgres => self.postgres_extreme(function == AggregateFunction::Min, &call),
-                Family::Sqlite | Family::DataFusion => Ok(self.native_extreme(function == AggregateFunction::Min, &call)),
+                Family::Sqlite | Family::DataFusion | Family::Product(_) => {
+                    Ok(self.native_extreme(function == AggregateFunction::Min, &call))
+                }
                 Family::Standard => Err(call.refused("the least or greatest")),
                 Family::Mysql => mysql_aggregate::extreme(function == AggregateFunction::Min, &call, self.is_text(scalar_type)),
             },
@@ -154,7 +157,7 @@ impl Render<'_> {
                 Family::Sqlite => sqlite_average(&call),
                 Family::Mysql => mysql_aggregate::average(&call),
                 Family::DataFusion => Ok(call.plain("avg")),
-                Family::Standard => Err(call.refused("the average")),
+                Family::Standard | Family::Product(_) => Err(call.refused("the average")),
             },
         }
     }

@@ -180,7 +180,7 @@ fn assigned(render: &mut Render<'_>, table: &TableRelation, index: usize, value:
             let parts: Vec<_> = native_type.split('.').map(|part| render.dialect.identifier(part)).collect();
             format!("{parameter}::{}", parts.join("."))
         }
-        (Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard, _) => parameter,
+        (Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard | Family::Product(_), _) => parameter,
     })
 }
 
@@ -230,7 +230,7 @@ fn insert(
     let (list, columns) = returned(&mut render, table, require)?;
     let values = match dialect.family {
         Family::Postgres | Family::Sqlite if names.is_empty() => "DEFAULT VALUES".to_owned(),
-        Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard => {
+        Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard | Family::Product(_) => {
             format!("({}) VALUES ({})", names.join(", "), given.join(", "))
         }
     };
@@ -284,7 +284,7 @@ pub fn stored_row(
 /// What makes a read within a write see, and lock, what is there now.
 fn locking(dialect: &Dialect) -> &'static str {
     match dialect.family {
-        Family::Postgres | Family::Sqlite | Family::DataFusion | Family::Standard => "",
+        Family::Postgres | Family::Sqlite | Family::DataFusion | Family::Standard | Family::Product(_) => "",
         Family::Mysql => " FOR UPDATE",
     }
 }

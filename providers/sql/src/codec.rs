@@ -220,7 +220,7 @@ fn whole(micros: i64, unit: i64) -> Option<Value> {
 }
 
 /// The type of the stored form.
-pub(crate) fn stored_type(codec: Codec) -> ScalarType {
+pub fn stored_type(codec: Codec) -> ScalarType {
     match codec {
         Codec::DecimalText
         | Codec::DateText

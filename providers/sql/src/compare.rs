@@ -7,6 +7,7 @@ use crate::decimal::Digits;
 use crate::dialect::Family;
 use crate::expr::{Render, column_stored_type, is_float, is_plain_text, unsupported};
 use crate::mysql_compare::compared;
+use crate::product::Product;
 use crate::scope::Held;
 use arrow::datatypes::i256;
 use portico_provider_api::{Codec, CompareOp, Expr, ScalarType, TableColumn, Unsupported, Value};
@@ -117,7 +118,7 @@ fn on_integers(op: CompareOp, numerator: i256, denominator: i256) -> Option<OnSt
 }
 
 /// The outcome when the literal lies above (or below) everything that the stored form can say.
-fn beyond(op: CompareOp, above: bool) -> OnStored {
+pub(crate) fn beyond(op: CompareOp, above: bool) -> OnStored {
     let holds = match op {
         CompareOp::Eq | CompareOp::IsNotDistinctFrom => false,
         CompareOp::NotEq | CompareOp::IsDistinctFrom => true,
@@ -180,12 +181,22 @@ impl Render<'_> {
 
     /// False, but null where the operand is null.
     fn never(&self, operand: &str) -> String {
-        format!("({operand} IS NULL AND NULL)")
+        match self.dialect.family {
+            Family::Product(product) if product != Product::Sqlite => format!("({operand} <> {operand})"),
+            Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard | Family::Product(_) => {
+                format!("({operand} IS NULL AND NULL)")
+            }
+        }
     }
 
     /// True, but null where the operand is null.
     fn always(&self, operand: &str) -> String {
-        format!("({operand} IS NOT NULL OR NULL)")
+        match self.dialect.family {
+            Family::Product(product) if product != Product::Sqlite => format!("({operand} = {operand})"),
+            Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard | Family::Product(_) => {
+                format!("({operand} IS NOT NULL OR NULL)")
+            }
+        }
     }
 
     pub(crate) fn constant(&self, op: CompareOp, holds: bool, operand: &str) -> String {
@@ -227,8 +238,10 @@ impl Render<'_> {
                 }
             }
         }
-        if self.dialect.family == Family::Mysql {
-            return self.mysql_compare(op, left, right);
+        match self.dialect.family {
+            Family::Mysql => return self.mysql_compare(op, left, right),
+            Family::Product(product) => return self.standard_compare(product, op, left, right),
+            Family::Postgres | Family::Sqlite | Family::DataFusion | Family::Standard => {}
         }
         if self.dialect.family == Family::DataFusion && is_float(left_type) {
             return self.datafusion_compare_floats(op, left, right, left_type);
@@ -326,7 +339,7 @@ impl Render<'_> {
                 candidates.push(self.value(item)?);
                 continue;
             };
-            if value.is_nan() {
+            if value.is_nan() || self.is_beyond(value) {
                 continue;
             }
             match (&column, stored_codec, value.is_null()) {

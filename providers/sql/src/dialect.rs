@@ -1,7 +1,8 @@
 //! How SQL is spelt, as data. A dialect that differs in one more point gets one more field here; nothing is overridden elsewhere.
 //! It must not know connections, capabilities or versions of servers.
 
-use portico_provider_api::{ScalarType, Value};
+use crate::product::Product;
+use portico_provider_api::{Codec, ScalarType, Value};
 
 /// The family decides the spellings that have no field of their own: functions, conversions from stored forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +17,8 @@ pub enum Family {
     DataFusion,
     /// What every SQL database reads alike: plain columns, beside literals.
     Standard,
+    /// Products of which nothing but the standard's words are used, and few spellings of their own: see [`Product`].
+    Product(Product),
 }
 
 /// How a parameter is referred to.
@@ -23,6 +26,8 @@ pub enum Family {
 pub enum Placeholder {
     /// `$1`, followed by a cast to the parameter's type.
     DollarTyped,
+    /// `?`, followed by a cast to the parameter's type; otherwise as [`Placeholder::Question`].
+    QuestionTyped,
     /// `?1`
     QuestionNumbered,
     /// `?`: parameters are sent in the order in which they stand in the text, as often as they do.
@@ -38,6 +43,8 @@ pub enum KeyStyle {
     Arrays,
     /// One parameter per value: `IN (?1, ?2)`, `IN (VALUES (?1, ?2), …)`.
     Values,
+    /// One parameter per value: `IN (?, ?)`, `(a = ? AND b = ?) OR …`.
+    Rows,
 }
 
 /// How one database spells SQL.
@@ -82,6 +89,9 @@ pub struct Dialect {
     pub type_name: fn(ScalarType) -> &'static str,
     /// The form in which a value of the dialect's own form of a type is bound.
     pub bind: fn(&Value) -> Value,
+    /// What is returned to readers instead of an output, where what is between them and the database would change its values: the text
+    /// of the output, its type, and the form in which it is held. Nothing leaves the output as it is.
+    pub transport: fn(&str, ScalarType, Option<Codec>) -> Option<String>,
 }
 
 /// PostgreSQL.
@@ -105,6 +115,7 @@ pub const POSTGRES: Dialect = Dialect {
     only: None,
     type_name: postgres_type,
     bind: Value::clone,
+    transport: |_, _, _| None,
 };
 
 /// SQLite. Dates are days, times and timestamps microseconds, decimals the blob of `portico_decimal`, booleans 0 and 1.
@@ -128,6 +139,7 @@ pub const SQLITE: Dialect = Dialect {
     only: Some("portico_only"),
     type_name: sqlite_type,
     bind: sqlite_bind,
+    transport: |_, _, _| None,
 };
 
 /// MariaDB 10.5 and later.
@@ -155,6 +167,7 @@ pub const MYSQL: Dialect = Dialect {
     only: None,
     type_name: crate::mysql::type_name,
     bind: crate::mysql::bind,
+    transport: |_, _, _| None,
 };
 
 /// DataFusion's SQL in a gateway like this one.
@@ -178,6 +191,7 @@ pub const DATAFUSION: Dialect = Dialect {
     only: None,
     type_name: crate::datafusion::type_name,
     bind: crate::datafusion::bind,
+    transport: |_, _, _| None,
 };
 
 /// What every SQL database reads alike. There is little of it, and each kind that uses it declares no more.

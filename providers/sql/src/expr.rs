@@ -7,6 +7,7 @@ use crate::decimals;
 use crate::dialect::{Dialect, Family, Placeholder};
 use crate::mysql::ZERO_IS_NULL;
 use crate::pages::PageRange;
+use crate::product::Product;
 use crate::scope::{Held, Scope};
 use crate::statement::Parameter;
 use portico_provider_api::{ArithmeticOp, Codec, Expr, ScalarType, TableColumn, TableRelation, Unsupported, Value};
@@ -65,6 +66,7 @@ impl<'a> Render<'a> {
         let number = self.parameters.len();
         match self.dialect.placeholder {
             Placeholder::DollarTyped => format!("${number}::{}{suffix}", (self.dialect.type_name)(scalar_type)),
+            Placeholder::QuestionTyped => format!("?{number}::{}{suffix}", (self.dialect.type_name)(scalar_type)),
             // Numbered here as well: `Statement::new` puts the parameters into the order of the text.
             Placeholder::QuestionNumbered | Placeholder::Question => format!("?{number}"),
             Placeholder::Dollar => format!("${number}"),
@@ -90,6 +92,7 @@ impl<'a> Render<'a> {
         match self.dialect.family {
             Family::Mysql => return self.mysql_literal(value),
             Family::DataFusion => return Ok(self.datafusion_literal(value)),
+            Family::Product(product) => return self.standard_literal(product, value),
             Family::Postgres | Family::Sqlite | Family::Standard => {}
         }
         let placeholder = self.raw_parameter(value);
@@ -108,6 +111,7 @@ impl<'a> Render<'a> {
         match scalar_type {
             ScalarType::Text | ScalarType::Json => true,
             ScalarType::Guid => matches!(self.dialect.family, Family::Sqlite | Family::Mysql | Family::DataFusion),
+            ScalarType::Date => self.dialect.family == Family::Product(Product::Sqlite),
             ScalarType::Boolean
             | ScalarType::Int16
             | ScalarType::Int32
@@ -116,7 +120,6 @@ impl<'a> Render<'a> {
             | ScalarType::Float64
             | ScalarType::Decimal { .. }
             | ScalarType::Binary
-            | ScalarType::Date
             | ScalarType::Time
             | ScalarType::Timestamp
             | ScalarType::TimestampTz => false,
@@ -130,7 +133,10 @@ impl<'a> Render<'a> {
     /// An expression in the dialect's own form of its type. Booleans may stand as predicates.
     pub(crate) fn value(&mut self, expr: &Expr) -> Result<String, Unsupported> {
         match expr {
-            Expr::Column(index) => self.decoded(&*self.column(*index)?),
+            Expr::Column(index) => {
+                let decoded = self.decoded(&*self.column(*index)?)?;
+                Ok(self.tested(decoded, self.scalar_type(expr)?))
+            }
             Expr::Literal(value) => self.literal(value),
             Expr::Compare { op, left, right } => self.compare(*op, left, right),
             Expr::InList { expr, list, negated } => self.in_list(expr, list, *negated),
@@ -202,7 +208,7 @@ impl<'a> Render<'a> {
             Family::Postgres if integers => Ok(format!("({left} {} {right})", arithmetic_symbol(op))),
             Family::Postgres if decimals => decimals::arithmetic(op, (&left, scalar_type), (&right, right_type)),
             Family::DataFusion if scalar_type == right_type || decimals => Ok(format!("({left} {} {right})", arithmetic_symbol(op))),
-            Family::Sqlite | Family::Postgres | Family::DataFusion | Family::Standard => {
+            Family::Sqlite | Family::Postgres | Family::DataFusion | Family::Standard | Family::Product(_) => {
                 Err(unsupported(format!("'{}' of {scalar_type}", arithmetic_symbol(op))))
             }
         }
@@ -218,7 +224,7 @@ impl<'a> Render<'a> {
                 Ok(format!("portico_negate('{scalar_type}', {value})"))
             }
             Family::Postgres | Family::DataFusion if scalar_type.is_numeric() => Ok(format!("(- {value})")),
-            Family::Sqlite | Family::Postgres | Family::DataFusion | Family::Standard => {
+            Family::Sqlite | Family::Postgres | Family::DataFusion | Family::Standard | Family::Product(_) => {
                 Err(unsupported(format!("negation of {scalar_type}")))
             }
         }
@@ -235,14 +241,14 @@ impl<'a> Render<'a> {
             Family::Sqlite => sqlite_cast(&value, from, to),
             Family::Mysql => self.mysql_cast(&value, from, to),
             Family::DataFusion => crate::datafusion::cast(&value, from, to),
-            Family::Standard => Err(unsupported(format!("the conversion from {from} to {to}"))),
+            Family::Standard | Family::Product(_) => Err(unsupported(format!("the conversion from {from} to {to}"))),
         }
     }
 
     /// A column without a codec as it is returned to readers.
     pub(crate) fn returned(&self, column: &Held) -> Result<String, Unsupported> {
         match self.dialect.family {
-            Family::Postgres | Family::Sqlite | Family::DataFusion | Family::Standard => self.decoded(column),
+            Family::Postgres | Family::Sqlite | Family::DataFusion | Family::Standard | Family::Product(_) => self.decoded(column),
             Family::Mysql if column.native_type.as_deref().is_some_and(|name| name.ends_with(ZERO_IS_NULL)) => self.decoded(column),
             Family::Mysql => Ok(self.stored(column)),
         }
@@ -260,6 +266,7 @@ impl<'a> Render<'a> {
             Family::Mysql => crate::mysql::decoded(column, stored),
             Family::DataFusion => crate::datafusion_codec::decoded(column, stored),
             Family::Standard => crate::standard::decoded(column, stored),
+            Family::Product(_) => crate::product::decoded(column, stored),
         }
     }
 }

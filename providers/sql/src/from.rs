@@ -30,7 +30,7 @@ impl Render<'_> {
             Relation::Table(table) => {
                 let alias = self.table_alias();
                 let scope = Scope::table(self.dialect, table, &format!("{alias}."));
-                let text = format!("{} AS {alias}", self.dialect.table(&table.table));
+                let text = format!("{}{}{alias}", self.dialect.table(&table.table), self.dialect.family.table_as());
                 Ok(From { text, alias, scope, conditions: Vec::new(), joined: false })
             }
             Relation::Call(call) => {
@@ -45,7 +45,7 @@ impl Render<'_> {
                 let block = self.block(query, Form::Stored)?;
                 let alias = self.block_alias();
                 let scope = Scope::block(self.dialect, &alias, block.columns);
-                let text = format!("({}) AS {alias}", block.text);
+                let text = format!("({}){}{alias}", block.text, self.dialect.family.table_as());
                 Ok(From { text, alias: String::new(), scope, conditions: Vec::new(), joined: false })
             }
             Relation::Union(queries) => self.union(queries),
@@ -224,6 +224,11 @@ impl Render<'_> {
 
     /// Whether a sub-query has a row.
     pub(crate) fn exists(&mut self, query: &SourceQuery) -> Result<String, Unsupported> {
+        if let Family::Product(_) = self.dialect.family {
+            // What it returns, and in which order, does not matter, and may be what only readers can make something of.
+            let rows = SourceQuery { output: Vec::new(), order_by: Vec::new(), ..query.clone() };
+            return Ok(format!("EXISTS ({})", self.subquery(&rows)?.text));
+        }
         Ok(format!("EXISTS ({})", self.subquery(query)?.text))
     }
 

@@ -23,7 +23,7 @@ impl Render<'_> {
         }
         let columns = keys.columns.iter().map(|index| self.key_column(*index)).collect::<Result<Vec<_>, _>>()?;
         let mut tuples = Vec::with_capacity(keys.tuples.len());
-        for tuple in &keys.tuples {
+        for tuple in keys.tuples.iter().filter(|tuple| !tuple.iter().any(|value| self.is_beyond(value))) {
             tuples.extend(sent_tuple(&columns, tuple)?);
         }
         if tuples.is_empty() {
@@ -32,6 +32,7 @@ impl Render<'_> {
         match self.dialect.keys {
             KeyStyle::Arrays => Ok(self.keys_as_arrays(&columns, tuples)),
             KeyStyle::Values if self.dialect.family == Family::Mysql => self.mysql_keys(&columns, &tuples),
+            KeyStyle::Rows => self.keys_as_rows(&columns, &tuples),
             KeyStyle::Values if self.dialect.family == Family::DataFusion => self.datafusion_keys(keys),
             KeyStyle::Values if self.dialect.family == Family::Standard && columns.len() > 1 => Err(unsupported("keys of several columns")),
             KeyStyle::Values => self.keys_as_values(&columns, &tuples),
@@ -60,6 +61,23 @@ impl Render<'_> {
             ([operand], [array]) => format!("({operand} = ANY({array}))"),
             _ => format!("(({}) IN (SELECT * FROM unnest({})))", operands.join(", "), sent.join(", ")),
         }
+    }
+
+    /// Row by row, for who knows no lists of rows: the values of one column in a list.
+    fn keys_as_rows(&mut self, columns: &[KeyColumn], tuples: &[Vec<Value>]) -> Result<String, Unsupported> {
+        if let [_] = columns {
+            return self.keys_as_values(columns, tuples);
+        }
+        let mut rows = Vec::with_capacity(tuples.len());
+        for tuple in tuples {
+            let mut parts = Vec::with_capacity(tuple.len());
+            for (column, value) in columns.iter().zip(tuple) {
+                let sent = if column.as_stored { self.raw_parameter(value) } else { self.literal(value)? };
+                parts.push(format!("{} = {sent}", column.operand));
+            }
+            rows.push(format!("({})", parts.join(" AND ")));
+        }
+        Ok(format!("({})", rows.join(" OR ")))
     }
 
     fn keys_as_values(&mut self, columns: &[KeyColumn], tuples: &[Vec<Value>]) -> Result<String, Unsupported> {

@@ -27,8 +27,10 @@ mod mysql;
 mod mysql_aggregate;
 mod mysql_compare;
 mod mysql_limits;
+mod odbc;
 mod operation;
 mod pages;
+mod product;
 mod scope;
 mod select;
 mod standard;
@@ -40,12 +42,14 @@ pub use civil::{
     civil_from_days, days_from_civil, format_date, format_time, format_timestamp, parse_date, parse_time, parse_timestamp,
     parse_timestamp_tz,
 };
-pub use codec::{Stored, decode, encode};
+pub use codec::{Stored, decode, encode, stored_type};
 pub use decimal::{Digits, format_decimal, parse_decimal, rescale};
 pub use dialect::{DATAFUSION, Dialect, Family, KeyStyle, MARIADB, MYSQL, POSTGRES, Placeholder, SQLITE, STANDARD};
 pub use literals::with_literals;
 pub use mysql::{SORTED_BYTES, ZERO_IS_NULL};
+pub use odbc::{ODBC_MYSQL, ODBC_POSTGRES};
 pub use operation::invoke;
 pub use pages::{PageRange, is_split_by_pages};
+pub use product::{Carried, DB2, HANA, ORACLE, Product, SQL_SERVER, SQLITE_PLAIN, ansi, from_hex};
 pub use select::{select, select_pages};
 pub use statement::{Parameter, ResultColumn, Statement, TranslateError};

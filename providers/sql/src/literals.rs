@@ -16,6 +16,10 @@ use std::fmt::Write as _;
 /// # Errors
 /// When a value cannot be written in the dialect, or the dialect's parameters are not plain values.
 pub fn with_literals(statement: &Statement, dialect: &Dialect) -> Result<String, Unsupported> {
+    if matches!(dialect.family, Family::Product(_)) {
+        // Their literals differ; they are always sent parameters.
+        return Err(unsupported("parameters written out"));
+    }
     let mut text = String::with_capacity(statement.text.len() + 16 * statement.parameters.len());
     let mut characters = statement.text.chars().peekable();
     let (mut inside, mut seen) = (None, 0_usize);
@@ -40,7 +44,9 @@ pub fn with_literals(statement: &Statement, dialect: &Dialect) -> Result<String,
                         Some(number)
                     }
                     Placeholder::Question | Placeholder::Dollar => None,
-                    Placeholder::DollarTyped | Placeholder::QuestionNumbered => return Err(unsupported("parameters written out")),
+                    Placeholder::DollarTyped | Placeholder::QuestionNumbered | Placeholder::QuestionTyped => {
+                        return Err(unsupported("parameters written out"));
+                    }
                 };
                 if let Some(at) = at {
                     let parameter = at.checked_sub(1).and_then(|at| statement.parameters.get(at));
@@ -64,7 +70,7 @@ fn quoted(text: &str) -> String {
 fn literal(value: &Value, family: Family) -> Result<String, Unsupported> {
     let typed = |name: &str, text: String| match family {
         Family::Standard => format!("{name} {}", quoted(&text)),
-        Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion => quoted(&text),
+        Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Product(_) => quoted(&text),
     };
     let standard = family == Family::Standard;
     Ok(match value {
@@ -106,7 +112,7 @@ fn number(text: String, value: f64, family: Family) -> Result<String, Unsupporte
     match family {
         Family::Standard if value.is_finite() => Ok(if text.contains(['e', 'E']) { text } else { format!("{text}E0") }),
         Family::Standard => Err(unsupported("a float that is no number")),
-        Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion => Ok(quoted(&text)),
+        Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Product(_) => Ok(quoted(&text)),
     }
 }
 
@@ -128,6 +134,13 @@ mod tests {
         let sent = with_literals(&statement("SELECT '?' WHERE \"?\" = ? AND b = ?", values()), &STANDARD).unwrap();
         assert_eq!(sent, "SELECT '?' WHERE \"?\" = 'it''s $2 \"?\" --' AND b = -7");
         assert!(with_literals(&statement("SELECT $3", values()), &DATAFUSION).is_err());
+    }
+
+    #[test]
+    fn products_are_always_sent_parameters() {
+        let one = statement("SELECT ?", vec![Value::Int64(1)]);
+        assert!(with_literals(&one, &STANDARD).is_ok());
+        assert!(with_literals(&one, &crate::product::SQLITE_PLAIN).is_err());
     }
 
     #[test]

@@ -100,7 +100,7 @@ fn call(operation: &RemoteOperation, arguments: &[(usize, Value)], render: &mut 
 fn named(operation: &RemoteOperation, arguments: &[(usize, Value)], render: &mut Render<'_>) -> Result<Vec<String>, TranslateError> {
     match render.dialect.family {
         Family::Postgres => {}
-        Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard => {
+        Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard | Family::Product(_) => {
             return Err(unsupported(format!("the operation '{}'", operation.name)).into());
         }
     }

@@ -87,13 +87,20 @@ impl Render<'_> {
         let text = if query.distinct {
             self.distinct(query, &outputs, &columns, source, form)?
         } else if let Some(per) = &query.limit_per {
-            let base = Base { outputs: &outputs, columns: &columns, source: source.to_owned(), computed: None };
-            self.limited_per(query, &base, per)?
+            let base = Base { outputs: &outputs, columns: &columns, source: source.to_owned(), computed: None, sent: false };
+            self.limited_per(query, &base, per, form)?
         } else {
-            let list: Vec<_> =
-                outputs.iter().enumerate().map(|(at, text)| format!("{text} AS {}", self.dialect.identifier(&format!("c{at}")))).collect();
+            let list: Vec<_> = outputs
+                .iter()
+                .zip(&columns)
+                .enumerate()
+                .map(|(at, (text, column))| {
+                    let text = self.transported(text, column, form);
+                    format!("{text} AS {}", self.dialect.identifier(&format!("c{at}")))
+                })
+                .collect();
             let order = self.order_by(query, None)?;
-            format!("SELECT {}{source}{order}{}", select_list(&list), limit(query, self.dialect))
+            format!("SELECT {}{source}{}", select_list(&list), self.ending(&order, query))
         };
         Ok(Block { text, columns })
     }
@@ -144,7 +151,24 @@ impl Render<'_> {
     pub(crate) fn fixed(&self, text: &str, scalar_type: ScalarType) -> String {
         match self.dialect.family {
             Family::Postgres => format!("({text})::{}", (self.dialect.type_name)(scalar_type)),
-            Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard => text.to_owned(),
+            Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard | Family::Product(_) => text.to_owned(),
+        }
+    }
+
+    /// What readers are sent instead of an output: only they, not a block around this one.
+    fn transported(&self, text: &str, column: &ResultColumn, form: Form) -> String {
+        let readers = self.enclosed == 0 && self.enclosing.is_empty() && form == Form::Stored;
+        let sent = if readers { (self.dialect.transport)(text, column.scalar_type, column.codec) } else { None };
+        sent.unwrap_or_else(|| text.to_owned())
+    }
+
+    /// Order and limits.
+    fn ending(&self, order: &str, query: &SourceQuery) -> String {
+        match self.dialect.family {
+            Family::Product(product) => crate::product::ending(product, order, query.limit, query.offset),
+            Family::Postgres | Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard => {
+                format!("{order}{}", limit(query, self.dialect))
+            }
         }
     }
 
@@ -202,6 +226,8 @@ struct Base<'a> {
     /// From ` FROM` on.
     source: String,
     computed: Option<Computed<'a>>,
+    /// Whether the outputs are what readers are sent already.
+    sent: bool,
 }
 
 impl Render<'_> {
@@ -261,11 +287,23 @@ impl Render<'_> {
             // Null is the least value; asked for at the other end, it is a key of its own.
             Family::Mysql if key.nulls_first != key.descending || !nullable => format!("{text} {direction}"),
             Family::Mysql => format!("({text} IS NULL) {}, {text} {direction}", if key.nulls_first { "DESC" } else { "ASC" }),
+            Family::Product(product) => crate::product::directed(product, text, direction, nullable.then_some(key.nulls_first)),
         }
     }
 
     fn order_by(&mut self, query: &SourceQuery, computed: Option<&Computed<'_>>) -> Result<String, Unsupported> {
-        let list = self.sort_list(&query.order_by, computed)?;
+        let mut keys = query.order_by.clone();
+        if matches!(self.dialect.family, Family::Product(_)) {
+            // Sorted by it already; SQL Server refuses it a second time.
+            let mut seen: Vec<Expr> = Vec::new();
+            keys.retain(|key| {
+                !seen.contains(&key.expr) && {
+                    seen.push(key.expr.clone());
+                    true
+                }
+            });
+        }
+        let list = self.sort_list(&keys, computed)?;
         Ok(if list.is_empty() { String::new() } else { format!(" ORDER BY {}", list.join(", ")) })
     }
 
@@ -289,7 +327,9 @@ impl Render<'_> {
                 match dialect.family {
                     Family::Mysql if is_text => format!("CAST({text} AS BINARY) AS {name}"),
                     Family::DataFusion => format!("{} AS {name}", self.one_zero(text.clone(), column.scalar_type)),
-                    Family::Postgres | Family::Sqlite | Family::Mysql | Family::Standard => format!("{text}{collation} AS {name}"),
+                    Family::Postgres | Family::Sqlite | Family::Mysql | Family::Standard | Family::Product(_) => {
+                        format!("{text}{collation} AS {name}")
+                    }
                 }
             })
             .collect();
@@ -299,8 +339,9 @@ impl Render<'_> {
         let as_bytes = |column: &ResultColumn| {
             enclosed && dialect.family == Family::Mysql && column.codec.is_none() && self.is_text(column.scalar_type)
         };
-        if query.order_by.is_empty() && query.limit_per.is_none() && !columns.iter().any(as_bytes) {
-            return Ok(format!("{inner}{}", limit(query, dialect)));
+        let transported = |column: &ResultColumn| !self.transported("", column, form).is_empty();
+        if query.order_by.is_empty() && query.limit_per.is_none() && !columns.iter().any(as_bytes) && !columns.iter().any(transported) {
+            return Ok(format!("{inner}{}", self.ending("", query)));
         }
         let computed = Computed { query };
         let names: Vec<_> = columns
@@ -308,20 +349,20 @@ impl Render<'_> {
             .enumerate()
             .map(|(at, column)| {
                 let name = format!("d.{}", dialect.identifier(&format!("c{at}")));
-                if as_bytes(column) { mysql::text(&name) } else { name }
+                if as_bytes(column) { mysql::text(&name) } else { self.transported(&name, column, form) }
             })
             .collect();
         if let Some(per) = &query.limit_per {
-            let base = Base { outputs: &names, columns, source: format!(" FROM ({inner}) AS d"), computed: Some(computed) };
-            return self.limited_per(query, &base, per);
+            let base = Base { outputs: &names, columns, source: format!(" FROM ({inner}) AS d"), computed: Some(computed), sent: true };
+            return self.limited_per(query, &base, per, form);
         }
         let order = self.order_by(query, Some(&computed))?;
         let names: Vec<_> =
             names.iter().enumerate().map(|(at, text)| format!("{text} AS {}", dialect.identifier(&format!("c{at}")))).collect();
-        Ok(format!("SELECT {} FROM ({inner}) AS d{order}{}", select_list(&names), limit(query, dialect)))
+        Ok(format!("SELECT {} FROM ({inner}) AS d{}", select_list(&names), self.ending(&order, query)))
     }
 
-    fn limited_per(&mut self, query: &SourceQuery, base: &Base<'_>, per: &LimitPer) -> Result<String, Unsupported> {
+    fn limited_per(&mut self, query: &SourceQuery, base: &Base<'_>, per: &LimitPer, form: Form) -> Result<String, Unsupported> {
         let dialect = self.dialect;
         let name = |prefix: &str, at: usize| dialect.identifier(&format!("{prefix}{at}"));
         let computed = base.computed.as_ref();
@@ -345,17 +386,25 @@ impl Render<'_> {
             outer_order.push(self.directed(&format!("q.{}{collation}", name("s", at)), key));
         }
         list.push(format!("ROW_NUMBER() OVER ({}) AS {}", window.join(" "), dialect.identifier("n")));
-        let names: Vec<_> = (0..base.columns.len()).map(|at| format!("q.{} AS {}", name("c", at), name("c", at))).collect();
+        let names: Vec<_> = base
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(at, column)| {
+                let sent = self.transported(&format!("q.{}", name("c", at)), column, if base.sent { Form::Own } else { form });
+                format!("{sent} AS {}", name("c", at))
+            })
+            .collect();
         let most = i64::MAX.unsigned_abs();
         let (first, last) = (per.offset.min(most), per.offset.saturating_add(per.limit).min(most));
         let order = if outer_order.is_empty() { String::new() } else { format!(" ORDER BY {}", outer_order.join(", ")) };
         let number = format!("q.{}", dialect.identifier("n"));
         Ok(format!(
-            "SELECT {} FROM (SELECT {}{}) AS q WHERE {number} > {first} AND {number} <= {last}{order}{}",
+            "SELECT {} FROM (SELECT {}{}) AS q WHERE {number} > {first} AND {number} <= {last}{}",
             select_list(&names),
             list.join(", "),
             base.source,
-            limit(query, dialect)
+            self.ending(&order, query)
         ))
     }
 }

@@ -55,7 +55,7 @@ impl Statement {
     pub(crate) fn new(dialect: &Dialect, text: String, parameters: Vec<Parameter>, columns: Vec<ResultColumn>) -> Statement {
         match dialect.placeholder {
             Placeholder::DollarTyped | Placeholder::QuestionNumbered | Placeholder::Dollar => Statement { text, parameters, columns },
-            Placeholder::Question => {
+            Placeholder::Question | Placeholder::QuestionTyped => {
                 let (text, parameters) = in_order(&text, &parameters, dialect.quote);
                 Statement { text, parameters, columns }
             }

@@ -113,5 +113,6 @@ fn filter() -> FilterCapabilities {
         casts: CASTS.to_vec(),
         bare_boolean: Support::Exact,
         rounded_products: Support::Exact,
+        stored_forms: None,
     }
 }

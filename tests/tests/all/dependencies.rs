@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "portico-provider-postgres",
             "portico-provider-mysql",
             "portico-provider-flightsql",
+            "portico-provider-odbc",
         ],
     ),
     ("portico-provider-memory", &["portico-provider-api", "portico-provider-sql"]),
@@ -28,6 +29,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("portico-provider-postgres", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-mysql", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-flightsql", &["portico-provider-api", "portico-provider-sql"]),
+    ("portico-provider-odbc", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-tests", &[]),
     ("portico-bench", &[]),
 ];
@@ -57,6 +59,7 @@ const DOES_IO: &[&str] = &[
     "tokio-postgres",
     "deadpool-postgres",
     "mysql_async",
+    "odbc-api",
     "rustls",
     "datafusion",
     "object_store",

@@ -49,9 +49,10 @@ impl<'a> ExprCheck<'a> {
         let own = capabilities.tables.get(&table.table.to_string());
         let rule = |column: &TableColumn| {
             let restriction = own.and_then(|own| own.columns.get(&column.name)).copied().unwrap_or_default();
+            let held = column.codec.and(capabilities.filter.stored_forms).unwrap_or(Support::Exact);
             ColumnRule {
-                filter: restriction.filter.unwrap_or(Support::Exact),
-                sort: restriction.sort.unwrap_or(Support::Exact),
+                filter: restriction.filter.unwrap_or(Support::Exact).min(held),
+                sort: restriction.sort.unwrap_or(Support::Exact).min(held),
                 collation: restriction.collation.unwrap_or(capabilities.collation),
             }
         };

@@ -5,7 +5,9 @@ mod changes;
 mod conditions;
 mod datafusion;
 mod mysql;
+mod odbc;
 mod operations;
+mod product;
 mod queries;
 
 use expect_test::{Expect, expect};
