@@ -50,6 +50,8 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     gateway.metrics.fill("requests", gateway.admission.fill());
     gateway.metrics.fill("local_queries", gateway.engine.local_fill());
     gateway.metrics.local_memory(gateway.engine.local_memory());
+    // Before the first model there are none.
+    gateway.metrics.shapes(gateway.engine.shape_counts().unwrap_or_default());
     match gateway.metrics.render() {
         Ok(text) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),

@@ -2,7 +2,7 @@
 
 use crate::telemetry::trace::{Door, Stage};
 use portico_engine::admission::Fill;
-use portico_engine::{CallOutcome, SourceCall};
+use portico_engine::{CallOutcome, ShapeCounts, SourceCall};
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -69,6 +69,8 @@ pub struct Metrics {
     admitted: Family<AdmissionLabel, Gauge>,
     queued: Family<AdmissionLabel, Gauge>,
     local_memory: Gauge,
+    shapes_used: Gauge,
+    shapes_made: Gauge,
     spilled: Gauge,
 }
 
@@ -101,6 +103,8 @@ impl Metrics {
             admitted: Family::default(),
             queued: Family::default(),
             local_memory: Gauge::default(),
+            shapes_used: Gauge::default(),
+            shapes_made: Gauge::default(),
             spilled: Gauge::default(),
         };
         metrics.register();
@@ -128,6 +132,12 @@ impl Metrics {
             self.queued.clone(),
         );
         registry.register(
+            "plans_reused",
+            "Requests whose plan was that of another of the same shape, since the model was published",
+            self.shapes_used.clone(),
+        );
+        registry.register("plan_shapes", "Shapes of requests whose plan was kept, since the model was published", self.shapes_made.clone());
+        registry.register(
             "local_memory_bytes",
             "Memory that queries which are computed in the gateway have reserved",
             self.local_memory.clone(),
@@ -148,6 +158,12 @@ impl Metrics {
         let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         self.admitted.get_or_create(&label).set(gauge(fill.running));
         self.queued.get_or_create(&label).set(gauge(fill.waiting));
+    }
+
+    /// How often plans were those of other requests of the same shape, since the current model was published.
+    pub fn shapes(&self, counts: ShapeCounts) {
+        self.shapes_used.set(i64::try_from(counts.used).unwrap_or(i64::MAX));
+        self.shapes_made.set(i64::try_from(counts.made).unwrap_or(i64::MAX));
     }
 
     /// Bytes that queries which are computed in the gateway have in memory and on disk.

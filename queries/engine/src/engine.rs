@@ -29,19 +29,19 @@ use portico_odata::metadata::MetadataFormat;
 use portico_odata::{BoundQuery, BoundRead, BoundWrite, ReadKind};
 use portico_provider_api::{Source, TableColumn, Value};
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, SystemTime};
 use tokio::runtime::Handle;
 
 /// The engine.
 pub struct Engine {
-    settings: EngineSettings,
+    settings: Arc<EngineSettings>,
     sources: Arc<BTreeMap<String, Arc<dyn Source>>>,
     pub(crate) access: AccessDefinition,
     pub(crate) session: Arc<SessionState>,
     cache: Arc<ResultCache>,
     local: Arc<LocalExecution>,
-    memory: LocalMemory,
+    memory: Arc<LocalMemory>,
     snapshot: RwLock<Option<Arc<Snapshot>>>,
 }
 
@@ -59,8 +59,10 @@ impl Engine {
         let cache = Arc::new(ResultCache::new(settings.cache_bytes));
         let admission = Admission::new("queries that are computed in the gateway", settings.local_queries.clone());
         let local = Arc::new(LocalExecution::start(settings.local_threads, admission)?);
-        let EngineSettings { query_memory, local_memory, spill_bytes, .. } = settings;
+        let settings = Arc::new(settings);
+        let EngineSettings { query_memory, local_memory, spill_bytes, .. } = *settings;
         let memory = LocalMemory::new(query_memory, local_memory.max(query_memory), spill_bytes, settings.spill_directory.as_deref())?;
+        let memory = Arc::new(memory);
         Ok(Engine { settings, sources: Arc::new(sources), access, session, cache, local, memory, snapshot: RwLock::new(None) })
     }
 
@@ -227,8 +229,9 @@ impl Engine {
         Ok(Arc::new(Run {
             sources: Arc::clone(&self.sources),
             cache: Arc::clone(&self.cache),
-            settings: self.settings.clone(),
-            runtime: self.memory.quota()?,
+            settings: Arc::clone(&self.settings),
+            memory: Arc::clone(&self.memory),
+            quota: OnceLock::new(),
             guards: Arc::clone(&self.snapshot()?.guards),
             answer: Answered::new(self.access.limits_of(&context.principal.roles)),
             local: Arc::clone(&self.local),

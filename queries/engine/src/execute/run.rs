@@ -5,6 +5,7 @@ use crate::context::RequestContext;
 use crate::error::EngineError;
 use crate::execute::guard::Guards;
 use crate::execute::local::{self, LocalExecution};
+use crate::execute::memory::LocalMemory;
 use crate::execute::remote;
 use crate::execute::spill;
 use crate::pushdown::sole_fragment;
@@ -23,8 +24,8 @@ use portico_catalog::RowLimits;
 use portico_provider_api::Source;
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 
 /// A stream of batches with the engine's errors.
@@ -37,9 +38,11 @@ pub struct Run {
     /// The cache.
     pub cache: Arc<ResultCache>,
     /// Settings.
-    pub settings: EngineSettings,
-    /// Memory and spill files of this request: one quota for all its plans.
-    pub runtime: Arc<RuntimeEnv>,
+    pub settings: Arc<EngineSettings>,
+    /// The memory of which this request has a quota.
+    pub memory: Arc<LocalMemory>,
+    /// Memory and spill files of this request: one quota for all its plans, made when something is computed here.
+    pub quota: OnceLock<Arc<RuntimeEnv>>,
     /// What protects single tables.
     pub guards: Arc<Guards>,
     /// What was answered so far.
@@ -83,6 +86,16 @@ impl Answered {
 }
 
 impl Run {
+    /// The quota of memory and spill files.
+    fn runtime(&self) -> Result<Arc<RuntimeEnv>, DataFusionError> {
+        if let Some(made) = self.quota.get() {
+            return Ok(Arc::clone(made));
+        }
+        let new = self.memory.quota()?;
+        // Of two plans that begin at once one is the first.
+        Ok(Arc::clone(self.quota.get_or_init(|| new)))
+    }
+
     /// Waits until this request may compute in the gateway.
     ///
     /// # Errors
@@ -144,7 +157,7 @@ async fn forward(
     sender: &mut local::Sender,
 ) -> Result<(), DataFusionError> {
     sender.promise(physical.schema());
-    let mut batches = execute_stream(physical, Arc::new(task_context(session, run)))?;
+    let mut batches = execute_stream(physical, Arc::new(task_context(session, run)?))?;
     while let Some(batch) = batches.next().await {
         if !sender.send(batch?).await {
             break;
@@ -153,9 +166,9 @@ async fn forward(
     Ok(())
 }
 
-fn task_context(session: &SessionState, run: &Arc<Run>) -> TaskContext {
+fn task_context(session: &SessionState, run: &Arc<Run>) -> Result<TaskContext, DataFusionError> {
     let config: SessionConfig = session.config().clone().with_extension(Arc::clone(run));
-    TaskContext::new(
+    Ok(TaskContext::new(
         None,
         run.request.request_id.clone(),
         config,
@@ -163,8 +176,8 @@ fn task_context(session: &SessionState, run: &Arc<Run>) -> TaskContext {
         HashMap::new(),
         HashMap::new(),
         HashMap::new(),
-        Arc::clone(&run.runtime),
-    )
+        run.runtime()?,
+    ))
 }
 
 /// Ends a stream with `Timeout` when the request's deadline passes, wherever it hangs.
