@@ -9,7 +9,9 @@ use portico_provider_api::capabilities::{
 };
 use portico_provider_api::walk::visit_tables;
 use portico_provider_api::{AggregateFunction, ArithmeticOp, Capabilities, Collation, Function, SourceQuery, Support, TypeClass};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// Candidates in one `IN` list: each is a parameter, and a statement has at most 65,535 of them.
 const MAX_IN_LIST: usize = 1_000;
@@ -156,14 +158,15 @@ pub fn column_overrides<'a>(columns: impl Iterator<Item = (&'a str, &'a str)>) -
 }
 
 /// What the tables of a query support, from the query alone: the same restrictions that introspection reports.
-pub fn for_query(query: &SourceQuery) -> Capabilities {
-    let mut capabilities = capabilities();
+pub fn for_query(query: &SourceQuery) -> Cow<'static, Capabilities> {
+    static EVERYWHERE: LazyLock<Capabilities> = LazyLock::new(capabilities);
+    let mut capabilities = Cow::Borrowed(&*EVERYWHERE);
     visit_tables(query, &mut |table| {
         let named = table.columns.iter().filter_map(|column| Some((column.name.as_str(), column.native_type.as_deref()?)));
         let columns = column_overrides(named);
         if !columns.is_empty() {
             // A table may be read twice, with other columns each time.
-            capabilities.tables.entry(table.table.to_string()).or_default().columns.extend(columns);
+            capabilities.to_mut().tables.entry(table.table.to_string()).or_default().columns.extend(columns);
         }
     });
     capabilities
