@@ -22,6 +22,8 @@ pub struct EntityStream {
     rows: RunStream,
     /// What is left of the batch that is being handed out.
     rest: Option<RecordBatch>,
+    /// What was read after that batch, where it was; nothing inside at the end.
+    following: Option<Option<Result<RecordBatch, EngineError>>>,
     /// An expanded batch that was made ahead, so that early failures are known before the answer begins.
     ahead: Option<EntityBatch>,
     returned: u64,
@@ -32,7 +34,7 @@ pub struct EntityStream {
 impl EntityStream {
     /// A stream over the root rows of a plan.
     pub(crate) fn new(plan: EntityPlan, session: Arc<SessionState>, run: Arc<Run>, rows: RunStream) -> EntityStream {
-        EntityStream { plan, session, run, rows, rest: None, ahead: None, returned: 0, position: None, more: false }
+        EntityStream { plan, session, run, rows, rest: None, following: None, ahead: None, returned: 0, position: None, more: false }
     }
 
     /// Makes the first batch, so that what fails at once fails before the answer begins.
@@ -92,22 +94,40 @@ impl EntityStream {
 
     /// The next rows: a whole batch, or as many parents as are expanded at once.
     async fn chunk(&mut self) -> Option<Result<RecordBatch, EngineError>> {
-        let batch = loop {
-            match self.rest.take() {
-                Some(batch) => break batch,
-                None => match self.rows.next().await? {
-                    Ok(batch) if batch.num_rows() == 0 => {}
-                    Ok(batch) => break batch,
+        let batch = match self.rest.take() {
+            Some(batch) => batch,
+            None => {
+                let next = match self.following.take() {
+                    Some(following) => following,
+                    None => self.batch().await,
+                };
+                match next? {
+                    Ok(batch) => batch,
                     Err(error) => return Some(Err(error)),
-                },
+                }
             }
         };
-        let most = if self.plan.root.children.is_empty() { usize::MAX } else { self.run.settings.expand_chunk.max(1) };
+        let expands = !self.plan.root.children.is_empty();
+        if expands && self.following.is_none() {
+            // A source is done with this question once its end was read. Its next one, for the children, may wait for that.
+            self.following = Some(self.batch().await);
+        }
+        let most = if expands { self.run.settings.expand_chunk.max(1) } else { usize::MAX };
         if batch.num_rows() > most {
             self.rest = Some(batch.slice(most, batch.num_rows() - most));
             return Some(Ok(batch.slice(0, most)));
         }
         Some(Ok(batch))
+    }
+
+    /// The next batch that has rows.
+    async fn batch(&mut self) -> Option<Result<RecordBatch, EngineError>> {
+        loop {
+            match self.rows.next().await? {
+                Ok(batch) if batch.num_rows() == 0 => {}
+                other => return Some(other),
+            }
+        }
     }
 
     /// Cuts off what belongs to the next page, and remembers where this one ends.

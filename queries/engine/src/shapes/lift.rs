@@ -4,6 +4,9 @@ use crate::statement::{EntityRead, Paging, SqlStatement, Statement};
 use portico_odata::{BoundExpr, BoundQuery, ComparisonOperator, ODataFunction, bound::Via};
 use portico_provider_api::{ScalarType, Value};
 
+/// Bytes of SQL text of which a shape is kept.
+const LONGEST_TEXT: usize = 8 << 10;
+
 /// A statement with parameters in the place of constants.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Lifted {
@@ -30,7 +33,8 @@ pub type Keys<'a> = dyn Fn(&str) -> Option<&'a [usize]> + 'a;
 pub(super) fn lift(statement: &Statement, keys: &Keys<'_>) -> Option<(Lifted, Vec<Value>)> {
     match statement {
         Statement::Sql(SqlStatement { text, parameters }) => {
-            let fit = parameters.iter().all(can_be_parameter);
+            // A long text is hardly asked twice, and its plan takes much room.
+            let fit = text.len() <= LONGEST_TEXT && parameters.iter().all(can_be_parameter);
             let types = parameters.iter().map(Value::scalar_type).collect();
             fit.then(|| (Lifted::Sql { text: text.clone(), types }, parameters.clone()))
         }

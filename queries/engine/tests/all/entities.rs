@@ -176,3 +176,14 @@ async fn a_plan_of_one_source_query_carries_etags_only_for_writers() {
     };
     assert_eq!(answer.shape.etag, None);
 }
+
+#[tokio::test]
+async fn expansion_needs_one_place_at_a_source_at_a_time() {
+    let crm = vec![crate::harness::customers(), crate::harness::orders()];
+    let tables = crate::harness::TABLES.replace("\"erp\"", "\"crm\"");
+    let settings = portico_engine::EngineSettings { expand_chunk: 2, ..Default::default() };
+    let bench = bench(Options { tables, crm, erp: Vec::new(), places: Some(1), settings, ..Options::default() }).await;
+    let all = batches(&bench, collection(with_orders(|_| {})), Paging::default());
+    let (found, _, _) = tokio::time::timeout(std::time::Duration::from_secs(20), all).await.expect("the children wait for their parents");
+    assert_eq!(ids(&found), [1, 2, 3, 4, 5]);
+}

@@ -141,6 +141,29 @@ impl Source for Incapable {
     }
 }
 
+/// A source that answers only so many questions at once; each has its place until its answer has ended.
+struct Placed {
+    source: Arc<dyn Source>,
+    places: Arc<tokio::sync::Semaphore>,
+}
+
+#[async_trait]
+impl Source for Placed {
+    async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
+        self.source.remote_schema(wanted, context).await
+    }
+    async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
+        let place = Arc::clone(&self.places).acquire_owned().await.unwrap();
+        Ok(self.source.query(query, context).await?.holding(place))
+    }
+    fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
+        self.source.describe(query)
+    }
+    fn writable(&self) -> Option<&dyn WritableSource> {
+        self.source.writable()
+    }
+}
+
 pub struct Bench {
     pub engine: Engine,
     pub crm: Arc<MemorySource>,
@@ -155,6 +178,8 @@ pub struct Options {
     pub operations: String,
     pub settings: EngineSettings,
     pub incapable: bool,
+    /// How many questions each source answers at once.
+    pub places: Option<usize>,
     pub crm: Vec<MemoryTable>,
     pub erp: Vec<MemoryTable>,
 }
@@ -167,6 +192,7 @@ impl Default for Options {
             operations: "{}".to_owned(),
             settings: EngineSettings::default(),
             incapable: false,
+            places: None,
             crm: vec![customers()],
             erp: vec![orders()],
         }
@@ -178,7 +204,11 @@ pub async fn bench(options: Options) -> Bench {
     let erp = Arc::new(MemorySource::new("erp", options.erp).unwrap());
     let wrap = |source: &Arc<MemorySource>| -> Arc<dyn Source> {
         let source: Arc<dyn Source> = Arc::clone(source) as _;
-        if options.incapable { Arc::new(Incapable(source)) } else { source }
+        match (options.incapable, options.places) {
+            (true, _) => Arc::new(Incapable(source)),
+            (false, Some(places)) => Arc::new(Placed { source, places: Arc::new(tokio::sync::Semaphore::new(places)) }),
+            (false, None) => source,
+        }
     };
     let sources: BTreeMap<String, Arc<dyn Source>> = [("crm".to_owned(), wrap(&crm)), ("erp".to_owned(), wrap(&erp))].into();
     let mut schemas = BTreeMap::new();
