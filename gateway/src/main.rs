@@ -80,8 +80,7 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), StartError> {
-    // Planners recurse over what they are given: the largest expression that is accepted must fit, several times over.
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(32 << 20).build();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(portico_engine::PLANNER_STACK).build();
     let runtime = runtime.map_err(|error| StartError::System(format!("no threads can be started: {error}")))?;
     match command {
         Command::Serve { config } => runtime.block_on(startup::serve::run(config::load(&config)?)),

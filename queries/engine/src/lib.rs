@@ -30,6 +30,7 @@ pub use answer::{Answer, EntityAnswer, EntityRows, TableAnswer, TableStream, Wri
 pub use context::{CallOutcome, Journal, LocalPermit, RequestContext, RequestedFreshness, SourceCall};
 pub use engine::Engine;
 pub use error::EngineError;
+pub use execute::local::PLANNER_STACK;
 pub use explain::Explanation;
 pub use metadata::MetadataDocument;
 pub use plan::Plan;

@@ -101,3 +101,15 @@ pub fn is_canonical_guid(text: &str) -> bool {
             _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
         })
 }
+
+/// Whether every source can say a value. Dates before year 1 and after 9999, which arise where an inequality of years becomes one of dates,
+/// lie beyond what some can hold, and each has limits of its own.
+pub fn is_of_our_era(value: &Value) -> bool {
+    const DAYS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
+    const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
+    match value {
+        Value::Date(days) => DAYS.contains(&i64::from(*days)),
+        Value::Timestamp(micros) | Value::TimestampTz(micros) => DAYS.contains(&micros.div_euclid(MICROSECONDS_PER_DAY)),
+        _ => true,
+    }
+}

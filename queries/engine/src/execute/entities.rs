@@ -9,9 +9,11 @@ use crate::values::value_from_scalar;
 use arrow::array::RecordBatch;
 use datafusion::common::ScalarValue;
 use datafusion::execution::session_state::SessionState;
-use futures::StreamExt;
+use futures::stream::Peekable;
+use futures::{StreamExt, future};
 use portico_odata::EntityBatch;
 use portico_provider_api::Value;
+use std::pin::Pin;
 use std::sync::Arc;
 
 /// A stream of entity batches.
@@ -19,11 +21,10 @@ pub struct EntityStream {
     plan: EntityPlan,
     session: Arc<SessionState>,
     run: Arc<Run>,
-    rows: RunStream,
+    /// Batches that have rows.
+    rows: Peekable<RunStream>,
     /// What is left of the batch that is being handed out.
     rest: Option<RecordBatch>,
-    /// What was read after that batch, where it was; nothing inside at the end.
-    following: Option<Option<Result<RecordBatch, EngineError>>>,
     /// An expanded batch that was made ahead, so that early failures are known before the answer begins.
     ahead: Option<EntityBatch>,
     returned: u64,
@@ -34,7 +35,8 @@ pub struct EntityStream {
 impl EntityStream {
     /// A stream over the root rows of a plan.
     pub(crate) fn new(plan: EntityPlan, session: Arc<SessionState>, run: Arc<Run>, rows: RunStream) -> EntityStream {
-        EntityStream { plan, session, run, rows, rest: None, following: None, ahead: None, returned: 0, position: None, more: false }
+        let rows: RunStream = Box::pin(rows.filter(|batch| future::ready(!matches!(batch, Ok(batch) if batch.num_rows() == 0))));
+        EntityStream { plan, session, run, rows: rows.peekable(), rest: None, ahead: None, returned: 0, position: None, more: false }
     }
 
     /// Makes the first batch, so that what fails at once fails before the answer begins.
@@ -96,21 +98,15 @@ impl EntityStream {
     async fn chunk(&mut self) -> Option<Result<RecordBatch, EngineError>> {
         let batch = match self.rest.take() {
             Some(batch) => batch,
-            None => {
-                let next = match self.following.take() {
-                    Some(following) => following,
-                    None => self.batch().await,
-                };
-                match next? {
-                    Ok(batch) => batch,
-                    Err(error) => return Some(Err(error)),
-                }
-            }
+            None => match self.rows.next().await? {
+                Ok(batch) => batch,
+                Err(error) => return Some(Err(error)),
+            },
         };
         let expands = !self.plan.root.children.is_empty();
-        if expands && self.following.is_none() {
+        if expands {
             // A source is done with this question once its end was read. Its next one, for the children, may wait for that.
-            self.following = Some(self.batch().await);
+            Pin::new(&mut self.rows).peek().await;
         }
         let most = if expands { self.run.settings.expand_chunk.max(1) } else { usize::MAX };
         if batch.num_rows() > most {
@@ -118,16 +114,6 @@ impl EntityStream {
             return Some(Ok(batch.slice(0, most)));
         }
         Some(Ok(batch))
-    }
-
-    /// The next batch that has rows.
-    async fn batch(&mut self) -> Option<Result<RecordBatch, EngineError>> {
-        loop {
-            match self.rows.next().await? {
-                Ok(batch) if batch.num_rows() == 0 => {}
-                other => return Some(other),
-            }
-        }
     }
 
     /// Cuts off what belongs to the next page, and remembers where this one ends.

@@ -4,7 +4,7 @@
 use crate::error::EngineError;
 use crate::pushdown::fragment::RemoteFragment;
 use portico_catalog::{Model, Origin, RowLimits};
-use portico_provider_api::{Expr, JoinKind, Relation, RemoteTableName, SourceQuery};
+use portico_provider_api::{JoinKind, Relation, RemoteTableName, SourceQuery};
 use std::collections::{BTreeSet, HashMap};
 
 /// Protected tables of a model, by source and remote table.
@@ -77,7 +77,7 @@ impl Guards {
         }
         let mut restricted = BTreeSet::new();
         if let Some(filter) = &query.filter {
-            columns(filter, &mut restricted);
+            restricted.extend(filter.columns());
         }
         restricted.extend(query.keys.iter().flat_map(|keys| keys.columns.iter().copied()));
         let own = self.of_relation(source, &query.from, &restricted);
@@ -98,7 +98,7 @@ impl Guards {
                 restricted.is_empty().then_some(guard)
             }
             Relation::Join(join) => {
-                let width = width(&join.left);
+                let width = join.left.columns().len();
                 let mut left: BTreeSet<usize> = restricted.iter().copied().filter(|column| *column < width).collect();
                 let mut right: BTreeSet<usize> = restricted.iter().filter_map(|column| column.checked_sub(width)).collect();
                 // What equals a column of rows that are few is a condition too; of an outer join only for the side that may be missing.
@@ -106,10 +106,10 @@ impl Guards {
                 let (had_left, had_right) = (!left.is_empty(), !right.is_empty());
                 for (own, other) in &join.on {
                     if had_left {
-                        columns(other, &mut right);
+                        right.extend(other.columns());
                     }
                     if had_right && spreads_left {
-                        columns(own, &mut left);
+                        left.extend(own.columns());
                     }
                 }
                 self.of_relation(source, &join.left, &left).or_else(|| self.of_relation(source, &join.right, &right))
@@ -120,26 +120,5 @@ impl Guards {
             Relation::Union(queries) if restricted.is_empty() => queries.iter().find_map(|query| self.unrestricted(source, query)),
             Relation::Union(_) => None,
         }
-    }
-}
-
-fn width(relation: &Relation) -> usize {
-    match relation {
-        Relation::Table(table) => table.columns.len(),
-        Relation::Join(join) if matches!(join.kind, JoinKind::Semi | JoinKind::Anti) => width(&join.left),
-        Relation::Join(join) => width(&join.left) + width(&join.right),
-        Relation::Query(query) => query.output.len(),
-        Relation::Union(queries) => queries.first().map_or(0, |query| query.output.len()),
-        Relation::Call(call) => call.operation.columns().len(),
-    }
-}
-
-/// The columns that an expression reads.
-fn columns(expression: &Expr, found: &mut BTreeSet<usize>) {
-    if let Expr::Column(column) = expression {
-        found.insert(*column);
-    }
-    for child in expression.children() {
-        columns(child, found);
     }
 }

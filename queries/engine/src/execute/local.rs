@@ -19,8 +19,9 @@ use tokio::task::JoinSet;
 /// both want the processor.
 #[cfg(target_os = "linux")]
 const PRIORITY: u8 = 22;
-/// Planners recurse over what they are given: the largest expression that is accepted must fit, several times over.
-const STACK: usize = 32 << 20;
+/// Bytes of stack of a thread on which plans are made. Planners recurse over what they are given: the largest expression that is accepted must
+/// fit, several times over.
+pub const PLANNER_STACK: usize = 32 << 20;
 
 /// The threads, and who may use them.
 pub struct LocalExecution {
@@ -37,7 +38,12 @@ impl LocalExecution {
     /// When they cannot be started.
     pub fn start(threads: usize, admission: Arc<Admission>) -> Result<LocalExecution, EngineError> {
         let mut builder = Builder::new_multi_thread();
-        builder.worker_threads(threads.max(1)).thread_name("portico-local").thread_stack_size(STACK).enable_all().on_thread_start(give_way);
+        builder
+            .worker_threads(threads.max(1))
+            .thread_name("portico-local")
+            .thread_stack_size(PLANNER_STACK)
+            .enable_all()
+            .on_thread_start(give_way);
         let runtime = builder.build().map_err(|error| EngineError::Internal(format!("threads for queries cannot be started: {error}")))?;
         Ok(LocalExecution { handle: runtime.handle().clone(), runtime: Some(runtime), admission })
     }

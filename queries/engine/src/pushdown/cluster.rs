@@ -80,9 +80,10 @@ impl Joining {
     /// Computes no more groups than the rows of some selective piece beside them can meet; of several, the one with the fewest rows.
     fn reduced(&self, mut pieces: Vec<Piece>) -> Vec<Piece> {
         for at in 0..pieces.len() {
-            let Some(Piece::Remote(groups)) = pieces.get(at).filter(|piece| matches!(piece, Piece::Remote(own) if is_grouped(own))) else {
+            let Some(Piece::Remote(groups)) = pieces.get(at) else { continue };
+            if !is_grouped(groups) {
                 continue;
-            };
+            }
             let mut beside: Vec<&Growing> = pieces
                 .iter()
                 .filter_map(|piece| match piece {

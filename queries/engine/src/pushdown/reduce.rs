@@ -69,7 +69,7 @@ pub fn reduced_join(
         let pairs = on.iter().filter_map(|(one, other)| {
             let (of_rows, of_groups) = if swapped { (other, one) } else { (one, other) };
             let Expr::Column(at) = rows.translate(of_rows)? else { return None };
-            let there = std::iter::once(at).chain(equal_to(at, &equal)).find(|column| within.contains(column))?;
+            let there = equal_to(at, &equal).into_iter().find(|column| within.contains(column))?;
             Some((groups.translate(of_groups)?, Expr::Column(there - part.offset)))
         });
         reduced(groups, &part.rows, pairs.collect())
@@ -128,7 +128,7 @@ fn equal_columns(relation: &Relation) -> Vec<(usize, usize)> {
     pairs
 }
 
-/// The columns that equal a column, directly or not.
+/// A column, and those that equal it, directly or not.
 fn equal_to(column: usize, pairs: &[(usize, usize)]) -> Vec<usize> {
     let mut found = vec![column];
     let mut next = 0;

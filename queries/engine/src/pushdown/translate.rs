@@ -7,7 +7,7 @@ use crate::plan::decimal_factors::FACTOR;
 use crate::plan::parameters;
 use crate::policy::barrier::RULE;
 use crate::pushdown::sole_fragment;
-use crate::values::{typed_as, value_from_scalar};
+use crate::values::{is_of_our_era, typed_as, value_from_scalar};
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DFSchema, ScalarValue};
@@ -287,18 +287,6 @@ impl Translation<'_> {
             }
             _ => None,
         }
-    }
-}
-
-/// Whether every source can say a value. Dates before year 1 and after 9999, which arise where an inequality of years becomes one of dates,
-/// lie beyond what some can hold, and each has limits of its own.
-fn is_of_our_era(value: &Value) -> bool {
-    const DAYS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
-    const MICROSECONDS_PER_DAY: i64 = 86_400_000_000;
-    match value {
-        Value::Date(days) => DAYS.contains(&i64::from(*days)),
-        Value::Timestamp(micros) | Value::TimestampTz(micros) => DAYS.contains(&micros.div_euclid(MICROSECONDS_PER_DAY)),
-        _ => true,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Takes the constants out of a statement: those beside a column, and keys. It must not know plans.
 
 use crate::statement::{EntityRead, Paging, SqlStatement, Statement};
+use crate::values::is_of_our_era;
 use portico_odata::{BoundExpr, BoundQuery, ComparisonOperator, ODataFunction, bound::Via};
 use portico_provider_api::{ScalarType, Value};
 
@@ -71,13 +72,9 @@ fn is_plain(query: &BoundQuery) -> bool {
 /// Whether nothing but an answer depends on the value. NaN and the two zeros of floats are compared in ways of their own, truth values are
 /// conditions by themselves, a document is none that is compared, and not every source can say every date.
 fn can_be_parameter(value: &Value) -> bool {
-    const DAY: i64 = 86_400_000_000;
-    // The years 1 to 9999.
-    let in_calendar = |days: i64| (-719_162..=2_932_896).contains(&days);
     match value {
         Value::Null(_) | Value::Boolean(_) | Value::Float32(_) | Value::Float64(_) | Value::Json(_) => false,
-        Value::Date(days) => in_calendar(i64::from(*days)),
-        Value::Timestamp(micros) | Value::TimestampTz(micros) => in_calendar(micros.div_euclid(DAY)),
+        Value::Date(_) | Value::Timestamp(_) | Value::TimestampTz(_) => is_of_our_era(value),
         Value::Int16(_)
         | Value::Int32(_)
         | Value::Int64(_)
