@@ -119,9 +119,14 @@ impl SourceLimitsFile {
         count(self.queued, self.connections().saturating_mul(4))
     }
 
+    /// Look-ups at once, where the kind has connections that several share.
+    pub fn look_ups(&self) -> usize {
+        self.connections().saturating_mul(8)
+    }
+
     /// How many requests it keeps at most when it hangs.
     pub fn room(&self) -> usize {
-        self.connections().saturating_add(self.queued())
+        self.connections().saturating_add(self.look_ups()).saturating_add(self.queued().saturating_mul(2))
     }
 }
 

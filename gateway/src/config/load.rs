@@ -253,6 +253,7 @@ fn build_source(source: SourceFile, settings: Value) -> SourceSettings {
         kind: source.kind,
         connections: limits.connections(),
         queued: limits.queued(),
+        look_ups: limits.look_ups(),
         rate: limits.rate.as_ref().map(RateFile::limit),
         timeout: limits.timeout.map_or(Duration::from_secs(30), |timeout| timeout.0),
         contact: source.contact,

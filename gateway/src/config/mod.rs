@@ -153,6 +153,8 @@ pub struct SourceSettings {
     pub connections: usize,
     /// Queries that wait for one.
     pub queued: usize,
+    /// Look-ups at once, where several share a connection.
+    pub look_ups: usize,
     /// Requests in a time, where they are limited.
     pub rate: Option<RateLimit>,
     /// Longest time for one request.

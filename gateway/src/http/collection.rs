@@ -31,7 +31,9 @@ pub async fn collection(call: &Call, service: &Service, wanted: &Wanted, answer:
     let options = json_options(call, service, wanted.format, (&wanted.bound, &wanted.shown), wanted.preferences.omit_values);
     let joined = answer.cross.clone();
     let (mut shape, count, rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
-    name_contexts(&mut shape, &service.published.view, &wanted.bound.query, options.version);
+    if !wanted.bound.query.expand.is_empty() {
+        name_contexts(Arc::make_mut(&mut shape), &service.published.view, &wanted.bound.query, options.version);
+    }
     let writer = if wanted.bound.is_of_values() {
         let value =
             shape.properties.first().ok_or_else(|| RequestError::new(Code::Internal, "the values that are asked for were not read"))?;
@@ -162,7 +164,7 @@ struct Collection {
     writer: CollectionWriter,
     rows: Rows,
     /// The shape of the rows and the links of expanded relationships, where these have pages.
-    rest_links: Option<(EntityShape, RestLinks)>,
+    rest_links: Option<(Arc<EntityShape>, RestLinks)>,
     room: Room,
     trace: Arc<Trace>,
     continued: Continued,

@@ -27,6 +27,7 @@ use portico_odata::{
     BoundExpand, BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, MatchCondition, ReadKind, arithmetic, bind, metadata,
 };
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
 /// Answers a GET or HEAD.
 ///
@@ -302,7 +303,9 @@ fn refers(bound: &BoundRead) -> bool {
 /// One entity: 404 when a key leads nowhere, 204 when a relationship does.
 async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
     let (mut shape, _, mut rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
-    name_contexts(&mut shape, &service.published.view, &wanted.bound.query, call.version);
+    if !wanted.bound.query.expand.is_empty() {
+        name_contexts(Arc::make_mut(&mut shape), &service.published.view, &wanted.bound.query, call.version);
+    }
     let batch = first_rows(&mut rows).await?;
     let Some(mut batch) = batch else {
         let by_key = wanted.bound.query.key.is_some();

@@ -16,6 +16,7 @@ use portico_odata::header::{match_condition, matches};
 use portico_odata::json::{self, ContextOf, JsonOptions, JsonWriter, entity_path, find_property};
 use portico_odata::profile::Shown;
 use portico_odata::{BoundRead, EntityBatch, EntityShape, ReadKind, metadata};
+use std::sync::Arc;
 
 /// What a stream is when nothing says more.
 const OCTETS: &str = "application/octet-stream";
@@ -74,7 +75,7 @@ async fn row(
     service: &Service,
     asked: &Asked<'_>,
     mut answer: EntityAnswer,
-) -> Result<(EntityShape, Option<EntityBatch>), RequestError> {
+) -> Result<(Arc<EntityShape>, Option<EntityBatch>), RequestError> {
     if asked.bound.kind != ReadKind::Media {
         let (shape, _, mut rows) = Rows::of(&call.gateway, service, answer, asked.shown);
         return Ok((shape, first_rows(&mut rows).await?));
@@ -86,7 +87,7 @@ async fn row(
             first = Some(batch);
         }
     }
-    Ok((*answer.shape, first))
+    Ok((answer.shape, first))
 }
 
 /// What is answered, and its media type where it is not JSON; nothing when it is null.

@@ -193,9 +193,9 @@ pub struct Rows {
 
 impl Rows {
     /// An answer as it is published, and its count.
-    pub fn of(gateway: &Arc<Gateway>, service: &Service, answer: EntityAnswer, shown: &Shown) -> (EntityShape, Option<u64>, Rows) {
+    pub fn of(gateway: &Arc<Gateway>, service: &Service, answer: EntityAnswer, shown: &Shown) -> (Arc<EntityShape>, Option<u64>, Rows) {
         let translation = service.published.translates().then(|| Translation::new(&answer.shape, &service.published, shown));
-        let shape = translation.as_ref().map_or(*answer.shape, |translation| translation.shape().clone());
+        let shape = translation.as_ref().map_or(answer.shape, |translation| Arc::new(translation.shape().clone()));
         (shape, answer.count, Rows { rows: answer.rows, translation, gateway: Arc::clone(gateway) })
     }
 

@@ -23,7 +23,7 @@ use keeper::Keeper;
 use portico_engine::Engine;
 use portico_engine::admission::{Admission, AdmissionLimits};
 use portico_provider_api::{ConnectContext, Source};
-use protected::Protected;
+use protected::{Places, Protected};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use thiserror::Error;
@@ -107,10 +107,14 @@ pub fn assemble(config: Config) -> Result<Gateway, StartError> {
     })
 }
 
-/// Who may ask a source: as many as it has connections.
-fn admission(source: &SourceSettings) -> Arc<Admission> {
-    let (running, waiting, longest_wait) = (source.connections, source.queued, source.timeout);
-    Admission::new("queries of this source", AdmissionLimits { running, per_caller: running, waiting, longest_wait })
+/// Who may ask a source: as many as it has connections, and look-ups apart, which share some.
+fn places(source: &SourceSettings) -> Places {
+    let (waiting, longest_wait) = (source.queued, source.timeout);
+    let admission = |what, running| Admission::new(what, AdmissionLimits { running, per_caller: running, waiting, longest_wait });
+    Places {
+        queries: admission("queries of this source", source.connections),
+        look_ups: admission("look-ups of this source", source.look_ups),
+    }
 }
 
 fn connect(config: &Config) -> Result<BTreeMap<String, Arc<dyn Source>>, StartError> {
@@ -126,7 +130,7 @@ fn connect(config: &Config) -> Result<BTreeMap<String, Arc<dyn Source>>, StartEr
         let kind = portico_provider_registry::find(&source.kind).map_err(|error| StartError::Source(error.to_string()))?;
         match (kind.connect)(source.settings.clone(), context) {
             Ok(connected) => {
-                let protected = Protected::new(name, connected, admission(source), source.rate, source.timeout);
+                let protected = Protected::new(name, connected, places(source), source.rate, source.timeout);
                 sources.insert(name.clone(), Arc::new(protected));
             }
             Err(error) => errors.push(portico_catalog::ModelError::new(&["sources", name], error.message)),

@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use portico_engine::admission::{Admission, Permit};
 use portico_provider_api::{
-    ChangeFeed, ChangeOutcome, ChangeSet, NativeRequest, QueryContext, QueryStream, RemoteSchema, Retry, Selection, Source, SourceError,
-    SourceErrorKind, SourceQuery, WritableSource,
+    ChangeFeed, ChangeOutcome, ChangeSet, NativeRequest, PreparedQuery, QueryContext, QueryStream, RemoteSchema, Retry, Selection, Source,
+    SourceError, SourceErrorKind, SourceQuery, Value, WritableSource,
 };
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -49,27 +49,42 @@ impl Rate {
     }
 }
 
+/// How many questions a source is asked at once.
+pub struct Places {
+    /// Those that have a connection each.
+    pub queries: Arc<Admission>,
+    /// Look-ups that share connections.
+    pub look_ups: Arc<Admission>,
+}
+
 /// A source behind its limits.
 pub struct Protected {
-    name: String,
     inner: Arc<dyn Source>,
-    admission: Arc<Admission>,
+    limits: Arc<Limits>,
+}
+
+/// The limits of a source.
+struct Limits {
+    name: String,
+    places: Places,
     rate: Option<Rate>,
     timeout: Duration,
 }
 
 impl Protected {
     /// Puts a source behind limits. `timeout` is the longest time of a request to it.
-    pub fn new(name: &str, inner: Arc<dyn Source>, admission: Arc<Admission>, rate: Option<RateLimit>, timeout: Duration) -> Protected {
-        Protected { name: name.to_owned(), inner, admission, rate: rate.map(Rate::new), timeout }
+    pub fn new(name: &str, inner: Arc<dyn Source>, places: Places, rate: Option<RateLimit>, timeout: Duration) -> Protected {
+        Protected { inner, limits: Arc::new(Limits { name: name.to_owned(), places, rate: rate.map(Rate::new), timeout }) }
     }
+}
 
+impl Limits {
     /// Waits for a turn, and then for the rate. What is left of the time is the source's.
-    async fn turn(&self, context: &QueryContext) -> Result<(Permit, QueryContext), SourceError> {
+    async fn turn(&self, places: &Arc<Admission>, context: &QueryContext) -> Result<(Permit, QueryContext), SourceError> {
         let ends = SystemTime::now() + self.timeout;
         let until = Instant::now() + context.remaining().map_or(self.timeout, |remaining| remaining.min(self.timeout));
         let left = || until.saturating_duration_since(Instant::now());
-        let permit = self.admission.admit(&context.request.principal, left()).await.map_err(|overload| {
+        let permit = places.admit(&context.request.principal, left()).await.map_err(|overload| {
             if left().is_zero() {
                 return SourceError::new(&self.name, SourceErrorKind::Timeout, "no connection became free before the deadline");
             }
@@ -103,8 +118,13 @@ impl Source for Protected {
     }
 
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
-        let (permit, context) = self.turn(context).await?;
+        let (permit, context) = self.limits.turn(&self.limits.places.queries, context).await?;
         Ok(self.inner.query(query, &context).await?.holding(permit))
+    }
+
+    fn prepare(&self, query: &SourceQuery) -> Option<Arc<dyn PreparedQuery>> {
+        let inner = self.inner.prepare(query)?;
+        Some(Arc::new(ProtectedQuery { inner, limits: Arc::clone(&self.limits) }))
     }
 
     fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
@@ -120,13 +140,32 @@ impl Source for Protected {
     }
 }
 
+/// A prepared query of a source behind its limits.
+struct ProtectedQuery {
+    inner: Arc<dyn PreparedQuery>,
+    limits: Arc<Limits>,
+}
+
+#[async_trait]
+impl PreparedQuery for ProtectedQuery {
+    fn is_look_up(&self) -> bool {
+        self.inner.is_look_up()
+    }
+
+    async fn query(&self, values: Vec<Value>, context: &QueryContext) -> Result<QueryStream, SourceError> {
+        let places = if self.inner.is_look_up() { &self.limits.places.look_ups } else { &self.limits.places.queries };
+        let (permit, context) = self.limits.turn(places, context).await?;
+        Ok(self.inner.query(values, &context).await?.holding(permit))
+    }
+}
+
 #[async_trait]
 impl WritableSource for Protected {
     async fn write(&self, changes: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError> {
         let Some(writable) = self.inner.writable() else {
-            return Err(SourceError::new(&self.name, SourceErrorKind::Unsupported, "it cannot be written to"));
+            return Err(SourceError::new(&self.limits.name, SourceErrorKind::Unsupported, "it cannot be written to"));
         };
-        let (_permit, context) = self.turn(context).await?;
+        let (_permit, context) = self.limits.turn(&self.limits.places.queries, context).await?;
         writable.write(changes, &context).await
     }
 }

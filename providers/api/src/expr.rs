@@ -170,7 +170,8 @@ pub enum Expr {
     },
     /// A constant.
     Literal(Value),
-    /// A value that is bound before the query reaches a source; a source refuses a query that still has one.
+    /// A value that is bound later, never null: before the query reaches its source, which refuses a query that still has one, or with each
+    /// run of a query that was prepared.
     Parameter {
         /// Position in the list of bound values.
         index: u32,

@@ -37,7 +37,7 @@ pub use query::{
     TableRelation,
 };
 pub use schema::{ForeignKey, RemoteColumn, RemoteSchema, RemoteTable, RemoteTableName, Selection};
-pub use source::{ChangeFeed, ConnectContext, NativeRequest, Source, SourceKind, WritableSource};
+pub use source::{ChangeFeed, ConnectContext, NativeRequest, PreparedQuery, Source, SourceKind, WritableSource};
 pub use stream::{QueryReport, QueryStream, ReportHandle};
 pub use types::{Codec, ScalarType};
 pub use value::Value;

@@ -6,6 +6,7 @@ use crate::error::SourceError;
 use crate::query::SourceQuery;
 use crate::schema::{RemoteSchema, RemoteTableName, Selection};
 use crate::stream::QueryStream;
+use crate::value::Value;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -40,6 +41,12 @@ pub trait Source: Send + Sync {
     /// What `query` would send. Pure; empty when the query is beyond the capabilities.
     fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest>;
 
+    /// Translates a query with parameters ([`Expr::Parameter`](crate::Expr::Parameter)) once, for runs with values of their own; `None` where
+    /// what is sent depends on the values, or the kind has nothing to gain by it. Pure. The parameters are numbered from 0 on, without gaps.
+    fn prepare(&self, _query: &SourceQuery) -> Option<Arc<dyn PreparedQuery>> {
+        None
+    }
+
     /// The write side, where there is one.
     fn writable(&self) -> Option<&dyn WritableSource> {
         None
@@ -49,6 +56,19 @@ pub trait Source: Send + Sync {
     fn change_feed(&self) -> Option<&dyn ChangeFeed> {
         None
     }
+}
+
+/// A query that was translated once, to be run with other values each time.
+#[async_trait]
+pub trait PreparedQuery: Send + Sync {
+    /// Whether a run looks up few rows by a key, so that it shares a connection with others instead of having one for itself.
+    fn is_look_up(&self) -> bool;
+
+    /// Runs it. `values` has one for each parameter, of its type and not null.
+    ///
+    /// # Errors
+    /// As [`Source::query`].
+    async fn query(&self, values: Vec<Value>, context: &QueryContext) -> Result<QueryStream, SourceError>;
 }
 
 /// A source that can be written to.

@@ -166,9 +166,10 @@ impl Expr {
         match self {
             Expr::Column(index) => columns.get(*index).is_none_or(|column| column.nullable),
             Expr::Literal(value) => value.is_null(),
-            Expr::IsNull(_) | Expr::Exists(_) => false,
+            // Null is no value of a parameter: it decides how a comparison is written.
+            Expr::IsNull(_) | Expr::Exists(_) | Expr::Parameter { .. } => false,
             Expr::Compare { op: crate::CompareOp::IsDistinctFrom | crate::CompareOp::IsNotDistinctFrom, .. } => false,
-            Expr::OuterColumn { .. } | Expr::Parameter { .. } | Expr::ScalarSubquery(_) | Expr::Window { .. } => true,
+            Expr::OuterColumn { .. } | Expr::ScalarSubquery(_) | Expr::Window { .. } => true,
             Expr::Case { branches, otherwise } => {
                 otherwise.as_ref().is_none_or(|otherwise| otherwise.nullable(columns))
                     || branches.iter().any(|(_, then)| then.nullable(columns))

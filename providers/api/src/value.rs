@@ -99,6 +99,27 @@ impl Value {
         Value::Text(value.into())
     }
 
+    /// Any value of a type that is not null: for requests that are only shown, or whose values come later.
+    pub fn example(scalar_type: ScalarType) -> Value {
+        match scalar_type {
+            ScalarType::Boolean => Value::Boolean(true),
+            ScalarType::Int16 => Value::Int16(0),
+            ScalarType::Int32 => Value::Int32(0),
+            ScalarType::Int64 => Value::Int64(0),
+            ScalarType::Float32 => Value::Float32(Float(0.0)),
+            ScalarType::Float64 => Value::float64(0.0),
+            ScalarType::Decimal { precision, scale } => Value::Decimal { unscaled: i256::ZERO, precision, scale },
+            ScalarType::Text => Value::text(""),
+            ScalarType::Binary => Value::Binary(Vec::new()),
+            ScalarType::Date => Value::Date(0),
+            ScalarType::Time => Value::Time(0),
+            ScalarType::Timestamp => Value::Timestamp(0),
+            ScalarType::TimestampTz => Value::TimestampTz(0),
+            ScalarType::Guid => Value::Guid("00000000-0000-0000-0000-000000000000".to_owned()),
+            ScalarType::Json => Value::Json("null".to_owned()),
+        }
+    }
+
     /// The value of an integer of any width; nothing for any other value.
     pub fn as_integer(&self) -> Option<i64> {
         match self {

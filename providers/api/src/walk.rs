@@ -6,6 +6,7 @@ use crate::expr::Expr;
 use crate::query::{Relation, SourceQuery, TableRelation};
 use crate::types::ScalarType;
 use crate::value::Value;
+use std::convert::Infallible;
 
 /// Calls `visit` for every table a query reads, sub-queries included.
 pub fn visit_tables<'a>(query: &'a SourceQuery, visit: &mut impl FnMut(&'a TableRelation)) {
@@ -114,31 +115,54 @@ impl Expr {
 /// # Errors
 /// The position of the first parameter for which `value` has none of its type.
 pub fn bind_parameters(query: &mut SourceQuery, value: &dyn Fn(u32, ScalarType) -> Option<Value>) -> Result<(), u32> {
-    bind_relation(&mut query.from, value)?;
-    query.expressions_mut().into_iter().try_for_each(|expression| bind_expression(expression, value))
+    replace_parameters(query, &mut |index, scalar_type| {
+        let bound = value(index, scalar_type).filter(|bound| bound.scalar_type() == scalar_type);
+        Ok(Expr::Literal(bound.ok_or(index)?))
+    })
 }
 
-fn bind_relation(relation: &mut Relation, value: &dyn Fn(u32, ScalarType) -> Option<Value>) -> Result<(), u32> {
+/// Numbers the parameters of a query anew, in the order in which they are first met. Gives what each was: its number before, and its type.
+pub fn number_parameters(query: &mut SourceQuery) -> Vec<(u32, ScalarType)> {
+    let mut before: Vec<(u32, ScalarType)> = Vec::new();
+    let numbered: Result<(), Infallible> = replace_parameters(query, &mut |index, scalar_type| {
+        let known = before.iter().position(|known| *known == (index, scalar_type));
+        let at = known.unwrap_or_else(|| {
+            before.push((index, scalar_type));
+            before.len() - 1
+        });
+        Ok(Expr::Parameter { index: u32::try_from(at).unwrap_or(u32::MAX), scalar_type })
+    });
+    match numbered {
+        Ok(()) => before,
+    }
+}
+
+/// Puts something in the place of every parameter, by its number and type.
+fn replace_parameters<E>(query: &mut SourceQuery, replacement: &mut dyn FnMut(u32, ScalarType) -> Result<Expr, E>) -> Result<(), E> {
+    replace_in_relation(&mut query.from, replacement)?;
+    query.expressions_mut().into_iter().try_for_each(|expression| replace_in(expression, replacement))
+}
+
+fn replace_in_relation<E>(relation: &mut Relation, replacement: &mut dyn FnMut(u32, ScalarType) -> Result<Expr, E>) -> Result<(), E> {
     match relation {
         Relation::Table(_) | Relation::Call(_) => Ok(()),
         Relation::Join(join) => {
-            bind_relation(&mut join.left, value)?;
-            bind_relation(&mut join.right, value)
+            replace_in_relation(&mut join.left, replacement)?;
+            replace_in_relation(&mut join.right, replacement)
         }
-        Relation::Query(query) => bind_parameters(query, value),
-        Relation::Union(queries) => queries.iter_mut().try_for_each(|query| bind_parameters(query, value)),
+        Relation::Query(query) => replace_parameters(query, replacement),
+        Relation::Union(queries) => queries.iter_mut().try_for_each(|query| replace_parameters(query, replacement)),
     }
 }
 
-fn bind_expression(expression: &mut Expr, value: &dyn Fn(u32, ScalarType) -> Option<Value>) -> Result<(), u32> {
+fn replace_in<E>(expression: &mut Expr, replacement: &mut dyn FnMut(u32, ScalarType) -> Result<Expr, E>) -> Result<(), E> {
     if let Expr::Parameter { index, scalar_type } = expression {
-        let bound = value(*index, *scalar_type).filter(|bound| bound.scalar_type() == *scalar_type);
-        *expression = Expr::Literal(bound.ok_or(*index)?);
+        *expression = replacement(*index, *scalar_type)?;
     }
     if let Expr::ScalarSubquery(query) | Expr::Exists(query) = expression {
-        bind_parameters(query, value)?;
+        replace_parameters(query, replacement)?;
     }
-    expression.children_mut().into_iter().try_for_each(|child| bind_expression(child, value))
+    expression.children_mut().into_iter().try_for_each(|child| replace_in(child, replacement))
 }
 
 impl SourceQuery {

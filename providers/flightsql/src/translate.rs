@@ -50,6 +50,7 @@ fn bound(statement: &Statement) -> Result<Vec<Value>, String> {
     let values = statement.parameters.iter().map(|parameter| match parameter {
         Parameter::Value(value) => Ok(value.clone()),
         Parameter::Array { .. } => Err("arrays are not supported by this source".to_owned()),
+        Parameter::Later { .. } => Err("unbound parameters are not supported by this source".to_owned()),
     });
     values.collect()
 }

@@ -57,6 +57,7 @@ pub fn bind(statement: Statement) -> Result<Translated, String> {
     let parameters = statement.parameters.into_iter().map(|parameter| match parameter {
         Parameter::Value(value) => encode(value),
         Parameter::Array { .. } => Err("arrays are not supported by this source".to_owned()),
+        Parameter::Later { .. } => Err("unbound parameters are not supported by this source".to_owned()),
     });
     Ok(Translated { parameters: parameters.collect::<Result<_, _>>()?, text: statement.text, columns: statement.columns, strict: false })
 }

@@ -22,7 +22,7 @@ const SESSION: &str = "SET TIME ZONE 'UTC'; SET client_encoding = 'UTF8'; SET st
      SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; SET default_transaction_read_only = on";
 
 /// Prepared statements kept per connection; beyond, the connection forgets all of them and starts again.
-const CACHED_STATEMENTS: usize = 256;
+pub const CACHED_STATEMENTS: usize = 256;
 
 /// How long a cancelled statement may take to end before its connection is given up.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
@@ -371,6 +371,11 @@ impl Lease {
         self.object.as_ref().ok_or(Failure::GivenBack)
     }
 
+    /// The connection for good, where no statement runs and no transaction is open on it.
+    pub fn into_connection(mut self) -> Option<Object> {
+        if self.busy || self.in_transaction { None } else { self.object.take() }
+    }
+
     /// Marks the begin of work whose end is not known until [`Lease::release`].
     pub fn begin(&mut self) {
         self.busy = true;
@@ -429,7 +434,8 @@ async fn copy(object: &Object, request: &Request) -> Result<(Vec<Type>, Answer),
     Ok((types, Answer::Copy(Box::pin(object.copy_out(&copy).await?))))
 }
 
-fn types(statement: &Statement) -> Vec<Type> {
+/// The types of a statement's columns.
+pub fn types(statement: &Statement) -> Vec<Type> {
     statement.columns().iter().map(|column| column.type_().clone()).collect()
 }
 

@@ -22,7 +22,7 @@ const BATCH_BYTES: usize = 1 << 20;
 /// Decodes rows into columns.
 pub struct RowDecoder {
     source_name: String,
-    columns: Vec<ResultColumn>,
+    columns: Arc<[ResultColumn]>,
     decoders: Vec<ColumnDecoder>,
     tuples: Tuples,
 }
@@ -41,7 +41,7 @@ impl RowDecoder {
     ///
     /// # Errors
     /// `SchemaChanged` when they do not fit, naming the column.
-    pub fn new(source_name: &str, columns: Vec<ResultColumn>, types: &[Type]) -> Result<RowDecoder, SourceError> {
+    pub fn new(source_name: &str, columns: Arc<[ResultColumn]>, types: &[Type]) -> Result<RowDecoder, SourceError> {
         let decoders = columns.iter().enumerate().map(|(index, column)| {
             let sent = types.get(index);
             sent.and_then(|sent| ColumnDecoder::new(sent, column.scalar_type, column.codec)).ok_or_else(|| {
@@ -110,7 +110,7 @@ impl RowDecoder {
                 .finish()
                 .map_err(|fault| SourceError::new(source_name, SourceErrorKind::Malformed, format!("{} {fault}", label(column))))
         };
-        self.decoders.iter_mut().zip(&self.columns).map(finish).collect()
+        self.decoders.iter_mut().zip(self.columns.iter()).map(finish).collect()
     }
 }
 
@@ -144,7 +144,7 @@ fn label(column: &ResultColumn) -> String {
 #[derive(Clone)]
 pub struct Promise {
     /// Its columns as the statement returns them.
-    pub columns: Vec<ResultColumn>,
+    pub columns: Arc<[ResultColumn]>,
     /// The schema of every batch.
     pub schema: SchemaRef,
     /// When the server was asked.
@@ -171,7 +171,7 @@ impl Batches {
     /// # Errors
     /// `SchemaChanged` when the server's columns do not fit the promised ones.
     pub fn new(client: Client, reading: Reading, promise: &Promise, copied: bool) -> Result<Batches, SourceError> {
-        let decoder = RowDecoder::new(client.source_name(), promise.columns.clone(), &reading.types)?;
+        let decoder = RowDecoder::new(client.source_name(), Arc::clone(&promise.columns), &reading.types)?;
         Ok(Batches { client, reading, decoder, schema: Arc::clone(&promise.schema), copied, kept: false, ended: false })
     }
 

@@ -5,7 +5,7 @@ use crate::capabilities;
 use crate::client::Request;
 use crate::encode::Bound;
 use crate::nul;
-use portico_provider_api::{Relation, SourceError, SourceErrorKind, SourceQuery};
+use portico_provider_api::{Relation, ScalarType, SourceError, SourceErrorKind, SourceQuery, Unsupported, Value};
 use portico_provider_sql::{POSTGRES, PageRange, Parameter, ResultColumn, Statement, is_split_by_pages, select, select_pages};
 
 /// Parameters that one statement can have: their number travels in 16 bits.
@@ -35,6 +35,42 @@ pub fn query(source_name: &str, query: &SourceQuery) -> Result<Translated, Sourc
     let mut translated = bind(statement).map_err(unsupported)?;
     translated.request.copied = translated.request.parameters.is_empty() && has_many_rows(query);
     Ok(translated)
+}
+
+/// A parameter of a statement whose values come with each run.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Later {
+    /// The same each time.
+    Known(Bound),
+    /// The value of a parameter of the query, by its number.
+    Value(u32, ScalarType),
+}
+
+impl Later {
+    /// The parameter with the value of a run.
+    ///
+    /// # Errors
+    /// The number of the query's parameter that `value` has none for.
+    pub fn try_with(&self, value: impl Fn(ScalarType, u32) -> Option<Value>) -> Result<Bound, u32> {
+        match self {
+            Later::Known(bound) => Ok(bound.clone()),
+            Later::Value(index, scalar_type) => value(*scalar_type, *index).map(Bound::Value).ok_or(*index),
+        }
+    }
+}
+
+/// Translates a query with parameters that lies within the capabilities whatever they are: the text, and what is bound in it.
+///
+/// # Errors
+/// `Unsupported`, naming what the dialect cannot say without the values.
+pub fn later(query: &SourceQuery) -> Result<(String, Vec<Later>), Unsupported> {
+    let statement = select(&nul::rewrite(query.clone()), &POSTGRES)?;
+    let parameters = statement.parameters.into_iter().map(|parameter| match parameter {
+        Parameter::Value(value) => Later::Known(Bound::Value(value)),
+        Parameter::Array { values, .. } => Later::Known(Bound::Array(values)),
+        Parameter::Later { index, scalar_type } => Later::Value(index, scalar_type),
+    });
+    Ok((statement.text, parameters.collect()))
 }
 
 /// The part of a query that lies on some pages of its table. The query has been translated as a whole before.
@@ -72,11 +108,12 @@ pub fn bind(statement: Statement) -> Result<Translated, String> {
         return Err(format!("a statement with more than {MAX_PARAMETERS} values is not supported by this source"));
     }
     let parameters = statement.parameters.into_iter().map(|parameter| match parameter {
-        Parameter::Value(value) => Bound::Value(value),
-        Parameter::Array { values, .. } => Bound::Array(values),
+        Parameter::Value(value) => Ok(Bound::Value(value)),
+        Parameter::Array { values, .. } => Ok(Bound::Array(values)),
+        Parameter::Later { .. } => Err("an unbound parameter is not supported by this source".to_owned()),
     });
     Ok(Translated {
-        request: Request { text: statement.text, parameters: parameters.collect(), copied: false },
+        request: Request { text: statement.text, parameters: parameters.collect::<Result<_, _>>()?, copied: false },
         columns: statement.columns,
     })
 }

@@ -292,7 +292,7 @@ impl Transaction<'_> {
         let source_name = self.client.source_name();
         let types: Vec<Type> = row.columns().iter().map(|column| column.type_().clone()).collect();
         let scalar_types: Vec<_> = columns.iter().map(|column| column.scalar_type).collect();
-        let mut decoder = RowDecoder::new(source_name, columns, &types)?;
+        let mut decoder = RowDecoder::new(source_name, columns.into(), &types)?;
         decoder.append(row)?;
         let arrays = decoder.finish()?;
         let values = arrays.iter().zip(scalar_types).map(|(array, scalar_type)| value_at(array.as_ref(), 0, scalar_type));

@@ -25,6 +25,11 @@ pub(crate) enum OnStored {
     NotPossible,
 }
 
+/// Whether an expression is a value that no row decides.
+fn is_constant(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(_) | Expr::Parameter { .. })
+}
+
 fn flipped(op: CompareOp) -> CompareOp {
     match op {
         CompareOp::Lt => CompareOp::Gt,
@@ -214,7 +219,7 @@ impl Render<'_> {
             return Err(unsupported(format!("a comparison of {left_type} with {right_type}")));
         }
         // A literal on the left changes sides, so that the rest need only look right.
-        if matches!(left, Expr::Literal(_)) && !matches!(right, Expr::Literal(_)) {
+        if is_constant(left) && !is_constant(right) {
             return self.compare(flipped(op), right, left);
         }
         if let Expr::Literal(value) = right {
@@ -275,7 +280,7 @@ impl Render<'_> {
 
     /// Whether an expression, if it is text, mixes with text of the usual collation.
     pub(crate) fn usual(&self, expr: &Expr) -> Result<bool, Unsupported> {
-        if matches!(expr, Expr::Literal(_)) {
+        if is_constant(expr) {
             return Ok(true);
         }
         if matches!(expr, Expr::Call { .. } | Expr::Case { .. } | Expr::Cast { .. }) {

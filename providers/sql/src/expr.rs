@@ -84,6 +84,16 @@ impl<'a> Render<'a> {
         self.placeholder(scalar_type, "[]", Parameter::Array { scalar_type, values })
     }
 
+    /// A value that comes with each run. Only where a literal of any value is sent as it is does the text not depend on it.
+    fn later(&mut self, index: u32, scalar_type: ScalarType) -> Result<String, Unsupported> {
+        match self.dialect.family {
+            Family::Postgres => Ok(self.placeholder(scalar_type, "", Parameter::Later { index, scalar_type })),
+            Family::Sqlite | Family::Mysql | Family::DataFusion | Family::Standard | Family::Product(_) => {
+                Err(unsupported("an unbound parameter"))
+            }
+        }
+    }
+
     /// A literal in the dialect's own form.
     pub(crate) fn literal(&mut self, value: &Value) -> Result<String, Unsupported> {
         if value.is_nan() && self.dialect.nan_equals_itself.is_none() {
@@ -150,7 +160,7 @@ impl<'a> Render<'a> {
             Expr::Cast { expr, to } => self.cast(expr, *to),
             Expr::Call { function, arguments } => self.call(*function, arguments),
             Expr::OuterColumn { depth, index, scalar_type: _ } => self.decoded(&*self.outer_column(*depth, *index)?),
-            Expr::Parameter { .. } => Err(unsupported("an unbound parameter")),
+            Expr::Parameter { index, scalar_type } => self.later(*index, *scalar_type),
             Expr::ScalarSubquery(query) => self.scalar_subquery(query),
             Expr::Exists(query) => self.exists(query),
             Expr::Window { function, arguments, partition_by, order_by } => {

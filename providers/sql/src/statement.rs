@@ -19,6 +19,13 @@ pub enum Parameter {
         /// The elements.
         values: Vec<Value>,
     },
+    /// A value that each run brings: that of a parameter of the query, never null.
+    Later {
+        /// The parameter's number.
+        index: u32,
+        /// Its type.
+        scalar_type: ScalarType,
+    },
 }
 
 /// How one column of the answer is held.

@@ -22,6 +22,7 @@ pub(crate) fn bound(parameter: &Parameter) -> Result<Sql, Unsupported> {
     let unsupported = |what: &str| Err(Unsupported { feature: format!("a parameter that is {what}") });
     match parameter {
         Parameter::Array { .. } => unsupported("an array"),
+        Parameter::Later { .. } => unsupported("not bound"),
         Parameter::Value(Value::Null(_)) => Ok(Sql::Null),
         Parameter::Value(Value::Int64(value)) => Ok(Sql::Integer(*value)),
         Parameter::Value(Value::Float64(value)) if value.0.is_nan() => unsupported("not a number"),

@@ -9,7 +9,8 @@ use futures::StreamExt;
 use portico_provider_api::arrays::row_at;
 use portico_provider_api::readable::{Literals, readable};
 use portico_provider_api::{
-    Capabilities, QueryContext, QueryReport, RemoteSchema, ScalarType, SourceError, SourceQuery, TableColumn, TableRelation, Value,
+    Capabilities, Expr, QueryContext, QueryReport, QueryStream, RemoteSchema, ScalarType, SourceError, SourceQuery, TableColumn,
+    TableRelation, Value,
 };
 
 /// A table that can be queried: fixture, relation as the source describes it, and its rows as the source gives them.
@@ -123,36 +124,23 @@ impl Run {
         answer
     }
 
+    /// Runs a query whose literals come later, as values of what the source has made of it before; `None` where it makes nothing of it.
+    pub(crate) async fn ask_prepared(&self, query: &SourceQuery) -> Option<Result<Answer, NoAnswer>> {
+        let (template, values) = with_parameters(query);
+        let prepared = self.subject.source.prepare(&template)?;
+        let context = QueryContext::default();
+        let answer = async {
+            let stream = prepared.query(values, &context).await.map_err(|error| NoAnswer::Failed { error, started: false })?;
+            read(query, stream).await
+        };
+        let longest = self.subject.options.query_timeout;
+        let answer = tokio::time::timeout(longest, answer).await;
+        Some(answer.unwrap_or_else(|_| Err(NoAnswer::Broken(format!("no answer after {} s", longest.as_secs())))))
+    }
+
     async fn collect(&self, query: &SourceQuery, context: &QueryContext) -> Result<Answer, NoAnswer> {
-        let failed = |started: bool| move |error: SourceError| NoAnswer::Failed { error, started };
-        let mut stream = self.subject.source.query(query.clone(), context).await.map_err(failed(false))?;
-        let promised = query.result_schema();
-        if stream.schema().fields() != promised.fields() {
-            return Err(NoAnswer::Broken(format!(
-                "the stream's schema is {:?} instead of {:?}",
-                stream.schema().fields(),
-                promised.fields()
-            )));
-        }
-        let types: Vec<ScalarType> = query.result_columns().iter().map(|column| column.scalar_type).collect();
-        let mut answer = Answer { rows: Vec::new(), batches: Vec::new(), report: None, early_report: false };
-        while let Some(batch) = stream.next().await {
-            let batch = batch.map_err(failed(true))?;
-            if batch.schema().fields() != promised.fields() {
-                return Err(NoAnswer::Broken(format!(
-                    "a batch has schema {:?} instead of {:?}",
-                    batch.schema().fields(),
-                    promised.fields()
-                )));
-            }
-            answer.early_report |= stream.report().is_some();
-            for row in 0..batch.num_rows() {
-                answer.rows.push(row_at(&batch, row, &types).map_err(|error| NoAnswer::Broken(error.to_string()))?);
-            }
-            answer.batches.push(batch);
-        }
-        answer.report = stream.report();
-        Ok(answer)
+        let stream = self.subject.source.query(query.clone(), context).await;
+        read(query, stream.map_err(|error| NoAnswer::Failed { error, started: false })?).await
     }
 
     /// Whether a literal can be sent at all: what the kind cannot hold, it need not understand.
@@ -164,4 +152,45 @@ impl Run {
             Limitation::Table { .. } | Limitation::Column { .. } | Limitation::MaxLengths { .. } | Limitation::ForeignKeys { .. } => true,
         })
     }
+}
+
+/// A query with parameters in the place of its literals, and their values. Null stays what it is: no parameter is null.
+fn with_parameters(query: &SourceQuery) -> (SourceQuery, Vec<Value>) {
+    fn lift(expression: &mut Expr, values: &mut Vec<Value>) {
+        if let Expr::Literal(value) = expression
+            && !value.is_null()
+        {
+            let (index, scalar_type) = (u32::try_from(values.len()).unwrap_or(u32::MAX), value.scalar_type());
+            values.push(value.clone());
+            *expression = Expr::Parameter { index, scalar_type };
+        }
+        expression.children_mut().into_iter().for_each(|child| lift(child, values));
+    }
+    let (mut template, mut values) = (query.clone(), Vec::new());
+    template.expressions_mut().into_iter().for_each(|expression| lift(expression, &mut values));
+    (template, values)
+}
+
+/// Reads an answer to its end and looks at the schema of every batch.
+async fn read(query: &SourceQuery, mut stream: QueryStream) -> Result<Answer, NoAnswer> {
+    let failed = |started: bool| move |error: SourceError| NoAnswer::Failed { error, started };
+    let promised = query.result_schema();
+    if stream.schema().fields() != promised.fields() {
+        return Err(NoAnswer::Broken(format!("the stream's schema is {:?} instead of {:?}", stream.schema().fields(), promised.fields())));
+    }
+    let types: Vec<ScalarType> = query.result_columns().iter().map(|column| column.scalar_type).collect();
+    let mut answer = Answer { rows: Vec::new(), batches: Vec::new(), report: None, early_report: false };
+    while let Some(batch) = stream.next().await {
+        let batch = batch.map_err(failed(true))?;
+        if batch.schema().fields() != promised.fields() {
+            return Err(NoAnswer::Broken(format!("a batch has schema {:?} instead of {:?}", batch.schema().fields(), promised.fields())));
+        }
+        answer.early_report |= stream.report().is_some();
+        for row in 0..batch.num_rows() {
+            answer.rows.push(row_at(&batch, row, &types).map_err(|error| NoAnswer::Broken(error.to_string()))?);
+        }
+        answer.batches.push(batch);
+    }
+    answer.report = stream.report();
+    Ok(answer)
 }

@@ -9,6 +9,7 @@ use portico_odata::json::CrossJoinShape;
 use portico_odata::{EntityBatch, EntityShape};
 use portico_provider_api::Value;
 use std::pin::Pin;
+use std::sync::Arc;
 
 /// A stream of batches.
 pub type TableStream = Pin<Box<dyn Stream<Item = Result<RecordBatch, EngineError>> + Send>>;
@@ -26,7 +27,7 @@ pub enum Answer {
 /// Entities.
 pub struct EntityAnswer {
     /// How they look.
-    pub shape: Box<EntityShape>,
+    pub shape: Arc<EntityShape>,
     /// For `$crossjoin` what of each row belongs to which set, in place of `shape`; empty for all other reads. A batch has the expanded
     /// relationships of the first set, then those of the second, and so on.
     pub cross: Vec<CrossJoinShape>,

@@ -167,7 +167,7 @@ impl Engine {
         let keys = |table: &str| rights.tables.get(table).map(|rights| rights.table.key.as_slice());
         let planning = Planning { session: &self.session, snapshot: &snapshot, rights: &rights, now };
         let work = match snapshot.shapes.find(statement, principal, &keys) {
-            Found::Plan(node) => Work::Cut(node),
+            Found::Plan(kept) => Work::Cut(kept),
             Found::New(new) => planning.shaped(statement, new)?,
             Found::Nothing => Work::New { node: planning.plain(statement)?, shaping: None },
         };
@@ -214,19 +214,24 @@ impl Engine {
     /// # Errors
     /// Any.
     pub async fn execute(&self, plan: PushedPlan, context: &RequestContext) -> Result<Answer, EngineError> {
-        let run = self.run(context)?;
+        let run = self.run_with(context, Arc::clone(plan.constants()))?;
         if plan.is_explanation() {
             let note = (!context.principal.operator).then_some("row rules and masks of your roles apply too; they are not shown");
             return Ok(Answer::Table(explain::explain(&plan, &self.sources).into_table(note)?));
         }
         match plan.into_node() {
             PlanNode::Table { plan, .. } => Ok(Answer::Table(answer::table(&plan, &self.session, &run).await?)),
-            PlanNode::Entities(entities) => answer::entities(*entities, &self.session, &run).await,
+            PlanNode::Entities(entities) => answer::entities(entities, &self.session, &run).await,
         }
     }
 
     pub(crate) fn run(&self, context: &RequestContext) -> Result<Arc<Run>, EngineError> {
+        self.run_with(context, Arc::default())
+    }
+
+    fn run_with(&self, context: &RequestContext, constants: Arc<[Value]>) -> Result<Arc<Run>, EngineError> {
         Ok(Arc::new(Run {
+            constants,
             sources: Arc::clone(&self.sources),
             cache: Arc::clone(&self.cache),
             settings: Arc::clone(&self.settings),
@@ -301,7 +306,9 @@ impl Engine {
         let permitted = self.permit(plan, &context.principal)?;
         let pushed = self.push_down(permitted)?;
         match self.execute(pushed, context).await {
-            Ok(Answer::Entities(EntityAnswer { shape, mut rows, .. })) => Ok(rows.next().await.transpose()?.map(|entity| (*shape, entity))),
+            Ok(Answer::Entities(EntityAnswer { shape, mut rows, .. })) => {
+                Ok(rows.next().await.transpose()?.map(|entity| (Arc::unwrap_or_clone(shape), entity)))
+            }
             // The caller may write what it may not see.
             Err(EngineError::NotFound(_)) => Ok(None),
             Ok(_) => Err(EngineError::Internal("an entity was not answered with an entity".to_owned())),

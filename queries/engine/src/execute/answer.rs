@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 ///
 /// # Errors
 /// Any that the first rows bring to light.
-pub(crate) async fn entities(plan: EntityPlan, session: &Arc<SessionState>, run: &Arc<Run>) -> Result<Answer, EngineError> {
+pub(crate) async fn entities(plan: Arc<EntityPlan>, session: &Arc<SessionState>, run: &Arc<Run>) -> Result<Answer, EngineError> {
     for via in &plan.via {
         fill_via(via, session, run).await?;
     }
@@ -30,7 +30,7 @@ pub(crate) async fn entities(plan: EntityPlan, session: &Arc<SessionState>, run:
         return count.map(Answer::Count).ok_or_else(|| EngineError::Internal("a count was not planned".to_owned()));
     }
     let (_, rows) = start(&plan.root.plan, session, run).await?;
-    let (shape, cross, only_one) = (Box::new(plan.shape.clone()), plan.cross.clone(), plan.only_one.clone());
+    let (shape, cross, only_one) = (Arc::clone(&plan.shape), plan.cross.clone(), plan.only_one.clone());
     let missing = plan.must_exist.then(|| match &only_one {
         Some(function) => format!("'{function}' finds nothing"),
         None => format!("there is no such entity in '{}'", plan.shape.entity_set),

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 /// A stream of entity batches.
 pub struct EntityStream {
-    plan: EntityPlan,
+    plan: Arc<EntityPlan>,
     session: Arc<SessionState>,
     run: Arc<Run>,
     /// Batches that have rows.
@@ -34,7 +34,7 @@ pub struct EntityStream {
 
 impl EntityStream {
     /// A stream over the root rows of a plan.
-    pub(crate) fn new(plan: EntityPlan, session: Arc<SessionState>, run: Arc<Run>, rows: RunStream) -> EntityStream {
+    pub(crate) fn new(plan: Arc<EntityPlan>, session: Arc<SessionState>, run: Arc<Run>, rows: RunStream) -> EntityStream {
         let rows: RunStream = Box::pin(rows.filter(|batch| future::ready(!matches!(batch, Ok(batch) if batch.num_rows() == 0))));
         EntityStream { plan, session, run, rows: rows.peekable(), rest: None, ahead: None, returned: 0, position: None, more: false }
     }

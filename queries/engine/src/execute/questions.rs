@@ -15,16 +15,16 @@ pub fn questions(fragment: &RemoteFragment, keys: Option<KeySet>) -> Result<Vec<
         None if fragment.required_keys.is_empty() => None,
         None => Some(named(fragment).ok_or_else(|| needed(fragment))?),
     };
-    let Some(keys) = keys else { return Ok(vec![fragment.query.clone()]) };
+    let Some(keys) = keys else { return Ok(vec![fragment.query.as_ref().clone()]) };
     let groups = fragment.query.aggregate.as_ref();
     if keys.tuples.is_empty() && groups.is_some_and(|aggregate| aggregate.group_by.is_empty()) {
         // Of no rows there is one group all the same.
-        return Ok(vec![SourceQuery { keys: Some(keys), ..fragment.query.clone() }]);
+        return Ok(vec![SourceQuery { keys: Some(keys), ..fragment.query.as_ref().clone() }]);
     }
     let chunks = fragment.key_limits.chunks(&keys.tuples);
     let queries = chunks.into_iter().map(|tuples| SourceQuery {
         keys: Some(KeySet { columns: keys.columns.clone(), tuples: tuples.to_vec() }),
-        ..fragment.query.clone()
+        ..fragment.query.as_ref().clone()
     });
     let queries: Vec<SourceQuery> = queries.collect();
     // Several answers cannot be put in one order, or be cut at one place; nor can their groups be put together.

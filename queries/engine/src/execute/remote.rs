@@ -8,10 +8,12 @@ use crate::execute::local::at_home;
 use crate::execute::questions::questions;
 use crate::execute::run::{Run, RunStream};
 use crate::pushdown::fragment::RemoteFragment;
+use crate::pushdown::template::Template;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
-use futures::stream::{self, StreamExt};
-use portico_provider_api::{KeySet, QueryStream, SourceError, SourceErrorKind, SourceQuery};
+use futures::stream::{self, StreamExt, TryStreamExt};
+use portico_catalog::RowLimits;
+use portico_provider_api::{KeySet, PreparedQuery, QueryStream, SourceError, SourceErrorKind, SourceQuery, Value};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -22,6 +24,40 @@ const CHUNKS_AT_ONCE: usize = 3;
 /// The rows of a fragment. `keys` are those of a bind join; a fragment with a slot takes its own. Lazy: nothing is asked before the
 /// first poll.
 pub fn stream(fragment: RemoteFragment, keys: Option<KeySet>, run: Arc<Run>) -> RunStream {
+    match fragment.template.clone() {
+        Some(template) => of_template(fragment, &template, run),
+        None => of_query(fragment, keys, run),
+    }
+}
+
+/// The rows of a fragment of a kept plan. Where every row comes from its source, what that has made of the query serves; where answers are
+/// kept, they are known by the query with its constants.
+fn of_template(fragment: RemoteFragment, template: &Template, run: Arc<Run>) -> RunStream {
+    let Some(values) = template.values(&run.constants) else {
+        return failed(EngineError::Internal("a kept plan was run with constants that are not its own".to_owned()));
+    };
+    let direct = fragment.freshness.is_zero() && fragment.required_keys.is_empty();
+    let source = run.sources.get(&fragment.source).filter(|_| direct);
+    if let Some(prepared) = source.and_then(|source| template.prepared(source.as_ref())) {
+        if let Err(error) = run.guards.check(&fragment, template.query()) {
+            return failed(error);
+        }
+        let (call, prepared) = (Call::begin(template.query(), &fragment, &run), Arc::clone(prepared));
+        let tally = Tally::new(&fragment, &run);
+        let answer = stream::once(call.open(Question::Prepared(prepared, values), run)).try_flatten();
+        return Box::pin(answer.map(move |batch| tally.add(&fragment, &batch?)));
+    }
+    match template.with(&values) {
+        Ok(query) => of_query(RemoteFragment { query: Arc::new(query), template: None, ..fragment }, None, run),
+        Err(_) => failed(EngineError::Internal("a kept plan has a parameter without a constant".to_owned())),
+    }
+}
+
+fn failed(error: EngineError) -> RunStream {
+    Box::pin(stream::iter([Err(error)]))
+}
+
+fn of_query(fragment: RemoteFragment, keys: Option<KeySet>, run: Arc<Run>) -> RunStream {
     let keys = match (&fragment.key_slot, keys) {
         (Some((columns, slot)), _) => Some(KeySet { columns: columns.clone(), tuples: slot.keys().as_ref().clone() }),
         (None, keys) => keys,
@@ -32,41 +68,51 @@ pub fn stream(fragment: RemoteFragment, keys: Option<KeySet>, run: Arc<Run>) -> 
     };
     let queries = match questions(&fragment, keys).and_then(checked) {
         Ok(queries) => queries,
-        Err(error) => return Box::pin(stream::iter([Err(error)])),
+        Err(error) => return failed(error),
     };
-    let fragment = Arc::new(fragment);
-    let (rows, bytes) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-    let own = run.guards.limits(&fragment.source, &fragment.query);
     // One after the other where there is an order; chunks of keys have none.
     let at_once = if fragment.query.order_by.is_empty() { CHUNKS_AT_ONCE } else { 1 };
+    let tally = Arc::new(Tally::new(&fragment, &run));
+    let fragment = Arc::new(fragment);
     let answers = stream::iter(queries).map(move |query| {
-        let (fragment, run, rows, bytes) = (Arc::clone(&fragment), Arc::clone(&run), Arc::clone(&rows), Arc::clone(&bytes));
-        let schema = Arc::clone(fragment.schema.inner());
-        let cap = run.settings.max_source_rows;
-        let batches = stream::once(ask(query, Arc::clone(&fragment), run)).flat_map(|outcome| match outcome {
-            Ok(batches) => batches,
-            Err(error) => Box::pin(stream::iter([Err(error)])) as RunStream,
-        });
-        let rows = batches.map(move |batch| {
-            let batch = fitted(&batch?, &schema, &fragment)?;
-            let count = u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
-            let total = rows.fetch_add(count, Ordering::Relaxed).saturating_add(count);
-            let size = batch_bytes(&batch);
-            let size = bytes.fetch_add(size, Ordering::Relaxed).saturating_add(size);
-            if let Some(most) = own.exceeded(total, size) {
-                return Err(EngineError::Limit(format!(
-                    "more than the {most} that a query may fetch of '{}' would have to be fetched",
-                    fragment.table
-                )));
-            }
-            if total > cap {
-                return Err(EngineError::Limit(format!("more than {cap} rows would have to be fetched from source '{}'", fragment.source)));
-            }
-            Ok(batch)
-        });
-        Box::pin(rows) as RunStream
+        let (own, run, tally) = (Arc::clone(&fragment), Arc::clone(&run), Arc::clone(&tally));
+        let batches = stream::once(ask(query, Arc::clone(&fragment), run)).try_flatten();
+        Box::pin(batches.map(move |batch| tally.add(&own, &batch?))) as RunStream
     });
     Box::pin(answers.flatten_unordered(at_once))
+}
+
+/// How much all questions of a fragment have fetched, and how much they may.
+struct Tally {
+    rows: AtomicU64,
+    bytes: AtomicU64,
+    own: RowLimits,
+    cap: u64,
+}
+
+impl Tally {
+    fn new(fragment: &RemoteFragment, run: &Run) -> Tally {
+        let own = run.guards.limits(&fragment.source, &fragment.query);
+        Tally { rows: AtomicU64::new(0), bytes: AtomicU64::new(0), own, cap: run.settings.max_source_rows }
+    }
+
+    /// Counts a batch and gives it the schema that the plan expects.
+    fn add(&self, fragment: &RemoteFragment, batch: &RecordBatch) -> Result<RecordBatch, EngineError> {
+        let batch = fitted(batch, fragment.schema.inner(), fragment)?;
+        let count = u64::try_from(batch.num_rows()).unwrap_or(u64::MAX);
+        let rows = self.rows.fetch_add(count, Ordering::Relaxed).saturating_add(count);
+        let size = batch_bytes(&batch);
+        let bytes = self.bytes.fetch_add(size, Ordering::Relaxed).saturating_add(size);
+        if let Some(most) = self.own.exceeded(rows, bytes) {
+            let message = format!("more than the {most} that a query may fetch of '{}' would have to be fetched", fragment.table);
+            return Err(EngineError::Limit(message));
+        }
+        if rows > self.cap {
+            let message = format!("more than {} rows would have to be fetched from source '{}'", self.cap, fragment.source);
+            return Err(EngineError::Limit(message));
+        }
+        Ok(batch)
+    }
 }
 
 /// The batch under the schema that the plan expects: names and nullability are the plan's, types must be the same.
@@ -92,10 +138,10 @@ fn freshness(fragment: &RemoteFragment, run: &Run) -> Duration {
 
 async fn ask(query: SourceQuery, fragment: Arc<RemoteFragment>, run: Arc<Run>) -> Result<RunStream, EngineError> {
     if fragment.freshness.is_zero() {
-        return Ok(Box::pin(Call::begin(&query, &fragment, &run).open(query, run).await?));
+        return Ok(Box::pin(Call::begin(&query, &fragment, &run).open(Question::Query(Box::new(query)), run).await?));
     }
     let Some(key) = run.cache.key(&fragment.source, &fragment.schema_version, &query) else {
-        return Ok(Box::pin(Call::begin(&query, &fragment, &run).open(query, run).await?));
+        return Ok(Box::pin(Call::begin(&query, &fragment, &run).open(Question::Query(Box::new(query)), run).await?));
     };
     let allowed = freshness(&fragment, &run);
     if let Some(found) = cached(&key, allowed, &query, &fragment, &run).await {
@@ -114,7 +160,7 @@ async fn ask(query: SourceQuery, fragment: Arc<RemoteFragment>, run: Arc<Run>) -
     }
     if *uncacheable {
         drop(uncacheable);
-        return Ok(Box::pin(Call::begin(&query, &fragment, &run).open(query, run).await?));
+        return Ok(Box::pin(Call::begin(&query, &fragment, &run).open(Question::Query(Box::new(query)), run).await?));
     }
     let outcome = fetch(query, &key, &fragment, &run).await;
     *uncacheable = !matches!(outcome, Ok((_, true)));
@@ -135,7 +181,7 @@ async fn cached(key: &Key, allowed: Duration, query: &SourceQuery, fragment: &Re
 /// Fetches an answer to keep. It is read ahead of the client, so that a slow client does not hold up those who wait for the same
 /// answer; one that grows beyond what is kept is streamed on from there. The second value says whether it was kept.
 async fn fetch(query: SourceQuery, key: &Key, fragment: &RemoteFragment, run: &Arc<Run>) -> Result<(RunStream, bool), EngineError> {
-    let mut answer = Call::begin(&query, fragment, run).open(query, Arc::clone(run)).await?;
+    let mut answer = Call::begin(&query, fragment, run).open(Question::Query(Box::new(query)), Arc::clone(run)).await?;
     let (mut batches, mut bytes) = (Vec::new(), 0_u64);
     while let Some(batch) = answer.next().await {
         let batch = batch?;
@@ -180,6 +226,13 @@ fn kind_of(error: &EngineError) -> String {
     }
 }
 
+/// What a source is asked.
+enum Question {
+    Query(Box<SourceQuery>),
+    /// What the source has made of a query, with the values of this run.
+    Prepared(Arc<dyn PreparedQuery>, Vec<Value>),
+}
+
 /// A call in the journal; when it is dropped unfinished, it was cancelled.
 struct Call {
     run: Arc<Run>,
@@ -205,12 +258,17 @@ impl Call {
         }
     }
 
-    async fn open(mut self, query: SourceQuery, run: Arc<Run>) -> Result<Answered, EngineError> {
+    async fn open(mut self, question: Question, run: Arc<Run>) -> Result<Rows, EngineError> {
         let Some(source) = run.sources.get(&self.source).cloned() else {
             return Err(EngineError::Internal(format!("the source '{}' is not connected", self.source)));
         };
         let context = run.request.noted_context(self.number);
-        let asked = Box::pin(async move { source.query(query, &context).await });
+        let asked = Box::pin(async move {
+            match question {
+                Question::Query(query) => source.query(*query, &context).await,
+                Question::Prepared(prepared, values) => prepared.query(values, &context).await,
+            }
+        });
         let asked = tokio::time::timeout(run.request.remaining(), at_home(run.home.as_ref(), asked)).await;
         let answer = match asked.map(|outcome| outcome?.map_err(EngineError::from)) {
             Ok(Ok(answer)) => answer,
@@ -223,7 +281,7 @@ impl Call {
                 return Err(EngineError::Timeout);
             }
         };
-        Ok(Answered { answer, call: self, as_of: SystemTime::now() })
+        Ok(Rows { answer, call: self, as_of: SystemTime::now() })
     }
 }
 
@@ -234,19 +292,19 @@ impl Drop for Call {
 }
 
 /// The answer of a source, watched: rows and bytes are noted, and an end without a complete report is an error.
-struct Answered {
+struct Rows {
     answer: QueryStream,
     call: Call,
     as_of: SystemTime,
 }
 
-impl Answered {
+impl Rows {
     fn as_of(&self) -> SystemTime {
         self.answer.report().map_or(self.as_of, |report| report.as_of)
     }
 }
 
-impl futures::Stream for Answered {
+impl futures::Stream for Rows {
     type Item = Result<RecordBatch, EngineError>;
 
     fn poll_next(mut self: std::pin::Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> std::task::Poll<Option<Self::Item>> {

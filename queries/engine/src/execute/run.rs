@@ -21,7 +21,7 @@ use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use datafusion::prelude::SessionConfig;
 use futures::{Stream, StreamExt};
 use portico_catalog::RowLimits;
-use portico_provider_api::Source;
+use portico_provider_api::{Source, Value};
 use std::collections::{BTreeMap, HashMap};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,6 +53,8 @@ pub struct Run {
     pub home: Option<Handle>,
     /// The request.
     pub request: RequestContext,
+    /// The constants of the request, for the queries of a plan that is kept for many.
+    pub constants: Arc<[Value]>,
 }
 
 /// What was answered so far, and how much may be.

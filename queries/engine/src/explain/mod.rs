@@ -24,66 +24,53 @@ pub struct Explanation {
 /// Explains a plan.
 pub fn explain(plan: &PushedPlan, sources: &BTreeMap<String, Arc<dyn Source>>) -> Explanation {
     let mut explanation = Explanation::default();
+    let asked = Asked { sources, constants: plan.constants() };
     match plan.node() {
-        PlanNode::Table { plan, .. } => add(&mut explanation, "", plan, sources),
+        PlanNode::Table { plan, .. } => add(&mut explanation, "", plan, &asked),
         PlanNode::Entities(entities) => {
             for via in &entities.via {
-                add(&mut explanation, &format!("from {}", via.table), &via.plan, sources);
+                add(&mut explanation, &format!("from {}", via.table), &via.plan, &asked);
             }
             if let Some(count) = &entities.count {
-                add(&mut explanation, "count", count, sources);
+                add(&mut explanation, "count", count, &asked);
             }
-            add_node(&mut explanation, "entities", &entities.root, sources);
+            add_node(&mut explanation, "entities", &entities.root, &asked);
         }
     }
     explanation
 }
 
-fn add_node(explanation: &mut Explanation, title: &str, node: &EntityNode, sources: &BTreeMap<String, Arc<dyn Source>>) {
-    add(explanation, title, &node.plan, sources);
+/// Who would be asked, and with which constants of the request.
+struct Asked<'a> {
+    sources: &'a BTreeMap<String, Arc<dyn Source>>,
+    constants: &'a [Value],
+}
+
+fn add_node(explanation: &mut Explanation, title: &str, node: &EntityNode, asked: &Asked<'_>) {
+    add(explanation, title, &node.plan, asked);
     for child in &node.children {
-        add_node(explanation, &format!("{title}/{}, once per chunk of parents", child.name), &child.node, sources);
+        add_node(explanation, &format!("{title}/{}, once per chunk of parents", child.name), &child.node, asked);
     }
 }
 
-fn add(explanation: &mut Explanation, title: &str, plan: &LogicalPlan, sources: &BTreeMap<String, Arc<dyn Source>>) {
+fn add(explanation: &mut Explanation, title: &str, plan: &LogicalPlan, asked: &Asked<'_>) {
     if !title.is_empty() {
         explanation.plan.push_str(&format!("[{title}]\n"));
     }
     explanation.plan.push_str(&plan.display_indent().to_string());
     explanation.plan.push('\n');
     for fragment in fragments(plan) {
-        let mut query = fragment.query.clone();
+        let template = fragment.template.as_ref();
+        let bound = template.and_then(|template| template.with(&template.values(asked.constants)?).ok());
+        let mut query = bound.unwrap_or_else(|| fragment.query.as_ref().clone());
         if let Some((columns, _)) = &fragment.key_slot {
             // One tuple stands for the keys of a chunk; requests show placeholders only.
             let relation = query.from.columns();
-            let tuple = columns.iter().filter_map(|index| relation.get(*index)).map(|column| sample(column.scalar_type)).collect();
+            let tuple = columns.iter().filter_map(|index| relation.get(*index)).map(|column| Value::example(column.scalar_type)).collect();
             query.keys = Some(KeySet { columns: columns.clone(), tuples: vec![tuple] });
         }
-        let requests = sources.get(&fragment.source).map(|source| source.describe(&query)).unwrap_or_default();
+        let requests = asked.sources.get(&fragment.source).map(|source| source.describe(&query)).unwrap_or_default();
         explanation.requests.extend(requests.into_iter().map(|request| (fragment.source.clone(), request)));
-    }
-}
-
-/// Any value of a type.
-fn sample(scalar_type: portico_provider_api::ScalarType) -> Value {
-    use portico_provider_api::ScalarType;
-    match scalar_type {
-        ScalarType::Boolean => Value::Boolean(true),
-        ScalarType::Int16 => Value::Int16(0),
-        ScalarType::Int32 => Value::Int32(0),
-        ScalarType::Int64 => Value::Int64(0),
-        ScalarType::Float32 => Value::Float32(portico_provider_api::value::Float(0.0)),
-        ScalarType::Float64 => Value::float64(0.0),
-        ScalarType::Decimal { precision, scale } => Value::Decimal { unscaled: arrow::datatypes::i256::ZERO, precision, scale },
-        ScalarType::Text => Value::text(""),
-        ScalarType::Binary => Value::Binary(Vec::new()),
-        ScalarType::Date => Value::Date(0),
-        ScalarType::Time => Value::Time(0),
-        ScalarType::Timestamp => Value::Timestamp(0),
-        ScalarType::TimestampTz => Value::TimestampTz(0),
-        ScalarType::Guid => Value::Guid("00000000-0000-0000-0000-000000000000".to_owned()),
-        ScalarType::Json => Value::Json("null".to_owned()),
     }
 }
 

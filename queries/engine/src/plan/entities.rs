@@ -39,7 +39,7 @@ pub(crate) struct EntityPlan {
     pub count: Option<LogicalPlan>,
     /// Entities per page at most; zero means no paging.
     pub page_size: u64,
-    pub shape: EntityShape,
+    pub shape: Arc<EntityShape>,
     /// What of each row belongs to which of the sets of a `$crossjoin`; empty for all other reads. The root's children are those of the
     /// first set, then of the second, and so on.
     pub cross: Vec<CrossJoinShape>,
@@ -256,7 +256,7 @@ impl EntityPlanner<'_> {
         let is_null = single.is_some_and(|call| call.operation.returns.as_ref().is_some_and(|returns| returns.nullable));
         let must_exist = kind.is_single() && (query.key.is_some() || query.via.is_none()) && !is_null;
         let only_one = single.map(|call| call.operation.name.clone());
-        Ok(EntityPlan { kind, must_exist, only_one, via, root, count, page_size, shape, cross })
+        Ok(EntityPlan { kind, must_exist, only_one, via, root, count, page_size, shape: Arc::new(shape), cross })
     }
 
     pub(super) fn evaluator(&self) -> Evaluator<'_> {

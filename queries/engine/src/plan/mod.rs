@@ -42,6 +42,7 @@ use crate::policy::Rights;
 use crate::shapes::Shaping;
 use datafusion::logical_expr::LogicalPlan;
 use portico_catalog::Model;
+use portico_provider_api::Value;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -63,7 +64,13 @@ pub(crate) enum Work {
         shaping: Option<Shaping>,
     },
     /// Nothing: another request of this shape has been through all of it, with the same rights.
-    Cut(PlanNode),
+    Cut(Kept),
+}
+
+/// A cut plan that is kept for many requests, and the constants of this one.
+pub(crate) struct Kept {
+    pub node: PlanNode,
+    pub constants: Arc<[Value]>,
 }
 
 /// What a plan yields.
@@ -77,7 +84,7 @@ pub(crate) enum PlanNode {
         explain: bool,
     },
     /// Entities, for OData.
-    Entities(Box<entities::EntityPlan>),
+    Entities(Arc<entities::EntityPlan>),
 }
 
 impl PlanNode {
@@ -85,7 +92,9 @@ impl PlanNode {
     pub(crate) fn try_map(self, map: &mut dyn FnMut(LogicalPlan) -> Result<LogicalPlan, EngineError>) -> Result<PlanNode, EngineError> {
         Ok(match self {
             PlanNode::Table { plan, explain } => PlanNode::Table { plan: map(plan)?, explain },
-            PlanNode::Entities(entities) => PlanNode::Entities(Box::new(entities::EntityPlan::try_map(*entities, map)?)),
+            PlanNode::Entities(entities) => {
+                PlanNode::Entities(Arc::new(entities::EntityPlan::try_map(Arc::unwrap_or_clone(entities), map)?))
+            }
         })
     }
 }

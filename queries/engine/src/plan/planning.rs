@@ -10,6 +10,7 @@ use crate::shapes::{Lifted, New, Shaping};
 use crate::snapshot::Snapshot;
 use crate::statement::Statement;
 use datafusion::execution::session_state::SessionState;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// What planning needs to know.
@@ -33,7 +34,7 @@ impl Planning<'_> {
                 let (plan, explain) = sql::plan(self.session, &self.names(), statement)?;
                 PlanNode::Table { plan, explain }
             }
-            Statement::Entities(read) => PlanNode::Entities(Box::new(self.entities(&read.service)?.plan(read)?)),
+            Statement::Entities(read) => PlanNode::Entities(Arc::new(self.entities(&read.service)?.plan(read)?)),
         })
     }
 
@@ -46,7 +47,7 @@ impl Planning<'_> {
         match new.lifted() {
             Lifted::Entities { read, position } => {
                 let plan = self.entities(&read.service)?.plan_after(read, position.clone())?;
-                let node = PlanNode::Entities(Box::new(plan));
+                let node = PlanNode::Entities(Arc::new(plan));
                 Ok(Work::New { node, shaping: Some(Shaping::of_read(new, shapes)) })
             }
             Lifted::Sql { text, .. } => match sql::plan_shape(self.session, &self.names(), text, new.values())? {

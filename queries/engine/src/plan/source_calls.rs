@@ -82,7 +82,7 @@ fn asked(call: &BoundCall, body: &SourceBody) -> Result<LogicalPlan, EngineError
         node: Arc::new(RemoteFragment {
             source: body.source.clone(),
             schema: Arc::new(schema),
-            query,
+            query: Arc::new(query),
             key_slot: None,
             // What an operation reads is not known, and so not when it has become another.
             freshness: Duration::ZERO,
@@ -92,6 +92,7 @@ fn asked(call: &BoundCall, body: &SourceBody) -> Result<LogicalPlan, EngineError
             key_limits: KeyCapabilities { max_tuples: 1, ..KeyCapabilities::default() },
             required_keys: Vec::new(),
             key_columns: Vec::new(),
+            template: None,
         }),
     }))
 }

@@ -42,7 +42,7 @@ pub fn permit(plan: Plan, policy: &Policy<'_>) -> Result<PermittedPlan, EngineEr
         }
         Work::New { node, shaping } => Work::New { node: node.try_map(&mut |plan| policy.apply(plan))?, shaping },
         // It was permitted when it was made, and its shape has the roles and attributes that it was permitted for.
-        Work::Cut(node) => Work::Cut(node),
+        Work::Cut(kept) => Work::Cut(kept),
     };
     Ok(PermittedPlan { plan: Plan { work, ..plan } })
 }

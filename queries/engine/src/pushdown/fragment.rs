@@ -1,6 +1,7 @@
 //! The remote fragment: the leaf of a plan after the cut. It is one source query and the schema that the plan around it expects.
 
 use crate::plan::key_set::KeySlot;
+use crate::pushdown::template::Template;
 use datafusion::common::{DFSchemaRef, Result as DataFusionResult};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
@@ -8,6 +9,7 @@ use portico_provider_api::capabilities::KeyCapabilities;
 use portico_provider_api::{Relation, SourceQuery};
 use std::cmp::Ordering;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What one source is asked, in place of a piece of the plan.
@@ -16,7 +18,7 @@ pub struct RemoteFragment {
     /// The source.
     pub source: String,
     /// The question. Its outputs correspond to the fields of `schema` by position; there may be one more, when `schema` is empty.
-    pub query: SourceQuery,
+    pub query: Arc<SourceQuery>,
     /// Where the keys of each run come from, for an expanded relationship: columns of the relation, and the slot.
     pub key_slot: Option<(Vec<usize>, KeySlot)>,
     /// The schema that the plan expects.
@@ -35,6 +37,8 @@ pub struct RemoteFragment {
     pub required_keys: Vec<String>,
     /// Columns of the relation over which the source takes keys.
     pub key_columns: Vec<usize>,
+    /// For a plan that is kept: its query for many runs. `query` then has parameters in the place of constants.
+    pub template: Option<Arc<Template>>,
 }
 
 impl PartialOrd for RemoteFragment {

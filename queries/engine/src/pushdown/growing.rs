@@ -291,7 +291,7 @@ impl Growing {
         LogicalPlan::Extension(Extension {
             node: Arc::new(RemoteFragment {
                 source: self.source,
-                query: self.query,
+                query: Arc::new(self.query),
                 key_slot: self.key_slot,
                 schema: self.schema,
                 freshness: self.freshness,
@@ -301,6 +301,7 @@ impl Growing {
                 key_limits: self.capabilities.keys,
                 required_keys: self.required_keys,
                 key_columns,
+                template: None,
             }),
         })
     }

@@ -12,13 +12,14 @@ pub mod query_planner;
 mod reduce;
 mod shift;
 mod support;
+pub mod template;
 pub mod translate;
 
 use crate::error::EngineError;
 use crate::plan::checked;
 use crate::plan::decimal_factors;
 use crate::plan::entities::EntityNode;
-use crate::plan::{Plan, PlanNode, Work};
+use crate::plan::{Kept, Plan, PlanNode, Work};
 use crate::policy::PermittedPlan;
 use arrow::datatypes::SchemaRef;
 use datafusion::execution::session_state::SessionState;
@@ -26,12 +27,14 @@ use datafusion::logical_expr::LogicalPlan;
 use fragment::RemoteFragment;
 use portico_catalog::Model;
 use portico_odata::ExpandForm;
-use portico_provider_api::{Expr, LimitPer, Support};
+use portico_provider_api::{Expr, LimitPer, Support, Value};
 use std::sync::Arc;
 
 /// A plan cut into source queries and residual. Only push-down makes one, and only of a permitted plan.
 pub struct PushedPlan {
     node: PlanNode,
+    /// The constants of the request, for the queries of a plan that is kept for many.
+    constants: Arc<[Value]>,
 }
 
 impl PushedPlan {
@@ -53,6 +56,11 @@ impl PushedPlan {
         &self.node
     }
 
+    /// The constants of the request.
+    pub(crate) fn constants(&self) -> &Arc<[Value]> {
+        &self.constants
+    }
+
     pub(crate) fn into_node(self) -> PlanNode {
         self.node
     }
@@ -65,24 +73,24 @@ impl PushedPlan {
 pub fn push_down(plan: PermittedPlan, session: &SessionState) -> Result<PushedPlan, EngineError> {
     let Plan { model, work, .. } = plan.into_plan();
     let node = match work {
-        Work::Cut(node) => node,
+        Work::Cut(Kept { node, constants }) => return Ok(PushedPlan { node, constants }),
         Work::New { node, shaping: None } => cut_node(node, &model, session)?,
         Work::New { node, shaping: Some(shaping) } => {
             let template = shaping.is_wanted(&node)?.then(|| cut_node(node.clone(), &model, session).ok()).flatten();
             match shaping.keep(template) {
-                Some(bound) => bound,
+                Some(Kept { node, constants }) => return Ok(PushedPlan { node, constants }),
                 None => cut_node(shaping.without_parameters(node)?, &model, session)?,
             }
         }
     };
-    Ok(PushedPlan { node })
+    Ok(PushedPlan { node, constants: Arc::default() })
 }
 
 fn cut_node(node: PlanNode, model: &Model, session: &SessionState) -> Result<PlanNode, EngineError> {
     let optimise = |plan: LogicalPlan| Ok::<_, EngineError>(session.optimize(&decimal_factors::hide(plan)?)?);
     let mut node = node.try_map(&mut |plan| checked::rewrite(cut::cut(optimise(plan)?, model)?))?;
     if let PlanNode::Entities(entities) = &mut node {
-        push_limits_per_parent(&mut entities.root, model);
+        push_limits_per_parent(&mut Arc::make_mut(entities).root, model);
     }
     Ok(node)
 }
@@ -120,10 +128,10 @@ fn push_limits_per_parent(node: &mut EntityNode, model: &Model) {
         let Some((columns, _)) = fragment.key_slot.clone().filter(|_| able) else { continue };
         let mut limited = fragment.clone();
         let columns = columns.into_iter().map(Expr::Column).collect();
-        limited.query.limit_per = Some(LimitPer { columns, offset: child.skip, limit: top });
+        Arc::make_mut(&mut limited.query).limit_per = Some(LimitPer { columns, offset: child.skip, limit: top });
         // Asked again, now with the limit: a source may not number rows of every table.
         let accepted = model.sources.get(&fragment.source).is_some_and(|source| {
-            let mut probe = limited.query.clone();
+            let mut probe = limited.query.as_ref().clone();
             probe.keys = None;
             support::support(&source.capabilities, &probe) != Support::None
         });

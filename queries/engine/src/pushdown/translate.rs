@@ -115,7 +115,7 @@ impl Translation<'_> {
     fn scalar_subquery(&self, subquery: &Subquery) -> Option<Expr> {
         let fragment = sole_fragment(&subquery.subquery)?;
         let fits = fragment.source == self.source && fragment.key_slot.is_none() && fragment.required_keys.is_empty();
-        (fits && subquery.outer_ref_columns.is_empty()).then(|| Expr::ScalarSubquery(Box::new(fragment.query.clone())))
+        (fits && subquery.outer_ref_columns.is_empty()).then(|| Expr::ScalarSubquery(Box::new(fragment.query.as_ref().clone())))
     }
 
     fn predicate(&self, expression: &PlanExpr) -> Option<Expr> {

@@ -1,10 +1,11 @@
 //! Puts constants into a cut plan, and gives the copy key slots of its own. It must not know where the constants come from.
 
-use crate::plan::PlanNode;
 use crate::plan::entities::{EntityNode, EntityPlan};
 use crate::plan::key_set::{KEYS_PREFIX, KeySlot};
+use crate::plan::{Kept, PlanNode};
 use crate::pushdown::fragment::RemoteFragment;
 use crate::pushdown::sole_fragment;
+use crate::pushdown::template::Template;
 use crate::values::typed_as;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
@@ -14,25 +15,49 @@ use portico_provider_api::walk::bind_parameters;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The plan of a request: the template with these constants. `None` when the template does not serve: a constant is wanted outside of source
-/// queries, or is of no use where it is wanted.
-pub(super) fn bound(template: &PlanNode, values: &[Value]) -> Option<PlanNode> {
+/// The plan of a request: the template and these constants. `None` when the template does not serve: a constant is wanted outside of source
+/// queries, or is of no use where it is wanted. Whatever a run leaves nothing in is shared by all.
+pub(super) fn bound(template: &PlanNode, values: Vec<Value>) -> Option<Kept> {
     let mut slots = Slots::default();
-    match template {
-        PlanNode::Table { plan, explain } => Some(PlanNode::Table { plan: bind_plan(plan, values, &mut slots)?, explain: *explain }),
-        PlanNode::Entities(entities) => {
-            let mut copy = EntityPlan::clone(entities);
-            for via in &mut copy.via {
-                via.plan = bind_plan(&via.plan, values, &mut slots)?;
-                via.slot = slots.own(&via.slot);
+    let node = match template {
+        PlanNode::Table { plan, explain } => PlanNode::Table { plan: bind_plan(plan, &values, &mut slots)?, explain: *explain },
+        PlanNode::Entities(entities) => PlanNode::Entities(bind_entities(entities, &values, &mut slots)?),
+    };
+    Some(Kept { node, constants: values.into() })
+}
+
+/// The same plan, where the query of each fragment that is a plan by itself is one for many runs.
+pub(super) fn templates(node: PlanNode) -> Option<PlanNode> {
+    let prepared = node.try_map(&mut |plan| {
+        Ok(match sole_fragment(&plan) {
+            Some(fragment) if fragment.key_slot.is_none() => {
+                let template = Some(Arc::new(Template::new(fragment.query.as_ref().clone())));
+                wrapped(RemoteFragment { template, ..fragment.clone() })
             }
-            if let Some(count) = &mut copy.count {
-                *count = bind_plan(count, values, &mut slots)?;
-            }
-            bind_node(&mut copy.root, values, &mut slots)?;
-            Some(PlanNode::Entities(Box::new(copy)))
+            Some(_) | None => plan,
+        })
+    });
+    prepared.ok()
+}
+
+fn bind_entities(entities: &Arc<EntityPlan>, values: &[Value], slots: &mut Slots) -> Option<Arc<EntityPlan>> {
+    if entities.via.is_empty() && entities.root.children.is_empty() {
+        let plans = std::iter::once(&entities.root.plan).chain(&entities.count);
+        let templates: Option<Vec<_>> = plans.map(|plan| sole_fragment(plan)?.template.as_ref()).collect();
+        if let Some(templates) = templates {
+            return templates.into_iter().all(|template| template.values(values).is_some()).then(|| Arc::clone(entities));
         }
     }
+    let mut copy = EntityPlan::clone(entities);
+    for via in &mut copy.via {
+        via.plan = bind_plan(&via.plan, values, slots)?;
+        via.slot = slots.own(&via.slot);
+    }
+    if let Some(count) = &mut copy.count {
+        *count = bind_plan(count, values, slots)?;
+    }
+    bind_node(&mut copy.root, values, slots)?;
+    Some(Arc::new(copy))
 }
 
 /// The slots of a copy, by those of the template: what is put into one must not be found by another request.
@@ -59,7 +84,10 @@ fn bind_node(node: &mut EntityNode, values: &[Value], slots: &mut Slots) -> Opti
 
 fn bind_plan(plan: &LogicalPlan, values: &[Value], slots: &mut Slots) -> Option<LogicalPlan> {
     if let Some(fragment) = sole_fragment(plan) {
-        return Some(wrapped(bind_fragment(fragment, values, slots)?));
+        return match &fragment.template {
+            Some(template) => template.values(values).map(|_| plan.clone()),
+            None => Some(wrapped(bind_fragment(fragment, values, slots)?)),
+        };
     }
     let mut fits = true;
     let rebuilt = plan.clone().transform_up_with_subqueries(|node| {
@@ -102,6 +130,6 @@ fn bind_fragment(fragment: &RemoteFragment, values: &[Value], slots: &mut Slots)
         *slot = slots.own(slot);
     }
     let value = |index: u32, scalar_type| typed_as(values.get(usize::try_from(index).ok()?)?.clone(), scalar_type);
-    bind_parameters(&mut own.query, &value).ok()?;
+    bind_parameters(Arc::make_mut(&mut own.query), &value).ok()?;
     Some(own)
 }

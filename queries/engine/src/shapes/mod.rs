@@ -9,9 +9,9 @@ mod key;
 mod lift;
 
 use crate::error::EngineError;
-use crate::plan::PlanNode;
 use crate::plan::clock;
 use crate::plan::parameters;
+use crate::plan::{Kept, PlanNode};
 use crate::policy::Principal;
 use crate::statement::Statement;
 use arrow::datatypes::DataType;
@@ -67,7 +67,7 @@ impl Default for Shapes {
 /// What there is for a statement.
 pub(crate) enum Found {
     /// The plan of this very request.
-    Plan(PlanNode),
+    Plan(Kept),
     /// The shape is new: to be planned with parameters.
     New(New),
     /// To be planned as it is.
@@ -108,10 +108,8 @@ impl Shapes {
         let Some(known) = self.known.get(&key) else { return Found::New(New { key, values }) };
         let bound = match known {
             Known::Unfit => None,
-            Known::Template(template) if template.types.is_empty() => bind::bound(&template.node, &values),
-            Known::Template(template) => {
-                parameters::exact(&values, &template.types).and_then(|values| bind::bound(&template.node, &values))
-            }
+            Known::Template(template) if template.types.is_empty() => bind::bound(&template.node, values),
+            Known::Template(template) => parameters::exact(&values, &template.types).and_then(|values| bind::bound(&template.node, values)),
         };
         self.used.fetch_add(u64::from(bound.is_some()), Ordering::Relaxed);
         bound.map_or(Found::Nothing, Found::Plan)
@@ -149,8 +147,9 @@ impl Shaping {
 
     /// Keeps a cut plan with parameters, and gives that of the request. Where there is none, all requests of this shape are planned one by
     /// one.
-    pub fn keep(&self, cut: Option<PlanNode>) -> Option<PlanNode> {
-        let bound = cut.as_ref().and_then(|cut| bind::bound(cut, &self.values));
+    pub fn keep(&self, cut: Option<PlanNode>) -> Option<Kept> {
+        let cut = cut.and_then(bind::templates);
+        let bound = cut.as_ref().and_then(|cut| bind::bound(cut, self.values.clone()));
         let known = match (cut, &bound) {
             (Some(node), Some(_)) => Known::Template(Arc::new(Template { node, types: self.types.clone() })),
             _ => Known::Unfit,

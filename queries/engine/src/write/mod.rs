@@ -246,7 +246,7 @@ async fn current_row(write: &PermittedWrite, key: &[Value], run: &Arc<Run>) -> R
     let fragment = RemoteFragment {
         source: write.source.clone(),
         schema: Arc::new(schema),
-        query,
+        query: Arc::new(query),
         key_slot: None,
         freshness: Duration::ZERO,
         schema_version: String::new(),
@@ -255,6 +255,7 @@ async fn current_row(write: &PermittedWrite, key: &[Value], run: &Arc<Run>) -> R
         key_limits: KeyCapabilities { max_tuples: 1, ..KeyCapabilities::default() },
         required_keys: Vec::new(),
         key_columns: Vec::new(),
+        template: None,
     };
     let arrow_schema = Arc::clone(fragment.schema.inner());
     let mut rows = remote::stream(fragment, None, Arc::clone(run));

@@ -310,7 +310,7 @@ impl World {
             }
             _ => panic!("not entities"),
         };
-        name_contexts(&mut answer.shape, &self.view, &query, Version::V4_0);
+        name_contexts(Arc::make_mut(&mut answer.shape), &self.view, &query, Version::V4_0);
         let options = JsonOptions { ieee754_compatible: true, context_url: Some(context_of.clone()), ..JsonOptions::default() };
         let mut writer = JsonWriter::new(&answer.shape, options);
         let mut out = bytes::BytesMut::from(writer.start_collection(None).as_ref());

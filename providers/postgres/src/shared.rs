@@ -1,0 +1,279 @@
+//! Connections that several look-ups use at once: their statements are sent one after the other without waiting for answers in between, so
+//! that the server and this process wake up for many of them together. Only look-ups come here: what runs long would hold up all behind it.
+//! It must not know the IR.
+//!
+//! A connection on which nothing has come back for a while (a lock holds a look-up up, or the network swallows it) gets no more; those who
+//! come meanwhile go to the pool. Once nobody waits on it any more, it is replaced.
+
+use crate::client::{CACHED_STATEMENTS, Client, types};
+use crate::encode::Bound;
+use crate::errors::{self, Failure};
+use deadpool_postgres::Object;
+use futures::TryStreamExt;
+use portico_provider_api::SourceError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
+/// For how long a connection with look-ups under way may give no answer before no more are put on it.
+const STALL: Duration = Duration::from_millis(50);
+
+/// Of so many connections of a source one is shared.
+const ONE_IN: usize = 8;
+/// Most shared connections: two keep a server busy that has a processor for each.
+const MOST: usize = 4;
+
+/// The shared connections of a source. They are made when they are first needed, and count among the pool's.
+pub struct SharedConnections {
+    slots: Vec<Mutex<Option<Arc<Shared>>>>,
+    next: AtomicUsize,
+}
+
+/// One of them.
+struct Shared {
+    /// Taken out when it is dropped.
+    object: Option<Object>,
+    flow: Mutex<Flow>,
+}
+
+/// What is under way on a connection. Answers come in the order of the questions.
+struct Flow {
+    /// How many were asked.
+    asked: u64,
+    /// Up to which of them answers have come.
+    answered: u64,
+    /// How many somebody waits for.
+    awaited: usize,
+    /// Since when nothing has come, where something is under way.
+    since: Instant,
+}
+
+/// How a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Well,
+    /// Nothing comes, and somebody waits.
+    Stalled,
+    /// Closed, or nothing comes and nobody waits any more.
+    Spent,
+}
+
+/// A place in the order of answers.
+struct Place<'a> {
+    flow: &'a Mutex<Flow>,
+    number: u64,
+}
+
+/// The rows of a look-up, and the types of their columns.
+pub struct Found {
+    /// Types by position.
+    pub types: Vec<Type>,
+    /// Rows.
+    pub rows: Vec<Row>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Flow {
+    fn new() -> Flow {
+        Flow { asked: 0, answered: 0, awaited: 0, since: Instant::now() }
+    }
+
+    fn ask(&mut self, now: Instant) -> u64 {
+        if self.asked == self.answered {
+            self.since = now;
+        }
+        self.asked += 1;
+        self.awaited += 1;
+        self.asked
+    }
+
+    fn answer(&mut self, number: u64, now: Instant) {
+        self.answered = self.answered.max(number);
+        self.since = now;
+    }
+
+    fn health(&self, now: Instant) -> Health {
+        if self.asked == self.answered || now.saturating_duration_since(self.since) < STALL {
+            Health::Well
+        } else if self.awaited > 0 {
+            Health::Stalled
+        } else {
+            Health::Spent
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        locked(self.flow).awaited -= 1;
+    }
+}
+
+impl Shared {
+    fn health(&self) -> Health {
+        match &self.object {
+            Some(object) if !object.is_closed() => locked(&self.flow).health(Instant::now()),
+            Some(_) | None => Health::Spent,
+        }
+    }
+
+    async fn ask(&self, text: &str, parameters: &[Bound]) -> Result<Found, Failure> {
+        let object = self.object.as_ref().ok_or(Failure::GivenBack)?;
+        let place = Place { flow: &self.flow, number: locked(&self.flow).ask(Instant::now()) };
+        let outcome = find(object, text, parameters).await;
+        locked(place.flow).answer(place.number, Instant::now());
+        let stale = outcome.as_ref().is_err_and(|error| error.as_db_error().is_some_and(errors::is_stale_plan));
+        if stale || object.statement_cache.size() > CACHED_STATEMENTS {
+            object.statement_cache.clear();
+        }
+        Ok(outcome?)
+    }
+}
+
+async fn find(object: &Object, text: &str, parameters: &[Bound]) -> Result<Found, tokio_postgres::Error> {
+    let statement = object.prepare_cached(text).await?;
+    let rows = object.query_raw(&statement, parameters).await?.try_collect().await?;
+    Ok(Found { types: types(&statement), rows })
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // It may still hold answers that nobody has waited for: the pool gets none such.
+        if let Some(object) = self.object.take() {
+            drop(Object::take(object));
+        }
+    }
+}
+
+impl SharedConnections {
+    /// As many as a source with so many connections has: none where it has few.
+    pub fn of(connections: usize) -> SharedConnections {
+        let slots = (0..(connections / ONE_IN).min(MOST)).map(|_| Mutex::default()).collect();
+        SharedConnections { slots, next: AtomicUsize::new(0) }
+    }
+
+    /// Whether there are any.
+    pub fn are_there(&self) -> bool {
+        !self.slots.is_empty()
+    }
+
+    /// A connection that answers, made now where there is none yet; nothing when all are stalled, or none can be had without waiting.
+    async fn take(&self, client: &Client, deadline: Instant) -> Option<(usize, Arc<Shared>)> {
+        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        for step in 0..self.slots.len() {
+            let at = first.wrapping_add(step) % self.slots.len();
+            let slot = self.slots.get(at)?;
+            let known = locked(slot).clone();
+            match known.map(|shared| (shared.health(), shared)) {
+                Some((Health::Well, shared)) => return Some((at, shared)),
+                Some((Health::Stalled, _)) => continue,
+                Some((Health::Spent, shared)) => self.leave(at, &shared),
+                None => {}
+            }
+            if let Some(made) = make(slot, client, deadline).await {
+                return Some((at, made));
+            }
+        }
+        None
+    }
+
+    /// Puts no more look-ups on a connection. Those on it end as they end.
+    fn leave(&self, at: usize, shared: &Arc<Shared>) {
+        if let Some(slot) = self.slots.get(at) {
+            let mut place = locked(slot);
+            if place.as_ref().is_some_and(|other| Arc::ptr_eq(other, shared)) {
+                *place = None;
+            }
+        }
+    }
+
+    /// Looks up; nothing when no shared connection can be had, and the pool must serve. A connection that turns out to be broken, or a cached
+    /// plan that no longer fits its table, is replaced and the server asked once more.
+    ///
+    /// # Errors
+    /// What the server says, `Timeout`, or `Unavailable`.
+    pub async fn look_up(
+        &self,
+        client: &Client,
+        text: &str,
+        parameters: &[Bound],
+        deadline: Instant,
+    ) -> Result<Option<Found>, SourceError> {
+        let mut again = true;
+        loop {
+            let Some((at, shared)) = self.take(client, deadline).await else { return Ok(None) };
+            let error = match tokio::time::timeout_at(deadline, shared.ask(text, parameters)).await {
+                Err(_) => {
+                    self.leave(at, &shared);
+                    return Err(client.timeout_error("the server did not answer before the deadline"));
+                }
+                Ok(Ok(found)) => return Ok(Some(found)),
+                Ok(Err(error)) => error,
+            };
+            let stale = error.server().is_some_and(errors::is_stale_plan);
+            let broken = client.drop_broken(&error);
+            if broken {
+                self.leave(at, &shared);
+            }
+            if !(stale || broken) || !std::mem::replace(&mut again, false) {
+                return Err(client.error(&error));
+            }
+        }
+    }
+}
+
+/// Fills a place, if the pool has a connection to spare.
+async fn make(slot: &Mutex<Option<Arc<Shared>>>, client: &Client, deadline: Instant) -> Option<Arc<Shared>> {
+    let lease = client.lease_spare(deadline).await?;
+    let mut place = locked(slot);
+    if place.is_none() {
+        let object = lease.into_connection()?;
+        *place = Some(Arc::new(Shared { object: Some(object), flow: Mutex::new(Flow::new()) }));
+    }
+    // Of two that were made at once, the first stays, and the other goes back to the pool.
+    place.clone()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_well_while_answers_come() {
+        let start = Instant::now();
+        let at = |millis: u64| start + Duration::from_millis(millis);
+        let mut flow = Flow::new();
+        assert_eq!(flow.health(at(1_000)), Health::Well, "nothing is under way");
+        let (first, second) = (flow.ask(at(1_000)), flow.ask(at(1_010)));
+        assert_eq!(flow.health(at(1_049)), Health::Well);
+        assert_eq!(flow.health(at(1_050)), Health::Stalled);
+        flow.answer(first, at(1_060));
+        assert_eq!(flow.health(at(1_100)), Health::Well, "an answer has come meanwhile");
+        flow.awaited = 0;
+        assert_eq!(flow.health(at(1_110)), Health::Spent, "nobody waits for what does not come");
+        flow.answer(second, at(1_111));
+        assert_eq!(flow.health(at(9_000)), Health::Well);
+    }
+
+    #[test]
+    fn an_answer_says_that_those_before_it_have_come() {
+        let start = Instant::now();
+        let mut flow = Flow::new();
+        let _given_up = flow.ask(start);
+        let second = flow.ask(start);
+        flow.answer(second, start);
+        assert_eq!(flow.health(start + STALL * 9), Health::Well);
+    }
+
+    #[test]
+    fn few_connections_are_not_shared() {
+        let shared = |connections| SharedConnections::of(connections).slots.len();
+        assert_eq!([1, 7, 8, 16, 40].map(shared), [0, 0, 1, 2, 4]);
+    }
+}
