@@ -296,7 +296,7 @@ fn logic_case_and_arithmetic() {
             ((CASE WHEN (t0."flag" = 1) THEN t0."name" ELSE $1::text END) = $2::text)  -- Text("none")  -- Text("x")
             (t0."big"::int2 = $1::int2)  -- Int16(1)
             refused: '+' of float64 is not supported by this source
-            refused: an unbound parameter is not supported by this source
+            $1::bool  -- boolean of each run: 0
             EXISTS (SELECT 1 FROM "main"."od""d" AS t1)
         "#]],
         &expect![[r#"

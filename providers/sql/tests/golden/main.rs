@@ -86,6 +86,7 @@ fn show_statement(statement: &Statement) -> String {
         match parameter {
             Parameter::Value(value) => text.push_str(&format!("  {value:?}\n")),
             Parameter::Array { scalar_type, values } => text.push_str(&format!("  {scalar_type}[] {values:?}\n")),
+            Parameter::Later { index, scalar_type } => text.push_str(&format!("  {scalar_type} of each run: {index}\n")),
         }
     }
     text
