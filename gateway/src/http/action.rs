@@ -11,7 +11,7 @@ use axum::http::{Response, StatusCode, header};
 use bytes::Bytes;
 use portico_engine::{ActionAnswer, RequestContext, RequestedFreshness, Statement};
 use portico_odata::bind;
-use portico_odata::header::{Handling, Preferences, Returning, match_condition, preferences};
+use portico_odata::header::{Handling, Preferences, Returning, match_condition};
 use portico_odata::json::entity_url;
 use portico_odata::profile::Shown;
 use portico_odata::syntax::Request;
@@ -29,7 +29,7 @@ pub async fn call(call: &Call, service: &Service, request: &Request, body: &Byte
     if !body.iter().all(u8::is_ascii_whitespace) {
         require_json(call.header("content-type").as_deref())?;
     }
-    let preferences = preferences(&call.headers_joined("prefer"))?;
+    let preferences = call.preferences()?;
     let representation = preferences.returning != Some(Returning::Minimal);
     // What cannot be answered is not done.
     JsonFormat::negotiate(request.options.format.as_deref(), call.header("accept").as_deref())?;

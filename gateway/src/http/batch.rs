@@ -17,7 +17,7 @@ use one::{Prepared, run};
 use portico_odata::batch::{
     self, Addressed, BatchItem, BatchRequest, BodyForm, JsonResponses, MultipartResponses, PartHead, Place, addressed, reference,
 };
-use portico_odata::header::{Preferences, preferences};
+use portico_odata::header::Preferences;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ const INHERITED: [&str; 6] = ["accept-charset", "accept-language", "odata-maxver
 pub async fn answer(call: Arc<Call>, service: &Service, body: Bytes) -> Result<Response<Body>, RequestError> {
     call.trace.set_statement("batch");
     // `return` is for single requests. Some clients put it on every POST, a batch too, where it is not applied and not said to be.
-    let preferences = preferences(&call.headers_joined("prefer"))?;
+    let preferences = call.preferences()?;
     for name in ["if-match", "if-none-match"] {
         if call.headers.contains_key(name) {
             return Err(RequestError::new(Code::InvalidRequest, "preconditions stand in the requests of a batch, not on it").about(name));

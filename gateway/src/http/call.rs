@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use portico_catalog::profile::Published;
 use portico_catalog::{Model, ModelView, ServiceTable};
 use portico_engine::RequestContext;
-use portico_odata::header::{Handling, Version, preferences};
+use portico_odata::header::{Handling, Preferences, Version, preferences};
 use portico_odata::parse::Strictness;
 use portico_odata::syntax::Request;
 use std::sync::Arc;
@@ -34,14 +34,20 @@ pub struct Call {
 }
 
 impl Call {
-    /// A header as text; `None` when it is absent or not ASCII. Several of one name are joined.
+    /// A header as text; `None` when it is absent. Several of one name are joined with commas, without those that are not ASCII.
     pub fn header(&self, name: &str) -> Option<String> {
-        Some(self.headers_joined(name)).filter(|_| self.headers.contains_key(name))
+        let values = self.headers.get_all(name);
+        // Most requests have few headers: nothing is made for those that are not there.
+        values.iter().next()?;
+        Some(values.iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(", "))
     }
 
-    /// All headers of a name, joined with commas; empty when there is none.
-    pub fn headers_joined(&self, name: &str) -> String {
-        self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(", ")
+    /// What the client prefers.
+    ///
+    /// # Errors
+    /// As [`preferences`].
+    pub fn preferences(&self) -> Result<Preferences, RequestError> {
+        Ok(self.header("prefer").map_or_else(|| Ok(Preferences::default()), |text| preferences(&text))?)
     }
 }
 
@@ -83,7 +89,7 @@ impl Service {
     /// # Errors
     /// As [`portico_odata::parse::request`].
     pub fn parse(&self, call: &Call) -> Result<Request, RequestError> {
-        let preferred = preferences(&call.headers_joined("prefer"))?.handling;
+        let preferred = call.preferences()?.handling;
         let config = &call.gateway.config;
         let own = config.definition.services.get(&self.name).and_then(|service| service.strict);
         let strictness = match (preferred, own) {

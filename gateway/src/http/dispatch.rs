@@ -2,14 +2,13 @@
 //! not know how anything is answered.
 
 use crate::error::{Code, RequestError};
-use crate::http::call::{Call, Service, current_model};
+use crate::http::call::{Call, Service, current_model, find_service};
 use crate::http::{asynchronous, batch, negotiate, odata, sql, write};
 use axum::body::Body;
 use axum::http::{Method, Response};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use portico_odata::header::preferences;
 use portico_odata::syntax::Resource;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -23,12 +22,15 @@ pub fn dispatch(call: Call, method: Method, body: Body) -> BoxFuture<'static, Re
 /// client. It does not wait for a turn behind those that do.
 pub fn is_light(call: &Call, method: &Method) -> bool {
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let resource = |service: Service| {
-        let resource = service.resource.trim_end_matches('/');
-        matches!(resource, "" | "$metadata" | "%24metadata") || asynchronous::monitored(resource).is_some()
-    };
+    if !reads || call.target.path == sql::PATH {
+        return false;
+    }
     // What nothing is found for is told at once, too.
-    reads && call.target.path != sql::PATH && Service::find(call).map_or(true, resource)
+    let Ok(model) = current_model(&call.gateway) else { return true };
+    find_service(&model, &call.target.path).is_none_or(|(_, _, resource)| {
+        let resource = resource.trim_end_matches('/');
+        matches!(resource, "" | "$metadata" | "%24metadata") || asynchronous::monitored(resource).is_some()
+    })
 }
 
 async fn answer(call: Call, method: Method, body: Body) -> Result<Response<Body>, RequestError> {
@@ -50,18 +52,19 @@ async fn answer(call: Call, method: Method, body: Body) -> Result<Response<Body>
         if method != Method::POST {
             return Err(RequestError::new(Code::MethodNotAllowed, "$query is asked with POST").allowing("POST"));
         }
-        return odata(posted_query(call, body).await?, Method::GET, Body::empty()).await;
+        let call = posted_query(call, body).await?;
+        let service = Service::find(&call)?;
+        return odata(call, service, Method::GET, Body::empty()).await;
     }
-    odata(call, method, body).await
+    odata(call, service, method, body).await
 }
 
-async fn odata(call: Call, method: Method, body: Body) -> Result<Response<Body>, RequestError> {
-    let service = Service::find(&call)?;
+async fn odata(call: Call, service: Service, method: Method, body: Body) -> Result<Response<Body>, RequestError> {
     let settings = &call.gateway.config.gateway.http;
     if let Some(id) = asynchronous::monitored(&service.resource) {
         return asynchronous::monitor(&call, &service, id, &method).await;
     }
-    let preferences = preferences(&call.headers_joined("prefer"))?;
+    let preferences = call.preferences()?;
     if preferences.respond_async && call.alone && method != Method::HEAD {
         let most = if is_batch(&service) { settings.max_batch_body } else { settings.max_body };
         let body = whole_body(&call, body, most).await?;

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{Response, StatusCode, header};
 use bytes::Bytes;
 use portico_engine::MetadataDocument;
-use portico_odata::header::{Version, match_condition, matches, preferences};
+use portico_odata::header::{Version, match_condition, matches};
 use portico_odata::metadata::{MetadataFormat, document_with};
 use portico_odata::syntax::Request;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub fn answer(call: &Call, service: &Service, request: &Request) -> Result<Respo
     let view = &service.published.view;
     let languages = engine.label_languages(&call.context.principal, view)?;
     let language = language(call.header("accept-language").as_deref(), &languages);
-    let wanted = preferences(&call.headers_joined("prefer"))?.include_annotations;
+    let wanted = call.preferences()?.include_annotations;
     let document = match wanted.as_ref().filter(|wanted| !wanted.wants_all()) {
         None => engine.metadata(&call.context.principal, view, format, language)?,
         // Whoever wants a choice of its own gets it made, and it is not kept: there is no end of choices.

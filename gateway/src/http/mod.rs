@@ -17,6 +17,7 @@ mod odata;
 mod part;
 mod parts;
 pub mod profile;
+pub mod rendering;
 mod respond;
 mod room;
 mod root;

@@ -18,8 +18,8 @@ use axum::http::{HeaderMap, Response, StatusCode, header};
 use bytes::Bytes;
 use portico_engine::{Answer, EntityAnswer, EntityRead, Paging, Statement};
 use portico_odata::bound::Recursion;
-use portico_odata::header::{Handling, OmitValues, Preferences, match_condition, matches, preferences};
-use portico_odata::json::{EntityLinks, JsonOptions, JsonWriter, context_url, entity_links, name_contexts};
+use portico_odata::header::{Handling, OmitValues, Preferences, match_condition, matches};
+use portico_odata::json::{EntityLinks, JsonOptions, JsonWriter, Rendering, context_url, entity_links, name_contexts};
 use portico_odata::profile::{Shown, published_read};
 use portico_odata::skiptoken::{QueryHash, SkipToken, query_hash};
 use portico_odata::syntax::{Request, Resource};
@@ -27,6 +27,7 @@ use portico_odata::{
     BoundExpand, BoundQuery, BoundRead, EntityBatch, EntityShape, ExpandForm, MatchCondition, ReadKind, arithmetic, bind, metadata,
 };
 use sha2::{Digest, Sha256};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Answers a GET or HEAD.
@@ -43,7 +44,7 @@ pub async fn read(call: &Call, service: &Service) -> Result<Response<Body>, Requ
             segments.first().map_or(Ok(()), |first| not_yet_known(call, service, &first.name))?;
             let by_id = matches!(segments.as_slice(), [only] if only.name == "$entity");
             let request = bind::dereference(&request, &service.root)?;
-            let request = bind::of_type(&request, &service.view)?.unwrap_or(request);
+            let request = bind::of_type(&request, &service.view)?.map_or(request, Cow::Owned);
             Box::pin(entities(call, service, &request, by_id)).await.map_err(|error| blamed(error, &request))
         }
     }
@@ -224,7 +225,7 @@ pub fn how(
             JsonFormat::negotiate(request.options.format.as_deref(), accept.as_deref())?
         }
     };
-    let preferences = preferences(&call.headers_joined("prefer"))?;
+    let preferences = call.preferences()?;
     if let Some(wanted) = &preferences.include_annotations {
         bind::annotate(&mut bound.query, &service.view, wanted);
     }
@@ -302,6 +303,7 @@ fn refers(bound: &BoundRead) -> bool {
 
 /// One entity: 404 when a key leads nowhere, 204 when a relationship does.
 async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityAnswer) -> Result<Response<Body>, RequestError> {
+    let kept = answer.kept && !service.published.translates();
     let (mut shape, _, mut rows) = Rows::of(&call.gateway, service, answer, &wanted.shown);
     if !wanted.bound.query.expand.is_empty() {
         name_contexts(Arc::make_mut(&mut shape), &service.published.view, &wanted.bound.query, call.version);
@@ -333,7 +335,10 @@ async fn entity(call: &Call, service: &Service, wanted: &Wanted, answer: EntityA
         respond::empty(StatusCode::NOT_MODIFIED)
     } else {
         let options = json_options(call, service, wanted.format, (&wanted.bound, &wanted.shown), wanted.preferences.omit_values);
-        let body = stream::encode(&call.trace, || JsonWriter::new(&shape, options).entity(&batch))?;
+        let body = stream::encode(&call.trace, || {
+            let rendering = if kept { call.gateway.renderings.of(&shape, &options) } else { Rendering::new(&shape, &options) };
+            JsonWriter::rendered(rendering, options).entity(&batch)
+        })?;
         call.trace.sent(1, body.len() as u64);
         respond::complete(StatusCode::OK, &wanted.format.content_type(call.version), body)
     };

@@ -14,6 +14,7 @@ use portico_odata::profile::{HashedKey, Remembered, Shown, Translation, native_b
 use portico_odata::syntax::Request;
 use portico_odata::{EntityBatch, EntityShape, ODataError};
 use portico_provider_api::Value;
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -124,11 +125,12 @@ async fn with_keys<T>(store: &dyn StateStore, translate: impl Fn(&Remembered<'_>
 ///
 /// # Errors
 /// What cannot be translated; the state store's.
-pub async fn request(gateway: &Gateway, service: &Service, request: &Request) -> Result<(Request, Shown), RequestError> {
+pub async fn request<'a>(gateway: &Gateway, service: &Service, request: &'a Request) -> Result<(Cow<'a, Request>, Shown), RequestError> {
     if !service.published.translates() {
-        return Ok((request.clone(), Shown::default()));
+        return Ok((Cow::Borrowed(request), Shown::default()));
     }
-    with_keys(&*gateway.state, |remembered| native_request(request, &service.published, remembered)).await
+    let (request, shown) = with_keys(&*gateway.state, |remembered| native_request(request, &service.published, remembered)).await?;
+    Ok((Cow::Owned(request), shown))
 }
 
 /// A body over the tables as they are; `key` is that of the entity to update.

@@ -13,7 +13,7 @@ use axum::http::{Method, Response, StatusCode, header};
 use bytes::Bytes;
 use portico_catalog::ModelView;
 use portico_engine::WriteAnswer;
-use portico_odata::header::{Handling, Preferences, Returning, match_condition, preferences};
+use portico_odata::header::{Handling, Preferences, Returning, match_condition};
 use portico_odata::json::{JsonWriter, entity_url};
 use portico_odata::profile::Shown;
 use portico_odata::syntax::{Options, Request, Resource, Segment};
@@ -39,7 +39,7 @@ pub async fn write(call: &Call, service: &Service, method: &Method, body: Bytes)
     if call.header("if-none-match").is_some() {
         return Err(RequestError::new(Code::NotImplemented, "If-None-Match on a write is not supported yet").about("If-None-Match"));
     }
-    let preferences = preferences(&call.headers_joined("prefer"))?;
+    let preferences = call.preferences()?;
     // Without a preference the entity is returned, as the protocol recommends.
     let representation = method != Method::DELETE && preferences.returning != Some(Returning::Minimal);
     let format = if representation {

@@ -16,6 +16,7 @@ pub mod tls;
 use crate::config::{Config, ConfigErrors, SourceSettings};
 use crate::error::RequestError;
 use crate::http::profile::Profiles;
+use crate::http::rendering::Renderings;
 use crate::identity::{Identities, Tokens};
 use crate::state::{Jobs, StateStore};
 use crate::telemetry::Metrics;
@@ -74,6 +75,8 @@ pub struct Gateway {
     pub state: Arc<dyn StateStore>,
     /// What client profiles keep between requests.
     pub profiles: Profiles,
+    /// Shapes of entities, rendered.
+    pub renderings: Renderings,
     /// Which requests run, and which wait.
     pub admission: Arc<Admission>,
 }
@@ -104,6 +107,7 @@ pub fn assemble(config: Config) -> Result<Gateway, StartError> {
         jobs,
         state,
         profiles: Profiles::default(),
+        renderings: Renderings::default(),
     })
 }
 

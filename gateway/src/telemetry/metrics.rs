@@ -9,6 +9,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -72,6 +74,20 @@ pub struct Metrics {
     shapes_used: Gauge,
     shapes_made: Gauge,
     spilled: Gauge,
+    /// Those of each source: they are found by one look, and no text is made for it.
+    of_sources: RwLock<HashMap<String, Arc<OfSource>>>,
+}
+
+/// What is counted of one source.
+struct OfSource {
+    hits: Counter,
+    misses: Counter,
+    complete: Counter,
+    cancelled: Counter,
+    failed: Counter,
+    seconds: Histogram,
+    rows: Counter,
+    bytes: Counter,
 }
 
 /// From half a millisecond to ten minutes: a look-up and a whole table both have a place.
@@ -106,6 +122,7 @@ impl Metrics {
             shapes_used: Gauge::default(),
             shapes_made: Gauge::default(),
             spilled: Gauge::default(),
+            of_sources: RwLock::default(),
         };
         metrics.register();
         metrics
@@ -194,21 +211,41 @@ impl Metrics {
 
     /// A question to a source, or to the cache in its place, has ended.
     pub fn source_call(&self, call: &SourceCall) {
-        let result = if call.cached.is_some() { "hit" } else { "miss" };
-        self.cache.get_or_create(&CacheLabels { source: call.source.clone(), result }).inc();
+        let own = self.of_source(&call.source);
         if call.cached.is_some() {
+            own.hits.inc();
             return;
         }
-        let outcome = match &call.outcome {
-            CallOutcome::Running | CallOutcome::Cancelled => "cancelled",
-            CallOutcome::Complete => "complete",
-            CallOutcome::Failed(_) => "failed",
+        own.misses.inc();
+        match &call.outcome {
+            CallOutcome::Running | CallOutcome::Cancelled => own.cancelled.inc(),
+            CallOutcome::Complete => own.complete.inc(),
+            CallOutcome::Failed(_) => own.failed.inc(),
         };
-        let label = SourceLabel { source: call.source.clone() };
-        self.source_calls.get_or_create(&CallLabels { source: call.source.clone(), outcome }).inc();
-        self.source_seconds.get_or_create(&label).observe(call.elapsed.as_secs_f64());
-        self.source_rows.get_or_create(&label).inc_by(call.rows);
-        self.source_bytes.get_or_create(&label).inc_by(call.bytes);
+        own.seconds.observe(call.elapsed.as_secs_f64());
+        own.rows.inc_by(call.rows);
+        own.bytes.inc_by(call.bytes);
+    }
+
+    fn of_source(&self, source: &str) -> Arc<OfSource> {
+        if let Some(known) = self.of_sources.read().unwrap_or_else(PoisonError::into_inner).get(source) {
+            return Arc::clone(known);
+        }
+        let label = SourceLabel { source: source.to_owned() };
+        let cache = |result| self.cache.get_or_create(&CacheLabels { source: source.to_owned(), result }).clone();
+        let calls = |outcome| self.source_calls.get_or_create(&CallLabels { source: source.to_owned(), outcome }).clone();
+        let own = Arc::new(OfSource {
+            hits: cache("hit"),
+            misses: cache("miss"),
+            complete: calls("complete"),
+            cancelled: calls("cancelled"),
+            failed: calls("failed"),
+            seconds: self.source_seconds.get_or_create(&label).clone(),
+            rows: self.source_rows.get_or_create(&label).clone(),
+            bytes: self.source_bytes.get_or_create(&label).clone(),
+        });
+        self.of_sources.write().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), Arc::clone(&own));
+        own
     }
 
     /// Whether a source answered.

@@ -6,6 +6,7 @@ use crate::telemetry::Metrics;
 use portico_engine::admission::Permit;
 use portico_engine::{CallOutcome, Journal, SourceCall};
 use serde_json::{Map, Value, json};
+use std::fmt::Write as _;
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -194,8 +195,13 @@ impl Trace {
     /// The stages so far, as `Server-Timing` has them, in milliseconds.
     pub fn server_timing(&self) -> String {
         let stages = self.state().stages;
-        let parts = Stage::ALL.iter().zip(stages).filter(|(_, spent)| !spent.is_zero());
-        parts.map(|(stage, spent)| format!("{};dur={:.3}", stage.name(), spent.as_secs_f64() * 1e3)).collect::<Vec<_>>().join(", ")
+        let mut text = String::with_capacity(128);
+        for (stage, spent) in Stage::ALL.iter().zip(stages).filter(|(_, spent)| !spent.is_zero()) {
+            let (separator, micros) = (if text.is_empty() { "" } else { ", " }, spent.as_micros());
+            // Writing into a text does not fail.
+            let _ = write!(text, "{separator}{};dur={}.{:03}", stage.name(), micros / 1_000, micros % 1_000);
+        }
+        text
     }
 
     /// The request has ended. Only the first call counts.
@@ -206,8 +212,8 @@ impl Trace {
         }
         state.permit = None;
         let elapsed = self.started.elapsed();
-        let calls = state.journal.as_ref().map(|journal| journal.calls()).unwrap_or_default();
-        let age = state.journal.as_ref().map(|journal| journal.age());
+        let journal = state.journal.clone().unwrap_or_default();
+        let age = journal.age();
         let label = match outcome {
             Outcome::Ok(_) => "ok",
             Outcome::Failed(error) => error.code.name(),
@@ -217,11 +223,9 @@ impl Trace {
         for (stage, spent) in Stage::ALL.into_iter().zip(state.stages).filter(|(_, spent)| !spent.is_zero()) {
             self.metrics.stage(stage, spent);
         }
-        for call in &calls {
-            self.metrics.source_call(call);
-        }
+        journal.read(|calls| calls.iter().for_each(|call| self.metrics.source_call(call)));
         // A record that nobody reads is not written: it costs more than many an answer.
-        let record = || self.record(&state, outcome, label, elapsed, &calls, age);
+        let record = || journal.read(|calls| self.record(&state, outcome, label, elapsed, calls, age));
         match outcome {
             Outcome::Failed(error) if error.code.entry().http >= 500 && error.code != Code::NotImplemented => {
                 tracing::error!(target: "portico::request", record = record(), "request")
@@ -232,15 +236,7 @@ impl Trace {
         }
     }
 
-    fn record(
-        &self,
-        state: &State,
-        outcome: &Outcome,
-        label: &str,
-        elapsed: Duration,
-        calls: &[SourceCall],
-        age: Option<Duration>,
-    ) -> String {
+    fn record(&self, state: &State, outcome: &Outcome, label: &str, elapsed: Duration, calls: &[SourceCall], age: Duration) -> String {
         let milliseconds = |duration: Duration| (duration.as_secs_f64() * 1e6).round() / 1e3;
         let stages: Map<String, Value> = Stage::ALL
             .iter()
@@ -259,7 +255,7 @@ impl Trace {
             "rows": state.rows, "bytes": state.bytes, "stages_ms": stages,
             "calls": calls.iter().map(call_record).collect::<Vec<_>>(),
         });
-        if let Some(age) = age.filter(|age| !age.is_zero()) {
+        if !age.is_zero() {
             record["age_s"] = json!(age.as_secs());
         }
         if let Outcome::Failed(error) = outcome {

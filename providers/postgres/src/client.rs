@@ -1,6 +1,7 @@
 //! The only IO of this kind: the pool, the session's set-up, running a statement, and giving a connection back clean.
 //! It must not know the IR: it is given text and bound values.
 
+use crate::connecting::Connector;
 use crate::encode::Bound;
 use crate::errors::{self, Failure};
 use bytes::Bytes;
@@ -87,7 +88,7 @@ impl Client {
     /// When the pool cannot be built.
     pub fn new(driver: tokio_postgres::Config, tls: MakeRustlsConnect, context: &ConnectContext) -> Result<Client, SourceError> {
         // A connection given back is clean already; whether it is closed is all there is to check.
-        let manager = Manager::from_config(driver, tls.clone(), ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let manager = Manager::from_connect(driver, Connector(tls.clone()), ManagerConfig { recycling_method: RecyclingMethod::Fast });
         let limit = context.timeout.as_millis().clamp(1, i32::MAX as u128);
         let session = format!("{SESSION}; SET statement_timeout = {limit}");
         let pool = Pool::builder(manager)

@@ -6,6 +6,7 @@
 mod capabilities;
 mod client;
 mod config;
+mod connecting;
 mod copy;
 mod decode;
 mod encode;

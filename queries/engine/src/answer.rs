@@ -28,6 +28,8 @@ pub enum Answer {
 pub struct EntityAnswer {
     /// How they look.
     pub shape: Arc<EntityShape>,
+    /// Whether further answers have this very shape: that of a kept plan.
+    pub kept: bool,
     /// For `$crossjoin` what of each row belongs to which set, in place of `shape`; empty for all other reads. A batch has the expanded
     /// relationships of the first set, then those of the second, and so on.
     pub cross: Vec<CrossJoinShape>,

@@ -113,6 +113,11 @@ impl Journal {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Looks at all calls so far.
+    pub fn read<T>(&self, look: impl FnOnce(&[SourceCall]) -> T) -> T {
+        look(&self.calls.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The age of the oldest rows used so far; zero when every source was asked.
     pub fn age(&self) -> Duration {
         let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);

@@ -214,7 +214,7 @@ impl Engine {
     /// # Errors
     /// Any.
     pub async fn execute(&self, plan: PushedPlan, context: &RequestContext) -> Result<Answer, EngineError> {
-        let run = self.run_with(context, Arc::clone(plan.constants()))?;
+        let run = self.run_with(context, plan.constants().cloned())?;
         if plan.is_explanation() {
             let note = (!context.principal.operator).then_some("row rules and masks of your roles apply too; they are not shown");
             return Ok(Answer::Table(explain::explain(&plan, &self.sources).into_table(note)?));
@@ -226,10 +226,10 @@ impl Engine {
     }
 
     pub(crate) fn run(&self, context: &RequestContext) -> Result<Arc<Run>, EngineError> {
-        self.run_with(context, Arc::default())
+        self.run_with(context, None)
     }
 
-    fn run_with(&self, context: &RequestContext, constants: Arc<[Value]>) -> Result<Arc<Run>, EngineError> {
+    fn run_with(&self, context: &RequestContext, constants: Option<Arc<[Value]>>) -> Result<Arc<Run>, EngineError> {
         Ok(Arc::new(Run {
             constants,
             sources: Arc::clone(&self.sources),

@@ -9,7 +9,7 @@ use crate::bound::MatchCondition;
 use crate::error::ODataError;
 
 /// A version of the protocol in which an answer is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Version {
     /// 4.0: what clients get that do not ask for more.
     #[default]
@@ -89,7 +89,7 @@ pub enum Handling {
 }
 
 /// What an answer need not hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OmitValues {
     /// Properties that are null.
     Nulls,

@@ -44,7 +44,9 @@ pub(crate) async fn entities(plan: Arc<EntityPlan>, session: &Arc<SessionState>,
     }
     match missing.filter(|_| !found) {
         Some(message) => Err(EngineError::NotFound(message)),
-        None => Ok(Answer::Entities(EntityAnswer { shape, cross, count, rows: EntityRows(Box::new(stream)) })),
+        None => {
+            Ok(Answer::Entities(EntityAnswer { shape, kept: run.constants.is_some(), cross, count, rows: EntityRows(Box::new(stream)) }))
+        }
     }
 }
 

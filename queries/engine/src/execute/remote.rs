@@ -33,7 +33,7 @@ pub fn stream(fragment: RemoteFragment, keys: Option<KeySet>, run: Arc<Run>) -> 
 /// The rows of a fragment of a kept plan. Where every row comes from its source, what that has made of the query serves; where answers are
 /// kept, they are known by the query with its constants.
 fn of_template(fragment: RemoteFragment, template: &Template, run: Arc<Run>) -> RunStream {
-    let Some(values) = template.values(&run.constants) else {
+    let Some(values) = run.constants.as_ref().and_then(|constants| template.values(constants)) else {
         return failed(EngineError::Internal("a kept plan was run with constants that are not its own".to_owned()));
     };
     let direct = fragment.freshness.is_zero() && fragment.required_keys.is_empty();

@@ -54,7 +54,7 @@ pub struct Run {
     /// The request.
     pub request: RequestContext,
     /// The constants of the request, for the queries of a plan that is kept for many.
-    pub constants: Arc<[Value]>,
+    pub constants: Option<Arc<[Value]>>,
 }
 
 /// What was answered so far, and how much may be.

@@ -24,7 +24,7 @@ pub struct Explanation {
 /// Explains a plan.
 pub fn explain(plan: &PushedPlan, sources: &BTreeMap<String, Arc<dyn Source>>) -> Explanation {
     let mut explanation = Explanation::default();
-    let asked = Asked { sources, constants: plan.constants() };
+    let asked = Asked { sources, constants: plan.constants().map_or(&[], |constants| constants.as_ref()) };
     match plan.node() {
         PlanNode::Table { plan, .. } => add(&mut explanation, "", plan, &asked),
         PlanNode::Entities(entities) => {

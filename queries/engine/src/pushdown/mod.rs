@@ -33,8 +33,8 @@ use std::sync::Arc;
 /// A plan cut into source queries and residual. Only push-down makes one, and only of a permitted plan.
 pub struct PushedPlan {
     node: PlanNode,
-    /// The constants of the request, for the queries of a plan that is kept for many.
-    constants: Arc<[Value]>,
+    /// The constants of the request, for the queries of a plan that is kept for many; nothing for any other.
+    constants: Option<Arc<[Value]>>,
 }
 
 impl PushedPlan {
@@ -57,8 +57,8 @@ impl PushedPlan {
     }
 
     /// The constants of the request.
-    pub(crate) fn constants(&self) -> &Arc<[Value]> {
-        &self.constants
+    pub(crate) fn constants(&self) -> Option<&Arc<[Value]>> {
+        self.constants.as_ref()
     }
 
     pub(crate) fn into_node(self) -> PlanNode {
@@ -73,17 +73,17 @@ impl PushedPlan {
 pub fn push_down(plan: PermittedPlan, session: &SessionState) -> Result<PushedPlan, EngineError> {
     let Plan { model, work, .. } = plan.into_plan();
     let node = match work {
-        Work::Cut(Kept { node, constants }) => return Ok(PushedPlan { node, constants }),
+        Work::Cut(Kept { node, constants }) => return Ok(PushedPlan { node, constants: Some(constants) }),
         Work::New { node, shaping: None } => cut_node(node, &model, session)?,
         Work::New { node, shaping: Some(shaping) } => {
             let template = shaping.is_wanted(&node)?.then(|| cut_node(node.clone(), &model, session).ok()).flatten();
             match shaping.keep(template) {
-                Some(Kept { node, constants }) => return Ok(PushedPlan { node, constants }),
+                Some(Kept { node, constants }) => return Ok(PushedPlan { node, constants: Some(constants) }),
                 None => cut_node(shaping.without_parameters(node)?, &model, session)?,
             }
         }
     };
-    Ok(PushedPlan { node, constants: Arc::default() })
+    Ok(PushedPlan { node, constants: None })
 }
 
 fn cut_node(node: PlanNode, model: &Model, session: &SessionState) -> Result<PlanNode, EngineError> {

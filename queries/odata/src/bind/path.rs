@@ -14,6 +14,7 @@ use crate::value_type::RowType;
 use portico_catalog::overlay::{ComplexProperty, MediaType, StreamProperty};
 use portico_catalog::{ModelView, TableView};
 use portico_provider_api::Value;
+use std::borrow::Cow;
 
 /// What a path leads to.
 pub(super) struct Target<'a> {
@@ -406,9 +407,11 @@ pub(super) fn of_type(discriminator: usize, values: Vec<Value>) -> BoundExpr {
 ///
 /// # Errors
 /// `BadRequest` when there is no id, or not one of this service.
-pub fn dereference(request: &Request, root_url: &str) -> Result<Request, ODataError> {
-    let Resource::EntitySet(segments) = &request.resource else { return Ok(request.clone()) };
-    let Some((_, after)) = segments.split_first().filter(|(first, _)| first.name == "$entity") else { return Ok(request.clone()) };
+pub fn dereference<'a>(request: &'a Request, root_url: &str) -> Result<Cow<'a, Request>, ODataError> {
+    let Resource::EntitySet(segments) = &request.resource else { return Ok(Cow::Borrowed(request)) };
+    let Some((_, after)) = segments.split_first().filter(|(first, _)| first.name == "$entity") else {
+        return Ok(Cow::Borrowed(request));
+    };
     let wrong = |message: String| ODataError::bad_request(message).at("$id", None);
     let id = request.options.id.as_deref().ok_or_else(|| wrong("$entity needs an $id".to_owned()))?;
     let root = root_url.trim_end_matches('/');
@@ -428,5 +431,5 @@ pub fn dereference(request: &Request, root_url: &str) -> Result<Request, ODataEr
     found.extend(after.iter().cloned());
     let mut request = Request { resource: Resource::EntitySet(found), ..request.clone() };
     request.options.id = None;
-    Ok(request)
+    Ok(Cow::Owned(request))
 }

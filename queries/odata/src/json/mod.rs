@@ -39,7 +39,7 @@ pub(crate) use url::push_encoded;
 pub(crate) use url::value_text;
 pub use url::{entity_links, entity_url};
 pub use value::{RawValue, ValuesWriter, entity_path, entity_paths, find_property, property, raw_value};
-pub use writer::JsonWriter;
+pub use writer::{JsonWriter, Rendering};
 
 /// A value that cannot be written. The body must be broken off: it is never ended well-formed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -64,7 +64,7 @@ impl WriteError {
 }
 
 /// `odata.metadata=…`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum MetadataLevel {
     /// No control information but next link and count.
     None,

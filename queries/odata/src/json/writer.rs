@@ -8,11 +8,23 @@ use super::sink::Sink;
 use super::{JsonOptions, MetadataLevel, WriteError};
 use crate::rows::{EntityBatch, EntityShape};
 use bytes::{Bytes, BytesMut};
+use std::sync::Arc;
+
+/// An entity's shape with everything rendered that is the same for every row: made once for all answers that are alike.
+#[derive(Debug, Clone)]
+pub struct Rendering(Arc<EntityPlan>);
+
+impl Rendering {
+    /// For entities of this shape.
+    pub fn new(shape: &EntityShape, options: &JsonOptions) -> Rendering {
+        Rendering(Arc::new(EntityPlan::new(shape, options)))
+    }
+}
 
 /// Writes entities, references to them, or rows that are no entities.
 #[derive(Debug)]
 pub struct JsonWriter {
-    plan: EntityPlan,
+    plan: Rendering,
     options: JsonOptions,
     style: Style,
     first: bool,
@@ -91,13 +103,18 @@ pub(super) fn finish(next_link: Option<&str>) -> Bytes {
 impl JsonWriter {
     /// A writer of rows of this shape.
     pub fn new(shape: &EntityShape, options: JsonOptions) -> JsonWriter {
-        let (plan, style) = (EntityPlan::new(shape, &options), options.style());
+        JsonWriter::rendered(Rendering::new(shape, &options), options)
+    }
+
+    /// A writer of rows of a shape that was rendered with the same options; `context_url` may differ where nothing is expanded.
+    pub fn rendered(plan: Rendering, options: JsonOptions) -> JsonWriter {
+        let style = options.style();
         JsonWriter { plan, options, style, first: true, sink: Sink::default() }
     }
 
     /// Goes on with rows of another shape in the same collection: the next entity set of `$all`.
     pub fn set_shape(&mut self, shape: &EntityShape) {
-        self.plan = EntityPlan::new(shape, &self.options);
+        self.plan = Rendering::new(shape, &self.options);
     }
 
     /// Everything before the first row.
@@ -120,9 +137,9 @@ impl JsonWriter {
     /// See [`WriteError`].
     pub fn write_within(&mut self, batch: &EntityBatch, most: usize, out: &mut BytesMut) -> Result<usize, WriteError> {
         if self.options.references {
-            reference_links(&self.plan, "@odata.id")?;
+            reference_links(&self.plan.0, "@odata.id")?;
         }
-        let bound = Entities::bind(&self.plan, batch, self.style)?;
+        let bound = Entities::bind(&self.plan.0, batch, self.style)?;
         let (references, first) = (self.options.references, self.first);
         let written = appended(&mut self.sink, out, bound.rows, most, |row, sink| {
             if row > 0 || !first {
@@ -144,14 +161,14 @@ impl JsonWriter {
     /// # Errors
     /// See [`WriteError`]; also a batch that does not hold exactly one row.
     pub fn entity(&mut self, batch: &EntityBatch) -> Result<Bytes, WriteError> {
-        let bound = Entities::bind(&self.plan, batch, self.style)?;
+        let bound = Entities::bind(&self.plan.0, batch, self.style)?;
         if bound.rows != 1 {
             return Err(WriteError::new("*", format!("one entity is expected, but there are {}", bound.rows)));
         }
         let context = self.options.context_member();
         self.sink.clear();
         if self.options.references {
-            reference_links(&self.plan, "@odata.id")?;
+            reference_links(&self.plan.0, "@odata.id")?;
             bound.write_reference(0, &context, &mut self.sink)?;
         } else {
             bound.write(0, &context, &mut self.sink)?;

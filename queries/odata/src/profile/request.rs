@@ -16,6 +16,7 @@ use crate::syntax::{
 use portico_catalog::TableView;
 use portico_catalog::profile::{GuidProperty, Published, Widening};
 use portico_provider_api::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Which of what was published a request asked to see, where `$select` chose: what is bound holds the columns behind it.
@@ -306,11 +307,11 @@ fn guid_literal(text: &str, span: Span) -> Expr {
 
 /// A bound read in terms of what is published: what context URLs are made of.
 #[must_use]
-pub fn published_read(read: &BoundRead, published: &Published, shown: &Shown) -> BoundRead {
+pub fn published_read<'a>(read: &'a BoundRead, published: &Published, shown: &Shown) -> Cow<'a, BoundRead> {
     if !published.translates() {
-        return read.clone();
+        return Cow::Borrowed(read);
     }
-    BoundRead { query: published_query(&read.query, published, shown), ..read.clone() }
+    Cow::Owned(BoundRead { query: published_query(&read.query, published, shown), ..read.clone() })
 }
 
 fn published_query(query: &BoundQuery, published: &Published, shown: &Shown) -> BoundQuery {

@@ -281,7 +281,8 @@ fn answers_hold_guids_and_widened_values() {
     let url = "Lines?$select=LinesKey,OrderKey,State&$expand=Order($select=PlacedAt)";
     let request = parse::request("Lines", url.split_once('?').map(|(_, query)| query)).unwrap();
     let (request, shown) = native_request(&request, &published, &|_, _| None).unwrap();
-    let read = published_read(&bind::read(&request, &published.native).unwrap(), &published, &shown);
+    let bound = bind::read(&request, &published.native).unwrap();
+    let read = published_read(&bound, &published, &shown);
     expect!["https://x/$metadata#Lines(LinesKey,State,OrderKey,Order(OrdersKey,PlacedAt))"].assert_eq(&context_url(
         "https://x",
         &published.view,

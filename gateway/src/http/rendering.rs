@@ -1,0 +1,81 @@
+//! Shapes of entities, rendered, for further answers of the same shape in the same format. It must not know rows.
+
+use portico_odata::EntityShape;
+use portico_odata::header::{OmitValues, Version};
+use portico_odata::json::{JsonOptions, MetadataLevel, Rendering};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Renderings that are kept; beyond, all are made again.
+const MOST: usize = 2_048;
+
+/// What a rendering depends on besides the shape, where nothing in it is a link.
+type Format = (bool, MetadataLevel, Version, Option<OmitValues>);
+
+/// Renderings by shape and format. A shape is known by where it is, and kept so that no other can be there.
+#[derive(Default)]
+pub struct Renderings(Mutex<HashMap<(usize, Format), (Arc<EntityShape>, Rendering)>>);
+
+impl Renderings {
+    /// The rendering of a shape that serves further answers.
+    pub fn of(&self, shape: &Arc<EntityShape>, options: &JsonOptions) -> Rendering {
+        let plain = options.links.is_empty() && !options.references && !options.heterogeneous && shape.expands.is_empty();
+        if !plain {
+            return Rendering::new(shape, options);
+        }
+        let format = (options.ieee754_compatible, options.metadata, options.version, options.omit_values);
+        let key = (Arc::as_ptr(shape).addr(), format);
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, rendering)) = known.get(&key) {
+            return rendering.clone();
+        }
+        if known.len() >= MOST {
+            known.clear();
+        }
+        let rendering = Rendering::new(shape, options);
+        known.insert(key, (Arc::clone(shape), rendering.clone()));
+        rendering
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portico_odata::json::JsonWriter;
+
+    fn shape(set: &str) -> Arc<EntityShape> {
+        Arc::new(EntityShape { entity_set: set.to_owned(), ..EntityShape::default() })
+    }
+
+    #[test]
+    fn a_shape_is_rendered_once_for_each_format() {
+        let renderings = Renderings::default();
+        let (one, other) = (shape("A"), shape("B"));
+        let (minimal, strings) = (JsonOptions::default(), JsonOptions { ieee754_compatible: true, ..JsonOptions::default() });
+        for _ in 0..3 {
+            for shape in [&one, &other] {
+                for options in [&minimal, &strings] {
+                    let rendered = JsonWriter::rendered(renderings.of(shape, options), options.clone());
+                    assert_eq!(format!("{rendered:?}"), format!("{:?}", JsonWriter::new(shape, options.clone())));
+                }
+            }
+        }
+        assert_eq!(renderings.0.lock().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn what_has_links_is_rendered_for_its_answer() {
+        let renderings = Renderings::default();
+        renderings.of(&shape("A"), &JsonOptions { references: true, ..JsonOptions::default() });
+        assert!(renderings.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn not_all_are_kept() {
+        let renderings = Renderings::default();
+        for number in 0..=MOST {
+            renderings.of(&shape(&number.to_string()), &JsonOptions::default());
+        }
+        assert!(renderings.0.lock().unwrap().len() <= MOST);
+    }
+}
