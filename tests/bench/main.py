@@ -9,6 +9,7 @@ import sys
 import tempfile
 import traceback
 
+import fairness
 import report
 from benchmarks import bindjoin, load, lookup, scan, tpch
 from servers.cargo import REPOSITORY
@@ -112,7 +113,8 @@ def main():
         with tempfile.TemporaryDirectory(prefix="portico-bench.") as directory:
             bench = Bench(directory)
             try:
-                return run(parsed, bench)
+                with fairness.between_threads():
+                    return run(parsed, bench)
             except Failed as error:
                 print(f"tests/bench/run: {error}", file=sys.stderr)
                 return 1

@@ -8,6 +8,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import fairness
+
 HEAD = """# Benchmarks
 
 Made by `tests/bench/run`, which measures Portico and its peers side by side, in the same run on the same machine. A section is replaced when
@@ -21,7 +23,7 @@ def machine():
     cpu = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
     kilobytes = int(re.search(r"^MemTotal:\s*(\d+)", Path("/proc/meminfo").read_text(), re.M)[1])
     name = cpu[1] if cpu else platform.machine()
-    return f"{os.cpu_count()} × {name}, {kilobytes / 2**20:.0f} GiB, {platform.system()} {platform.release()}"
+    return f"{os.cpu_count()} × {name}, {kilobytes / 2**20:.0f} GiB, {platform.system()} {platform.release()}{fairness.said()}"
 
 
 def load():

@@ -121,7 +121,7 @@ impl SourceLimitsFile {
 
     /// Look-ups at once, where the kind has connections that several share.
     pub fn look_ups(&self) -> usize {
-        self.connections().saturating_mul(8)
+        self.connections().saturating_mul(32)
     }
 
     /// How many requests it keeps at most when it hangs.

