@@ -12,9 +12,12 @@ const MOST: usize = 2_048;
 /// What a rendering depends on besides the shape, where nothing in it is a link.
 type Format = (bool, MetadataLevel, Version, Option<OmitValues>);
 
-/// Renderings by shape and format. A shape is known by where it is, and kept so that no other can be there.
+/// A rendering, and its shape, kept so that no other can be where it is.
+type Kept = (Arc<EntityShape>, Rendering);
+
+/// Renderings by where their shape is, and by format.
 #[derive(Default)]
-pub struct Renderings(Mutex<HashMap<(usize, Format), (Arc<EntityShape>, Rendering)>>);
+pub struct Renderings(Mutex<HashMap<(usize, Format), Kept>>);
 
 impl Renderings {
     /// The rendering of a shape that serves further answers.
