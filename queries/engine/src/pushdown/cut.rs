@@ -31,6 +31,7 @@ pub fn cut(plan: LogicalPlan, model: &Model) -> Result<LogicalPlan, EngineError>
 }
 
 /// A piece of a plan: still one source query, or not any more.
+#[derive(Clone)]
 pub enum Piece {
     /// One source query, which may grow.
     Remote(Box<Growing>),

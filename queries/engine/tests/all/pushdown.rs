@@ -109,3 +109,25 @@ async fn only_groups_that_a_few_rows_can_meet_are_computed() {
     let shown = portico_provider_api::readable::readable(&query, portico_provider_api::readable::Literals::Shown).0;
     assert_eq!(shown.matches("semi join").count(), 1, "{shown}");
 }
+
+#[tokio::test]
+async fn groups_are_reduced_only_by_rows_that_are_joined_with_them_at_the_source() {
+    let bench = bench(Options::default()).await;
+    // Neither side is joined by a key of its own, and there is another source: the pieces of the orders stay apart.
+    let text = "SELECT c.Name, g.Total FROM Customers c JOIN Orders o ON o.CustomerId = c.Id \
+        JOIN (SELECT CustomerId, Placed, sum(Amount) AS Total FROM Orders GROUP BY CustomerId, Placed) g ON g.CustomerId = o.CustomerId \
+        WHERE o.OrderId = 110";
+    assert_eq!(bench.rows("all", text).await, ["Beta,100.00", "Beta,20.00", "Beta,60.00"]);
+    let log = bench.erp.log();
+    assert_eq!(log.len(), 2, "{log:?}");
+    assert!(log.iter().all(|query| matches!(query.from, Relation::Table(_))), "orders are asked for twice in one request: {log:?}");
+    // Joined by the key of the groups, they are one request, in which the groups are reduced.
+    bench.erp.clear_log();
+    let by_key = "SELECT c.Name, g.Total FROM Customers c JOIN Orders o ON o.CustomerId = c.Id \
+        JOIN (SELECT CustomerId, sum(Amount) AS Total FROM Orders GROUP BY CustomerId) g ON g.CustomerId = o.CustomerId \
+        WHERE o.OrderId = 110";
+    assert_eq!(bench.rows("all", by_key).await, ["Beta,180.00"]);
+    let [query] = bench.erp.log().try_into().unwrap();
+    let shown = portico_provider_api::readable::readable(&query, portico_provider_api::readable::Literals::Shown).0;
+    assert!(shown.contains("semi join"), "{shown}");
+}
