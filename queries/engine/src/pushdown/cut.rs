@@ -176,6 +176,7 @@ fn united(pieces: &[Piece], schema: &DFSchemaRef) -> Option<Growing> {
         parts: Vec::new(),
         query,
         rows: blocks.iter().map(|block| block.estimate()).sum(),
+        unfiltered: blocks.iter().map(|block| block.left().1).sum(),
         freshness: blocks.iter().map(|block| block.freshness).min()?,
         rules: Rules { conditions: Vec::new(), within: blocks.iter().any(|block| !block.rules.is_empty()) },
         key: None,
@@ -216,6 +217,7 @@ fn grow_scan(scan: TableScan, model: &Model) -> Result<Piece, EngineError> {
     let known = known.ok_or_else(|| EngineError::Internal(format!("the model does not know the source '{}'", remote.source)))?;
     let full = LogicalPlanBuilder::scan(scan.table_name.clone(), Arc::clone(&scan.source), None)?.build()?;
     let (capabilities, required_keys) = without_required_keys(&known.capabilities, &remote.relation.table.to_string());
+    let rows = remote.table.row_estimate.unwrap_or(100_000).max(1);
     let mut growing = Growing {
         parts: Vec::new(),
         source: remote.source.clone(),
@@ -223,7 +225,8 @@ fn grow_scan(scan: TableScan, model: &Model) -> Result<Piece, EngineError> {
         required_keys,
         schema_version: known.schema_version.clone(),
         freshness: remote.table.freshness,
-        rows: remote.table.row_estimate.unwrap_or(100_000).max(1),
+        rows,
+        unfiltered: rows,
         query: SourceQuery::scan(remote.relation.clone()),
         key_slot: None,
         rules: Rules::default(),

@@ -1,7 +1,8 @@
 //! What reaches the sources: read from EXPLAIN and from the sources' own logs.
 
 use crate::harness::{Options, TABLES, bench, customers, decimal, lines, principal, table};
-use portico_provider_api::{Relation, RemoteColumn, ScalarType, Value};
+use portico_provider_api::readable::{Literals, readable};
+use portico_provider_api::{Relation, RemoteColumn, ScalarType, SourceQuery, Value};
 
 #[tokio::test]
 async fn filters_and_needed_columns_reach_both_sides_of_a_join() {
@@ -73,6 +74,10 @@ async fn a_source_counts_its_own_rows() {
     assert_eq!(bench.rows("all", "SELECT count(*) FROM Orders LIMIT 0").await, [] as [&str; 0]);
 }
 
+fn readably(query: &SourceQuery) -> String {
+    readable(query, Literals::Shown).0
+}
+
 /// Two hundred orders of two hundred accounts beside five customers, in one source.
 fn many_orders() -> Options {
     let columns = vec![
@@ -96,7 +101,7 @@ async fn only_groups_that_a_few_rows_can_meet_are_computed() {
     let able = bench(many_orders()).await;
     let rows = able.rows("all", text).await;
     let [query] = able.crm.log().try_into().unwrap();
-    let shown = portico_provider_api::readable::readable(&query, portico_provider_api::readable::Literals::Shown).0;
+    let shown = readably(&query);
     assert_eq!(shown.matches("semi join").count(), 2, "{shown}");
     // The same, joined by hand and without anything pushed down.
     let unable = bench(Options { incapable: true, ..many_orders() }).await;
@@ -106,7 +111,7 @@ async fn only_groups_that_a_few_rows_can_meet_are_computed() {
     able.crm.clear_log();
     able.rows("all", &text.replace("c.Region = 'EMEA' AND ", "")).await;
     let [query] = able.crm.log().try_into().unwrap();
-    let shown = portico_provider_api::readable::readable(&query, portico_provider_api::readable::Literals::Shown).0;
+    let shown = readably(&query);
     assert_eq!(shown.matches("semi join").count(), 1, "{shown}");
 }
 
@@ -128,6 +133,30 @@ async fn groups_are_reduced_only_by_rows_that_are_joined_with_them_at_the_source
         WHERE o.OrderId = 110";
     assert_eq!(bench.rows("all", by_key).await, ["Beta,180.00"]);
     let [query] = bench.erp.log().try_into().unwrap();
-    let shown = portico_provider_api::readable::readable(&query, portico_provider_api::readable::Literals::Shown).0;
+    let shown = readably(&query);
     assert!(shown.contains("semi join"), "{shown}");
+}
+
+#[tokio::test]
+async fn rows_that_a_semi_join_leaves_few_of_reduce_groups() {
+    let (able, unable) = (bench(many_orders()).await, bench(Options { incapable: true, ..many_orders() }).await);
+    let few = "o.CustomerId IN (SELECT Id FROM Customers WHERE Region = 'EMEA')";
+    for (rows, groups) in [("", ""), ("o.Placed = DATE '1970-01-01' AND ", "i.OrderId >= 0 AND i.OrderId < 1000 AND ")] {
+        let text = format!(
+            "SELECT o.OrderId FROM Orders o \
+             WHERE {rows}{few} AND o.Amount < (SELECT 0.8 * avg(i.Amount) FROM Orders i WHERE {groups}i.CustomerId = o.CustomerId)"
+        );
+        able.crm.clear_log();
+        let rows = able.rows("all", &text).await;
+        assert!(!rows.is_empty());
+        assert_eq!(rows, unable.rows("all", &text).await);
+        let [query] = able.crm.log().try_into().unwrap();
+        let shown = readably(&query);
+        assert_eq!(shown.matches("semi join").count(), 4, "{shown}");
+        // Where all are looked for, all are found.
+        able.crm.clear_log();
+        able.rows("all", &text.replace(" WHERE Region = 'EMEA'", "").replace("o.Placed = DATE '1970-01-01' AND ", "")).await;
+        let [query] = able.crm.log().try_into().unwrap();
+        assert_eq!(readably(&query).matches("semi join").count(), 2, "{query:?}");
+    }
 }
