@@ -390,12 +390,12 @@ fn decimal_arithmetic() {
     let text = |dialect| outputs.iter().map(|output| show(&query(std::slice::from_ref(output)), dialect)).collect::<String>();
     expect![[r#"
         SELECT (((t0."cents"::numeric * 0.01) * (t0."cents"::numeric * 0.01)))::numeric AS "c0"
-        SELECT (((t0."cents"::numeric * 0.01) * t0."id"::numeric(38,2))::numeric(38,4))::numeric AS "c0"
+        SELECT (((t0."cents"::numeric * 0.01) * t0."id"::numeric)::numeric(38,4))::numeric AS "c0"
         SELECT ((t0."id"::numeric(38,30) * t0."id"::numeric(38,30))::numeric(38,38))::numeric AS "c0"
         SELECT (round(div((t0."cents"::numeric * 0.01) * 10000000, (t0."cents"::numeric * 0.01)) * 0.0000001, 6))::numeric AS "c0"
-        SELECT (round(div((t0."cents"::numeric * 0.01) * 10000000, t0."id"::numeric(38,2)) * 0.0000001, 6))::numeric AS "c0"
-        SELECT (((t0."cents"::numeric * 0.01) % t0."id"::numeric(38,2)))::numeric AS "c0"
-        SELECT ((t0."id"::numeric(38,2) + (t0."cents"::numeric * 0.01))::numeric(38,2))::numeric AS "c0"
+        SELECT (round(div((t0."cents"::numeric * 0.01) * 10000000, t0."id"::numeric) * 0.0000001, 6))::numeric AS "c0"
+        SELECT (((t0."cents"::numeric * 0.01) % t0."id"::numeric))::numeric AS "c0"
+        SELECT ((t0."id"::numeric + (t0."cents"::numeric * 0.01))::numeric(38,2))::numeric AS "c0"
     "#]]
     .assert_eq(&text(&POSTGRES).replace(" FROM \"main\".\"od\"\"d\" AS t0", ""));
     expect![[r#"
@@ -407,4 +407,51 @@ fn decimal_arithmetic() {
         SELECT portico_arithmetic('modulo', 'decimal(10,2)', portico_unscaled(t0."cents", 2), 'decimal(38,2)', portico_cast('int32', 'decimal(38,2)', t0."id")) AS "c0"
         SELECT portico_arithmetic('add', 'decimal(38,2)', portico_cast('int32', 'decimal(38,2)', t0."id"), 'decimal(10,2)', portico_unscaled(t0."cents", 2)) AS "c0"
     "#]].assert_eq(&text(&SQLITE).replace(" FROM \"main\".\"od\"\"d\" AS t0", ""));
+}
+
+fn aggregate(function: AggregateFunction, argument: usize, scalar_type: ScalarType) -> AggregateCall {
+    AggregateCall { function, argument: Some(col(argument)), distinct: false, filter: None, scalar_type }
+}
+
+#[test]
+fn groups_that_stand_several_times_are_written_once() {
+    let groups = |calls: Vec<AggregateCall>, having: Option<Expr>, outputs: &[Expr]| SourceQuery {
+        filter: Some(cmp(CompareOp::Gt, col(0), lit(Value::Int32(7)))),
+        aggregate: Some(Aggregation { group_by: vec![col(4), col(1)], calls, having }),
+        ..query(outputs)
+    };
+    let most = || aggregate(AggregateFunction::Max, 12, ScalarType::Int64);
+    let least = || aggregate(AggregateFunction::Min, 0, ScalarType::Int32);
+    // The greatest of all groups is asked of the same groups: there it is their second aggregate.
+    let every = Relation::Query(Box::new(groups(vec![most()], None, &[col(2)])));
+    let greatest = AggregateCall { argument: Some(col(0)), ..most() };
+    let greatest = SourceQuery {
+        aggregate: Some(Aggregation { group_by: Vec::new(), calls: vec![greatest], having: None }),
+        ..SourceQuery::select(every.clone(), vec![Output { name: "m".to_owned(), expr: col(0) }])
+    };
+    let having = cmp(CompareOp::Eq, col(3), Expr::ScalarSubquery(Box::new(greatest)));
+    let of_these = groups(vec![least(), most()], Some(having), &[col(0), col(2)]);
+    let on_day = join(JoinKind::Inner, items(), Relation::Query(Box::new(of_these)), vec![(col(3), col(0))]);
+    check(
+        &joined(on_day, &[col(0), col(6)]),
+        &expect![[r#"
+            WITH w0 AS (SELECT t1."day" AS "c0", t1."name" AS "c1", min(t1."id") AS "c2", max(t1."big") AS "c3" FROM "main"."od""d" AS t1 WHERE (t1."id" > $1::int4) GROUP BY t1."day", t1."name") SELECT t0."number" AS "c0", q3."c1" AS "c1" FROM "items" AS t0 JOIN (SELECT q0."c0" AS "c0", q0."c2" AS "c1" FROM w0 AS q0 WHERE (q0."c3" = (SELECT max(q2."c0") AS "c0" FROM (SELECT q1."c3" AS "c0" FROM w0 AS q1) AS q2))) AS q3 ON (t0."day" = q3."c0")
+              Int32(7)
+        "#]],
+        &expect![[r#"
+            WITH w0 AS (SELECT t1."day" AS "c0", t1."name" AS "c1", min(t1."id") AS "c2", max(t1."big") AS "c3" FROM "main"."od""d" AS t1 WHERE (t1."id" > ?1) GROUP BY t1."day" COLLATE BINARY, t1."name" COLLATE BINARY) SELECT t0."number" AS "c0", q3."c1" AS "c1" FROM "items" AS t0 JOIN (SELECT q0."c0" AS "c0", q0."c2" AS "c1" FROM w0 AS q0 WHERE (q0."c3" = (SELECT max(q2."c0") AS "c0" FROM (SELECT q1."c3" AS "c0" FROM w0 AS q1) AS q2))) AS q3 ON (t0."day" COLLATE BINARY = q3."c0")
+              Int64(7)
+        "#]],
+    );
+    // Other conditions, or a sub-query over them that looks at the row around it: other groups.
+    let others = |filter: Option<Expr>, having: Option<Expr>| {
+        let other = SourceQuery { filter, ..groups(vec![most()], having, &[col(0)]) };
+        let sides = join(JoinKind::Inner, every.clone(), Relation::Query(Box::new(other)), vec![(col(0), col(0))]);
+        show(&joined(sides, &[col(0)]), &POSTGRES).matches("WITH").count()
+    };
+    let same = groups(Vec::new(), None, &[]).filter;
+    let outer = Expr::OuterColumn { depth: 1, index: 2, scalar_type: ScalarType::Int64 };
+    let around = SourceQuery { filter: Some(cmp(CompareOp::Eq, col(12), outer)), ..query(&[col(0)]) };
+    assert_eq!(others(same.clone(), Some(Expr::Exists(Box::new(around)))), 0);
+    assert_eq!(others(None, None), 0);
 }

@@ -180,7 +180,29 @@ impl Writer<'_> {
         if parts.is_empty() { String::new() } else { format!(" WHERE {}", parts.join(" AND ")) }
     }
 
+    /// Groups that are read more than once.
+    fn named_groups(&mut self) -> String {
+        let (from, aliases) = self.from();
+        let filter = self.filter(&aliases);
+        let (one, two) = (self.column(&aliases), self.column(&aliases));
+        let value = self.pick(&["D", "N", "M"]);
+        let groups = format!(
+            "SELECT {one} AS k, {two} AS l, sum(a.{value}) AS s, count(*) AS n, max(a.S) AS t FROM {from}{filter} GROUP BY {one}, {two}"
+        );
+        let rows = match self.random.u8(0..5) {
+            0 => "SELECT k, l, n FROM g WHERE s = (SELECT max(s) FROM g)",
+            1 => "SELECT x.l, x.s, y.n FROM g x JOIN g y ON x.k = y.k WHERE x.n <= (SELECT min(n) FROM g WHERE s IS NOT NULL)",
+            2 => "SELECT k, t FROM g WHERE n > 1 UNION ALL SELECT k, t FROM g WHERE l IS NOT NULL",
+            3 => "SELECT z.Id, g.s FROM {2} z JOIN g ON g.n = z.M WHERE z.N < (SELECT max(n) FROM g)",
+            _ => "SELECT t, count(*) AS n FROM g WHERE k NOT IN (SELECT k FROM g WHERE n > 2 AND k IS NOT NULL) GROUP BY t",
+        };
+        format!("WITH g AS ({groups}) {rows}")
+    }
+
     fn statement(&mut self) -> String {
+        if self.random.u8(0..7) == 0 {
+            return self.named_groups();
+        }
         let (from, aliases) = self.from();
         let filter = self.filter(&aliases);
         match self.random.u8(0..6) {
