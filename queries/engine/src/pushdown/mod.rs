@@ -15,6 +15,7 @@ mod support;
 pub mod translate;
 
 use crate::error::EngineError;
+use crate::execute::guard::Guards;
 use crate::plan::checked;
 use crate::plan::decimal_factors;
 use crate::plan::entities::EntityNode;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 /// A plan cut into source queries and residual. Only push-down makes one, and only of a permitted plan.
 pub struct PushedPlan {
     node: PlanNode,
+    guards: Arc<Guards>,
 }
 
 impl PushedPlan {
@@ -53,6 +55,11 @@ impl PushedPlan {
         &self.node
     }
 
+    /// What protects the tables of the model that the plan was made with.
+    pub(crate) fn guards(&self) -> &Arc<Guards> {
+        &self.guards
+    }
+
     pub(crate) fn into_node(self) -> PlanNode {
         self.node
     }
@@ -63,7 +70,7 @@ impl PushedPlan {
 /// # Errors
 /// `Invalid` when types do not fit; `Unsupported`.
 pub fn push_down(plan: PermittedPlan, session: &SessionState) -> Result<PushedPlan, EngineError> {
-    let Plan { model, work, .. } = plan.into_plan();
+    let Plan { model, guards, work, .. } = plan.into_plan();
     let node = match work {
         Work::Cut(node) => node,
         Work::New { node, shaping: None } => cut_node(node, &model, session)?,
@@ -75,7 +82,7 @@ pub fn push_down(plan: PermittedPlan, session: &SessionState) -> Result<PushedPl
             }
         }
     };
-    Ok(PushedPlan { node })
+    Ok(PushedPlan { node, guards })
 }
 
 fn cut_node(node: PlanNode, model: &Model, session: &SessionState) -> Result<PlanNode, EngineError> {
