@@ -8,10 +8,12 @@ mod fallible;
 pub mod fragment;
 mod growing;
 mod join;
+mod partial;
 pub mod query_planner;
 mod reduce;
 mod shift;
 mod support;
+mod top;
 pub mod translate;
 
 use crate::error::EngineError;

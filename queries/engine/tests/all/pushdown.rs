@@ -160,3 +160,104 @@ async fn rows_that_a_semi_join_leaves_few_of_reduce_groups() {
         assert_eq!(readably(&query).matches("semi join").count(), 2, "{query:?}");
     }
 }
+
+#[tokio::test]
+async fn a_source_returns_no_more_than_can_be_among_the_first() {
+    let (able, unable) = (bench(Options::default()).await, bench(Options { incapable: true, ..Options::default() }).await);
+    let union = "(SELECT OrderId AS k, Amount AS v, Note AS t FROM Orders UNION ALL SELECT Id, Credit, Name FROM Customers) u";
+    let limited = [
+        (
+            "SELECT OrderId, regexp_replace(Note, 'n', 'm') AS r FROM Orders ORDER BY Amount DESC, OrderId LIMIT 2 OFFSET 1".to_owned(),
+            Some(3),
+            None,
+        ),
+        (
+            "SELECT o.OrderId, c.Name FROM Orders o LEFT JOIN Customers c ON c.Id = o.CustomerId ORDER BY o.Amount DESC LIMIT 2".to_owned(),
+            Some(2),
+            None,
+        ),
+        (
+            "SELECT o.OrderId + 1 AS n, c.Name FROM Customers c RIGHT JOIN Orders o ON c.Id = o.CustomerId ORDER BY n DESC LIMIT 2"
+                .to_owned(),
+            Some(2),
+            None,
+        ),
+        (format!("SELECT k, v FROM {union} ORDER BY v DESC NULLS LAST, k LIMIT 3"), Some(3), Some(3)),
+        (
+            format!("SELECT k, regexp_replace(t, 'a', 'b') AS t FROM {union} ORDER BY v DESC NULLS LAST, k LIMIT 2 OFFSET 1"),
+            Some(3),
+            Some(3),
+        ),
+        // Some rows are dropped after that, or there is an order of more than those of one side.
+        ("SELECT OrderId FROM Orders WHERE regexp_like(Note, '[1-4]') ORDER BY Amount DESC LIMIT 2".to_owned(), None, None),
+        ("SELECT o.OrderId FROM Orders o JOIN Customers c ON c.Id = o.CustomerId ORDER BY o.Amount DESC LIMIT 2".to_owned(), None, None),
+        (
+            "SELECT o.OrderId FROM Orders o LEFT JOIN Customers c ON c.Id = o.CustomerId ORDER BY c.Name, o.Amount DESC LIMIT 2".to_owned(),
+            None,
+            None,
+        ),
+        ("SELECT OrderId, regexp_replace(Note, 'n', 'm') AS r FROM Orders ORDER BY r NULLS LAST, OrderId LIMIT 2".to_owned(), None, None),
+    ];
+    for (text, of_orders, of_customers) in limited {
+        able.crm.clear_log();
+        able.erp.clear_log();
+        let rows = able.rows("all", &text).await;
+        assert_eq!(rows, unable.rows("all", &text).await, "{text}");
+        assert_eq!(able.erp.log().iter().map(|query| query.limit).collect::<Vec<_>>(), [of_orders], "{text}");
+        for query in able.crm.log() {
+            assert_eq!(query.limit, of_customers, "{text}");
+        }
+        let shown = lines(&able.sql_as(&principal("all"), &format!("EXPLAIN {text}")).await.unwrap()).join("\n");
+        assert_eq!(shown.contains("limit="), of_orders.is_some(), "{shown}");
+    }
+    // What is looked up for these rows is looked up by their keys.
+    able.crm.clear_log();
+    able.rows("all", "SELECT o.OrderId, c.Name FROM Orders o LEFT JOIN Customers c ON c.Id = o.CustomerId ORDER BY o.Amount DESC LIMIT 2")
+        .await;
+    let [query] = able.crm.log().try_into().unwrap();
+    assert_eq!(query.keys.map(|keys| keys.tuples.len()), Some(2));
+}
+
+#[tokio::test]
+async fn each_source_makes_the_groups_of_its_branch_of_a_union() {
+    let (able, unable) = (bench(Options::default()).await, bench(Options { incapable: true, ..Options::default() }).await);
+    let union = "(SELECT OrderId AS k, Amount AS v, Note AS t FROM Orders WHERE OrderId > 103 UNION ALL SELECT Id, Credit, Region FROM Customers) u";
+    for (columns, grouped) in [
+        ("t, sum(v) AS s, count(*) AS n, min(k) AS a, max(v) AS b, count(v) AS c", true),
+        ("count(*) AS n, sum(v) AS s, min(t) AS a", true),
+        ("DISTINCT t", true),
+        ("date_part('year', DATE '2020-01-01') + k % 2 AS odd, count(*) FILTER (WHERE v > 5) AS n", true),
+        // Counted here, of values that are distinct in their own branch.
+        ("t, count(DISTINCT v) AS n", true),
+        // The average of averages is another, and a sum may fit where one of its parts does not.
+        ("t, avg(v) AS m", false),
+        ("t, sum(k) AS s", false),
+    ] {
+        let by = match columns {
+            columns if columns.starts_with("t,") => " GROUP BY t",
+            columns if columns.starts_with("date_part") => " GROUP BY odd",
+            _ => "",
+        };
+        let text = format!("SELECT {columns} FROM {union}{by}");
+        able.crm.clear_log();
+        able.erp.clear_log();
+        let rows = able.rows("all", &text).await;
+        assert_eq!(rows, unable.rows("all", &text).await, "{text}");
+        let [of_orders] = able.erp.log().try_into().unwrap();
+        let [of_customers] = able.crm.log().try_into().unwrap();
+        assert_eq!((of_orders.aggregate.is_some(), of_customers.aggregate.is_some()), (grouped, grouped), "{text}");
+        let shown = lines(&able.sql_as(&principal("all"), &format!("EXPLAIN {text}")).await.unwrap()).join("\n");
+        assert_eq!(shown.matches("aggregate=pushed").count(), if grouped { 2 } else { 0 }, "{shown}");
+    }
+    let beside = format!(
+        "SELECT max(n), o.Note FROM (SELECT t, count(*) AS n FROM {union} GROUP BY t) g JOIN Orders o ON g.t = o.Note GROUP BY o.Note"
+    );
+    assert_eq!(able.rows("all", &beside).await, unable.rows("all", &beside).await);
+    // Where one source does not make them, they are made here of its rows alone.
+    let text = format!("SELECT t, count(*) AS n FROM {union} GROUP BY t").replace("Note AS t", "regexp_replace(Note, 'n', 'm') AS t");
+    able.crm.clear_log();
+    able.erp.clear_log();
+    assert_eq!(able.rows("all", &text).await, unable.rows("all", &text).await);
+    let counts = [&able.erp, &able.crm].map(|source| source.log().iter().filter(|query| query.aggregate.is_some()).count());
+    assert_eq!(counts, [0, 1]);
+}
