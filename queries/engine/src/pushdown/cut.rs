@@ -133,6 +133,9 @@ fn grow_aggregate(mut aggregate: Aggregate, model: &Model) -> Result<Piece, Engi
     if let Some(plan) = partial::grouped(&aggregate, &branches)? {
         return Ok(Piece::Local(plan));
     }
+    if let Some(plan) = partial::without_groups(&aggregate, &input, model)? {
+        return Ok(Piece::Local(plan));
+    }
     around(LogicalPlan::Aggregate(aggregate), vec![input.into_plan()?], model)
 }
 

@@ -1,14 +1,24 @@
-//! Groups of a union whose branches are not one query: each source makes the groups of its own branch, and these are put together here. Only
-//! what is the same whichever rows were put together first is made so. It must not know capabilities.
+//! Groups that a source makes although something stays here. Of a union whose branches are not one query, each source makes the groups of its
+//! own branch, and these are put together: only what is the same whichever rows were put together first. And where a condition drops groups as
+//! a whole, it drops them after they have been made. It must not know capabilities.
 
 use crate::error::EngineError;
+use crate::policy::barrier::unmarked;
 use crate::pushdown::aggregate::aggregated;
-use crate::pushdown::cut::Piece;
+use crate::pushdown::cut::{Piece, grow};
+use crate::pushdown::fallible::can_fail;
+use crate::pushdown::growing::Growing;
+use crate::pushdown::sole_fragment;
 use arrow::datatypes::DataType;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{Column, DFSchema, DFSchemaRef};
 use datafusion::functions_aggregate::expr_fn::{max, min, sum};
-use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, Projection, SubqueryAlias, Union, cast, lit, when};
+use datafusion::logical_expr::utils::split_conjunction;
+use datafusion::logical_expr::{
+    Aggregate, Expr, ExprSchemable, Filter, LogicalPlan, Projection, SubqueryAlias, TableScan, Union, cast, lit, when,
+};
+use portico_catalog::Model;
+use portico_provider_api::{AggregateCall, AggregateFunction, Expr as RemoteExpr, ScalarType};
 use std::sync::Arc;
 
 /// The union of which an aggregate makes groups, if it does: nothing is between them but names.
@@ -32,6 +42,110 @@ pub fn above_union(input: &LogicalPlan, union: LogicalPlan) -> Result<LogicalPla
         }
         _ => Ok(union),
     }
+}
+
+/// The groups of an aggregate, made by the source, without those that a condition drops which is evaluated here; nothing where it is on anything
+/// but what the groups are made by. `input` is what the input of the aggregate has become.
+///
+/// # Errors
+/// As [`grow`].
+pub fn without_groups(aggregate: &Aggregate, input: &Piece, model: &Model) -> Result<Option<LogicalPlan>, EngineError> {
+    let Piece::Local(local) = input else { return Ok(None) };
+    let grouping_set = aggregate.group_expr.iter().any(|key| matches!(key, Expr::GroupingSet(_)));
+    let Some(condition) = condition_here(local).filter(|_| !grouping_set) else { return Ok(None) };
+    if condition.is_volatile() || is_of_rules(condition)? {
+        return Ok(None);
+    }
+    let keys = aggregate.group_expr.iter().filter_map(|key| match key {
+        Expr::Column(column) => Some((column.clone(), column.clone())),
+        _ => None,
+    });
+    let Some((rows, condition)) = without(&aggregate.input, condition, keys.collect())? else { return Ok(None) };
+    let Piece::Remote(growing) = grow(rows, model)? else { return Ok(None) };
+    // Where a row rule is in force, what is computed of a group may tell of rows that it hides.
+    let groups = if growing.rules.is_empty() { aggregated(&growing, aggregate).filter(has_values) } else { None };
+    let Some(groups) = groups else { return Ok(None) };
+    Ok(Some(LogicalPlan::Filter(Filter::try_new(condition, Arc::new(groups.into_plan()))?)))
+}
+
+/// Whether what is computed of groups has a value of any group: those that are dropped must not fail.
+fn has_values(groups: &Growing) -> bool {
+    let columns = groups.query.from.columns();
+    let total = |expression: &RemoteExpr| !can_fail(expression, &columns);
+    groups.query.aggregate.as_ref().is_some_and(|aggregation| {
+        let calls = &aggregation.calls;
+        let fits = |call: &AggregateCall| match (call.function, call.argument.as_ref().and_then(|argument| argument.scalar_type(&columns)))
+        {
+            (AggregateFunction::Sum, Some(ScalarType::Decimal { precision, .. })) => precision <= 28,
+            (AggregateFunction::Sum, Some(ScalarType::Int64)) => false,
+            _ => true,
+        };
+        let arguments = calls.iter().flat_map(|call| call.argument.iter().chain(&call.filter));
+        aggregation.group_by.iter().chain(arguments).all(total) && calls.iter().all(fits)
+    })
+}
+
+/// The condition that is all that is evaluated here, columns taken as they are or not.
+fn condition_here(plan: &LogicalPlan) -> Option<&Expr> {
+    match plan {
+        LogicalPlan::Filter(filter) => sole_fragment(&filter.input).map(|_| &filter.predicate),
+        LogicalPlan::Projection(projection) => condition_here(&projection.input),
+        LogicalPlan::SubqueryAlias(alias) => condition_here(&alias.input),
+        _ => None,
+    }
+}
+
+/// A plan without a condition on its rows, and that condition over the groups that are made of them; nothing where it is on anything but what
+/// they are made by. `keys` are columns of the plan, and what they are among the groups.
+fn without(plan: &LogicalPlan, condition: &Expr, keys: Vec<(Column, Column)>) -> Result<Option<(LogicalPlan, Expr)>, EngineError> {
+    let below = |schema: &DFSchema, column: &dyn Fn(usize) -> Option<Column>| {
+        let mapped = keys.iter().filter_map(|(own, key)| Some((column(schema.maybe_index_of_column(own)?)?, key.clone())));
+        mapped.collect::<Vec<_>>()
+    };
+    let dropped = split_conjunction(condition);
+    let kept = |all: &Expr| split_conjunction(all).into_iter().filter(|part| !dropped.contains(part)).cloned().collect::<Vec<_>>();
+    let rows = match plan {
+        LogicalPlan::Projection(projection) => {
+            let keys = below(&projection.schema, &|at| match projection.expr.get(at)?.clone().unalias_nested().data {
+                Expr::Column(column) => Some(column),
+                _ => None,
+            });
+            let Some((rows, condition)) = without(&projection.input, condition, keys)? else { return Ok(None) };
+            let (expr, schema) = (projection.expr.clone(), Arc::clone(&projection.schema));
+            return Ok(Some((LogicalPlan::Projection(Projection::try_new_with_schema(expr, Arc::new(rows), schema)?), condition)));
+        }
+        LogicalPlan::SubqueryAlias(alias) => {
+            let keys = below(&alias.schema, &|at| Some(Column::from(alias.input.schema().qualified_field(at))));
+            let Some((rows, condition)) = without(&alias.input, condition, keys)? else { return Ok(None) };
+            return Ok(Some((LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(rows), alias.alias.clone())?), condition)));
+        }
+        LogicalPlan::TableScan(scan) if scan.fetch.is_none() => {
+            let filters = scan.filters.iter().flat_map(kept).collect();
+            LogicalPlan::TableScan(TableScan { filters, ..scan.clone() })
+        }
+        LogicalPlan::Filter(filter) => match kept(&filter.predicate).into_iter().reduce(Expr::and) {
+            Some(predicate) => LogicalPlan::Filter(Filter::try_new(predicate, Arc::clone(&filter.input))?),
+            None => filter.input.as_ref().clone(),
+        },
+        _ => return Ok(None),
+    };
+    let mut by_group = true;
+    let over_groups = condition.clone().transform_up(|part| {
+        let Expr::Column(column) = &part else { return Ok(Transformed::no(part)) };
+        match keys.iter().find(|(own, _)| own == column) {
+            Some((_, key)) => Ok(Transformed::yes(Expr::Column(key.clone()))),
+            None => {
+                by_group = false;
+                Ok(Transformed::no(part))
+            }
+        }
+    })?;
+    Ok(by_group.then_some((rows, over_groups.data)))
+}
+
+/// Whether a condition is one of those that hide rows from the caller, or asks them.
+fn is_of_rules(condition: &Expr) -> Result<bool, EngineError> {
+    Ok(condition.exists(|part| Ok(unmarked(part).is_some()))?)
 }
 
 /// How the values of one aggregate over parts of the rows become that over all.

@@ -1,6 +1,6 @@
 //! What reaches the sources: read from EXPLAIN and from the sources' own logs.
 
-use crate::harness::{Options, TABLES, bench, customers, decimal, lines, principal, table};
+use crate::harness::{ACCESS, Options, TABLES, bench, customers, decimal, lines, principal, table};
 use portico_provider_api::readable::{Literals, readable};
 use portico_provider_api::{Relation, RemoteColumn, ScalarType, SourceQuery, Value};
 
@@ -260,4 +260,39 @@ async fn each_source_makes_the_groups_of_its_branch_of_a_union() {
     assert_eq!(able.rows("all", &text).await, unable.rows("all", &text).await);
     let counts = [&able.erp, &able.crm].map(|source| source.log().iter().filter(|query| query.aggregate.is_some()).count());
     assert_eq!(counts, [0, 1]);
+}
+
+#[tokio::test]
+async fn groups_are_dropped_after_the_source_has_made_them() {
+    let (able, unable) = (bench(Options::default()).await, bench(Options { incapable: true, ..Options::default() }).await);
+    for (text, grouped) in [
+        ("SELECT Note, count(*) AS n FROM Orders WHERE regexp_like(Note, '[1-4]') AND OrderId > 102 GROUP BY Note", true),
+        (
+            "SELECT Note, CustomerId, max(Amount) AS m FROM Orders WHERE right(Note, 1) >= CAST(CustomerId AS TEXT) GROUP BY Note, CustomerId",
+            true,
+        ),
+        ("SELECT DISTINCT Note FROM Orders WHERE regexp_like(Note, '[1-4]')", true),
+        ("SELECT g.m FROM (SELECT Note, max(Amount) AS m FROM Orders GROUP BY Note) g WHERE regexp_like(g.Note, '[1-4]')", true),
+        // A group that is dropped may be one that nothing can be computed of.
+        (
+            "SELECT CustomerId, sum(OrderId / (CustomerId - 1)) AS s FROM Orders WHERE reverse(CAST(CustomerId AS TEXT)) > '1' GROUP BY CustomerId",
+            false,
+        ),
+        // Rows of a group that stays, and rows of which there is one group in any case.
+        ("SELECT CustomerId, count(*) AS n FROM Orders WHERE regexp_like(Note, '[1-4]') GROUP BY CustomerId", false),
+        ("SELECT count(*) AS n FROM Orders WHERE regexp_like(Note, '[1-4]')", false),
+    ] {
+        able.erp.clear_log();
+        let rows = able.rows("all", text).await;
+        assert!(!rows.is_empty());
+        assert_eq!(rows, unable.rows("all", text).await, "{text}");
+        let [query] = able.erp.log().try_into().unwrap();
+        assert_eq!(query.aggregate.is_some(), grouped, "{text}");
+    }
+    // Of rows that a rule hides nothing is computed.
+    let access = ACCESS.replace(r#""emea": {"#, r#""some": { "Orders": { "rows": "regexp_like(Note, '[1-4]')" } }, "emea": {"#);
+    let ruled = bench(Options { access, ..Options::default() }).await;
+    ruled.rows("some", "SELECT Note, count(*) AS n FROM Orders GROUP BY Note").await;
+    let [query] = ruled.erp.log().try_into().unwrap();
+    assert!(query.aggregate.is_none());
 }

@@ -230,7 +230,11 @@ impl Writer<'_> {
             "(SELECT G AS k, S AS l, N AS n, M AS m, D AS d, T AS t FROM {{0}} a WHERE {one} \
              UNION ALL SELECT G, S, N, Id, D, T FROM {{1}} a WHERE {two}) u"
         );
-        match self.random.u8(0..4) {
+        match self.random.u8(0..6) {
+            4 => format!("SELECT S, M, sum(D) AS x, count(*) AS c FROM {{0}} a WHERE regexp_like(S, '[aé]') AND {one} GROUP BY S, M"),
+            5 => format!(
+                "SELECT b.S, sum(a.D) AS x FROM {{0}} a JOIN {{0}} b ON a.M = b.Id WHERE regexp_like(b.S, 'a') AND {one} GROUP BY b.S"
+            ),
             0 => format!("SELECT {call} AS x, count(*) AS c, min(l) AS y, max(t) AS z, count(d) AS w FROM {union}"),
             1 => format!("SELECT DISTINCT {key} FROM {union}"),
             _ => format!("SELECT {key}, {call} AS x, count(*) AS c, min(d) AS y, max(l) AS z, count(n) AS w FROM {union} GROUP BY {key}"),
