@@ -296,3 +296,35 @@ async fn groups_are_dropped_after_the_source_has_made_them() {
     let [query] = ruled.erp.log().try_into().unwrap();
     assert!(query.aggregate.is_none());
 }
+
+#[tokio::test]
+async fn explain_says_how_many_keys_a_bind_join_sends() {
+    let bench = bench(Options::default()).await;
+    let shown = async |text: &str| lines(&bench.sql_as(&principal("all"), &format!("EXPLAIN {text}")).await.unwrap()).join("\n");
+    let most = bench.engine.model().unwrap().sources["erp"].capabilities.keys.max_tuples;
+    let of_orders = format!("bind join: source=erp, table=orders, keys=[customer_id], at most {most} in one request");
+    for (text, count) in [
+        ("SELECT c.Name, o.Amount FROM Customers c JOIN Orders o ON o.CustomerId = c.Id WHERE c.Region = 'EMEA'", 1),
+        ("SELECT c.Name, o.Amount FROM Orders o JOIN Customers c ON o.CustomerId = c.Id WHERE c.Region = 'EMEA'", 1),
+        ("SELECT c.Name, o.t FROM Customers c JOIN (SELECT OrderId, CustomerId AS t FROM Orders) o ON o.t = c.Id LIMIT 3", 1),
+        ("SELECT c.Name FROM Customers c WHERE c.Region = 'EMEA' AND c.Id IN (SELECT CustomerId FROM Orders)", 1),
+        ("SELECT c.Name FROM Customers c WHERE c.Region = 'EMEA' AND NOT EXISTS (SELECT 1 FROM Orders o WHERE o.CustomerId = c.Id)", 1),
+        // The groups are likely fewer than the customers: they are read first.
+        (
+            "SELECT c.Name, o.t FROM Customers c LEFT JOIN (SELECT CustomerId, sum(Amount) AS t FROM Orders GROUP BY CustomerId) o ON o.CustomerId = c.Id",
+            0,
+        ),
+        ("SELECT c.Name, o.Amount FROM Customers c LEFT JOIN (SELECT * FROM Orders LIMIT 5) o ON o.CustomerId = c.Id", 0),
+        ("SELECT c.Name, o.Amount FROM Customers c FULL JOIN Orders o ON o.CustomerId = c.Id", 0),
+        ("SELECT Name FROM Customers WHERE Region = 'EMEA'", 0),
+    ] {
+        let shown = shown(text).await;
+        assert_eq!(shown.matches(&of_orders).count(), count, "{text}: {shown}");
+        assert_eq!(shown.matches("bind join").count(), count, "{text}: {shown}");
+        // What is said is what happens.
+        bench.erp.clear_log();
+        bench.rows("all", text).await;
+        let bound = bench.erp.log().iter().filter(|query| query.keys.is_some()).count();
+        assert_eq!(bound, count, "{text}");
+    }
+}
