@@ -159,7 +159,9 @@ fn of_sides(join: &Join, conditions: &[Condition]) -> (Vec<Condition>, Vec<Condi
     let of_left = |condition: &&Condition| condition.iter().all(|column| *column < width);
     let of_right = |condition: &Condition| condition.iter().map(|column| column.checked_sub(width)).collect::<Option<Condition>>();
     let mut left: Vec<Condition> = conditions.iter().chain(residual.iter().filter(|_| matched)).filter(of_left).cloned().collect();
-    let mut right: Vec<Condition> = conditions.iter().chain(&residual).filter_map(of_right).collect();
+    // A condition on what may be missing would have made an inner join of it, if it did not let the missing pass.
+    let outside = conditions.iter().filter(|_| join.kind != JoinKind::Left);
+    let mut right: Vec<Condition> = outside.chain(&residual).filter_map(of_right).collect();
     // What equals a column of rows that are few is a condition too.
     let (few_left, few_right) = (is_restricted(&join.left, &left), is_restricted(&join.right, &right));
     let on = |side: fn(&(Expr, Expr)) -> &Expr| -> Vec<Condition> {

@@ -59,6 +59,7 @@ async fn conditions_count_where_they_keep_rows_from_being_read() {
         "SELECT * FROM (SELECT OrderId, Amount FROM Orders UNION ALL SELECT Id, Credit FROM Customers) u WHERE Amount > 5",
         // Conditions of a join, and of what is joined.
         "SELECT c.Name FROM Customers c LEFT JOIN Orders o ON o.CustomerId = c.Id AND o.Amount > 5",
+        "SELECT c.Name FROM Customers c LEFT JOIN Orders o ON o.CustomerId = c.Id WHERE o.Amount > 5",
         "SELECT o.OrderId FROM Orders o JOIN (SELECT Id FROM Customers WHERE Region = 'EMEA' LIMIT 2) c ON o.CustomerId = c.Id",
         "SELECT o.OrderId FROM Orders o JOIN (SELECT CustomerId, max(Placed) AS last FROM Orders WHERE Amount > 90 GROUP BY CustomerId) l \
             ON o.CustomerId = l.CustomerId AND o.Placed = l.last",
@@ -83,6 +84,8 @@ async fn conditions_count_where_they_keep_rows_from_being_read() {
         "SELECT OrderId FROM Orders ORDER BY Amount LIMIT 3",
         "SELECT OrderId FROM Orders ORDER BY Amount, OrderId LIMIT 3",
         "SELECT c.Name FROM Customers c LEFT JOIN Orders o ON o.CustomerId = c.Id",
+        "SELECT c.Name FROM Customers c LEFT JOIN Orders o ON o.CustomerId = c.Id WHERE o.OrderId IS NULL",
+        "SELECT c.Name FROM Customers c LEFT JOIN Orders o ON o.CustomerId = c.Id WHERE o.OrderId IS NULL OR o.Amount > 5",
         "SELECT o.OrderId FROM Orders o LEFT JOIN Customers c ON o.CustomerId = c.Id AND c.Region = 'EMEA'",
         "SELECT o.OrderId FROM Orders o WHERE NOT EXISTS (SELECT 1 FROM Customers c WHERE c.Id = o.CustomerId AND c.Region = 'EMEA')",
     ] {
