@@ -27,8 +27,9 @@ pub fn select(query: &SourceQuery, dialect: &Dialect) -> Result<Statement, Unsup
         None => query,
     };
     let Block { text, columns } = render.block(query, Form::Stored)?;
-    let written = render.shared.iter().filter_map(|shared| shared.written.as_ref());
-    let with: Vec<String> = written.map(|(name, block)| format!("{name} AS ({})", block.text)).collect();
+    let mut written: Vec<&(usize, Block)> = render.shared.iter().filter_map(|shared| shared.written.as_ref()).collect();
+    written.sort_by_key(|(number, _)| *number);
+    let with: Vec<String> = written.into_iter().map(|(number, block)| format!("w{number} AS ({})", block.text)).collect();
     let text = if with.is_empty() { text } else { format!("WITH {} {text}", with.join(", ")) };
     Ok(Statement::new(dialect, text, render.parameters, columns))
 }
@@ -60,8 +61,8 @@ pub(crate) enum Form {
 /// A block that stands in a statement several times, and is written in front of it once.
 pub(crate) struct SharedBlock<'a> {
     block: &'a SourceQuery,
-    /// Its name and text, once it has been written.
-    written: Option<(String, Block)>,
+    /// Its number among those that have been written, which may read from earlier ones.
+    written: Option<(usize, Block)>,
 }
 
 /// A translated block.
@@ -77,12 +78,13 @@ impl Render<'_> {
         let Some(at) = self.shared.iter().position(|shared| shared.block == query) else { return Ok(None) };
         if self.shared.get(at).is_some_and(|shared| shared.written.is_none()) {
             let block = self.block(query, Form::Stored)?;
+            let number = self.shared.iter().filter(|shared| shared.written.is_some()).count();
             if let Some(shared) = self.shared.get_mut(at) {
-                shared.written = Some((format!("w{at}"), block));
+                shared.written = Some((number, block));
             }
         }
         let written = self.shared.get(at).and_then(|shared| shared.written.as_ref());
-        Ok(written.map(|(name, block)| (name.clone(), block.columns.clone())))
+        Ok(written.map(|(number, block)| (format!("w{number}"), block.columns.clone())))
     }
 
     pub(crate) fn block(&mut self, query: &SourceQuery, form: Form) -> Result<Block, Unsupported> {
