@@ -463,13 +463,17 @@ fn groups_that_stand_several_times_are_written_once() {
     };
     let twice = join(JoinKind::Inner, days(&[col(0)]), days(&[col(0), col(1)]), vec![(col(0), col(0))]);
     let with_rows = join(JoinKind::Inner, Relation::Join(Box::new(twice)), all.clone(), vec![(col(0), col(0))]);
-    check(&joined(with_rows, &[col(2), col(4)]), &expect![[r#"
+    check(
+        &joined(with_rows, &[col(2), col(4)]),
+        &expect![[r#"
         WITH w0 AS (SELECT t0."day" AS "c0", t0."name" AS "c1", max(t0."big") AS "c2" FROM "main"."od""d" AS t0 WHERE (t0."id" > $1::int4) GROUP BY t0."day", t0."name"), w1 AS (SELECT q0."c0" AS "c0", max(q0."c2") AS "c1" FROM w0 AS q0 GROUP BY q0."c0") SELECT q4."c1" AS "c0", q6."c1" AS "c1" FROM (SELECT q1."c0" AS "c0" FROM w1 AS q1) AS q2 JOIN (SELECT q3."c0" AS "c0", q3."c1" AS "c1" FROM w1 AS q3) AS q4 ON (q2."c0" = q4."c0") JOIN (SELECT q5."c0" AS "c0", q5."c1" AS "c1", q5."c2" AS "c2" FROM w0 AS q5) AS q6 ON (q2."c0" = q6."c0")
           Int32(7)
-    "#]], &expect![[r#"
+    "#]],
+        &expect![[r#"
         WITH w0 AS (SELECT t0."day" AS "c0", t0."name" AS "c1", max(t0."big") AS "c2" FROM "main"."od""d" AS t0 WHERE (t0."id" > ?1) GROUP BY t0."day" COLLATE BINARY, t0."name" COLLATE BINARY), w1 AS (SELECT q0."c0" AS "c0", max(q0."c2") AS "c1" FROM w0 AS q0 GROUP BY q0."c0" COLLATE BINARY) SELECT q4."c1" AS "c0", q6."c1" AS "c1" FROM (SELECT q1."c0" AS "c0" FROM w1 AS q1) AS q2 JOIN (SELECT q3."c0" AS "c0", q3."c1" AS "c1" FROM w1 AS q3) AS q4 ON (q2."c0" COLLATE BINARY = q4."c0") JOIN (SELECT q5."c0" AS "c0", q5."c1" AS "c1", q5."c2" AS "c2" FROM w0 AS q5) AS q6 ON (q2."c0" COLLATE BINARY = q6."c0")
           Int64(7)
-    "#]]);
+    "#]],
+    );
     // Other conditions, or a sub-query over them that looks at the row around it: other groups.
     let others = |filter: Option<Expr>, having: Option<Expr>| {
         let other = SourceQuery { filter, ..groups(vec![most()], having, &[col(0)]) };

@@ -52,7 +52,9 @@ pub fn above_union(input: &LogicalPlan, union: LogicalPlan) -> Result<LogicalPla
 pub fn without_groups(aggregate: &Aggregate, input: &Piece, model: &Model) -> Result<Option<LogicalPlan>, EngineError> {
     let Piece::Local(local) = input else { return Ok(None) };
     let grouping_set = aggregate.group_expr.iter().any(|key| matches!(key, Expr::GroupingSet(_)));
-    let Some(condition) = condition_here(local).filter(|_| !grouping_set) else { return Ok(None) };
+    // All rows together are one group whatever drops them.
+    let by_keys = !aggregate.group_expr.is_empty() && !grouping_set;
+    let Some(condition) = condition_here(local).filter(|_| by_keys) else { return Ok(None) };
     if condition.is_volatile() || is_of_rules(condition)? {
         return Ok(None);
     }

@@ -281,6 +281,7 @@ async fn groups_are_dropped_after_the_source_has_made_them() {
         // Rows of a group that stays, and rows of which there is one group in any case.
         ("SELECT CustomerId, count(*) AS n FROM Orders WHERE regexp_like(Note, '[1-4]') GROUP BY CustomerId", false),
         ("SELECT count(*) AS n FROM Orders WHERE regexp_like(Note, '[1-4]')", false),
+        ("SELECT count(*) AS n FROM Orders WHERE reverse((SELECT Name FROM Customers WHERE Id = 1)) = 'Alpha'", false),
     ] {
         able.erp.clear_log();
         let rows = able.rows("all", text).await;
