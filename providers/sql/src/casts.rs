@@ -19,6 +19,8 @@ impl Render<'_> {
                 _ => refused(),
             },
             ScalarType::Decimal { precision, scale } => match from {
+                // Where every integer fits, there is nothing to be checked, and no digits after the point to be kept.
+                _ if integer_digits(from).is_some_and(|digits| digits <= i16::from(precision) - i16::from(scale)) => as_type(value),
                 ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64 | ScalarType::Decimal { .. } => {
                     Ok(format!("{value}::numeric({precision},{scale})"))
                 }
@@ -50,6 +52,16 @@ impl Render<'_> {
                 refused()
             }
         }
+    }
+}
+
+/// How many digits the integers of a type have at most.
+fn integer_digits(scalar_type: ScalarType) -> Option<i16> {
+    match scalar_type {
+        ScalarType::Int16 => Some(5),
+        ScalarType::Int32 => Some(10),
+        ScalarType::Int64 => Some(19),
+        _ => None,
     }
 }
 

@@ -85,6 +85,8 @@ pub struct Dialect {
     pub aggregate_filter: bool,
     /// The aggregate that gives the only value and fails over two rows, where a scalar sub-query itself takes the first row.
     pub only: Option<&'static str>,
+    /// Whether a block that is named by `WITH` and read several times is computed once.
+    pub shares_blocks: bool,
     /// The name under which a value of this type is cast.
     pub type_name: fn(ScalarType) -> &'static str,
     /// The form in which a value of the dialect's own form of a type is bound.
@@ -113,6 +115,7 @@ pub const POSTGRES: Dialect = Dialect {
     no_limit: None,
     aggregate_filter: true,
     only: None,
+    shares_blocks: true,
     type_name: postgres_type,
     bind: Value::clone,
     transport: |_, _, _| None,
@@ -137,6 +140,7 @@ pub const SQLITE: Dialect = Dialect {
     no_limit: Some("-1"),
     aggregate_filter: true,
     only: Some("portico_only"),
+    shares_blocks: true,
     type_name: sqlite_type,
     bind: sqlite_bind,
     transport: |_, _, _| None,
@@ -165,6 +169,7 @@ pub const MYSQL: Dialect = Dialect {
     no_limit: Some("18446744073709551615"),
     aggregate_filter: false,
     only: None,
+    shares_blocks: false,
     type_name: crate::mysql::type_name,
     bind: crate::mysql::bind,
     transport: |_, _, _| None,
@@ -189,6 +194,7 @@ pub const DATAFUSION: Dialect = Dialect {
     no_limit: None,
     aggregate_filter: true,
     only: None,
+    shares_blocks: false,
     type_name: crate::datafusion::type_name,
     bind: crate::datafusion::bind,
     transport: |_, _, _| None,

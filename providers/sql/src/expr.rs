@@ -9,6 +9,7 @@ use crate::mysql::ZERO_IS_NULL;
 use crate::pages::PageRange;
 use crate::product::Product;
 use crate::scope::{Held, Scope};
+use crate::select::SharedBlock;
 use crate::statement::Parameter;
 use portico_provider_api::{ArithmeticOp, Codec, Expr, ScalarType, TableColumn, TableRelation, Unsupported, Value};
 
@@ -33,6 +34,8 @@ pub(crate) struct Render<'a> {
     pub(crate) enclosed: usize,
     /// The pages of its one table that the outermost block reads, where it does not read all.
     pub(crate) pages: Option<PageRange>,
+    /// Blocks that are written in front of the statement.
+    pub(crate) shared: Vec<SharedBlock<'a>>,
 }
 
 impl<'a> Render<'a> {
@@ -48,6 +51,7 @@ impl<'a> Render<'a> {
             blocks: 0,
             enclosed: 0,
             pages: None,
+            shared: Vec::new(),
         }
     }
 

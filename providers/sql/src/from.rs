@@ -42,6 +42,12 @@ impl Render<'_> {
                 Ok(From { text: from.text, alias: String::new(), scope, conditions, joined: false })
             }
             Relation::Query(query) => {
+                if let Some((name, columns)) = self.shared_block(query)? {
+                    let alias = self.block_alias();
+                    let scope = Scope::block(self.dialect, &alias, columns);
+                    let text = format!("{name}{}{alias}", self.dialect.family.table_as());
+                    return Ok(From { text, alias: String::new(), scope, conditions: Vec::new(), joined: false });
+                }
                 let block = self.block(query, Form::Stored)?;
                 let alias = self.block_alias();
                 let scope = Scope::block(self.dialect, &alias, block.columns);

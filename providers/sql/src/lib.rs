@@ -33,6 +33,7 @@ mod pages;
 mod product;
 mod scope;
 mod select;
+mod shared;
 mod standard;
 mod statement;
 mod window;

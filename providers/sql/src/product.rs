@@ -77,6 +77,7 @@ const fn standard(product: Product, quote: char) -> Dialect {
         no_limit: None,
         aggregate_filter: false,
         only: None,
+        shares_blocks: false,
         type_name: standard_type,
         bind: text_bind,
         transport: |_, _, _| None,

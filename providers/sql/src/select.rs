@@ -7,6 +7,7 @@ use crate::dialect::{Dialect, Family};
 use crate::expr::{Render, unsupported};
 use crate::mysql::{self, query_can_fail};
 use crate::pages::{PageRange, is_split_by_pages};
+use crate::shared::{Shared, shared};
 use crate::statement::{ResultColumn, Statement};
 use portico_provider_api::{Codec, Expr, LimitPer, ScalarType, SortKey, SourceQuery, Unsupported};
 
@@ -17,7 +18,19 @@ use portico_provider_api::{Codec, Expr, LimitPer, ScalarType, SortKey, SourceQue
 pub fn select(query: &SourceQuery, dialect: &Dialect) -> Result<Statement, Unsupported> {
     let mut render = Render::new(dialect);
     render.shielded = query_can_fail(query);
+    let shared = if dialect.shares_blocks { shared(query) } else { None };
+    let query = match &shared {
+        Some(Shared { query, groups }) => {
+            render.shared = groups.iter().map(|groups| SharedBlock { block: groups, written: None }).collect();
+            query
+        }
+        None => query,
+    };
     let Block { text, columns } = render.block(query, Form::Stored)?;
+    let mut written: Vec<&(usize, Block)> = render.shared.iter().filter_map(|shared| shared.written.as_ref()).collect();
+    written.sort_by_key(|(number, _)| *number);
+    let with: Vec<String> = written.into_iter().map(|(number, block)| format!("w{number} AS ({})", block.text)).collect();
+    let text = if with.is_empty() { text } else { format!("WITH {} {text}", with.join(", ")) };
     Ok(Statement::new(dialect, text, render.parameters, columns))
 }
 
@@ -45,13 +58,35 @@ pub(crate) enum Form {
     Own,
 }
 
+/// A block that stands in a statement several times, and is written in front of it once.
+pub(crate) struct SharedBlock<'a> {
+    block: &'a SourceQuery,
+    /// Its number among those that have been written, which may read from earlier ones.
+    written: Option<(usize, Block)>,
+}
+
 /// A translated block.
+#[derive(Clone)]
 pub(crate) struct Block {
     pub(crate) text: String,
     pub(crate) columns: Vec<ResultColumn>,
 }
 
 impl Render<'_> {
+    /// The name and the columns of a block in front of the statement; nothing where the block is none of those.
+    pub(crate) fn shared_block(&mut self, query: &SourceQuery) -> Result<Option<(String, Vec<ResultColumn>)>, Unsupported> {
+        let Some(at) = self.shared.iter().position(|shared| shared.block == query) else { return Ok(None) };
+        if self.shared.get(at).is_some_and(|shared| shared.written.is_none()) {
+            let block = self.block(query, Form::Stored)?;
+            let number = self.shared.iter().filter(|shared| shared.written.is_some()).count();
+            if let Some(shared) = self.shared.get_mut(at) {
+                shared.written = Some((number, block));
+            }
+        }
+        let written = self.shared.get(at).and_then(|shared| shared.written.as_ref());
+        Ok(written.map(|(number, block)| (format!("w{number}"), block.columns.clone())))
+    }
+
     pub(crate) fn block(&mut self, query: &SourceQuery, form: Form) -> Result<Block, Unsupported> {
         self.enclosed += 1;
         let from = self.relation(&query.from);

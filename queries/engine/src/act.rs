@@ -9,6 +9,7 @@ use crate::plan::actions::{self, Ending, RowWrite, Verb};
 use crate::plan::names::Names;
 use crate::plan::{Plan, PlanNode, Work, source_calls};
 use crate::policy::{PermittedWrite, Rights, permit_write};
+use crate::snapshot::Snapshot;
 use crate::statement::{EntityRead, Paging, Statement};
 use crate::values::{typed_as, value_from_scalar};
 use crate::write::{Invocation, write_all};
@@ -16,7 +17,7 @@ use arrow::array::{Array, RecordBatch, StringArray};
 use datafusion::common::ScalarValue;
 use datafusion::logical_expr::LogicalPlan;
 use futures::StreamExt;
-use portico_catalog::{Column, IfMatch, Model, ModelView, VirtualTable};
+use portico_catalog::{Column, IfMatch, ModelView, VirtualTable};
 use portico_odata::header::matches;
 use portico_odata::{BoundAction, BoundCall, BoundQuery, BoundRead, BoundWrite, MatchCondition, ReadKind, WriteAction};
 use portico_provider_api::{ScalarType, Value};
@@ -85,7 +86,7 @@ impl Engine {
         for (_, row) in steps.writes {
             let RowWrite { verb, rights: of, columns, key, used, values, .. } = row;
             let table = Arc::clone(&of.table);
-            let row = self.values(values, (&snapshot.model, &rights, now), &fresh).await?;
+            let row = self.values(values, (&snapshot, &rights, now), &fresh).await?;
             let row = row.ok_or_else(|| EngineError::NotFound(format!("there is no such entity in '{}'", table.name)))?;
             let row = typed(&table, (&columns, &key, &used), row)?;
             // The first write of the bound entity compares what If-Match names in the statement that writes.
@@ -111,7 +112,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`, `PreconditionFailed`, `Forbidden`, `Source`, …
     pub async fn run_action(&self, action: PreparedAction, context: &RequestContext) -> Result<ActionAnswer, EngineError> {
-        let run = self.run(context)?;
+        let run = self.run(context, &self.snapshot()?.guards);
         let (keys, rows) = write_all(&action.writes, action.call.as_ref(), &run).await?;
         if action.ending == Ending::Called {
             let rows = Arc::new(rows);
@@ -171,11 +172,12 @@ impl Engine {
     async fn values(
         &self,
         plan: LogicalPlan,
-        (model, rights, now): (&Arc<Model>, &Arc<Rights>, SystemTime),
+        (snapshot, rights, now): (&Snapshot, &Arc<Rights>, SystemTime),
         context: &RequestContext,
     ) -> Result<Option<Vec<ScalarValue>>, EngineError> {
         let work = Work::New { node: PlanNode::Table { plan, explain: false }, shaping: None };
-        let plan = Plan { model: Arc::clone(model), rights: Arc::clone(rights), now, work };
+        let (model, guards) = (Arc::clone(&snapshot.model), Arc::clone(&snapshot.guards));
+        let plan = Plan { model, guards, rights: Arc::clone(rights), now, work };
         let pushed = self.push_down(self.permit(plan, &context.principal)?)?;
         let Answer::Table(mut answer) = self.execute(pushed, context).await? else {
             return Err(EngineError::Internal("values were not answered with a table".to_owned()));

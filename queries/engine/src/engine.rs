@@ -7,6 +7,7 @@ use crate::cache::ResultCache;
 use crate::context::{RequestContext, RequestedFreshness};
 use crate::error::EngineError;
 use crate::execute::answer;
+use crate::execute::guard::Guards;
 use crate::execute::local::LocalExecution;
 use crate::execute::memory::LocalMemory;
 use crate::execute::run::{Answered, Run};
@@ -171,7 +172,7 @@ impl Engine {
             Found::New(new) => planning.shaped(statement, new)?,
             Found::Nothing => Work::New { node: planning.plain(statement)?, shaping: None },
         };
-        Ok(Plan { model: Arc::clone(&snapshot.model), rights, now, work })
+        Ok(Plan { model: Arc::clone(&snapshot.model), guards: Arc::clone(&snapshot.guards), rights, now, work })
     }
 
     /// The types of the parameters `$1`, `$2`, … (or of every `?`) of a SQL text; `None` where any type will do.
@@ -214,7 +215,7 @@ impl Engine {
     /// # Errors
     /// Any.
     pub async fn execute(&self, plan: PushedPlan, context: &RequestContext) -> Result<Answer, EngineError> {
-        let run = self.run_with(context, plan.constants().cloned())?;
+        let run = self.run_with(context, plan.guards(), plan.constants().cloned());
         if plan.is_explanation() {
             let note = (!context.principal.operator).then_some("row rules and masks of your roles apply too; they are not shown");
             return Ok(Answer::Table(explain::explain(&plan, &self.sources).into_table(note)?));
@@ -225,24 +226,24 @@ impl Engine {
         }
     }
 
-    pub(crate) fn run(&self, context: &RequestContext) -> Result<Arc<Run>, EngineError> {
-        self.run_with(context, None)
+    pub(crate) fn run(&self, context: &RequestContext, guards: &Arc<Guards>) -> Arc<Run> {
+        self.run_with(context, guards, None)
     }
 
-    fn run_with(&self, context: &RequestContext, constants: Option<Arc<[Value]>>) -> Result<Arc<Run>, EngineError> {
-        Ok(Arc::new(Run {
+    fn run_with(&self, context: &RequestContext, guards: &Arc<Guards>, constants: Option<Arc<[Value]>>) -> Arc<Run> {
+        Arc::new(Run {
             constants,
             sources: Arc::clone(&self.sources),
             cache: Arc::clone(&self.cache),
             settings: Arc::clone(&self.settings),
             memory: Arc::clone(&self.memory),
             quota: OnceLock::new(),
-            guards: Arc::clone(&self.snapshot()?.guards),
+            guards: Arc::clone(guards),
             answer: Answered::new(self.access.limits_of(&context.principal.roles)),
             local: Arc::clone(&self.local),
             home: Handle::try_current().ok(),
             request: context.clone(),
-        }))
+        })
     }
 
     /// Shows a plan and what each source would be asked, row rules included: for operators. An `EXPLAIN` in SQL does the same through
@@ -270,7 +271,7 @@ impl Engine {
     /// # Errors
     /// `NotFound`, `PreconditionFailed`, `Source`, …
     pub async fn write(&self, write: PermittedWrite, context: &RequestContext) -> Result<WriteAnswer, EngineError> {
-        let run = self.run(context)?;
+        let run = self.run(context, &self.snapshot()?.guards);
         let key = crate::write::write(&write, &run).await?;
         if matches!(write.action, portico_odata::WriteAction::Delete { .. }) {
             return Ok(WriteAnswer::unread(key));

@@ -390,12 +390,12 @@ fn decimal_arithmetic() {
     let text = |dialect| outputs.iter().map(|output| show(&query(std::slice::from_ref(output)), dialect)).collect::<String>();
     expect![[r#"
         SELECT (((t0."cents"::numeric * 0.01) * (t0."cents"::numeric * 0.01)))::numeric AS "c0"
-        SELECT (((t0."cents"::numeric * 0.01) * t0."id"::numeric(38,2))::numeric(38,4))::numeric AS "c0"
+        SELECT (((t0."cents"::numeric * 0.01) * t0."id"::numeric)::numeric(38,4))::numeric AS "c0"
         SELECT ((t0."id"::numeric(38,30) * t0."id"::numeric(38,30))::numeric(38,38))::numeric AS "c0"
         SELECT (round(div((t0."cents"::numeric * 0.01) * 10000000, (t0."cents"::numeric * 0.01)) * 0.0000001, 6))::numeric AS "c0"
-        SELECT (round(div((t0."cents"::numeric * 0.01) * 10000000, t0."id"::numeric(38,2)) * 0.0000001, 6))::numeric AS "c0"
-        SELECT (((t0."cents"::numeric * 0.01) % t0."id"::numeric(38,2)))::numeric AS "c0"
-        SELECT ((t0."id"::numeric(38,2) + (t0."cents"::numeric * 0.01))::numeric(38,2))::numeric AS "c0"
+        SELECT (round(div((t0."cents"::numeric * 0.01) * 10000000, t0."id"::numeric) * 0.0000001, 6))::numeric AS "c0"
+        SELECT (((t0."cents"::numeric * 0.01) % t0."id"::numeric))::numeric AS "c0"
+        SELECT ((t0."id"::numeric + (t0."cents"::numeric * 0.01))::numeric(38,2))::numeric AS "c0"
     "#]]
     .assert_eq(&text(&POSTGRES).replace(" FROM \"main\".\"od\"\"d\" AS t0", ""));
     expect![[r#"
@@ -407,4 +407,82 @@ fn decimal_arithmetic() {
         SELECT portico_arithmetic('modulo', 'decimal(10,2)', portico_unscaled(t0."cents", 2), 'decimal(38,2)', portico_cast('int32', 'decimal(38,2)', t0."id")) AS "c0"
         SELECT portico_arithmetic('add', 'decimal(38,2)', portico_cast('int32', 'decimal(38,2)', t0."id"), 'decimal(10,2)', portico_unscaled(t0."cents", 2)) AS "c0"
     "#]].assert_eq(&text(&SQLITE).replace(" FROM \"main\".\"od\"\"d\" AS t0", ""));
+}
+
+fn aggregate(function: AggregateFunction, argument: usize, scalar_type: ScalarType) -> AggregateCall {
+    AggregateCall { function, argument: Some(col(argument)), distinct: false, filter: None, scalar_type }
+}
+
+#[test]
+fn groups_that_stand_several_times_are_written_once() {
+    let groups = |calls: Vec<AggregateCall>, having: Option<Expr>, outputs: &[Expr]| SourceQuery {
+        filter: Some(cmp(CompareOp::Gt, col(0), lit(Value::Int32(7)))),
+        aggregate: Some(Aggregation { group_by: vec![col(4), col(1)], calls, having }),
+        ..query(outputs)
+    };
+    let most = || aggregate(AggregateFunction::Max, 12, ScalarType::Int64);
+    let least = || aggregate(AggregateFunction::Min, 0, ScalarType::Int32);
+    // The greatest of all groups is asked of the same groups: there it is their second aggregate.
+    let every = Relation::Query(Box::new(groups(vec![most()], None, &[col(2)])));
+    let greatest = AggregateCall { argument: Some(col(0)), ..most() };
+    let greatest = SourceQuery {
+        aggregate: Some(Aggregation { group_by: Vec::new(), calls: vec![greatest], having: None }),
+        ..SourceQuery::select(every.clone(), vec![Output { name: "m".to_owned(), expr: col(0) }])
+    };
+    let having = cmp(CompareOp::Eq, col(3), Expr::ScalarSubquery(Box::new(greatest)));
+    let of_these = groups(vec![least(), most()], Some(having), &[col(0), col(2)]);
+    let on_day = join(JoinKind::Inner, items(), Relation::Query(Box::new(of_these)), vec![(col(3), col(0))]);
+    check(
+        &joined(on_day, &[col(0), col(6)]),
+        &expect![[r#"
+            WITH w0 AS (SELECT t1."day" AS "c0", t1."name" AS "c1", min(t1."id") AS "c2", max(t1."big") AS "c3" FROM "main"."od""d" AS t1 WHERE (t1."id" > $1::int4) GROUP BY t1."day", t1."name") SELECT t0."number" AS "c0", q3."c1" AS "c1" FROM "items" AS t0 JOIN (SELECT q0."c0" AS "c0", q0."c2" AS "c1" FROM w0 AS q0 WHERE (q0."c3" = (SELECT max(q2."c0") AS "c0" FROM (SELECT q1."c3" AS "c0" FROM w0 AS q1) AS q2))) AS q3 ON (t0."day" = q3."c0")
+              Int32(7)
+        "#]],
+        &expect![[r#"
+            WITH w0 AS (SELECT t1."day" AS "c0", t1."name" AS "c1", min(t1."id") AS "c2", max(t1."big") AS "c3" FROM "main"."od""d" AS t1 WHERE (t1."id" > ?1) GROUP BY t1."day" COLLATE BINARY, t1."name" COLLATE BINARY) SELECT t0."number" AS "c0", q3."c1" AS "c1" FROM "items" AS t0 JOIN (SELECT q0."c0" AS "c0", q0."c2" AS "c1" FROM w0 AS q0 WHERE (q0."c3" = (SELECT max(q2."c0") AS "c0" FROM (SELECT q1."c3" AS "c0" FROM w0 AS q1) AS q2))) AS q3 ON (t0."day" COLLATE BINARY = q3."c0")
+              Int64(7)
+        "#]],
+    );
+    // Groups of groups read from those that are written before them.
+    let all = Relation::Query(Box::new(groups(vec![most()], None, &[col(0), col(1), col(2)])));
+    let days = |outputs: &[Expr]| {
+        let aggregate = Some(Aggregation {
+            group_by: vec![col(0)],
+            calls: vec![aggregate(AggregateFunction::Max, 2, ScalarType::Int64)],
+            having: None,
+        });
+        let output = outputs.iter().enumerate().map(|(at, expr)| Output { name: format!("c{at}"), expr: expr.clone() }).collect();
+        let renamed = match all.clone() {
+            Relation::Query(mut block) => {
+                block.output.iter_mut().enumerate().for_each(|(at, output)| output.name = format!("c{at}"));
+                Relation::Query(block)
+            }
+            other => other,
+        };
+        Relation::Query(Box::new(SourceQuery { aggregate, ..SourceQuery::select(renamed, output) }))
+    };
+    let twice = join(JoinKind::Inner, days(&[col(0)]), days(&[col(0), col(1)]), vec![(col(0), col(0))]);
+    let with_rows = join(JoinKind::Inner, Relation::Join(Box::new(twice)), all.clone(), vec![(col(0), col(0))]);
+    check(
+        &joined(with_rows, &[col(2), col(4)]),
+        &expect![[r#"
+        WITH w0 AS (SELECT t0."day" AS "c0", t0."name" AS "c1", max(t0."big") AS "c2" FROM "main"."od""d" AS t0 WHERE (t0."id" > $1::int4) GROUP BY t0."day", t0."name"), w1 AS (SELECT q0."c0" AS "c0", max(q0."c2") AS "c1" FROM w0 AS q0 GROUP BY q0."c0") SELECT q4."c1" AS "c0", q6."c1" AS "c1" FROM (SELECT q1."c0" AS "c0" FROM w1 AS q1) AS q2 JOIN (SELECT q3."c0" AS "c0", q3."c1" AS "c1" FROM w1 AS q3) AS q4 ON (q2."c0" = q4."c0") JOIN (SELECT q5."c0" AS "c0", q5."c1" AS "c1", q5."c2" AS "c2" FROM w0 AS q5) AS q6 ON (q2."c0" = q6."c0")
+          Int32(7)
+    "#]],
+        &expect![[r#"
+        WITH w0 AS (SELECT t0."day" AS "c0", t0."name" AS "c1", max(t0."big") AS "c2" FROM "main"."od""d" AS t0 WHERE (t0."id" > ?1) GROUP BY t0."day" COLLATE BINARY, t0."name" COLLATE BINARY), w1 AS (SELECT q0."c0" AS "c0", max(q0."c2") AS "c1" FROM w0 AS q0 GROUP BY q0."c0" COLLATE BINARY) SELECT q4."c1" AS "c0", q6."c1" AS "c1" FROM (SELECT q1."c0" AS "c0" FROM w1 AS q1) AS q2 JOIN (SELECT q3."c0" AS "c0", q3."c1" AS "c1" FROM w1 AS q3) AS q4 ON (q2."c0" COLLATE BINARY = q4."c0") JOIN (SELECT q5."c0" AS "c0", q5."c1" AS "c1", q5."c2" AS "c2" FROM w0 AS q5) AS q6 ON (q2."c0" COLLATE BINARY = q6."c0")
+          Int64(7)
+    "#]],
+    );
+    // Other conditions, or a sub-query over them that looks at the row around it: other groups.
+    let others = |filter: Option<Expr>, having: Option<Expr>| {
+        let other = SourceQuery { filter, ..groups(vec![most()], having, &[col(0)]) };
+        let sides = join(JoinKind::Inner, every.clone(), Relation::Query(Box::new(other)), vec![(col(0), col(0))]);
+        show(&joined(sides, &[col(0)]), &POSTGRES).matches("WITH").count()
+    };
+    let same = groups(Vec::new(), None, &[]).filter;
+    let outer = Expr::OuterColumn { depth: 1, index: 2, scalar_type: ScalarType::Int64 };
+    let around = SourceQuery { filter: Some(cmp(CompareOp::Eq, col(12), outer)), ..query(&[col(0)]) };
+    assert_eq!(others(same.clone(), Some(Expr::Exists(Box::new(around)))), 0);
+    assert_eq!(others(None, None), 0);
 }

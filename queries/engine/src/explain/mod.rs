@@ -1,5 +1,7 @@
 //! EXPLAIN: what every source is asked, in its own language, and what stays local. Native requests show placeholders, not values.
 
+mod keys;
+
 use crate::answer::TableAnswer;
 use crate::error::EngineError;
 use crate::plan::PlanNode;
@@ -59,6 +61,7 @@ fn add(explanation: &mut Explanation, title: &str, plan: &LogicalPlan, asked: &A
     }
     explanation.plan.push_str(&plan.display_indent().to_string());
     explanation.plan.push('\n');
+    explanation.plan.push_str(&keys::lines(plan));
     for fragment in fragments(plan) {
         let template = fragment.template.as_ref();
         let bound = template.and_then(|template| template.with(&template.values(asked.constants)?).ok());

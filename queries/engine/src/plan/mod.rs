@@ -38,6 +38,7 @@ pub mod sql;
 pub mod tables;
 
 use crate::error::EngineError;
+use crate::execute::guard::Guards;
 use crate::policy::Rights;
 use crate::shapes::Shaping;
 use datafusion::logical_expr::LogicalPlan;
@@ -49,6 +50,8 @@ use std::time::SystemTime;
 /// A plan.
 pub struct Plan {
     pub(crate) model: Arc<Model>,
+    /// What protects the model's tables: a plan is held to what its own model says, whichever is the current one when it runs.
+    pub(crate) guards: Arc<Guards>,
     pub(crate) rights: Arc<Rights>,
     /// When the request was planned: one instant for all that asks for the time, in rules and views too.
     pub(crate) now: SystemTime,

@@ -35,7 +35,6 @@ pub fn grow_cluster(join: Join, model: &Model) -> Result<Piece, EngineError> {
         .map(|condition| cut_subqueries(condition, model))
         .collect::<Result<Vec<_>, _>>()?;
     let pieces = inputs.into_iter().map(|input| grow(input, model)).collect::<Result<Vec<_>, _>>()?;
-    let pieces = joining.reduced(pieces);
     let mut pieces = joining.within_sources(pieces);
     match (pieces.pop(), pieces.is_empty()) {
         (Some(Piece::Remote(growing)), true) => joining.finished(*growing),
@@ -46,7 +45,16 @@ pub fn grow_cluster(join: Join, model: &Model) -> Result<Piece, EngineError> {
     }
 }
 
+/// Groups of one piece without those that no row of another can meet.
+struct Reduction {
+    /// The positions of both among the pieces.
+    groups: usize,
+    rows: usize,
+    reduced: Growing,
+}
+
 /// A cluster while it is joined.
+#[derive(Clone)]
 struct Joining {
     /// What equals what, on different sides.
     equalities: Equalities,
@@ -77,61 +85,83 @@ impl Joining {
         }
     }
 
-    /// Computes no more groups than the rows of some selective piece beside them can meet; of several, the one with the fewest rows.
-    fn reduced(&self, mut pieces: Vec<Piece>) -> Vec<Piece> {
-        for at in 0..pieces.len() {
-            let Some(Piece::Remote(groups)) = pieces.get(at) else { continue };
-            if !is_grouped(groups) {
-                continue;
+    /// Joins the pieces of each source. Groups are reduced by rows beside them where these two come to be in one query; where they stay apart,
+    /// the rows would be asked for twice, and the groups be those of other rows than they are joined with here.
+    fn within_sources(&mut self, pieces: Vec<Piece>) -> Vec<Piece> {
+        let mut reductions = self.reductions(&pieces);
+        while !reductions.is_empty() {
+            let mut joining = self.clone();
+            let mut reduced = pieces.clone();
+            for reduction in &reductions {
+                if let Some(piece) = reduced.get_mut(reduction.groups) {
+                    *piece = Piece::Remote(Box::new(reduction.reduced.clone()));
+                }
             }
-            let mut beside: Vec<&Growing> = pieces
-                .iter()
-                .filter_map(|piece| match piece {
-                    Piece::Remote(rows) if is_selective(rows) => Some(rows.as_ref()),
-                    Piece::Remote(_) | Piece::Local(_) => None,
-                })
-                .collect();
-            beside.sort_by_key(|rows| rows.estimate());
-            let reduced = beside.iter().find_map(|rows| {
-                let equal = self.equalities.between(&groups.schema, &rows.schema);
-                let pairs = equal.iter().filter_map(|(own, theirs)| Some((groups.translate(own)?, rows.translate(theirs)?)));
-                reduced(groups, rows, pairs.collect())
-            });
-            if let (Some(reduced), Some(piece)) = (reduced, pieces.get_mut(at)) {
-                *piece = Piece::Remote(Box::new(reduced));
+            let joined = joining.joined_within(reduced);
+            let before = reductions.len();
+            reductions.retain(|reduction| joined.iter().any(|(of, _)| of.contains(&reduction.groups) && of.contains(&reduction.rows)));
+            if reductions.len() == before {
+                *self = joining;
+                return joined.into_iter().map(|(_, piece)| piece).collect();
             }
         }
-        pieces
+        self.joined_within(pieces).into_iter().map(|(_, piece)| piece).collect()
+    }
+
+    /// Where no more groups need be computed than the rows of some selective piece beside them can meet; of several, the one with the fewest
+    /// rows.
+    fn reductions(&self, pieces: &[Piece]) -> Vec<Reduction> {
+        let remote = || {
+            pieces.iter().enumerate().filter_map(|(at, piece)| match piece {
+                Piece::Remote(growing) => Some((at, growing.as_ref())),
+                Piece::Local(_) => None,
+            })
+        };
+        let mut beside: Vec<(usize, &Growing)> = remote().filter(|(_, rows)| is_selective(rows)).collect();
+        beside.sort_by_key(|(_, rows)| rows.estimate());
+        let grouped = remote().filter(|(_, groups)| is_grouped(groups));
+        let reduction = |(at, groups): (usize, &Growing)| {
+            beside.iter().find_map(|(rows_at, rows)| {
+                let equal = self.equalities.between(&groups.schema, &rows.schema);
+                let pairs = equal.iter().filter_map(|(own, theirs)| Some((groups.translate(own)?, rows.translate(theirs)?)));
+                let reduced = reduced(groups, rows, pairs.collect())?;
+                Some(Reduction { groups: at, rows: *rows_at, reduced })
+            })
+        };
+        grouped.filter_map(reduction).collect()
     }
 
     /// Joins the pieces of each source, as far as equalities connect them and the source takes it. Among pieces of several sources two are
-    /// joined only by a key of one of them: else there may be far more rows than both have.
-    fn within_sources(&mut self, pieces: Vec<Piece>) -> Vec<Piece> {
+    /// joined only by a key of one of them: else there may be far more rows than both have. What comes out says which pieces are in it.
+    fn joined_within(&mut self, pieces: Vec<Piece>) -> Vec<(Vec<usize>, Piece)> {
         let sources: HashSet<Option<&str>> = pieces.iter().map(Piece::source).collect();
         let only_one = sources.len() == 1;
-        let (mut waiting, mut done): (VecDeque<Piece>, Vec<Piece>) = (pieces.into(), Vec::new());
-        while let Some(piece) = waiting.pop_front() {
+        let mut waiting: VecDeque<(usize, Piece)> = pieces.into_iter().enumerate().collect();
+        let mut done = Vec::new();
+        while let Some((number, piece)) = waiting.pop_front() {
+            let mut of = vec![number];
             let Piece::Remote(mut growing) = piece else {
-                done.push(piece);
+                done.push((of, piece));
                 continue;
             };
             let mut at = 0;
             while at < waiting.len() {
                 let joined = match waiting.get(at) {
-                    Some(Piece::Remote(other)) => self.joined(&growing, other, only_one),
-                    Some(Piece::Local(_)) | None => None,
+                    Some((number, Piece::Remote(other))) => self.joined(&growing, other, only_one).map(|joined| (*number, joined)),
+                    Some((_, Piece::Local(_))) | None => None,
                 };
                 // What is there now may be connected with those that were not before.
                 at = match joined {
-                    Some(joined) => {
+                    Some((number, joined)) => {
                         *growing = joined;
+                        of.push(number);
                         waiting.remove(at);
                         0
                     }
                     None => at + 1,
                 };
             }
-            done.push(Piece::Remote(growing));
+            done.push((of, Piece::Remote(growing)));
         }
         done
     }

@@ -9,10 +9,13 @@ use crate::pushdown::aggregate::aggregated;
 use crate::pushdown::cluster::{grow_cluster, is_inner};
 use crate::pushdown::growing::{Growing, Rules, outputs};
 use crate::pushdown::join::{self, Condition};
+use crate::pushdown::partial;
 use crate::pushdown::reduce::reduced_join;
+use crate::pushdown::top::Top;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{Column, DFSchemaRef};
+use datafusion::common::{Column, DFSchemaRef, JoinType};
 use datafusion::error::DataFusionError;
+use datafusion::logical_expr::expr::Sort as SortExpr;
 use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{
     Aggregate, Expr as PlanExpr, FetchType, Filter, Join, Limit, LogicalPlan, LogicalPlanBuilder, Projection, SkipType, Sort, Subquery,
@@ -31,6 +34,7 @@ pub fn cut(plan: LogicalPlan, model: &Model) -> Result<LogicalPlan, EngineError>
 }
 
 /// A piece of a plan: still one source query, or not any more.
+#[derive(Clone)]
 pub enum Piece {
     /// One source query, which may grow.
     Remote(Box<Growing>),
@@ -69,23 +73,34 @@ impl Piece {
 /// # Errors
 /// As [`cut`].
 pub fn grow(plan: LogicalPlan, model: &Model) -> Result<Piece, EngineError> {
+    grow_top(plan, model, None)
+}
+
+/// The same for a plan of which only some rows may be wanted. One that is not of one source query leaves out those that are not; of any other
+/// who wants them takes them.
+fn grow_top(plan: LogicalPlan, model: &Model, top: Option<Top>) -> Result<Piece, EngineError> {
     match plan {
         LogicalPlan::TableScan(scan) => grow_scan(scan, model),
         LogicalPlan::Filter(filter) => grow_filter(filter, model),
-        LogicalPlan::Projection(projection) => grow_projection(projection, model),
+        LogicalPlan::Projection(projection) => grow_projection(projection, model, top),
         LogicalPlan::Sort(sort) => grow_sort(sort, model),
         LogicalPlan::Limit(limit) => grow_limit(limit, model),
         LogicalPlan::Aggregate(aggregate) => grow_aggregate(aggregate, model),
         LogicalPlan::Join(join) if is_inner(&join) => grow_cluster(join, model),
-        LogicalPlan::Join(join) => grow_join(join, model),
-        LogicalPlan::Union(union) => grow_union(union, model),
-        LogicalPlan::SubqueryAlias(alias) => Ok(match grow(Arc::unwrap_or_clone(alias.input.clone()), model)? {
-            Piece::Remote(mut growing) => {
-                growing.schema = Arc::clone(&alias.schema);
-                Piece::Remote(growing)
-            }
-            Piece::Local(input) => Piece::Local(LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?)),
-        }),
+        LogicalPlan::Join(join) => grow_join(join, model, top),
+        LogicalPlan::Union(union) => grow_union(union, model, top),
+        LogicalPlan::SubqueryAlias(alias) => {
+            let top = top.and_then(|top| top.below_alias(&alias));
+            Ok(match grow_top(Arc::unwrap_or_clone(alias.input.clone()), model, top)? {
+                Piece::Remote(mut growing) => {
+                    growing.schema = Arc::clone(&alias.schema);
+                    Piece::Remote(growing)
+                }
+                Piece::Local(input) => {
+                    Piece::Local(LogicalPlan::SubqueryAlias(SubqueryAlias::try_new(Arc::new(input), alias.alias.clone())?))
+                }
+            })
+        }
         other => {
             let inputs = other.inputs().into_iter().cloned().map(|input| cut(input, model)).collect::<Result<Vec<_>, _>>()?;
             if inputs.is_empty() {
@@ -103,7 +118,10 @@ fn around(node: LogicalPlan, inputs: Vec<LogicalPlan>, model: &Model) -> Result<
 }
 
 fn grow_aggregate(mut aggregate: Aggregate, model: &Model) -> Result<Piece, EngineError> {
-    let input = grow(Arc::unwrap_or_clone(Arc::clone(&aggregate.input)), model)?;
+    let (input, branches) = match partial::union_below(&aggregate.input) {
+        Some(union) => grow_branches(&aggregate.input, union, model)?,
+        None => (grow(Arc::unwrap_or_clone(Arc::clone(&aggregate.input)), model)?, Vec::new()),
+    };
     for expression in aggregate.group_expr.iter_mut().chain(&mut aggregate.aggr_expr) {
         *expression = cut_subqueries(std::mem::take(expression), model)?;
     }
@@ -112,13 +130,32 @@ fn grow_aggregate(mut aggregate: Aggregate, model: &Model) -> Result<Piece, Engi
     {
         return Ok(Piece::Remote(Box::new(grown)));
     }
+    if let Some(plan) = partial::grouped(&aggregate, &branches)? {
+        return Ok(Piece::Local(plan));
+    }
+    if let Some(plan) = partial::without_groups(&aggregate, &input, model)? {
+        return Ok(Piece::Local(plan));
+    }
     around(LogicalPlan::Aggregate(aggregate), vec![input.into_plan()?], model)
 }
 
+/// The union below an aggregate, and its branches where they are not one query.
+fn grow_branches(input: &LogicalPlan, union: &Union, model: &Model) -> Result<(Piece, Vec<Piece>), EngineError> {
+    let pieces = union.inputs.iter().map(|branch| grow(branch.as_ref().clone(), model)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(grown) = united(&pieces, input.schema()) {
+        return Ok((Piece::Remote(Box::new(grown)), Vec::new()));
+    }
+    let inputs = pieces.iter().map(|piece| piece.clone().into_plan().map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+    let plan = LogicalPlan::Union(Union { inputs, schema: Arc::clone(&union.schema) });
+    Ok((Piece::Local(partial::above_union(input, plan)?), pieces))
+}
+
 /// A join that has a first and a second side.
-fn grow_join(mut plan: Join, model: &Model) -> Result<Piece, EngineError> {
-    let left = grow(Arc::unwrap_or_clone(Arc::clone(&plan.left)), model)?;
-    let right = grow(Arc::unwrap_or_clone(Arc::clone(&plan.right)), model)?;
+fn grow_join(mut plan: Join, model: &Model, top: Option<Top>) -> Result<Piece, EngineError> {
+    let of_side = |kind| top.as_ref().and_then(|top| top.of_side(&plan, kind));
+    let (top_left, top_right) = (of_side(JoinType::Left), of_side(JoinType::Right));
+    let left = grow_top(Arc::unwrap_or_clone(Arc::clone(&plan.left)), model, top_left.clone())?;
+    let right = grow_top(Arc::unwrap_or_clone(Arc::clone(&plan.right)), model, top_right.clone())?;
     plan.filter = plan.filter.map(|filter| cut_subqueries(filter, model)).transpose()?;
     if let (Piece::Remote(left), Piece::Remote(right)) = (&left, &right) {
         let condition = Condition {
@@ -135,16 +172,29 @@ fn grow_join(mut plan: Join, model: &Model) -> Result<Piece, EngineError> {
             return Ok(Piece::Remote(Box::new(joined)));
         }
     }
+    let (left, right) = (only(top_left, left)?, only(top_right, right)?);
     let (left, right) = (Arc::new(left.into_plan()?), Arc::new(right.into_plan()?));
     Ok(Piece::Local(LogicalPlan::Join(Join { left, right, ..plan })))
 }
 
-fn grow_union(union: Union, model: &Model) -> Result<Piece, EngineError> {
-    let pieces = union.inputs.iter().map(|input| grow(input.as_ref().clone(), model)).collect::<Result<Vec<_>, _>>()?;
+/// What is wanted of a piece that stays by itself.
+fn only(top: Option<Top>, piece: Piece) -> Result<Piece, EngineError> {
+    match top {
+        Some(top) => top.applied(piece),
+        None => Ok(piece),
+    }
+}
+
+fn grow_union(union: Union, model: &Model, top: Option<Top>) -> Result<Piece, EngineError> {
+    let tops: Vec<Option<Top>> =
+        union.inputs.iter().map(|input| top.as_ref().and_then(|top| top.of_branch(&union.schema, input))).collect();
+    let grown = union.inputs.iter().zip(&tops).map(|(input, top)| grow_top(input.as_ref().clone(), model, top.clone()));
+    let pieces = grown.collect::<Result<Vec<_>, _>>()?;
     if let Some(grown) = united(&pieces, &union.schema) {
         return Ok(Piece::Remote(Box::new(grown)));
     }
-    let inputs = pieces.into_iter().map(|piece| piece.into_plan().map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
+    let pieces = pieces.into_iter().zip(tops).map(|(piece, top)| only(top, piece));
+    let inputs = pieces.map(|piece| piece?.into_plan().map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
     Ok(Piece::Local(LogicalPlan::Union(Union { inputs, schema: union.schema })))
 }
 
@@ -175,6 +225,7 @@ fn united(pieces: &[Piece], schema: &DFSchemaRef) -> Option<Growing> {
         parts: Vec::new(),
         query,
         rows: blocks.iter().map(|block| block.estimate()).sum(),
+        unfiltered: blocks.iter().map(|block| block.left().1).sum(),
         freshness: blocks.iter().map(|block| block.freshness).min()?,
         rules: Rules { conditions: Vec::new(), within: blocks.iter().any(|block| !block.rules.is_empty()) },
         key: None,
@@ -215,6 +266,7 @@ fn grow_scan(scan: TableScan, model: &Model) -> Result<Piece, EngineError> {
     let known = known.ok_or_else(|| EngineError::Internal(format!("the model does not know the source '{}'", remote.source)))?;
     let full = LogicalPlanBuilder::scan(scan.table_name.clone(), Arc::clone(&scan.source), None)?.build()?;
     let (capabilities, required_keys) = without_required_keys(&known.capabilities, &remote.relation.table.to_string());
+    let rows = remote.table.row_estimate.unwrap_or(100_000).max(1);
     let mut growing = Growing {
         parts: Vec::new(),
         source: remote.source.clone(),
@@ -222,7 +274,8 @@ fn grow_scan(scan: TableScan, model: &Model) -> Result<Piece, EngineError> {
         required_keys,
         schema_version: known.schema_version.clone(),
         freshness: remote.table.freshness,
-        rows: remote.table.row_estimate.unwrap_or(100_000).max(1),
+        rows,
+        unfiltered: rows,
         query: SourceQuery::scan(remote.relation.clone()),
         key_slot: None,
         rules: Rules::default(),
@@ -331,10 +384,17 @@ fn projected(growing: &Growing, expressions: &[PlanExpr], schema: &DFSchemaRef) 
     growing.accepted()
 }
 
-fn grow_projection(projection: Projection, model: &Model) -> Result<Piece, EngineError> {
+fn grow_projection(projection: Projection, model: &Model, top: Option<Top>) -> Result<Piece, EngineError> {
+    let top = top.and_then(|top| top.below_projection(&projection));
     let expressions = projection.expr.into_iter().map(|expression| cut_subqueries(expression, model)).collect::<Result<Vec<_>, _>>()?;
-    match grow(Arc::unwrap_or_clone(projection.input), model)? {
-        Piece::Remote(growing) => project(*growing, expressions, &projection.schema),
+    match grow_top(Arc::unwrap_or_clone(projection.input), model, top.clone())? {
+        Piece::Remote(growing) => match projected(&growing, &expressions, &projection.schema) {
+            Some(projected) => Ok(Piece::Remote(Box::new(projected))),
+            None => {
+                let input = Arc::new(only(top, Piece::Remote(growing))?.into_plan()?);
+                Ok(Piece::Local(LogicalPlan::Projection(Projection::try_new_with_schema(expressions, input, projection.schema)?)))
+            }
+        },
         Piece::Local(input) => Ok(Piece::Local(LogicalPlan::Projection(Projection::try_new(expressions, Arc::new(input))?))),
     }
 }
@@ -343,8 +403,8 @@ fn grow_sort(mut sort: Sort, model: &Model) -> Result<Piece, EngineError> {
     for key in &mut sort.expr {
         key.expr = cut_subqueries(std::mem::take(&mut key.expr), model)?;
     }
-    match grow(Arc::unwrap_or_clone(Arc::clone(&sort.input)), model)? {
-        Piece::Remote(growing) => match sorted(&growing, &sort) {
+    match grow_top(Arc::unwrap_or_clone(Arc::clone(&sort.input)), model, Top::of(&sort))? {
+        Piece::Remote(growing) => match sorted(&growing, &sort.expr) {
             Some(sorted) => limit(Piece::Remote(Box::new(sorted)), 0, sort.fetch),
             None => Ok(Piece::Local(LogicalPlan::Sort(Sort { input: Arc::new(growing.into_plan()), ..sort }))),
         },
@@ -353,21 +413,24 @@ fn grow_sort(mut sort: Sort, model: &Model) -> Result<Piece, EngineError> {
 }
 
 /// The rows in an order. A slot is filled with no more keys than one request takes, so they come in one.
-fn sorted(growing: &Growing, sort: &Sort) -> Option<Growing> {
+pub fn sorted(growing: &Growing, sort: &[SortExpr]) -> Option<Growing> {
     let mut growing = if growing.is_cut_off() { growing.clone().nested(false)? } else { growing.clone() };
-    let keys = sort.expr.iter().map(|key| {
+    let keys = sort.iter().map(|key| {
         // Sources sort the zeros as one number, and NaN on top.
         let expr = growing.translate(canonical_float::inner(&key.expr).unwrap_or(&key.expr))?;
         Some(SortKey { expr, descending: !key.asc, nulls_first: key.nulls_first })
     });
     let keys = keys.collect::<Option<Vec<SortKey>>>()?;
     growing.query.order_by = keys;
-    sort.expr.iter().for_each(|key| growing.also_reading(&key.expr));
+    sort.iter().for_each(|key| growing.also_reading(&key.expr));
     growing.accepted()
 }
 
 /// Cuts a piece's rows off, at the source where it can.
-fn limit(piece: Piece, skip: usize, fetch: Option<usize>) -> Result<Piece, EngineError> {
+///
+/// # Errors
+/// When a limit cannot be put above the piece.
+pub fn limit(piece: Piece, skip: usize, fetch: Option<usize>) -> Result<Piece, EngineError> {
     if skip == 0 && fetch.is_none() {
         return Ok(piece);
     }

@@ -5,7 +5,7 @@ use datafusion::common::DFSchema;
 use datafusion::logical_expr::Expr;
 
 /// Equalities, each between two sides of some join.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Equalities {
     pairs: Vec<(Expr, Expr)>,
 }

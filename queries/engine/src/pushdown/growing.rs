@@ -15,7 +15,7 @@ use datafusion::logical_expr::utils::split_conjunction;
 use datafusion::logical_expr::{Expr as PlanExpr, Extension, LogicalPlan};
 use portico_provider_api::check::ExprCheck;
 use portico_provider_api::value::Value;
-use portico_provider_api::{Capabilities, Expr, KeySet, Output, Relation, SortKey, SourceQuery, Support, TableColumn};
+use portico_provider_api::{Capabilities, CompareOp, Expr, KeySet, Output, Relation, SortKey, SourceQuery, Support, TableColumn};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,9 @@ pub struct Growing {
     pub freshness: Duration,
     /// Roughly how many rows `from` and the filter leave.
     pub rows: u64,
+    /// Roughly how many they would leave if no condition had been applied to them: what part of them is left says how few of another's rows
+    /// they meet.
+    pub unfiltered: u64,
     /// The query. Its outputs are the fields of `schema`, by position.
     pub query: SourceQuery,
     /// Where the keys of each run come from: columns of `from`, and the slot.
@@ -196,7 +199,8 @@ impl Growing {
         let key = self.key.as_ref().and_then(|key| key.iter().map(place).collect());
         let rules = self.rules.enclosed();
         let query = SourceQuery { order_by, ..SourceQuery::select(Relation::Query(Box::new(inner)), outputs(fields)) };
-        Growing { rows: self.estimate(), query, rules, key, parts: Vec::new(), ..self }.accepted()
+        let (rows, unfiltered) = (self.estimate(), self.of_result(self.unfiltered));
+        Growing { rows, unfiltered, query, rules, key, parts: Vec::new(), ..self }.accepted()
     }
 
     /// Takes a conjunct: how much of it the source evaluates.
@@ -225,13 +229,14 @@ impl Growing {
             return Taken::No;
         }
         // A source may take each condition alone, and not all together.
+        let fraction = fraction(&condition);
         let next = with(Expr::all(present.into_iter().chain([condition])));
         if next.support() == Support::None {
             return Taken::No;
         }
         *self = next;
         self.also_reading(conjunct);
-        self.rows = (self.rows / 10).max(1);
+        self.rows = (self.rows / fraction).max(1);
         if alone == Support::Exact { Taken::Wholly } else { Taken::Roughly }
     }
 
@@ -308,12 +313,32 @@ impl Growing {
 
     /// A guess beats none: the optimiser then builds its hash table on the side that is likely small.
     pub fn estimate(&self) -> u64 {
+        let rows = self.of_result(self.rows);
+        self.query.limit.map_or(rows, |limit| rows.min(limit)).max(1)
+    }
+
+    /// Which part of its rows is left: a number, and what it is out of.
+    pub fn left(&self) -> (u64, u64) {
+        let whole = self.of_result(self.unfiltered);
+        (self.estimate().min(whole), whole)
+    }
+
+    /// Roughly how many rows come of so many in the relation.
+    fn of_result(&self, rows: u64) -> u64 {
         let rows = match &self.query.aggregate {
             Some(aggregate) if aggregate.group_by.is_empty() => 1,
-            Some(_) => self.rows / 10,
-            None => self.rows,
+            Some(_) => rows / 10,
+            None => rows,
         };
-        self.query.limit.map_or(rows, |limit| rows.min(limit)).max(1)
+        rows.max(1)
+    }
+}
+
+/// One in how many rows passes a condition, as a guess: the two ends of a range together leave about as many as an equality.
+fn fraction(condition: &Expr) -> u64 {
+    match condition {
+        Expr::Compare { op: CompareOp::Lt | CompareOp::LtEq | CompareOp::Gt | CompareOp::GtEq, .. } => 3,
+        _ => 10,
     }
 }
 

@@ -135,6 +135,7 @@ fn joined(first: Growing, second: Growing, kind: JoinKind, condition: &Condition
         parts,
         key,
         rows: estimate(&first, &second, kind, condition),
+        unfiltered: unfiltered(&first, &second, kind),
         freshness: first.freshness.min(second.freshness),
         query,
         key_slot,
@@ -168,6 +169,22 @@ fn estimate(first: &Growing, second: &Growing, kind: JoinKind, condition: &Condi
     match kind {
         JoinKind::Cross => own.saturating_mul(theirs),
         JoinKind::Inner if condition.on.is_empty() => own.saturating_mul(theirs) / 10,
+        JoinKind::Inner | JoinKind::Left => own.max(theirs),
+        // Where conditions left a part of what is looked for, that part of the rows finds it.
+        JoinKind::Semi if !condition.on.is_empty() => {
+            let (left, whole) = second.left();
+            let found = u128::from(own) * u128::from(left) / u128::from(whole);
+            u64::try_from(found).unwrap_or(own).max(1)
+        }
+        JoinKind::Semi | JoinKind::Anti => own,
+    }
+}
+
+/// Roughly how many rows would come out without conditions on either side.
+fn unfiltered(first: &Growing, second: &Growing, kind: JoinKind) -> u64 {
+    let (own, theirs) = (first.left().1, second.left().1);
+    match kind {
+        JoinKind::Cross => own.saturating_mul(theirs),
         JoinKind::Inner | JoinKind::Left => own.max(theirs),
         JoinKind::Semi | JoinKind::Anti => own,
     }

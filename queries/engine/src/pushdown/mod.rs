@@ -8,14 +8,17 @@ mod fallible;
 pub mod fragment;
 mod growing;
 mod join;
+mod partial;
 pub mod query_planner;
 mod reduce;
 mod shift;
 mod support;
 pub mod template;
+mod top;
 pub mod translate;
 
 use crate::error::EngineError;
+use crate::execute::guard::Guards;
 use crate::plan::checked;
 use crate::plan::decimal_factors;
 use crate::plan::entities::EntityNode;
@@ -35,6 +38,7 @@ pub struct PushedPlan {
     node: PlanNode,
     /// The constants of the request, for the queries of a plan that is kept for many; nothing for any other.
     constants: Option<Arc<[Value]>>,
+    guards: Arc<Guards>,
 }
 
 impl PushedPlan {
@@ -61,6 +65,11 @@ impl PushedPlan {
         self.constants.as_ref()
     }
 
+    /// What protects the tables of the model that the plan was made with.
+    pub(crate) fn guards(&self) -> &Arc<Guards> {
+        &self.guards
+    }
+
     pub(crate) fn into_node(self) -> PlanNode {
         self.node
     }
@@ -71,19 +80,19 @@ impl PushedPlan {
 /// # Errors
 /// `Invalid` when types do not fit; `Unsupported`.
 pub fn push_down(plan: PermittedPlan, session: &SessionState) -> Result<PushedPlan, EngineError> {
-    let Plan { model, work, .. } = plan.into_plan();
+    let Plan { model, guards, work, .. } = plan.into_plan();
     let node = match work {
-        Work::Cut(Kept { node, constants }) => return Ok(PushedPlan { node, constants: Some(constants) }),
+        Work::Cut(Kept { node, constants }) => return Ok(PushedPlan { node, guards, constants: Some(constants) }),
         Work::New { node, shaping: None } => cut_node(node, &model, session)?,
         Work::New { node, shaping: Some(shaping) } => {
             let template = shaping.is_wanted(&node)?.then(|| cut_node(node.clone(), &model, session).ok()).flatten();
             match shaping.keep(template) {
-                Some(Kept { node, constants }) => return Ok(PushedPlan { node, constants: Some(constants) }),
+                Some(Kept { node, constants }) => return Ok(PushedPlan { node, guards, constants: Some(constants) }),
                 None => cut_node(shaping.without_parameters(node)?, &model, session)?,
             }
         }
     };
-    Ok(PushedPlan { node, constants: None })
+    Ok(PushedPlan { node, guards, constants: None })
 }
 
 fn cut_node(node: PlanNode, model: &Model, session: &SessionState) -> Result<PlanNode, EngineError> {

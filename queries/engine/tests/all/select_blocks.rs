@@ -180,7 +180,74 @@ impl Writer<'_> {
         if parts.is_empty() { String::new() } else { format!(" WHERE {}", parts.join(" AND ")) }
     }
 
+    /// Groups that are read more than once.
+    fn named_groups(&mut self) -> String {
+        let (from, aliases) = self.from();
+        let filter = self.filter(&aliases);
+        let (one, two) = (self.column(&aliases), self.column(&aliases));
+        let value = self.pick(&["D", "N", "M"]);
+        let groups = format!(
+            "SELECT {one} AS k, {two} AS l, sum(a.{value}) AS s, count(*) AS n, max(a.S) AS t FROM {from}{filter} GROUP BY {one}, {two}"
+        );
+        let rows = match self.random.u8(0..5) {
+            0 => "SELECT k, l, n FROM g WHERE s = (SELECT max(s) FROM g)",
+            1 => "SELECT x.l, x.s, y.n FROM g x JOIN g y ON x.k = y.k WHERE x.n <= (SELECT min(n) FROM g WHERE s IS NOT NULL)",
+            2 => "SELECT k, t FROM g WHERE n > 1 UNION ALL SELECT k, t FROM g WHERE l IS NOT NULL",
+            3 => "SELECT z.Id, g.s FROM {2} z JOIN g ON g.n = z.M WHERE z.N < (SELECT max(n) FROM g)",
+            _ => "SELECT t, count(*) AS n FROM g WHERE k NOT IN (SELECT k FROM g WHERE n > 2 AND k IS NOT NULL) GROUP BY t",
+        };
+        format!("WITH g AS ({groups}) {rows}")
+    }
+
+    /// The first rows of an order in which no two rows are equal, with something above that no source computes; or of several sources.
+    fn first_rows(&mut self) -> String {
+        let (filter, other) = (self.predicate(&["a"], 1), self.predicate(&["a"], 1));
+        let key = self.pick(&["a.N", "a.M", "a.S", "a.D", "a.T", "a.D * 2"]);
+        let order = format!("{key} {} NULLS {}, a.Id", self.pick(&["ASC", "DESC"]), self.pick(&["FIRST", "LAST"]));
+        let end = format!("LIMIT {} OFFSET {}", self.random.u8(1..9), self.random.u8(0..4));
+        match self.random.u8(0..4) {
+            0 => format!("SELECT a.Id, regexp_replace(a.S, 'a', 'x') AS r, a.D FROM {{0}} a WHERE {filter} ORDER BY {order} {end}"),
+            1 => format!(
+                "SELECT a.Id, a.D, b.S, c.N FROM {{0}} a LEFT JOIN {{1}} b ON a.M = b.Id LEFT JOIN {{2}} c ON b.M = c.Id \
+                 WHERE {filter} ORDER BY {order} {end}"
+            ),
+            2 => format!(
+                "SELECT a.Id, b.D, regexp_replace(a.S, 'a', 'x') AS r FROM {{1}} b RIGHT JOIN {{0}} a ON b.Id = a.M ORDER BY {order} {end}"
+            ),
+            _ => format!(
+                "SELECT a.Id, a.N, a.t FROM (SELECT Id, N, M, S, D, T, regexp_replace(S, 'a', 'x') AS t FROM {{0}} a WHERE {filter} \
+                 UNION ALL SELECT Id + 100, M % 5, N, S, D, T, S || 'x' FROM {{1}} a WHERE {other}) a ORDER BY {order} {end}"
+            ),
+        }
+    }
+
+    /// Groups of what comes of two branches.
+    fn groups_of_a_union(&mut self) -> String {
+        let (one, two) = (self.predicate(&["a"], 1), self.predicate(&["a"], 1));
+        let key = self.pick(&["k", "l", "k, l", "date_part('year', t)", "t"]);
+        let call = self.pick(&["sum(n)", "sum(d)", "count(DISTINCT l)", "sum(m)", "avg(d)", "sum(d) FILTER (WHERE n > 0)", "sum(n + 1)"]);
+        let union = format!(
+            "(SELECT G AS k, S AS l, N AS n, M AS m, D AS d, T AS t FROM {{0}} a WHERE {one} \
+             UNION ALL SELECT G, S, N, Id, D, T FROM {{1}} a WHERE {two}) u"
+        );
+        match self.random.u8(0..6) {
+            4 => format!("SELECT S, M, sum(D) AS x, count(*) AS c FROM {{0}} a WHERE regexp_like(S, '[aé]') AND {one} GROUP BY S, M"),
+            5 => format!(
+                "SELECT b.S, sum(a.D) AS x FROM {{0}} a JOIN {{0}} b ON a.M = b.Id WHERE regexp_like(b.S, 'a') AND {one} GROUP BY b.S"
+            ),
+            0 => format!("SELECT {call} AS x, count(*) AS c, min(l) AS y, max(t) AS z, count(d) AS w FROM {union}"),
+            1 => format!("SELECT DISTINCT {key} FROM {union}"),
+            _ => format!("SELECT {key}, {call} AS x, count(*) AS c, min(d) AS y, max(l) AS z, count(n) AS w FROM {union} GROUP BY {key}"),
+        }
+    }
+
     fn statement(&mut self) -> String {
+        match self.random.u8(0..12) {
+            0 => return self.named_groups(),
+            10 | 11 => return self.groups_of_a_union(),
+            1 | 2 => return self.first_rows(),
+            _ => {}
+        }
         let (from, aliases) = self.from();
         let filter = self.filter(&aliases);
         match self.random.u8(0..6) {
@@ -238,7 +305,7 @@ async fn answered(world: &World, text: &str) -> Result<String, EngineError> {
     }
     let shown = pretty_format_batches(&batches).unwrap().to_string();
     let mut lines: Vec<&str> = shown.lines().skip(3).filter(|line| line.starts_with('|')).collect();
-    if !text.contains("ORDER BY a.Id") {
+    if !text.contains("ORDER BY a.") {
         lines.sort_unstable();
     }
     Ok(lines.join("\n"))
