@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use portico_provider_api::{ConnectContext, QueryContext, SourceError, SourceErrorKind};
 use prost::Message;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
@@ -42,6 +43,8 @@ struct Shared {
     slots: Arc<Semaphore>,
     /// Made when it is first needed, and remade by itself when it breaks.
     channel: OnceLock<Channel>,
+    /// Whether the server is known to be a gateway like this one, so that what it says of a failure may be passed on.
+    is_gateway: AtomicBool,
 }
 
 type Header = (AsciiMetadataKey, MetadataValue<Ascii>);
@@ -74,6 +77,7 @@ impl Client {
             login: login(config, context)?,
             slots: Arc::new(Semaphore::new(context.max_connections.max(1))),
             channel: OnceLock::new(),
+            is_gateway: AtomicBool::new(false),
         };
         Ok(Client { shared: Arc::new(shared), request_id: None })
     }
@@ -111,6 +115,21 @@ impl Client {
     /// An error of this source.
     pub fn error(&self, kind: SourceErrorKind, message: impl Into<String>) -> SourceError {
         SourceError::new(self.source_name(), kind, message)
+    }
+
+    /// From now on what the server says of a failure is passed on: it is a gateway like this one.
+    pub fn trust(&self) {
+        self.shared.is_gateway.store(true, Ordering::Relaxed);
+    }
+
+    /// What a status means.
+    fn described(&self, status: &Status) -> SourceError {
+        errors::describe(self.source_name(), status, self.shared.is_gateway.load(Ordering::Relaxed))
+    }
+
+    /// What a failure means that came while an answer was read.
+    pub fn of_answer(&self, error: &FlightError) -> SourceError {
+        errors::of_answer(self.source_name(), error, self.shared.is_gateway.load(Ordering::Relaxed))
     }
 
     /// Waits for a place among the requests that may run at once.
@@ -167,7 +186,7 @@ impl Client {
                 logged_in = true;
                 continue;
             }
-            return Err(errors::describe(self.source_name(), &status));
+            return Err(self.described(&status));
         }
     }
 
@@ -281,7 +300,7 @@ impl Client {
             Err(_) => Err(self.error(SourceErrorKind::Timeout, "the server did not answer before the deadline")),
             Ok(Ok(token)) => Ok(token.unwrap_or(basic)),
             Ok(Err(status)) if status.code() == Code::Unimplemented => Ok(basic),
-            Ok(Err(status)) => Err(errors::describe(self.source_name(), &status)),
+            Ok(Err(status)) => Err(self.described(&status)),
         }
     }
 }

@@ -3,7 +3,6 @@
 
 use crate::client::Client;
 use crate::decode::Decoder;
-use crate::errors;
 use crate::prepared::{self, Prepared};
 use crate::translate::Translated;
 use arrow::array::RecordBatch;
@@ -123,7 +122,7 @@ impl Read {
                     }
                     self.current = None;
                 }
-                Some(Err(error)) => return Err(errors::of_answer(self.client.source_name(), &error)),
+                Some(Err(error)) => return Err(self.client.of_answer(&error)),
                 Some(Ok(batch)) => {
                     let batch = self.decoder.decode(&batch)?;
                     if batch.num_rows() > 0 {
@@ -161,7 +160,7 @@ pub async fn listing(client: &Client, command: &impl ProstMessageExt, deadline: 
         let mut stream = client.get(ticket, deadline).await?;
         let late = || client.error(SourceErrorKind::Timeout, "the deadline passed while the server described itself");
         while let Some(batch) = tokio::time::timeout_at(deadline, stream.next()).await.map_err(|_| late())? {
-            batches.push(batch.map_err(|error| errors::of_answer(client.source_name(), &error))?);
+            batches.push(batch.map_err(|error| client.of_answer(&error))?);
         }
     }
     Ok(batches)
