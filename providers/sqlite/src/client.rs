@@ -136,7 +136,7 @@ impl SqliteSource {
 impl WritableSource for SqliteSource {
     async fn write(&self, changes: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError> {
         let (source_name, context_there) = (self.pool.source_name.clone(), context.clone());
-        let work = move |connection: &mut Connection, _: &Stop| write::apply(connection, &changes, &source_name, &context_there);
+        let work = move |connection: &mut Connection, stop: &Stop| write::apply(connection, &changes, &source_name, &context_there, stop);
         self.pool.run(context, work).await
     }
 }
