@@ -45,6 +45,8 @@ struct Shared {
     channel: OnceLock<Channel>,
     /// Whether the server is known to be a gateway like this one, so that what it says of a failure may be passed on.
     is_gateway: AtomicBool,
+    /// Whether the server says that it cancels answers when it is told to.
+    cancels: AtomicBool,
 }
 
 type Header = (AsciiMetadataKey, MetadataValue<Ascii>);
@@ -78,6 +80,7 @@ impl Client {
             slots: Arc::new(Semaphore::new(context.max_connections.max(1))),
             channel: OnceLock::new(),
             is_gateway: AtomicBool::new(false),
+            cancels: AtomicBool::new(false),
         };
         Ok(Client { shared: Arc::new(shared), request_id: None })
     }
@@ -117,9 +120,15 @@ impl Client {
         SourceError::new(self.source_name(), kind, message)
     }
 
-    /// From now on what the server says of a failure is passed on: it is a gateway like this one.
-    pub fn trust(&self) {
-        self.shared.is_gateway.store(true, Ordering::Relaxed);
+    /// What the server is. From now on a gateway like this one is believed in what it says of a failure.
+    pub fn know(&self, is_gateway: bool, cancels: bool) {
+        self.shared.is_gateway.store(is_gateway, Ordering::Relaxed);
+        self.shared.cancels.store(cancels, Ordering::Relaxed);
+    }
+
+    /// Whether the server cancels answers when it is told to.
+    pub fn cancels(&self) -> bool {
+        self.shared.cancels.load(Ordering::Relaxed)
     }
 
     /// What a status means.
@@ -215,18 +224,18 @@ impl Client {
     /// # Errors
     /// What the server says, or `Malformed` when it answers something else than `R`.
     pub async fn act<R: ProstMessageExt>(&self, kind: &str, command: &impl ProstMessageExt, deadline: Instant) -> Result<R, SourceError> {
-        let body = self.act_raw(kind, command, deadline).await?;
+        let body = self.act_raw(kind, command.as_any().encode_to_vec().into(), deadline).await?;
         let malformed = || self.error(SourceErrorKind::Malformed, "the server's answer to an action cannot be understood");
         let any = Any::decode(body.ok_or_else(malformed)?).map_err(|_| malformed())?;
         any.unpack().ok().flatten().ok_or_else(malformed)
     }
 
-    /// Does an action whose answer says nothing.
+    /// Does an action, and gives the bytes that it answers first, if there are any.
     ///
     /// # Errors
     /// What the server says.
-    pub async fn act_raw(&self, kind: &str, command: &impl ProstMessageExt, deadline: Instant) -> Result<Option<Bytes>, SourceError> {
-        let action = Action { r#type: kind.to_owned(), body: command.as_any().encode_to_vec().into() };
+    pub async fn act_raw(&self, kind: &str, body: Bytes, deadline: Instant) -> Result<Option<Bytes>, SourceError> {
+        let action = Action { r#type: kind.to_owned(), body };
         let call = |mut connection: Connection, request| async move {
             let mut answers = connection.do_action(request).await?.into_inner();
             let first = answers.message().await?.map(|answer| answer.body);

@@ -14,6 +14,7 @@ mod prepared;
 mod rows;
 mod server;
 mod translate;
+mod unread;
 
 use async_trait::async_trait;
 use client::Client;
@@ -73,9 +74,7 @@ impl FlightSqlSource {
 
     fn know(&self, server: Server) -> &Server {
         let server = self.known.get_or_init(|| server);
-        if server.is_gateway {
-            self.client.trust();
-        }
+        self.client.know(server.is_gateway, server.cancels);
         server
     }
 }
