@@ -63,6 +63,8 @@ pub fn of_any() -> Capabilities {
             or: Support::Exact,
             not: Support::Exact,
             max_in_list: MAX_IN_LIST,
+            // How other forms are converted is every database's own.
+            stored_forms: Some(Support::None),
             ..FilterCapabilities::default()
         },
         projection: Support::Exact,

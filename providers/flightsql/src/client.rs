@@ -15,6 +15,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use portico_provider_api::{ConnectContext, QueryContext, SourceError, SourceErrorKind};
 use prost::Message;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
@@ -42,6 +43,10 @@ struct Shared {
     slots: Arc<Semaphore>,
     /// Made when it is first needed, and remade by itself when it breaks.
     channel: OnceLock<Channel>,
+    /// Whether the server is known to be a gateway like this one, so that what it says of a failure may be passed on.
+    is_gateway: AtomicBool,
+    /// Whether the server says that it cancels answers when it is told to.
+    cancels: AtomicBool,
 }
 
 type Header = (AsciiMetadataKey, MetadataValue<Ascii>);
@@ -74,6 +79,8 @@ impl Client {
             login: login(config, context)?,
             slots: Arc::new(Semaphore::new(context.max_connections.max(1))),
             channel: OnceLock::new(),
+            is_gateway: AtomicBool::new(false),
+            cancels: AtomicBool::new(false),
         };
         Ok(Client { shared: Arc::new(shared), request_id: None })
     }
@@ -111,6 +118,27 @@ impl Client {
     /// An error of this source.
     pub fn error(&self, kind: SourceErrorKind, message: impl Into<String>) -> SourceError {
         SourceError::new(self.source_name(), kind, message)
+    }
+
+    /// What the server is. From now on a gateway like this one is believed in what it says of a failure.
+    pub fn know(&self, is_gateway: bool, cancels: bool) {
+        self.shared.is_gateway.store(is_gateway, Ordering::Relaxed);
+        self.shared.cancels.store(cancels, Ordering::Relaxed);
+    }
+
+    /// Whether the server cancels answers when it is told to.
+    pub fn cancels(&self) -> bool {
+        self.shared.cancels.load(Ordering::Relaxed)
+    }
+
+    /// What a status means.
+    fn described(&self, status: &Status) -> SourceError {
+        errors::describe(self.source_name(), status, self.shared.is_gateway.load(Ordering::Relaxed))
+    }
+
+    /// What a failure means that came while an answer was read.
+    pub fn of_answer(&self, error: &FlightError) -> SourceError {
+        errors::of_answer(self.source_name(), error, self.shared.is_gateway.load(Ordering::Relaxed))
     }
 
     /// Waits for a place among the requests that may run at once.
@@ -167,7 +195,7 @@ impl Client {
                 logged_in = true;
                 continue;
             }
-            return Err(errors::describe(self.source_name(), &status));
+            return Err(self.described(&status));
         }
     }
 
@@ -196,18 +224,18 @@ impl Client {
     /// # Errors
     /// What the server says, or `Malformed` when it answers something else than `R`.
     pub async fn act<R: ProstMessageExt>(&self, kind: &str, command: &impl ProstMessageExt, deadline: Instant) -> Result<R, SourceError> {
-        let body = self.act_raw(kind, command, deadline).await?;
+        let body = self.act_raw(kind, command.as_any().encode_to_vec().into(), deadline).await?;
         let malformed = || self.error(SourceErrorKind::Malformed, "the server's answer to an action cannot be understood");
         let any = Any::decode(body.ok_or_else(malformed)?).map_err(|_| malformed())?;
         any.unpack().ok().flatten().ok_or_else(malformed)
     }
 
-    /// Does an action whose answer says nothing.
+    /// Does an action, and gives the bytes that it answers first, if there are any.
     ///
     /// # Errors
     /// What the server says.
-    pub async fn act_raw(&self, kind: &str, command: &impl ProstMessageExt, deadline: Instant) -> Result<Option<Bytes>, SourceError> {
-        let action = Action { r#type: kind.to_owned(), body: command.as_any().encode_to_vec().into() };
+    pub async fn act_raw(&self, kind: &str, body: Bytes, deadline: Instant) -> Result<Option<Bytes>, SourceError> {
+        let action = Action { r#type: kind.to_owned(), body };
         let call = |mut connection: Connection, request| async move {
             let mut answers = connection.do_action(request).await?.into_inner();
             let first = answers.message().await?.map(|answer| answer.body);
@@ -281,7 +309,7 @@ impl Client {
             Err(_) => Err(self.error(SourceErrorKind::Timeout, "the server did not answer before the deadline")),
             Ok(Ok(token)) => Ok(token.unwrap_or(basic)),
             Ok(Err(status)) if status.code() == Code::Unimplemented => Ok(basic),
-            Ok(Err(status)) => Err(errors::describe(self.source_name(), &status)),
+            Ok(Err(status)) => Err(self.described(&status)),
         }
     }
 }

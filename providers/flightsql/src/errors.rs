@@ -1,5 +1,6 @@
 //! What a gRPC status means for the caller. A server's message may hold texts of statements, values of rows and names of users: only what
-//! is known to hold none of them is passed on, which is what a gateway like this one says. Pure.
+//! is known to hold none of them is passed on, which is what a gateway like this one says. Whose message it is, the message itself cannot
+//! tell: that is asked before. Pure.
 
 use arrow_flight::error::FlightError;
 use portico_provider_api::{Retry, SourceError, SourceErrorKind};
@@ -33,9 +34,11 @@ const GATEWAY_CODES: &[(&str, SourceErrorKind)] = &[
     ("Internal", SourceErrorKind::Internal),
 ];
 
-/// The error for a person, from what the server, or the way to it, said.
-pub fn describe(source_name: &str, status: &Status) -> SourceError {
-    let (kind, message) = from_gateway(status).unwrap_or_else(|| in_general(status));
+/// The error for a person, from what the server, or the way to it, said. Only a server that is known to be a gateway like this one is taken at
+/// its word.
+pub fn describe(source_name: &str, status: &Status, is_gateway: bool) -> SourceError {
+    let said = if is_gateway { from_gateway(status) } else { None };
+    let (kind, message) = said.unwrap_or_else(|| in_general(status));
     let mut error = SourceError::new(source_name, kind, message).with_code(format!("{:?}", status.code()));
     if let Some(after) = retry_after(status)
         && matches!(error.retry, Retry::After(_))
@@ -50,9 +53,9 @@ pub fn describe(source_name: &str, status: &Status) -> SourceError {
 }
 
 /// The same, for what reading an answer says.
-pub fn of_answer(source_name: &str, error: &FlightError) -> SourceError {
+pub fn of_answer(source_name: &str, error: &FlightError, is_gateway: bool) -> SourceError {
     match error {
-        FlightError::Tonic(status) => describe(source_name, status),
+        FlightError::Tonic(status) => describe(source_name, status, is_gateway),
         _ => SourceError::new(source_name, SourceErrorKind::Malformed, "the server's answer is not an Arrow stream"),
     }
 }
@@ -129,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_gateway_says_what_it_is() {
-        let of = |code, message: &str| describe("east", &Status::new(code, message));
+        let of = |code, message: &str| describe("east", &Status::new(code, message), true);
         let down = of(Code::Unavailable, "SourceUnavailable: source 'billing': the server cannot be reached: Connection refused");
         assert_eq!(down.kind, SourceErrorKind::Unavailable);
         assert_eq!(down.to_string(), "source 'east': source 'billing': the server cannot be reached: Connection refused");
@@ -146,11 +149,14 @@ mod tests {
     #[test]
     fn what_another_server_says_is_not_passed_on() {
         for code in (0..=16).map(Code::from_i32) {
-            let error = describe("east", &Status::new(code, "near 'hunter2': syntax error"));
+            let error = describe("east", &Status::new(code, "near 'hunter2': syntax error"), true);
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
             assert!(!error.message.is_empty());
+            // Nor does it become a gateway by beginning like one.
+            let alike = describe("east", &Status::new(code, "UnknownName: column 'hunter2'"), false);
+            assert_eq!((&alike.kind, &alike.message), (&error.kind, &error.message));
         }
-        let of = |code| describe("east", &Status::new(code, "")).kind;
+        let of = |code| describe("east", &Status::new(code, ""), false).kind;
         assert_eq!(of(Code::Unauthenticated), SourceErrorKind::Credentials);
         assert_eq!(of(Code::DeadlineExceeded), SourceErrorKind::Timeout);
         assert_eq!(of(Code::Unimplemented), SourceErrorKind::Unsupported);
@@ -161,6 +167,6 @@ mod tests {
     fn advice_to_wait_is_kept() {
         let mut status = Status::new(Code::ResourceExhausted, "");
         status.metadata_mut().insert("retry-after", "7".parse().unwrap());
-        assert_eq!(describe("east", &status).retry, Retry::After(Some(Duration::from_secs(7))));
+        assert_eq!(describe("east", &status, false).retry, Retry::After(Some(Duration::from_secs(7))));
     }
 }

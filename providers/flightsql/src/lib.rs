@@ -14,13 +14,14 @@ mod prepared;
 mod rows;
 mod server;
 mod translate;
+mod unread;
 
 use async_trait::async_trait;
 use client::Client;
 use config::{FlightSqlConfig, Speaks};
 use portico_provider_api::{
-    ConnectContext, NativeRequest, QueryContext, QueryStream, RemoteSchema, ReportHandle, Selection, Source, SourceError, SourceKind,
-    SourceQuery,
+    ConnectContext, NativeRequest, QueryContext, QueryStream, RemoteSchema, ReportHandle, Selection, Source, SourceError, SourceErrorKind,
+    SourceKind, SourceQuery,
 };
 use rows::Promise;
 use server::Server;
@@ -40,12 +41,11 @@ fn config_schema() -> serde_json::Value {
 fn connect(config: serde_json::Value, context: ConnectContext) -> Result<Arc<dyn Source>, SourceError> {
     let config = config::read(config, &context)?;
     let client = Client::new(&config, &context)?;
-    let known = OnceLock::new();
-    if let Some(server) = Server::of_setting(config.speaks) {
-        // The cell is new.
-        let _ = known.set(server);
+    let source = FlightSqlSource { client, config, known: OnceLock::new() };
+    if let Some(server) = Server::of_setting(source.config.speaks) {
+        source.know(server);
     }
-    Ok(Arc::new(FlightSqlSource { client, config, known }))
+    Ok(Arc::new(source))
 }
 
 /// A configured server.
@@ -61,8 +61,21 @@ impl FlightSqlSource {
         if let Some(server) = self.known.get() {
             return Ok(server);
         }
-        let server = Server::ask(&self.client, deadline).await?;
-        Ok(self.known.get_or_init(|| server))
+        Ok(self.know(Server::ask(&self.client, deadline).await?))
+    }
+
+    /// Why a server that is not known refused a statement, as far as it can be found out.
+    async fn explained(&self, client: &Client, server: &Server, query: &SourceQuery, deadline: Instant, error: SourceError) -> SourceError {
+        match introspect::missing(client, &self.config, server, query, deadline).await {
+            Ok(Some(missing)) => SourceError { native_code: error.native_code, ..client.error(SourceErrorKind::SchemaChanged, missing) },
+            Ok(None) | Err(_) => error,
+        }
+    }
+
+    fn know(&self, server: Server) -> &Server {
+        let server = self.known.get_or_init(|| server);
+        self.client.know(server.is_gateway, server.cancels);
+        server
     }
 }
 
@@ -88,7 +101,12 @@ impl Source for FlightSqlSource {
             as_of: SystemTime::now(),
             limits: context.request.limits,
         };
-        let batches = rows::start(client, translated, promise, report.clone(), deadline).await?;
+        let batches = match rows::start(client.clone(), translated, promise, report.clone(), deadline).await {
+            Err(error) if error.kind == SourceErrorKind::Internal && !server.is_gateway => {
+                return Err(self.explained(&client, server, &query, deadline, error).await);
+            }
+            started => started?,
+        };
         Ok(QueryStream::new(schema, batches, report))
     }
 

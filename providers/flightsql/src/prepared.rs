@@ -37,7 +37,7 @@ impl Drop for Prepared {
         if let Some(runtime) = &self.runtime {
             runtime.spawn(async move {
                 let request = ActionClosePreparedStatementRequest { prepared_statement_handle: handle };
-                if client.act_raw(CLOSE, &request, Instant::now() + CLOSE_PATIENCE).await.is_err() {
+                if client.act_raw(CLOSE, request.as_any().encode_to_vec().into(), Instant::now() + CLOSE_PATIENCE).await.is_err() {
                     tracing::debug!("a prepared statement could not be closed at the server, which will forget it by itself");
                 }
             });

@@ -3,9 +3,9 @@
 
 use crate::client::Client;
 use crate::decode::Decoder;
-use crate::errors;
 use crate::prepared::{self, Prepared};
 use crate::translate::Translated;
+use crate::unread::Unread;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow_flight::decode::FlightRecordBatchStream;
@@ -44,6 +44,8 @@ struct Read {
     current: Option<FlightRecordBatchStream>,
     totals: QueryReport,
     report: ReportHandle,
+    /// Tells the server when the read ends early.
+    unread: Unread,
     /// Closes the statement when the read ends.
     _prepared: Option<Prepared>,
     _place: OwnedSemaphorePermit,
@@ -68,10 +70,12 @@ pub async fn start(
         let (prepared, info) = prepared::start(&client, &translated.sent, &translated.values, deadline).await?;
         (Some(prepared), info)
     };
+    let unread = Unread::new(&client, &info);
     let tickets = tickets(&client, info, promise.ordered)?;
     let decoder = Decoder::new(client.source_name(), translated.columns, Arc::clone(&promise.schema));
     let totals = QueryReport { as_of: promise.as_of, requests: 1, rows: 0, bytes: 0, complete: true };
-    let mut read = Read { client, decoder, promise, deadline, tickets, current: None, totals, report, _prepared: prepared, _place: place };
+    let mut read =
+        Read { client, decoder, promise, deadline, tickets, current: None, totals, report, unread, _prepared: prepared, _place: place };
     let first = read.next().await?;
     let stream = futures::stream::try_unfold((read, Some(first)), |(mut read, first)| async move {
         let batch = match first {
@@ -110,7 +114,10 @@ impl Read {
             let stream = match &mut self.current {
                 Some(stream) => stream,
                 None => {
-                    let Some(ticket) = self.tickets.pop_front() else { return Ok(None) };
+                    let Some(ticket) = self.tickets.pop_front() else {
+                        self.unread.ended();
+                        return Ok(None);
+                    };
                     self.current.insert(self.client.get(ticket, self.deadline).await?)
                 }
             };
@@ -123,7 +130,7 @@ impl Read {
                     }
                     self.current = None;
                 }
-                Some(Err(error)) => return Err(errors::of_answer(self.client.source_name(), &error)),
+                Some(Err(error)) => return Err(self.client.of_answer(&error)),
                 Some(Ok(batch)) => {
                     let batch = self.decoder.decode(&batch)?;
                     if batch.num_rows() > 0 {
@@ -161,7 +168,7 @@ pub async fn listing(client: &Client, command: &impl ProstMessageExt, deadline: 
         let mut stream = client.get(ticket, deadline).await?;
         let late = || client.error(SourceErrorKind::Timeout, "the deadline passed while the server described itself");
         while let Some(batch) = tokio::time::timeout_at(deadline, stream.next()).await.map_err(|_| late())? {
-            batches.push(batch.map_err(|error| errors::of_answer(client.source_name(), &error))?);
+            batches.push(batch.map_err(|error| client.of_answer(&error))?);
         }
     }
     Ok(batches)

@@ -4,7 +4,7 @@ use crate::capabilities;
 use crate::client::Client;
 use crate::config::Speaks;
 use crate::rows;
-use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::datatypes::UInt32Type;
 use arrow_flight::sql::{CommandGetSqlInfo, SqlInfo};
 use portico_provider_api::{Capabilities, SourceError, SourceErrorKind};
@@ -24,6 +24,8 @@ pub struct Server {
     pub dialect: Dialect,
     /// Whether it is a gateway like this one.
     pub is_gateway: bool,
+    /// Whether it cancels an answer when it is told to; a dropped stream it ends in any case.
+    pub cancels: bool,
 }
 
 impl Server {
@@ -31,8 +33,8 @@ impl Server {
     pub fn of_setting(speaks: Speaks) -> Option<Server> {
         match speaks {
             Speaks::Auto => None,
-            Speaks::Portico => Some(Server { dialect: DATAFUSION, is_gateway: true }),
-            Speaks::Standard => Some(Server { dialect: STANDARD, is_gateway: false }),
+            Speaks::Portico => Some(Server { dialect: DATAFUSION, is_gateway: true, cancels: false }),
+            Speaks::Standard => Some(Server { dialect: STANDARD, is_gateway: false, cancels: false }),
         }
     }
 
@@ -41,7 +43,9 @@ impl Server {
     /// # Errors
     /// When it cannot be asked.
     pub async fn ask(client: &Client, deadline: Instant) -> Result<Server, SourceError> {
-        let wanted = [SqlInfo::FlightSqlServerName, SqlInfo::SqlIdentifierQuoteChar].map(|info| info as u32).to_vec();
+        let wanted = [SqlInfo::FlightSqlServerName, SqlInfo::SqlIdentifierQuoteChar, SqlInfo::FlightSqlServerCancel]
+            .map(|info| info as u32)
+            .to_vec();
         let said = rows::listing(client, &CommandGetSqlInfo { info: wanted }, deadline).await;
         let batches = match said {
             Ok(batches) => batches,
@@ -49,11 +53,12 @@ impl Server {
             Err(error) => return Err(error),
         };
         let text = |info: SqlInfo| batches.iter().find_map(|batch| text(batch, info as u32));
+        let cancels = batches.iter().any(|batch| truth(batch, SqlInfo::FlightSqlServerCancel as u32) == Some(true));
         if text(SqlInfo::FlightSqlServerName).as_deref() == Some(PORTICO) {
-            return Ok(Server { dialect: DATAFUSION, is_gateway: true });
+            return Ok(Server { dialect: DATAFUSION, is_gateway: true, cancels });
         }
         let quote = text(SqlInfo::SqlIdentifierQuoteChar).and_then(|quote| quote.chars().next()).filter(|quote| "\"`".contains(*quote));
-        Ok(Server { dialect: Dialect { quote: quote.unwrap_or(STANDARD.quote), ..STANDARD }, is_gateway: false })
+        Ok(Server { dialect: Dialect { quote: quote.unwrap_or(STANDARD.quote), ..STANDARD }, is_gateway: false, cancels })
     }
 
     /// What it evaluates.
@@ -72,12 +77,24 @@ impl Server {
     }
 }
 
-/// The text of one piece of information, if it is there and is text.
-fn text(batch: &RecordBatch, info: u32) -> Option<String> {
+/// One piece of information, if it is there: an array of it alone.
+fn piece(batch: &RecordBatch, info: u32) -> Option<ArrayRef> {
     let names: &UInt32Array = batch.column_by_name("info_name")?.as_primitive_opt::<UInt32Type>()?;
     let values = batch.column_by_name("value")?.as_union_opt()?;
     let row = names.iter().position(|name| name == Some(info))?;
-    let value = values.value(row);
+    Some(values.value(row))
+}
+
+/// A piece of information that is text.
+fn text(batch: &RecordBatch, info: u32) -> Option<String> {
+    let value = piece(batch, info)?;
     let texts = value.as_string_opt::<i32>()?;
     (texts.len() == 1 && texts.is_valid(0)).then(|| texts.value(0).to_owned())
+}
+
+/// A piece of information that is true or false.
+fn truth(batch: &RecordBatch, info: u32) -> Option<bool> {
+    let value = piece(batch, info)?;
+    let truths = value.as_boolean_opt()?;
+    (truths.len() == 1 && truths.is_valid(0)).then(|| truths.value(0))
 }

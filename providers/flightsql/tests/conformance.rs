@@ -5,8 +5,9 @@
 mod downstream;
 mod own;
 
-use downstream::{Database, Downstream, KEY, active, fixture};
+use downstream::{Database, Downstream, KEY, active};
 use portico_provider_api::{RemoteTableName, ScalarType};
+use portico_provider_testkit::words::POSTGRES;
 use portico_provider_testkit::{Limitation, LoadedTable, Subject, Summary, adapt, conformance, fixtures};
 use std::sync::Arc;
 
@@ -21,7 +22,9 @@ async fn started() -> Downstream {
     let database = Database::create().await;
     let tables = fixtures();
     for table in &tables {
-        fixture::load(&database, table).await;
+        for statement in POSTGRES.statements(table) {
+            database.run(&statement).await;
+        }
     }
     database.run("ANALYZE").await;
     let granted: Vec<String> = tables.iter().map(|table| format!("pg.public.{}", table.name)).collect();

@@ -55,6 +55,27 @@ async fn a_query_that_is_given_up_before_its_first_row_is_cancelled() {
     assert!(database.quiet(Duration::from_secs(2)).await, "the server still sleeps");
 }
 
+/// What remains when nobody is left to stop a statement: the gateway's machine is gone.
+#[tokio::test]
+async fn the_server_knows_the_deadline_of_every_statement() {
+    let database = Database::create().await;
+    database
+        .run(
+            "CREATE VIEW told AS SELECT CAST(VARIABLE_VALUE AS DECIMAL(20,6)) AS seconds FROM information_schema.SESSION_VARIABLES \
+              WHERE VARIABLE_NAME = 'MAX_STATEMENT_TIME'",
+        )
+        .await;
+    let source = database.source(1);
+    let told = SourceQuery::scan(relation(&source, "told").await);
+    // The source's own limit is a minute.
+    for (left, least, most) in [(5, 5.0, 16.0), (30, 30.0, 64.0), (2, 2.0, 8.0), (3_600, 60.0, 128.0)] {
+        let seen = rows(&source, told.clone(), &within(Duration::from_secs(left))).await.unwrap();
+        let Value::Decimal { unscaled, .. } = &seen[0][0] else { panic!("{seen:?}") };
+        let seconds = unscaled.to_i128().unwrap() as f64 / 1e6;
+        assert!((least..=most).contains(&seconds), "{left} s are left, the server was told {seconds} s");
+    }
+}
+
 #[tokio::test]
 async fn a_deadline_that_has_passed_is_not_sent() {
     let database = Database::create().await;

@@ -228,6 +228,22 @@ async fn a_write_that_waits_for_a_lock_ends_at_its_deadline_and_leaves_nothing()
     assert!(matches!(write(&source, vec![change]).await.unwrap()[0], ChangeOutcome::Done { .. }));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_write_that_is_given_up_is_stopped_and_leaves_nothing() {
+    let database = create().await;
+    let source = database.source(1);
+    let table = relation(&source, "parent").await;
+    database.run("START TRANSACTION").await;
+    database.run("UPDATE parent SET name = 'mine' WHERE id = 1").await;
+    let changes = [2, 1].map(|id| update(&table, id, vec![(1, text("theirs"))], Precondition::None)).to_vec();
+    let context = QueryContext::default();
+    let writing = source.writable().unwrap().write(ChangeSet { changes, idempotency_key: None }, &context);
+    assert!(tokio::time::timeout(Duration::from_millis(400), writing).await.is_err(), "it waits for the lock");
+    assert!(database.quiet(Duration::from_secs(2)).await, "the server still waits for the lock");
+    database.run("COMMIT").await;
+    assert_eq!(database.text("SELECT GROUP_CONCAT(name ORDER BY id) FROM parent").await, "mine,two");
+}
+
 #[tokio::test]
 async fn a_write_after_a_restart_finds_a_new_connection() {
     let database = create().await;

@@ -3,17 +3,13 @@
 
 use crate::server::Server;
 use crate::translate::is_carried;
-use arrow::array::{
-    ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Decimal256Builder, Float32Builder, Float64Builder,
-    Int16Builder, Int32Builder, Int64Builder, StringBuilder, Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
-};
+use arrow::array::ArrayRef;
 use portico_provider_api::value::Float;
-use portico_provider_api::{Codec, ScalarType, Value};
+use portico_provider_api::{Codec, ColumnBuilder, ScalarType, Value};
 use portico_provider_sql::{
     Carried, ResultColumn, Stored, decode, from_hex, parse_date, parse_decimal, parse_time, parse_timestamp, parse_timestamp_tz, rescale,
     stored_type,
 };
-use std::sync::Arc;
 
 /// As what a column is asked of the driver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,71 +42,19 @@ impl Reading {
     }
 }
 
-#[derive(Debug)]
-enum Builder {
-    Boolean(BooleanBuilder),
-    Int16(Int16Builder),
-    Int32(Int32Builder),
-    Int64(Int64Builder),
-    Float32(Float32Builder),
-    Float64(Float64Builder),
-    Decimal128(Decimal128Builder),
-    Decimal256(Decimal256Builder),
-    Text(StringBuilder),
-    Binary(BinaryBuilder),
-    Date(Date32Builder),
-    Time(Time64MicrosecondBuilder),
-    Timestamp(TimestampMicrosecondBuilder),
-}
-
-macro_rules! each {
-    ($builder:expr, $inner:ident => $body:expr) => {
-        match $builder {
-            Builder::Boolean($inner) => $body,
-            Builder::Int16($inner) => $body,
-            Builder::Int32($inner) => $body,
-            Builder::Int64($inner) => $body,
-            Builder::Float32($inner) => $body,
-            Builder::Float64($inner) => $body,
-            Builder::Decimal128($inner) => $body,
-            Builder::Decimal256($inner) => $body,
-            Builder::Text($inner) => $body,
-            Builder::Binary($inner) => $body,
-            Builder::Date($inner) => $body,
-            Builder::Time($inner) => $body,
-            Builder::Timestamp($inner) => $body,
-        }
-    };
-}
-
 /// Collects the cells of one column.
 #[derive(Debug)]
 pub struct ColumnDecoder {
     column: ResultColumn,
     /// As what its cells are asked of the driver.
     pub reading: Reading,
-    builder: Builder,
+    builder: ColumnBuilder,
 }
 
 impl ColumnDecoder {
     /// For a column of an answer.
     pub fn new(column: ResultColumn, reading: Reading) -> ColumnDecoder {
-        let arrow = column.scalar_type.arrow();
-        let builder = match column.scalar_type {
-            ScalarType::Boolean => Builder::Boolean(BooleanBuilder::new()),
-            ScalarType::Int16 => Builder::Int16(Int16Builder::new()),
-            ScalarType::Int32 => Builder::Int32(Int32Builder::new()),
-            ScalarType::Int64 => Builder::Int64(Int64Builder::new()),
-            ScalarType::Float32 => Builder::Float32(Float32Builder::new()),
-            ScalarType::Float64 => Builder::Float64(Float64Builder::new()),
-            ScalarType::Decimal { precision, .. } if precision <= 38 => Builder::Decimal128(Decimal128Builder::new().with_data_type(arrow)),
-            ScalarType::Decimal { .. } => Builder::Decimal256(Decimal256Builder::new().with_data_type(arrow)),
-            ScalarType::Text | ScalarType::Guid | ScalarType::Json => Builder::Text(StringBuilder::new()),
-            ScalarType::Binary => Builder::Binary(BinaryBuilder::new()),
-            ScalarType::Date => Builder::Date(Date32Builder::new()),
-            ScalarType::Time => Builder::Time(Time64MicrosecondBuilder::new()),
-            ScalarType::Timestamp | ScalarType::TimestampTz => Builder::Timestamp(TimestampMicrosecondBuilder::new().with_data_type(arrow)),
-        };
+        let builder = ColumnBuilder::new(column.scalar_type);
         ColumnDecoder { column, reading, builder }
     }
 
@@ -122,8 +66,7 @@ impl ColumnDecoder {
         if !self.column.nullable {
             return Err("holds null, which it must not".to_owned());
         }
-        each!(&mut self.builder, inner => inner.append_null());
-        Ok(1)
+        self.builder.append(Value::Null(self.column.scalar_type))
     }
 
     /// Adds a value that came as UTF-16, and tells how many bytes it takes, roughly.
@@ -132,9 +75,8 @@ impl ColumnDecoder {
     /// Says what is wrong with it, without it.
     pub fn append_wide(&mut self, units: &[u16]) -> Result<usize, String> {
         let text = String::from_utf16(units).map_err(|_| "holds text that is not Unicode".to_owned())?;
-        if let (Builder::Text(builder), None, ScalarType::Text) = (&mut self.builder, self.column.codec, self.column.scalar_type) {
-            builder.append_value(&text);
-            return Ok(text.len() + 4);
+        if let (None, ScalarType::Text) = (self.column.codec, self.column.scalar_type) {
+            return self.builder.append_text(&text);
         }
         let value = self.spelt(&text)?;
         self.append(value)
@@ -172,7 +114,7 @@ impl ColumnDecoder {
 
     /// The column so far; the decoder is empty afterwards.
     pub fn finish(&mut self) -> ArrayRef {
-        each!(&mut self.builder, inner => Arc::new(inner.finish()))
+        self.builder.finish()
     }
 
     /// What the column is called in messages.
@@ -242,33 +184,7 @@ impl ColumnDecoder {
     }
 
     fn append(&mut self, value: Value) -> Result<usize, String> {
-        match (&mut self.builder, value) {
-            (_, Value::Null(_)) => return self.append_null(),
-            (Builder::Boolean(builder), Value::Boolean(value)) => builder.append_value(value),
-            (Builder::Int16(builder), Value::Int16(value)) => builder.append_value(value),
-            (Builder::Int32(builder), Value::Int32(value)) => builder.append_value(value),
-            (Builder::Int64(builder), Value::Int64(value)) => builder.append_value(value),
-            (Builder::Float32(builder), Value::Float32(value)) => builder.append_value(value.0 as f32),
-            (Builder::Float64(builder), Value::Float64(value)) => builder.append_value(value.0),
-            (Builder::Decimal128(builder), Value::Decimal { unscaled, .. }) => match unscaled.to_i128() {
-                Some(unscaled) => builder.append_value(unscaled),
-                None => return Err(self.misfit()),
-            },
-            (Builder::Decimal256(builder), Value::Decimal { unscaled, .. }) => builder.append_value(unscaled),
-            (Builder::Text(builder), Value::Text(value) | Value::Guid(value) | Value::Json(value)) => {
-                builder.append_value(&value);
-                return Ok(value.len() + 4);
-            }
-            (Builder::Binary(builder), Value::Binary(value)) => {
-                builder.append_value(&value);
-                return Ok(value.len() + 4);
-            }
-            (Builder::Date(builder), Value::Date(value)) => builder.append_value(value),
-            (Builder::Time(builder), Value::Time(value)) => builder.append_value(value),
-            (Builder::Timestamp(builder), Value::Timestamp(value) | Value::TimestampTz(value)) => builder.append_value(value),
-            _ => return Err(self.misfit()),
-        }
-        Ok(8)
+        if value.is_null() { self.append_null() } else { self.builder.append(value) }
     }
 }
 

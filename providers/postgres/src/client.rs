@@ -18,9 +18,11 @@ use tokio_postgres::{CopyOutStream, Row, RowStream, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// What every new session is told. A session is read-only by default, so that no read can write by accident; writes open their
-/// transaction with `READ WRITE`.
+/// transaction with `READ WRITE`. A statement is planned for its values each time: a plan for any values, which the server would go over to
+/// after some runs, can cost a join many times more. Look-ups by a key, whose best plan is the same for all, have sessions of their own.
 const SESSION: &str = "SET TIME ZONE 'UTC'; SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; \
-     SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; SET default_transaction_read_only = on";
+     SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'iso_8601'; SET default_transaction_read_only = on; \
+     SET plan_cache_mode = force_custom_plan";
 
 /// Prepared statements kept per connection; beyond, the connection forgets all of them and starts again.
 pub const CACHED_STATEMENTS: usize = 256;

@@ -231,12 +231,15 @@ impl SharedConnections {
 /// Fills a place, if the pool has a connection to spare.
 async fn make(slot: &Mutex<Option<Arc<Shared>>>, client: &Client, deadline: Instant) -> Option<Arc<Shared>> {
     let lease = client.lease_spare(deadline).await?;
+    // Whatever the key, the plan is the same.
+    let planned_once = lease.connection().ok()?.batch_execute("SET plan_cache_mode = auto");
+    let is_set = matches!(tokio::time::timeout_at(deadline, planned_once).await, Ok(Ok(())));
+    let made = Shared { object: Some(lease.into_connection()?), flow: Mutex::new(Flow::new()) };
     let mut place = locked(slot);
-    if place.is_none() {
-        let object = lease.into_connection()?;
-        *place = Some(Arc::new(Shared { object: Some(object), flow: Mutex::new(Flow::new()) }));
+    if is_set && place.is_none() {
+        *place = Some(Arc::new(made));
     }
-    // Of two that were made at once, the first stays, and the other goes back to the pool.
+    // Of two that were made at once, the first stays, and the other is closed, as is one on which nothing can be set.
     place.clone()
 }
 

@@ -1,5 +1,5 @@
 //! A large table read over several connections at once. One transaction shows its snapshot, the others take it over: whatever is written
-//! meanwhile, the rows are those of one moment. The table is cut into ranges of pages, more than there are connections, and whoever is free
+//! meanwhile, the rows are those of one moment; each locks the table against being rewritten before it reads. The table is cut into ranges of pages, more than there are connections, and whoever is free
 //! takes the next: a slow one holds up its own range alone. Batches meet in a short queue, so the client's pace is that of all. The first
 //! failure fails the whole, and ends the others at the server; so does a client that leaves.
 
@@ -21,12 +21,21 @@ use tokio::time::Instant;
 /// Ranges for each connection: enough that the last ones end at about the same time.
 const RANGES_EACH: usize = 4;
 
-/// How many pages a table has; no row when it is not an ordinary table that is found by its pages (views, partitioned and foreign tables,
-/// tables with children, other ways of storage), or the server cannot look for rows by page (before PostgreSQL 14).
-const PAGES: &str = "SELECT pg_relation_size(c.oid) / current_setting('block_size')::int8, current_setting('block_size')::int8 \
+/// How long one who helps waits for the table's lock, which is free or will not be until the end: not at all.
+const HELPERS_WAIT: &str = "SET LOCAL lock_timeout = 1";
+
+/// How many pages a table has, how large they are, and whether the table is still the one that the transaction's snapshot sees: a rewrite
+/// (`VACUUM FULL`, `CLUSTER`, `TRUNCATE`, some of `ALTER TABLE`) gives it another file, in which rows have other places, or which has none for
+/// older snapshots. What `pg_class` says is of the snapshot, what the function says is of now.
+///
+/// No row when it is not an ordinary table that is found by its pages (views, partitioned and foreign tables, tables with children, other
+/// ways of storage), only some of its columns may be read (places are none of them), or the server cannot look for rows by page (before
+/// PostgreSQL 14).
+const PAGES: &str = "SELECT pg_relation_size(c.oid) / current_setting('block_size')::int8, current_setting('block_size')::int8, \
+     coalesce(c.relfilenode = pg_relation_filenode(c.oid), false) \
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am a ON a.oid = c.relam \
      WHERE c.oid = to_regclass($1) AND c.relkind IN ('r', 'm') AND a.amname = 'heap' AND NOT c.relhassubclass \
-     AND current_setting('server_version_num')::int4 >= 140000";
+     AND has_table_privilege(c.oid, 'SELECT') AND current_setting('server_version_num')::int4 >= 140000";
 
 /// When tables are read in parts.
 #[derive(Debug, Clone, Copy)]
@@ -79,57 +88,100 @@ type Sent = Result<Option<RecordBatch>, SourceError>;
 /// # Errors
 /// What the server says, `Timeout`, or `Unavailable`.
 pub async fn open(client: &Client, splitting: Splitting, scan: Scan, deadline: Instant) -> Result<Opened, SourceError> {
+    // Beside the one that reads in any case, and the last, which is for others.
+    let helpers = client.free_connections().saturating_sub(2).min(splitting.connections.saturating_sub(1));
+    if helpers > 0
+        && let Some((lease, Parts { snapshot, ranges })) = begin(client, splitting, helpers, &scan, deadline).await?
+    {
+        let shared = Arc::new(Shared { client: client.clone(), scan, ranges, next: AtomicUsize::new(0), deadline });
+        return Ok(Opened::Parts(stream(shared, lease, snapshot, helpers)));
+    }
+    scan.context.sending(&native_request(&scan.request));
+    Ok(Opened::Whole(Box::new(client.read(&scan.request, deadline).await?)))
+}
+
+/// The connection whose snapshot all share, and what is to be read; none where the table is to be read at once. Nothing has been handed out yet,
+/// so a connection that turns out to be broken is replaced once.
+async fn begin(
+    client: &Client,
+    splitting: Splitting,
+    helpers: usize,
+    scan: &Scan,
+    deadline: Instant,
+) -> Result<Option<(Lease, Parts)>, SourceError> {
     let mut again = true;
     loop {
         let mut lease = client.lease(deadline).await?;
-        let helpers = client.free_connections().saturating_sub(1).min(splitting.connections.saturating_sub(1));
-        let prepared = tokio::time::timeout_at(deadline, prepare(&mut lease, splitting, helpers, &scan, deadline)).await;
-        let error = match prepared {
+        match tokio::time::timeout_at(deadline, prepare(&mut lease, splitting, helpers, scan, deadline)).await {
             Err(_) => return Err(client.timeout_error("the server did not answer before the deadline")),
-            Ok(Ok(Prepared::Whole)) => {
-                scan.context.sending(&native_request(&scan.request));
-                match tokio::time::timeout_at(deadline, lease.start_inside(&scan.request, deadline)).await {
-                    Err(_) => return Err(client.timeout_error("the server did not answer before the deadline")),
-                    Ok(Ok((types, first))) => return Ok(Opened::Whole(Box::new(Reading { lease, types, first, deadline }))),
-                    Ok(Err(error)) => error,
+            Ok(Ok(Some(parts))) => return Ok(Some((lease, parts))),
+            Ok(Ok(None)) => {
+                lease.conclude().await;
+                return Ok(None);
+            }
+            Ok(Err(error)) => {
+                if !client.give_up(lease, &error).await || !std::mem::replace(&mut again, false) {
+                    return Err(client.error(&error));
                 }
             }
-            Ok(Ok(Prepared::Parts { snapshot, ranges })) => {
-                let shared = Arc::new(Shared { client: client.clone(), scan, ranges, next: AtomicUsize::new(0), deadline });
-                return Ok(Opened::Parts(stream(shared, lease, snapshot, helpers)));
-            }
-            Ok(Err(error)) => error,
-        };
-        if !client.give_up(lease, &error).await || !std::mem::replace(&mut again, false) {
-            return Err(client.error(&error));
         }
     }
 }
 
-enum Prepared {
-    Whole,
-    Parts { snapshot: String, ranges: Vec<PageRange> },
+/// What all who read in parts share.
+struct Parts {
+    snapshot: String,
+    ranges: Vec<PageRange>,
 }
 
-/// Opens the transaction whose snapshot all share, and looks whether the table is worth several.
-async fn prepare(lease: &mut Lease, splitting: Splitting, helpers: usize, scan: &Scan, deadline: Instant) -> Result<Prepared, Failure> {
-    lease.open_snapshot(None, deadline).await?;
-    if helpers == 0 {
-        return Ok(Prepared::Whole);
-    }
+/// Looks whether the table is worth several connections. Where it is, opens the transaction whose snapshot all share, with the table locked
+/// against being rewritten; none where it is not, or was rewritten in between.
+async fn prepare(
+    lease: &mut Lease,
+    splitting: Splitting,
+    helpers: usize,
+    scan: &Scan,
+    deadline: Instant,
+) -> Result<Option<Parts>, Failure> {
     lease.begin();
-    let object = lease.connection()?;
-    let sizes = object.prepare_cached(PAGES).await?;
-    let Some(row) = object.query_opt(&sizes, &[&scan.table]).await? else { return lease.still(Prepared::Whole) };
-    let (pages, page_bytes): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
-    let large = u64::try_from(pages.saturating_mul(page_bytes)).is_ok_and(|bytes| bytes > splitting.above);
-    if !large || (!scan.request.parameters.is_empty() || scan.query.filter.is_some()) && !reads_all(object, &scan.request).await? {
-        return lease.still(Prepared::Whole);
+    let Some(Look { pages, bytes, .. }) = look(lease, scan).await? else { return lease.still(None) };
+    let filtered = !scan.request.parameters.is_empty() || scan.query.filter.is_some();
+    if bytes <= splitting.above || filtered && !reads_all(lease.connection()?, &scan.request).await? {
+        return lease.still(None);
     }
-    let snapshot: String = object.query_one("SELECT pg_export_snapshot()", &[]).await?.try_get(0)?;
+    lease.open_snapshot(None, deadline).await?;
+    lease.begin();
+    if !lock(lease, scan).await? {
+        return lease.still(None);
+    }
+    let snapshot: String = lease.connection()?.query_one("SELECT pg_export_snapshot()", &[]).await?.try_get(0)?;
     let ranges = u32::try_from((helpers + 1) * RANGES_EACH).unwrap_or(u32::MAX);
-    let ranges = PageRange::split(u32::try_from(pages).unwrap_or(u32::MAX), ranges);
-    lease.still(Prepared::Parts { snapshot, ranges })
+    lease.still(Some(Parts { snapshot, ranges: PageRange::split(pages, ranges) }))
+}
+
+/// What is known of a table that can be read in parts.
+struct Look {
+    pages: u32,
+    bytes: u64,
+    /// Whether it is the table that the snapshot sees.
+    same: bool,
+}
+
+async fn look(lease: &Lease, scan: &Scan) -> Result<Option<Look>, Failure> {
+    let object = lease.connection()?;
+    let statement = object.prepare_cached(PAGES).await?;
+    let Some(row) = object.query_opt(&statement, &[&scan.table]).await? else { return Ok(None) };
+    let (pages, page_bytes): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
+    let bytes = u64::try_from(pages.saturating_mul(page_bytes)).unwrap_or_default();
+    Ok(Some(Look { pages: u32::try_from(pages).unwrap_or(u32::MAX), bytes, same: row.try_get(2)? }))
+}
+
+/// Locks what the query reads until the end of the transaction, as a read does, which is what describing it takes: no privilege to lock is
+/// needed, and materialised views can be locked in no other way. Whether the table is then still what the transaction's snapshot sees: from
+/// here on it stays so.
+async fn lock(lease: &Lease, scan: &Scan) -> Result<bool, Failure> {
+    lease.connection()?.prepare(&scan.request.text).await?;
+    Ok(look(lease, scan).await?.is_some_and(|look| look.same))
 }
 
 /// Whether the server answers by looking at every row of the table, one process alone. Where it has an index for the filter, or several
@@ -196,15 +248,26 @@ impl Gathering {
 /// Reads ranges on a further connection, if there is one to be had while ranges are left. Without, nothing is lost: it has taken none.
 async fn help(shared: Arc<Shared>, snapshot: String, sender: Sender<Sent>) {
     let Some(mut lease) = shared.client.lease_spare(shared.deadline).await else { return };
-    let opened = tokio::time::timeout_at(shared.deadline, lease.open_snapshot(Some(&snapshot), shared.deadline)).await;
-    match opened {
-        Ok(Ok(())) => work(shared, lease, sender).await,
+    match tokio::time::timeout_at(shared.deadline, join(&mut lease, &shared, &snapshot)).await {
+        Ok(Ok(true)) => work(shared, lease, sender).await,
+        Ok(Ok(false)) => lease.conclude().await,
         Ok(Err(error)) => {
             tracing::debug!("a connection does not take part in reading a table: {}", shared.client.error(&error).message);
-            lease.discard();
+            lease.conclude().await;
         }
         Err(_) => lease.discard(),
     }
+}
+
+/// Takes over the snapshot and locks the table before any range is taken. A rewrite that waits for those who read already would be waited for
+/// in turn, with a range in hand that nobody else reads: the ranges are left to them instead. True when the connection takes part.
+async fn join(lease: &mut Lease, shared: &Shared, snapshot: &str) -> Result<bool, Failure> {
+    lease.open_snapshot(Some(snapshot), shared.deadline).await?;
+    lease.begin();
+    lease.connection()?.batch_execute(HELPERS_WAIT).await?;
+    let same = lock(lease, &shared.scan).await?;
+    lease.connection()?.batch_execute("SET LOCAL lock_timeout TO DEFAULT").await?;
+    lease.still(same)
 }
 
 /// Reads ranges, one after the other, until none is left.

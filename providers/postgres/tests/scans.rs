@@ -138,6 +138,124 @@ async fn parts_are_of_one_moment_while_others_write() {
     assert!(writer.await.unwrap() > 1, "nothing was written meanwhile");
 }
 
+/// A context that, at the first statement which is sent, starts another one on a connection of its own, waits until it has ended or waits for a
+/// lock, and for `meanwhile` more statements of the query before that. What that statement may do to the table, it has done by then, or it
+/// does it as soon as it is let.
+fn disturbed(database: &Database, sql: &'static str, meanwhile: usize) -> (QueryContext, Arc<Mutex<Vec<String>>>) {
+    let (mut context, sent) = watched();
+    let (noted, begun) = (context.observer.take().unwrap(), AtomicBool::new(false));
+    let (url, seen) = (database.url.clone(), Arc::clone(&sent));
+    context.observer = Some(Arc::new(move |request| {
+        noted(request);
+        if begun.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let end = Instant::now() + Duration::from_secs(10);
+        while seen.lock().unwrap().len() <= meanwhile && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let (url, (settled, wait)) = (url.clone(), std::sync::mpsc::channel());
+        std::thread::spawn(move || {
+            tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(disturb(&url, sql, &settled));
+        });
+        wait.recv_timeout(Duration::from_secs(10)).expect("the other statement ends, or waits");
+    }));
+    (context, sent)
+}
+
+async fn disturb(url: &str, sql: &str, settled: &std::sync::mpsc::Sender<()>) {
+    let (client, watch) = (database::client(url).await, database::client(url).await);
+    let pid: i32 = client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+    let mut running = Box::pin(client.batch_execute(sql));
+    loop {
+        match tokio::time::timeout(Duration::from_millis(10), &mut running).await {
+            Ok(done) => {
+                let _ = settled.send(());
+                return done.unwrap();
+            }
+            Err(_) => {
+                let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = $1 AND NOT granted)";
+                if watch.query_one(waits, &[&pid]).await.unwrap().get(0) {
+                    let _ = settled.send(());
+                }
+            }
+        }
+    }
+}
+
+/// What gives a table new pages: rows move, and those of `TRUNCATE` and of a changed column are not there for older snapshots.
+const REWRITES: [&str; 3] = ["VACUUM FULL large", "ALTER TABLE large ALTER COLUMN id TYPE int8 USING id + 0", "TRUNCATE large"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_table_that_is_rewritten_between_ranges_gives_its_rows_once() {
+    // The other statement comes at once, or when one connection alone has been left to read the last of the ranges that are taken.
+    for meanwhile in [0, 7] {
+        for rewrite in REWRITES {
+            let database = Database::create().await;
+            database.run(LARGE).await;
+            // Half of the room is free, so that the rows which are left move.
+            database.run("DELETE FROM large WHERE id % 2 = 0").await;
+            let several = split(&database.url, 2, 8);
+            let scan = SourceQuery::scan(relation(&several, "large").await);
+            let (context, sent) = disturbed(&database, rewrite, meanwhile);
+            let seen = rows(&several, scan, &context).await.unwrap_or_else(|error| panic!("{rewrite} after {meanwhile}: {error}"));
+            assert_eq!(seen.len() as i64, ROWS / 2, "{rewrite} after {meanwhile}");
+            assert!(ids(&seen) == (1..=ROWS).step_by(2).collect::<Vec<_>>(), "{rewrite} after {meanwhile}");
+            assert!(sent.lock().unwrap().len() == 8, "it was read in ranges");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_small_table_that_is_rewritten_before_it_is_read_keeps_its_rows() {
+    let database = Database::create().await;
+    database.run("CREATE TABLE large AS SELECT g::int8 AS id FROM generate_series(1, 100) g; ANALYZE large").await;
+    let several = split(&database.url, 2, 8);
+    let scan = SourceQuery::scan(relation(&several, "large").await);
+    let (context, sent) = disturbed(&database, REWRITES[1], 0);
+    assert_eq!(rows(&several, scan, &context).await.unwrap().len(), 100);
+    assert_eq!(sent.lock().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn children_that_a_table_gets_between_ranges_are_not_read_in_part() {
+    let database = Database::create().await;
+    database.run(LARGE).await;
+    database.run("CREATE TABLE child AS SELECT -id AS id, kind, text, amount FROM large").await;
+    let several = split(&database.url, 2, 8);
+    let scan = SourceQuery::scan(relation(&several, "large").await);
+    let (context, sent) = disturbed(&database, "ALTER TABLE child INHERIT large", 0);
+    let seen = rows(&several, scan, &context).await.unwrap();
+    assert!(ids(&seen) == (1..=ROWS).collect::<Vec<_>>(), "{} rows", seen.len());
+    assert_eq!(sent.lock().unwrap().len(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_materialised_view_is_split_and_a_table_of_which_only_columns_may_be_read_is_not() {
+    let database = Database::create().await;
+    database.run(LARGE).await;
+    let role = format!("{}_reader", database.name);
+    database
+        .run(&format!(
+            "CREATE MATERIALIZED VIEW stored AS SELECT * FROM large; ANALYZE stored; \
+             CREATE ROLE {role} LOGIN PASSWORD 'reader-pw'; GRANT SELECT (id, kind) ON large TO {role}; GRANT SELECT ON stored TO {role}"
+        ))
+        .await;
+    let (all, several) = (database.source(1), split(&reader_url(&database), 2, 8));
+    // Whoever may read columns alone may not ask where a row stands.
+    for (table, requests) in [("large", 1), ("stored", 8)] {
+        let from = relation(&all, table).await;
+        let mut query = SourceQuery::scan(from);
+        query.output.truncate(2);
+        let (context, sent) = watched();
+        let seen = rows(&several, query, &context).await.unwrap_or_else(|error| panic!("{table}: {error}"));
+        assert!(ids(&seen) == (1..=ROWS).collect::<Vec<_>>(), "{table}");
+        assert_eq!(sent.lock().unwrap().len(), requests, "{table}");
+    }
+    drop(several);
+    drop_reader(&database).await;
+}
+
 /// As many rows per page as fit once, and a function that is slow or fails on some of them.
 async fn guarded(database: &Database, body: &str) {
     database.run(LARGE).await;

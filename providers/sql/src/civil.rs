@@ -1,7 +1,37 @@
 //! The proleptic Gregorian calendar: days and microseconds to and from ISO 8601 text. It must not know codecs or SQL.
 
+use portico_provider_api::Value;
+
 const MICROS_PER_SECOND: i64 = 1_000_000;
-const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+pub(crate) const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
+
+/// 0000-01-01, 0001-01-01 and 9999-12-31 as days since 1970-01-01: the last, and what is the first where there is a year 0 and where there is
+/// none.
+pub(crate) const YEAR_0: i64 = -719_528;
+pub(crate) const YEAR_1: i64 = -719_162;
+pub(crate) const LAST_DAY: i64 = 2_932_896;
+
+/// The day on which a date or a moment lies, counted from 1970-01-01; none of other values. Whether a database has that day, or can be told
+/// of it, is its own.
+pub(crate) fn day(value: &Value) -> Option<i64> {
+    match value {
+        Value::Date(days) => Some(i64::from(*days)),
+        Value::Timestamp(micros) | Value::TimestampTz(micros) => Some(micros.div_euclid(MICROS_PER_DAY)),
+        Value::Null(_)
+        | Value::Boolean(_)
+        | Value::Int16(_)
+        | Value::Int32(_)
+        | Value::Int64(_)
+        | Value::Float32(_)
+        | Value::Float64(_)
+        | Value::Decimal { .. }
+        | Value::Text(_)
+        | Value::Binary(_)
+        | Value::Time(_)
+        | Value::Guid(_)
+        | Value::Json(_) => None,
+    }
+}
 
 /// Days since 1970-01-01 of a date.
 pub fn days_from_civil(year: i64, month: u32, day: u32) -> i64 {
@@ -135,6 +165,14 @@ pub fn format_timestamp(micros: i64) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn first_and_last_days() {
+        let named = [YEAR_0, YEAR_1, LAST_DAY].map(civil_from_days);
+        assert_eq!(named, [(0, 1, 1), (1, 1, 1), (9999, 12, 31)]);
+        assert_eq!(day(&Value::Timestamp(-1)), Some(-1));
+        assert_eq!(day(&Value::Time(1)), None);
+    }
 
     #[test]
     fn dates_round_trip() {

@@ -245,7 +245,7 @@ impl Render<'_> {
         }
         match self.dialect.family {
             Family::Mysql => return self.mysql_compare(op, left, right),
-            Family::Product(product) => return self.standard_compare(product, op, left, right),
+            Family::Product(product) => return self.product_compare(product, op, left, right),
             Family::Postgres | Family::Sqlite | Family::DataFusion | Family::Standard => {}
         }
         if self.dialect.family == Family::DataFusion && is_float(left_type) {

@@ -5,14 +5,11 @@
 //! bound parameter as well as text.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+use crate::civil;
 use crate::compare::guard_nan;
 use crate::expr::{Render, is_float, is_integer, unsupported, whole_literal};
 use portico_provider_api::value::Float;
 use portico_provider_api::{CompareOp, Expr, Function, KeySet, ScalarType, Unsupported, Value};
-
-/// Days from year 1 to year 9999, which text can say in four digits.
-const WRITTEN_DAYS: std::ops::RangeInclusive<i64> = -719_162..=2_932_896;
-const MICROS_PER_DAY: i64 = 86_400_000_000;
 
 /// The name under which a value of this type is cast, where it has one without facets.
 pub(crate) fn type_name(scalar_type: ScalarType) -> &'static str {
@@ -103,11 +100,10 @@ impl Render<'_> {
     /// A literal with its type. What text in four digits of a year cannot say is counted.
     pub(crate) fn datafusion_literal(&mut self, value: &Value) -> String {
         let scalar_type = value.scalar_type();
+        let unwritten = civil::day(value).is_some_and(|day| !(civil::YEAR_1..=civil::LAST_DAY).contains(&day));
         let counted = match value {
-            Value::Date(days) if !WRITTEN_DAYS.contains(&i64::from(*days)) => Some(Value::Int32(*days)),
-            Value::Timestamp(micros) | Value::TimestampTz(micros) if !WRITTEN_DAYS.contains(&micros.div_euclid(MICROS_PER_DAY)) => {
-                Some(Value::Int64(*micros))
-            }
+            Value::Date(days) if unwritten => Some(Value::Int32(*days)),
+            Value::Timestamp(micros) | Value::TimestampTz(micros) if unwritten => Some(Value::Int64(*micros)),
             Value::Null(_)
             | Value::Boolean(_)
             | Value::Int16(_)

@@ -106,7 +106,7 @@ impl<'a> Render<'a> {
         match self.dialect.family {
             Family::Mysql => return self.mysql_literal(value),
             Family::DataFusion => return Ok(self.datafusion_literal(value)),
-            Family::Product(product) => return self.standard_literal(product, value),
+            Family::Product(product) => return self.product_literal(product, value),
             Family::Postgres | Family::Sqlite | Family::Standard => {}
         }
         let placeholder = self.raw_parameter(value);

@@ -30,7 +30,9 @@ impl Render<'_> {
             Relation::Table(table) => {
                 let alias = self.table_alias();
                 let scope = Scope::table(self.dialect, table, &format!("{alias}."));
-                let text = format!("{}{}{alias}", self.dialect.table(&table.table), self.dialect.family.table_as());
+                // Pages are those of one table: what becomes a child of it meanwhile has pages of its own.
+                let only = if self.pages.is_some() { "ONLY " } else { "" };
+                let text = format!("{only}{}{}{alias}", self.dialect.table(&table.table), self.dialect.family.table_as());
                 Ok(From { text, alias, scope, conditions: Vec::new(), joined: false })
             }
             Relation::Call(call) => {

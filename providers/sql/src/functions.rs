@@ -36,7 +36,7 @@ impl Render<'_> {
             Family::Mysql => self.mysql_call(function, arguments),
             Family::DataFusion => self.datafusion_call(function, arguments),
             Family::Standard => Err(unsupported(format!("the function {function:?}"))),
-            Family::Product(product) => self.standard_call(product, function, arguments),
+            Family::Product(product) => self.product_call(product, function, arguments),
         }
     }
 

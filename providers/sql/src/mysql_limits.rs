@@ -1,15 +1,15 @@
 //! What MySQL and MariaDB cannot hold, and so cannot be sent: such a literal still compares with every value that they do hold. Pure.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+use crate::civil;
+use crate::compare::{OnStored, beyond};
 use crate::mysql::trimmed;
 use arrow::datatypes::i256;
 use portico_provider_api::value::Float;
 use portico_provider_api::{CompareOp, Value};
 
-/// 0000-03-01 and 9999-12-31 as days since 1970-01-01. Year 0 has no leap day there, which the IR's calendar has.
-const FIRST_DAY: i32 = -719_468;
-const LAST_DAY: i32 = 2_932_896;
-const MICROS_PER_DAY: i64 = 86_400_000_000;
+/// 0000-03-01 as days since 1970-01-01. Year 0 has no leap day there, which the IR's calendar has.
+const FIRST_DAY: i64 = -719_468;
 /// Digits of a decimal, in all and behind the point.
 const MAX_PRECISION: u8 = 65;
 const MAX_SCALE: i8 = 30;
@@ -37,12 +37,11 @@ fn placed<T: PartialOrd>(value: T, least: T, greatest: T) -> Range {
 
 /// Where a literal lies. Decimals have their own function, [`digits`].
 pub(crate) fn range(value: &Value) -> Range {
+    if let Some(day) = civil::day(value) {
+        return placed(day, FIRST_DAY, civil::LAST_DAY);
+    }
     match value {
         Value::Float32(Float(number)) | Value::Float64(Float(number)) => placed(*number, f64::MIN, f64::MAX),
-        Value::Date(days) => placed(*days, FIRST_DAY, LAST_DAY),
-        Value::Timestamp(micros) | Value::TimestampTz(micros) => {
-            placed(*micros, i64::from(FIRST_DAY) * MICROS_PER_DAY, (i64::from(LAST_DAY) + 1) * MICROS_PER_DAY - 1)
-        }
         Value::Null(_)
         | Value::Boolean(_)
         | Value::Int16(_)
@@ -51,7 +50,10 @@ pub(crate) fn range(value: &Value) -> Range {
         | Value::Decimal { .. }
         | Value::Text(_)
         | Value::Binary(_)
+        | Value::Date(_)
         | Value::Time(_)
+        | Value::Timestamp(_)
+        | Value::TimestampTz(_)
         | Value::Guid(_)
         | Value::Json(_) => Range::Within,
     }
@@ -104,12 +106,7 @@ pub(crate) fn comparison(op: CompareOp, value: &Value) -> Comparison {
 
 /// The outcome when the literal lies above (or below) everything that is held.
 fn constant(op: CompareOp, above: bool) -> Comparison {
-    Comparison::Constant(match op {
-        CompareOp::Eq | CompareOp::IsNotDistinctFrom => false,
-        CompareOp::NotEq | CompareOp::IsDistinctFrom => true,
-        CompareOp::Lt | CompareOp::LtEq => above,
-        CompareOp::Gt | CompareOp::GtEq => !above,
-    })
+    Comparison::Constant(matches!(beyond(op, above), OnStored::Always))
 }
 
 /// What is held has at most so many digits behind the point: a literal with more of them lies between two such numbers.

@@ -3,7 +3,7 @@
 //! not know drivers beyond that.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use crate::civil::{civil_from_days, format_date, format_time, format_timestamp};
+use crate::civil::{MICROS_PER_DAY, civil_from_days, format_date, format_time, format_timestamp};
 use crate::decimal::format_decimal;
 use crate::dialect::{Dialect, KeyStyle, MYSQL, POSTGRES, Placeholder};
 use portico_provider_api::value::Float;
@@ -60,7 +60,7 @@ fn moment(days: i64, rest: &str) -> String {
 }
 
 fn instant(micros: i64, zone: &str) -> String {
-    let (days, rest) = (micros.div_euclid(86_400_000_000), micros.rem_euclid(86_400_000_000));
+    let (days, rest) = (micros.div_euclid(MICROS_PER_DAY), micros.rem_euclid(MICROS_PER_DAY));
     moment(days, &format!(" {}{zone}", format_time(rest)))
 }
 

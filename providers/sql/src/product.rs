@@ -4,7 +4,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use crate::aggregate::Call;
-use crate::civil::{format_date, format_time, format_timestamp};
+use crate::civil::{self, format_date, format_time, format_timestamp};
 use crate::codec::Stored;
 use crate::compare::{OnStored, beyond};
 use crate::decimal::{format_decimal, parse_decimal};
@@ -44,20 +44,20 @@ pub const SQLITE_PLAIN: Dialect = Dialect {
 };
 
 /// Microsoft SQL Server. Golden-tested only.
-pub const SQL_SERVER: Dialect = standard(Product::SqlServer, '"');
+pub const SQL_SERVER: Dialect = dialect(Product::SqlServer, '"');
 /// Oracle Database. Golden-tested only.
-pub const ORACLE: Dialect = standard(Product::Oracle, '"');
+pub const ORACLE: Dialect = dialect(Product::Oracle, '"');
 /// SAP HANA. Golden-tested only.
-pub const HANA: Dialect = standard(Product::Hana, '"');
+pub const HANA: Dialect = dialect(Product::Hana, '"');
 /// IBM Db2. Golden-tested only.
-pub const DB2: Dialect = standard(Product::Db2, '"');
+pub const DB2: Dialect = dialect(Product::Db2, '"');
 
 /// Any other product, whose identifiers are quoted with this character.
 pub const fn ansi(quote: char) -> Dialect {
-    standard(Product::Ansi, quote)
+    dialect(Product::Ansi, quote)
 }
 
-const fn standard(product: Product, quote: char) -> Dialect {
+const fn dialect(product: Product, quote: char) -> Dialect {
     Dialect {
         family: Family::Product(product),
         placeholder: Placeholder::Question,
@@ -78,7 +78,7 @@ const fn standard(product: Product, quote: char) -> Dialect {
         aggregate_filter: false,
         only: None,
         shares_blocks: false,
-        type_name: standard_type,
+        type_name: any_type,
         bind: text_bind,
         transport: |_, _, _| None,
     }
@@ -129,7 +129,7 @@ fn sqlite_type(scalar_type: ScalarType) -> &'static str {
 }
 
 /// Only asked for the type of a constant, which these products are never given.
-fn standard_type(_: ScalarType) -> &'static str {
+fn any_type(_: ScalarType) -> &'static str {
     "INTEGER"
 }
 
@@ -246,7 +246,10 @@ fn most_digits(product: Product) -> usize {
 
 /// Whether a literal lies above or below everything that the product holds in its type; nothing where it may be held.
 fn place(product: Product, value: &Value) -> Option<bool> {
-    let of_date = |days: i64| format_date(i32::try_from(days).ok()?).filter(|text| product == Product::Sqlite || !text.starts_with("0000"));
+    let first_day = if product == Product::Sqlite { civil::YEAR_0 } else { civil::YEAR_1 };
+    if let Some(day) = civil::day(value).filter(|day| !(first_day..=civil::LAST_DAY).contains(day)) {
+        return Some(day > civil::LAST_DAY);
+    }
     match value {
         Value::Float32(Float(number)) | Value::Float64(Float(number)) if number.is_infinite() && product != Product::Sqlite => {
             Some(*number > 0.0)
@@ -256,8 +259,6 @@ fn place(product: Product, value: &Value) -> Option<bool> {
         {
             Some(!unscaled.is_negative())
         }
-        Value::Date(days) if of_date(i64::from(*days)).is_none() => Some(*days > 0),
-        Value::Timestamp(micros) | Value::TimestampTz(micros) if of_date(micros.div_euclid(86_400_000_000)).is_none() => Some(*micros > 0),
         Value::Null(_)
         | Value::Boolean(_)
         | Value::Int16(_)
@@ -375,7 +376,7 @@ pub(crate) fn sum(product: Product, call: &Call<'_>) -> Result<String, Unsupport
 
 impl Render<'_> {
     /// A literal, with its type.
-    pub(crate) fn standard_literal(&mut self, product: Product, value: &Value) -> Result<String, Unsupported> {
+    pub(crate) fn product_literal(&mut self, product: Product, value: &Value) -> Result<String, Unsupported> {
         if product == Product::Sqlite {
             return Ok(self.raw_parameter(value));
         }
@@ -413,7 +414,7 @@ impl Render<'_> {
     }
 
     /// A comparison whose left side is no literal unless both are.
-    pub(crate) fn standard_compare(&mut self, product: Product, op: CompareOp, left: &Expr, right: &Expr) -> Result<String, Unsupported> {
+    pub(crate) fn product_compare(&mut self, product: Product, op: CompareOp, left: &Expr, right: &Expr) -> Result<String, Unsupported> {
         if let Expr::Literal(value) = right
             && let Some(above) = place(product, value)
         {
@@ -430,7 +431,7 @@ impl Render<'_> {
     }
 
     /// The few functions that mean the same everywhere and at every edge.
-    pub(crate) fn standard_call(&mut self, product: Product, function: Function, arguments: &[Expr]) -> Result<String, Unsupported> {
+    pub(crate) fn product_call(&mut self, product: Product, function: Function, arguments: &[Expr]) -> Result<String, Unsupported> {
         let refused = || unsupported(format!("{function:?}"));
         if product != Product::Sqlite {
             return Err(refused());

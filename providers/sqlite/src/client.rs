@@ -2,7 +2,7 @@
 
 use crate::capabilities::capabilities;
 use crate::config::Config;
-use crate::decode::ColumnBuilder;
+use crate::decode::append;
 use crate::error::source_error;
 use crate::pool::{Pool, Stop};
 use crate::translate::{bound, translate};
@@ -12,8 +12,8 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use futures::StreamExt;
 use portico_provider_api::{
-    Capabilities, ChangeOutcome, ChangeSet, ConnectContext, Limits, NativeRequest, QueryContext, QueryReport, QueryStream, RemoteSchema,
-    ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceQuery, Unsupported, WritableSource,
+    Capabilities, ChangeOutcome, ChangeSet, ColumnBuilder, ConnectContext, Limits, NativeRequest, QueryContext, QueryReport, QueryStream,
+    RemoteSchema, ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceQuery, Unsupported, WritableSource,
 };
 use portico_provider_sql::Statement;
 use rusqlite::{CachedStatement, Connection};
@@ -136,7 +136,7 @@ impl SqliteSource {
 impl WritableSource for SqliteSource {
     async fn write(&self, changes: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError> {
         let (source_name, context_there) = (self.pool.source_name.clone(), context.clone());
-        let work = move |connection: &mut Connection, _: &Stop| write::apply(connection, &changes, &source_name, &context_there);
+        let work = move |connection: &mut Connection, stop: &Stop| write::apply(connection, &changes, &source_name, &context_there, stop);
         self.pool.run(context, work).await
     }
 }
@@ -172,7 +172,7 @@ impl Producer {
             let Some(row) = row else { break };
             for (at, (builder, column)) in builders.iter_mut().zip(&statement.columns).enumerate() {
                 let value = row.get_ref(at).map_err(|error| source_error(&self.source_name, &error))?;
-                bytes += builder.append(column, value).map_err(|reason| self.error(SourceErrorKind::Malformed, reason))?;
+                bytes += append(builder, column, value).map_err(|reason| self.error(SourceErrorKind::Malformed, reason))?;
             }
             count += 1;
             if count == BATCH_ROWS || bytes >= BATCH_BYTES {

@@ -2,12 +2,8 @@
 //! that names the column, never a null or another value. It must not know connections.
 
 use crate::decimal_key;
-use arrow::array::{
-    ArrayBuilder, ArrayRef, BinaryBuilder, BooleanBuilder, Date32Builder, Decimal128Builder, Decimal256Builder, Float32Builder,
-    Float64Builder, Int16Builder, Int32Builder, Int64Builder, StringBuilder, Time64MicrosecondBuilder, TimestampMicrosecondBuilder,
-};
 use portico_provider_api::value::Float;
-use portico_provider_api::{ScalarType, Value};
+use portico_provider_api::{ColumnBuilder, ScalarType, Value};
 use portico_provider_sql::{ResultColumn, Stored, decode, rescale};
 use rusqlite::types::ValueRef;
 
@@ -94,121 +90,15 @@ pub(crate) fn cell(column: &ResultColumn, value: ValueRef<'_>) -> Result<Value, 
     }
 }
 
-/// Collects the cells of one column.
-pub(crate) enum ColumnBuilder {
-    Boolean(BooleanBuilder),
-    Int16(Int16Builder),
-    Int32(Int32Builder),
-    Int64(Int64Builder),
-    Float32(Float32Builder),
-    Float64(Float64Builder),
-    Decimal128(Decimal128Builder),
-    Decimal256(Decimal256Builder),
-    Text(StringBuilder),
-    Binary(BinaryBuilder),
-    Date(Date32Builder),
-    Time(Time64MicrosecondBuilder),
-    Timestamp(TimestampMicrosecondBuilder),
-}
-
-macro_rules! each {
-    ($builder:expr, $inner:ident => $body:expr) => {
-        match $builder {
-            ColumnBuilder::Boolean($inner) => $body,
-            ColumnBuilder::Int16($inner) => $body,
-            ColumnBuilder::Int32($inner) => $body,
-            ColumnBuilder::Int64($inner) => $body,
-            ColumnBuilder::Float32($inner) => $body,
-            ColumnBuilder::Float64($inner) => $body,
-            ColumnBuilder::Decimal128($inner) => $body,
-            ColumnBuilder::Decimal256($inner) => $body,
-            ColumnBuilder::Text($inner) => $body,
-            ColumnBuilder::Binary($inner) => $body,
-            ColumnBuilder::Date($inner) => $body,
-            ColumnBuilder::Time($inner) => $body,
-            ColumnBuilder::Timestamp($inner) => $body,
-        }
-    };
-}
-
-impl ColumnBuilder {
-    pub(crate) fn new(scalar_type: ScalarType) -> ColumnBuilder {
-        match scalar_type {
-            ScalarType::Boolean => ColumnBuilder::Boolean(BooleanBuilder::new()),
-            ScalarType::Int16 => ColumnBuilder::Int16(Int16Builder::new()),
-            ScalarType::Int32 => ColumnBuilder::Int32(Int32Builder::new()),
-            ScalarType::Int64 => ColumnBuilder::Int64(Int64Builder::new()),
-            ScalarType::Float32 => ColumnBuilder::Float32(Float32Builder::new()),
-            ScalarType::Float64 => ColumnBuilder::Float64(Float64Builder::new()),
-            ScalarType::Decimal { precision, .. } if precision <= 38 => {
-                ColumnBuilder::Decimal128(Decimal128Builder::new().with_data_type(scalar_type.arrow()))
-            }
-            ScalarType::Decimal { .. } => ColumnBuilder::Decimal256(Decimal256Builder::new().with_data_type(scalar_type.arrow())),
-            ScalarType::Text | ScalarType::Guid | ScalarType::Json => ColumnBuilder::Text(StringBuilder::new()),
-            ScalarType::Binary => ColumnBuilder::Binary(BinaryBuilder::new()),
-            ScalarType::Date => ColumnBuilder::Date(Date32Builder::new()),
-            ScalarType::Time => ColumnBuilder::Time(Time64MicrosecondBuilder::new()),
-            ScalarType::Timestamp | ScalarType::TimestampTz => {
-                ColumnBuilder::Timestamp(TimestampMicrosecondBuilder::new().with_data_type(scalar_type.arrow()))
-            }
-        }
+/// Adds a cell to its column and says how many bytes it takes, roughly.
+pub(crate) fn append(builder: &mut ColumnBuilder, column: &ResultColumn, value: ValueRef<'_>) -> Result<usize, String> {
+    // The two commonest cases are not looked at twice.
+    if let (None, ScalarType::Text, ValueRef::Text(bytes)) = (column.codec, column.scalar_type, value) {
+        let named = |reason| format!("column '{}': {reason}", column.origin.as_deref().unwrap_or(&column.name));
+        return builder.append_text(text(bytes).map_err(named)?);
     }
-
-    /// Adds a cell and says how many bytes it takes, roughly.
-    pub(crate) fn append(&mut self, column: &ResultColumn, value: ValueRef<'_>) -> Result<usize, String> {
-        // The two commonest cases need no value of their own.
-        if let (ColumnBuilder::Text(builder), None, ScalarType::Text, ValueRef::Text(bytes)) =
-            (&mut *self, column.codec, column.scalar_type, value)
-        {
-            let checked =
-                text(bytes).map_err(|reason| format!("column '{}': {reason}", column.origin.as_deref().unwrap_or(&column.name)))?;
-            builder.append_value(checked);
-            return Ok(bytes.len() + 4);
-        }
-        if let (ColumnBuilder::Int64(builder), None, ValueRef::Integer(number)) = (&mut *self, column.codec, value) {
-            builder.append_value(number);
-            return Ok(8);
-        }
-        self.append_value(cell(column, value)?)
+    if let (None, ScalarType::Int64, ValueRef::Integer(number)) = (column.codec, column.scalar_type, value) {
+        return builder.append(Value::Int64(number));
     }
-
-    fn append_value(&mut self, value: Value) -> Result<usize, String> {
-        match (&mut *self, value) {
-            (builder, Value::Null(_)) => {
-                each!(builder, inner => inner.append_null());
-                return Ok(8);
-            }
-            (ColumnBuilder::Boolean(builder), Value::Boolean(value)) => builder.append_value(value),
-            (ColumnBuilder::Int16(builder), Value::Int16(value)) => builder.append_value(value),
-            (ColumnBuilder::Int32(builder), Value::Int32(value)) => builder.append_value(value),
-            (ColumnBuilder::Int64(builder), Value::Int64(value)) => builder.append_value(value),
-            (ColumnBuilder::Float32(builder), Value::Float32(value)) => builder.append_value(value.0 as f32),
-            (ColumnBuilder::Float64(builder), Value::Float64(value)) => builder.append_value(value.0),
-            (ColumnBuilder::Decimal128(builder), Value::Decimal { unscaled, .. }) => {
-                builder.append_value(unscaled.to_i128().ok_or("a decimal does not fit 38 digits")?);
-                return Ok(16);
-            }
-            (ColumnBuilder::Decimal256(builder), Value::Decimal { unscaled, .. }) => {
-                builder.append_value(unscaled);
-                return Ok(32);
-            }
-            (ColumnBuilder::Text(builder), Value::Text(value) | Value::Guid(value) | Value::Json(value)) => {
-                builder.append_value(&value);
-                return Ok(value.len() + 4);
-            }
-            (ColumnBuilder::Binary(builder), Value::Binary(value)) => {
-                builder.append_value(&value);
-                return Ok(value.len() + 4);
-            }
-            (ColumnBuilder::Date(builder), Value::Date(value)) => builder.append_value(value),
-            (ColumnBuilder::Time(builder), Value::Time(value)) => builder.append_value(value),
-            (ColumnBuilder::Timestamp(builder), Value::Timestamp(value) | Value::TimestampTz(value)) => builder.append_value(value),
-            (_, value) => return Err(format!("a {} came where another type was promised", value.scalar_type())),
-        }
-        Ok(8)
-    }
-
-    pub(crate) fn finish(&mut self) -> ArrayRef {
-        each!(self, inner => ArrayBuilder::finish(inner))
-    }
+    builder.append(cell(column, value)?)
 }

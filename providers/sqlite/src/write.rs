@@ -3,6 +3,7 @@
 use crate::client::{prepared, refused};
 use crate::decode::cell;
 use crate::error::source_error;
+use crate::pool::Stop;
 use portico_provider_api::{Change, ChangeOutcome, ChangeSet, ChangeValue, QueryContext, SourceError, SourceErrorKind, Value};
 use portico_provider_sql::{ChangePlan, SQLITE, Statement, TranslateError, change, resolve_references};
 use rusqlite::{Connection, TransactionBehavior};
@@ -19,13 +20,19 @@ struct Writer<'a> {
     context: &'a QueryContext,
 }
 
-/// Applies a change set: all of it, or nothing.
+/// Applies a change set: all of it, or nothing. Work that shall stop, because its deadline passed or nobody waits for it any more, is not
+/// committed: SQLite sleeps while it waits for the lock, and may get it long after.
 pub(crate) fn apply(
     connection: &mut Connection,
     changes: &ChangeSet,
     source_name: &str,
     context: &QueryContext,
+    stop: &Stop,
 ) -> Result<Vec<ChangeOutcome>, SourceError> {
+    let wanted = || match stop.reason() {
+        Some(_) => Err(SourceError::new(source_name, SourceErrorKind::Timeout, "the write was given up")),
+        None => Ok(()),
+    };
     let fail = |error: rusqlite::Error| source_error(source_name, &error);
     // The lock is taken at once: a transaction that reads first could find it taken when it comes to write. Dropping rolls back.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
@@ -34,6 +41,7 @@ pub(crate) fn apply(
     let mut outcomes: Vec<ChangeOutcome> = Vec::with_capacity(count);
     let mut rows: Vec<Option<Vec<Value>>> = Vec::with_capacity(count);
     for (at, change) in changes.changes.iter().enumerate() {
+        wanted()?;
         let outcome = writer.one(change, &rows)?;
         match &outcome {
             ChangeOutcome::Done { row, .. } => rows.push(row.clone()),
@@ -51,6 +59,7 @@ pub(crate) fn apply(
         }
         outcomes.push(outcome);
     }
+    wanted()?;
     // Foreign keys that are checked late fail here.
     transaction.commit().map_err(fail)?;
     Ok(outcomes)

@@ -1,5 +1,6 @@
 //! The conformance suite that every source kind runs. It asks a live source what its declared capabilities promise, compares
-//! with the IR's evaluator, and reports what it checked. It knows no kind and no dialect.
+//! with the IR's evaluator, and reports what it checked. It knows no kind; of dialects, how tests tell a database of the fixtures
+//! ([`words`]).
 
 mod checks;
 mod compare;
@@ -9,6 +10,7 @@ mod generate;
 mod run;
 mod subject;
 mod summary;
+pub mod words;
 
 pub use every_block::{EveryBlock, ask_every_block};
 pub use fixtures::{FixtureColumn, FixtureForeignKey, FixtureTable, Purpose, adapt, edge_values, fixtures};

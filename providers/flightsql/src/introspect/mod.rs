@@ -12,7 +12,11 @@ use arrow_flight::sql::{CommandGetImportedKeys, CommandGetPrimaryKeys, CommandGe
 use futures::{StreamExt, TryStreamExt};
 use listing::{Listed, Place};
 use portico_provider_api::capabilities::TableCapabilities;
-use portico_provider_api::{Capabilities, ForeignKey, RemoteSchema, RemoteTable, RemoteTableName, Selection, SourceError, SourceErrorKind};
+use portico_provider_api::walk::visit_tables;
+use portico_provider_api::{
+    Capabilities, ForeignKey, RemoteSchema, RemoteTable, RemoteTableName, Selection, SourceError, SourceErrorKind, SourceQuery,
+    TableRelation,
+};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::time::Instant;
@@ -51,6 +55,36 @@ pub async fn remote_schema(
     let overrides: BTreeMap<String, TableCapabilities> = tables.iter().filter_map(restricted).collect();
     let capabilities = Capabilities { tables: overrides, ..server.capabilities() };
     Ok(RemoteSchema { version: version(&tables), tables, operations: Vec::new(), capabilities })
+}
+
+/// What of a query's tables is not at the server any more, if anything: a table, or a column of one. A server that is not known refuses what is
+/// not there by a message of its own, which cannot be understood.
+///
+/// # Errors
+/// When it cannot be asked.
+pub async fn missing(
+    client: &Client,
+    config: &FlightSqlConfig,
+    server: &Server,
+    query: &SourceQuery,
+    deadline: Instant,
+) -> Result<Option<String>, SourceError> {
+    let mut tables: Vec<TableRelation> = Vec::new();
+    visit_tables(query, &mut |table| tables.push(table.clone()));
+    for TableRelation { table, columns } in tables {
+        // A pattern: it may find more, never less.
+        let command =
+            CommandGetTables { table_name_filter_pattern: table.0.last().cloned(), include_schema: true, ..CommandGetTables::default() };
+        let listed = listing::tables(client.source_name(), &rows::listing(client, &command, deadline).await?)?;
+        let wanted = Selection::Tables(vec![table.clone()]);
+        let Some(found) = listed.iter().find(|listed| !names(&listed.place, config, server, &wanted).is_empty()) else {
+            return Ok(Some(format!("table '{table}' is not at the server")));
+        };
+        if let Some(column) = columns.iter().find(|column| found.schema.field_with_name(&column.name).is_err()) {
+            return Ok(Some(format!("column '{}' of table '{table}' is not at the server", column.name)));
+        }
+    }
+    Ok(None)
 }
 
 /// The name of a table: without the catalog that the server looks into by itself.

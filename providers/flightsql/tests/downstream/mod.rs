@@ -2,8 +2,6 @@
 //! names. The program must have been built: `cargo build --workspace --bins` (as `tests/run` does). Rows are written as SQL text, past both.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, reason = "part of the tests")]
 
-pub mod fixture;
-
 use portico_provider_api::{ConnectContext, QueryContext, ScalarType, Source, SourceError, SourceQuery, Value};
 use portico_provider_flightsql::kind;
 use sha2::{Digest, Sha256};

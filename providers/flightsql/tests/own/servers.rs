@@ -2,8 +2,8 @@
 
 use crate::downstream::{Database, Downstream, KEY, connect, rows};
 use portico_provider_api::{
-    CompareOp, Expr, QueryContext, RemoteTableName, Retry, ScalarType, Selection, SourceErrorKind, SourceQuery, Support, TableColumn,
-    TableRelation, TypeClass, Value,
+    Codec, CompareOp, Expr, KeySet, QueryContext, Relation, RemoteTableName, Retry, ScalarType, Selection, SortKey, SourceErrorKind,
+    SourceQuery, Support, TableColumn, TableRelation, TypeClass, Value,
 };
 use serde_json::json;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -73,6 +73,69 @@ async fn a_server_that_is_not_known_is_asked_little_and_rightly() {
     let beyond = SourceQuery { filter: Some(Expr::Not(Box::new(query.filter.clone().unwrap()))), ..query };
     assert_eq!(rows(&source, beyond.clone(), &context).await.unwrap_err().kind, SourceErrorKind::Unsupported);
     assert!(source.describe(&beyond).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_server_says_is_passed_on_once_it_is_known_for_a_gateway() {
+    let downstream = library().await;
+    let context = QueryContext::default();
+    let place = |server: &str, name: &str| {
+        let catalog = (server == "standard").then_some("portico");
+        RemoteTableName(catalog.into_iter().chain(["public", name]).map(str::to_owned).collect())
+    };
+    // A missing table, whose name the gateway says, and how.
+    for (server, message) in [
+        ("auto", "there is no table 'public.Nobody'"),
+        ("portico", "there is no table 'public.Nobody'"),
+        ("standard", "table 'portico.public.Nobody' is not at the server"),
+    ] {
+        let source = downstream.source(&json!({ "server": server }));
+        let query = SourceQuery::scan(TableRelation { table: place(server, "Nobody"), ..authors() });
+        let error = rows(&source, query, &context).await.unwrap_err();
+        assert_eq!((&error.kind, &error.message), (&SourceErrorKind::SchemaChanged, &message.to_owned()), "{server}");
+    }
+    // And a column; what is refused for another reason is not explained by what the server says.
+    let source = downstream.source(&json!({ "server": "standard" }));
+    let mut query = SourceQuery::scan(TableRelation { table: place("standard", "Authors"), ..authors() });
+    let Relation::Table(table) = &mut query.from else { unreachable!() };
+    table.columns[1].name = "surname".to_owned();
+    let error = rows(&source, query, &context).await.unwrap_err();
+    assert_eq!(error.kind, SourceErrorKind::SchemaChanged);
+    assert_eq!(error.message, "column 'surname' of table 'portico.public.Authors' is not at the server");
+    downstream.database.run("DROP TABLE authors CASCADE").await;
+    for (server, says) in [("auto", true), ("standard", false)] {
+        let source = downstream.source(&json!({ "server": server }));
+        let query = SourceQuery::scan(TableRelation { table: place(server, "Authors"), ..authors() });
+        let error = rows(&source, query, &context).await.unwrap_err();
+        let expected = if says { SourceErrorKind::SchemaChanged } else { SourceErrorKind::Internal };
+        assert_eq!((&error.kind, error.message.contains("authors")), (&expected, says), "{server}: {error}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn columns_with_a_codec_are_only_read_from_a_server_that_is_not_known() {
+    let downstream = library().await;
+    let source = downstream.source(&json!({ "server": "standard", "schemas": ["public"] }));
+    let context = QueryContext::default();
+    let capabilities = source.remote_schema(&Selection::All, &context).await.unwrap().capabilities;
+    let columns = [("author", ScalarType::Date, Some(Codec::DateDays)), ("no", ScalarType::Int32, None)];
+    let columns = columns.map(|(name, scalar_type, codec)| TableColumn { codec, ..TableColumn::computed(name, scalar_type, false) });
+    let table = RemoteTableName(["portico", "public", "Books"].map(str::to_owned).to_vec());
+    let scan = SourceQuery::scan(TableRelation { table, columns: columns.to_vec() });
+    let first = SourceQuery { limit: Some(1), ..scan.clone() };
+    assert_eq!(rows(&source, first, &context).await.unwrap()[0][0], Value::Date(1));
+    let key = SortKey { expr: Expr::Column(0), descending: false, nulls_first: false };
+    let equal = Expr::compare(CompareOp::Eq, Expr::Column(0), Expr::Literal(Value::Date(1)));
+    for (what, query) in [
+        ("a condition", SourceQuery { filter: Some(equal), ..scan.clone() }),
+        ("nulls", SourceQuery { filter: Some(Expr::IsNull(Box::new(Expr::Column(0)))), ..scan.clone() }),
+        ("a sort", SourceQuery { order_by: vec![key], ..scan.clone() }),
+        ("keys", SourceQuery { keys: Some(KeySet { columns: vec![0], tuples: vec![vec![Value::Date(1)]] }), ..scan.clone() }),
+    ] {
+        assert!(capabilities.check(&query).is_err(), "{what} is declared");
+        let error = rows(&source, query, &context).await.unwrap_err();
+        assert_eq!(error.kind, SourceErrorKind::Unsupported, "{what}: {error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -71,10 +71,10 @@ impl Database {
         connect(&self.url, connections).unwrap()
     }
 
-    /// Closes the source's connections at the server; how many.
+    /// Closes the source's connections at the server; how many. One that was closed before may still be listed.
     pub async fn kill_connections(&self) -> usize {
         let mut client = self.client.lock().await;
-        let sql = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID()";
+        let sql = "SELECT ID FROM information_schema.PROCESSLIST WHERE DB = DATABASE() AND ID <> CONNECTION_ID() AND COMMAND <> 'Killed'";
         let ids: Vec<u64> = client.query(sql).await.unwrap();
         for id in &ids {
             client.query_drop(format!("KILL {id}")).await.unwrap();

@@ -27,7 +27,8 @@ fn server_url() -> String {
     })
 }
 
-async fn client(url: &str) -> Client {
+/// A connection.
+pub async fn client(url: &str) -> Client {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await.expect("the test server is reachable");
     tokio::spawn(connection);
     client

@@ -310,8 +310,8 @@ fn pages_of_a_table() {
         show(&filtered(Expr::Exists(Box::new(query(&[col(0)])))), 0, None),
     ];
     expect![[r#"
-        SELECT t0."id" AS "c0" FROM "main"."od""d" AS t0 WHERE t0.ctid >= '(0,0)'::tid AND t0.ctid < '(128,0)'::tid
-        SELECT t0."id" AS "c0" FROM "main"."od""d" AS t0 WHERE t0.ctid >= '(128,0)'::tid AND (t0."id" > $1::int4)
+        SELECT t0."id" AS "c0" FROM ONLY "main"."od""d" AS t0 WHERE t0.ctid >= '(0,0)'::tid AND t0.ctid < '(128,0)'::tid
+        SELECT t0."id" AS "c0" FROM ONLY "main"."od""d" AS t0 WHERE t0.ctid >= '(128,0)'::tid AND (t0."id" > $1::int4)
           Int32(1)
         refused: reading this query by pages of a table is not supported by this source
         refused: reading this query by pages of a table is not supported by this source

@@ -149,6 +149,23 @@ async fn a_locked_database_is_waited_for_until_the_deadline() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_is_given_up_while_it_waits_leaves_nothing() {
+    let database = Database::with(SCHEMA);
+    let source = database.source_with(json!({ "path": "data.db" }), 1);
+    let table = relation(&source, "t").await;
+    let other = database.connection();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let insert = Change::Insert { table, values: vec![(1, ChangeValue::Given(Value::text("late")))], require: None };
+    let set = portico_provider_api::ChangeSet { changes: vec![insert], idempotency_key: None };
+    let context = QueryContext::default();
+    let writing = source.writable().unwrap().write(set, &context);
+    assert!(tokio::time::timeout(Duration::from_millis(200), writing).await.is_err(), "it waits for the lock");
+    other.execute_batch("ROLLBACK").unwrap();
+    // The one connection is free when the write has ended, however it has.
+    assert_eq!(scan(&source, "t").await.unwrap().len(), 1000, "nobody waits for this write any more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_observer_sees_what_describe_says() {
     let database = Database::with(SCHEMA);
     let source = database.source();
