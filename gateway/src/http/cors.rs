@@ -11,7 +11,7 @@ const ALLOWED_METHODS: &str = "GET, HEAD, POST, PATCH, DELETE, OPTIONS";
 const REMEMBERED: &str = "600";
 
 /// The value of `Access-Control-Allow-Origin` for a request, where its origin is allowed.
-fn allowed_origin(origins: &[String], headers: &HeaderMap) -> Option<HeaderValue> {
+pub fn allowed_origin(origins: &[String], headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = headers.get(header::ORIGIN)?;
     let text = origin.to_str().ok()?;
     if origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(text)) {
@@ -40,9 +40,9 @@ pub fn preflight(origins: &[String], method: &Method, headers: &HeaderMap) -> Op
     Some(response)
 }
 
-/// Lets the script of an allowed origin read an answer.
-pub fn apply(origins: &[String], request: &HeaderMap, response: &mut HeaderMap) {
-    if let Some(origin) = allowed_origin(origins, request) {
+/// Lets the script of an allowed origin ([`allowed_origin`]) read an answer.
+pub fn apply(origin: Option<HeaderValue>, response: &mut HeaderMap) {
+    if let Some(origin) = origin {
         response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
     }
@@ -65,7 +65,7 @@ mod tests {
         assert!(preflight(&origins, &Method::GET, &request("https://app.example.com")).is_none());
         assert!(preflight(&origins, &Method::OPTIONS, &HeaderMap::new()).is_none());
         let mut response = HeaderMap::new();
-        apply(&["*".to_owned()], &request("https://any.example.com"), &mut response);
+        apply(allowed_origin(&["*".to_owned()], &request("https://any.example.com")), &mut response);
         assert_eq!(response["access-control-allow-origin"], "*");
         assert!(!response.contains_key("access-control-allow-credentials"));
     }

@@ -35,7 +35,7 @@ use crate::telemetry::{Door, Outcome, Trace};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
-use axum::http::{HeaderMap, HeaderName, Method, Request, Response, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -70,20 +70,20 @@ async fn handle(State(gateway): State<Arc<Gateway>>, ConnectInfo(peer): ConnectI
     let is_sql = parts.uri.path() == sql::PATH;
     let door = if is_sql { Door::Sql } else { Door::OData };
     let trace = Trace::begin(&gateway.metrics, door, parts::request_id(&parts.headers), parts.method.as_str(), parts.uri.path());
+    let (head, encoding) = (parts.method == Method::HEAD, Encoding::negotiate(&parts.headers));
+    let version = (!is_sql).then(|| negotiated(&parts.headers));
+    let origin = cors::allowed_origin(cors, &parts.headers);
     let asked = Asked {
         gateway: Arc::clone(&gateway),
         trace: Arc::clone(&trace),
         peer,
-        method: parts.method.clone(),
+        method: parts.method,
         uri: parts.uri,
-        headers: parts.headers.clone(),
+        headers: parts.headers,
     };
-    let outcome = answer(asked, body).await;
-    let head = parts.method == Method::HEAD;
-    let mut response = concluded(&trace, outcome, head, Encoding::negotiate(&parts.headers));
-    let version = (!is_sql).then(|| negotiated(&parts.headers));
+    let mut response = concluded(&trace, answer(asked, body).await, head, encoding);
     common_headers(&trace, version, response.headers_mut());
-    cors::apply(cors, &parts.headers, response.headers_mut());
+    cors::apply(origin, response.headers_mut());
     response
 }
 
@@ -188,8 +188,8 @@ fn common_headers(trace: &Trace, version: Option<Version>, headers: &mut HeaderM
         respond::in_version(headers, version);
     }
     respond::set(headers, HeaderName::from_static(parts::REQUEST_ID), &trace.id);
-    respond::set(headers, header::VARY, VARY);
-    respond::set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    headers.insert(header::VARY, HeaderValue::from_static(VARY));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     let timing = trace.server_timing();
     if !timing.is_empty() {
         respond::set(headers, HeaderName::from_static("server-timing"), &timing);

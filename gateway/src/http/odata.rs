@@ -14,7 +14,7 @@ use crate::pipeline;
 use crate::telemetry::Stage;
 use arrow::array::{Array, StringArray};
 use axum::body::Body;
-use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
 use portico_engine::{Answer, EntityAnswer, EntityRead, Paging, Statement};
 use portico_odata::bound::Recursion;
@@ -128,8 +128,8 @@ async fn entities(call: &Call, service: &Service, request: &Request, by_id: bool
 /// Says how old what was read is.
 fn fresh(call: &Call, mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
-    respond::set(headers, header::AGE, &call.context.journal.age().as_secs().to_string());
-    respond::set(headers, header::CACHE_CONTROL, "private, no-cache");
+    headers.insert(header::AGE, HeaderValue::from(call.context.journal.age().as_secs()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     response
 }
 

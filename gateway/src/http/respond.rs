@@ -16,7 +16,7 @@ pub const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-a
 /// Says in which version an answer is, unless it has said so itself: `$metadata` has a version of its own.
 pub fn in_version(headers: &mut HeaderMap, version: Version) {
     if !headers.contains_key(ODATA_VERSION) {
-        set(headers, ODATA_VERSION, version.as_str());
+        headers.insert(ODATA_VERSION, HeaderValue::from_static(version.as_str()));
     }
 }
 

@@ -107,7 +107,7 @@ pub struct Trace {
 }
 
 impl Trace {
-    /// A request begins. The path is without the query, and keys in it are left out: values stand there.
+    /// A request begins. The path is without the query; keys in it are left out of records: values stand there.
     pub fn begin(metrics: &Arc<Metrics>, door: Door, id: String, method: &str, path: &str) -> Arc<Trace> {
         metrics.begin(door);
         let span = tracing::info_span!("request", id, door = door.name());
@@ -115,7 +115,7 @@ impl Trace {
             id,
             door,
             method: method.to_owned(),
-            path: without_values(path),
+            path: path.to_owned(),
             started: Instant::now(),
             span,
             metrics: Arc::clone(metrics),
@@ -250,7 +250,7 @@ impl Trace {
             Outcome::Failed(_) | Outcome::Cancelled => state.status,
         };
         let mut record = json!({
-            "id": self.id, "door": self.door.name(), "method": self.method, "path": self.path, "principal": state.principal,
+            "id": self.id, "door": self.door.name(), "method": self.method, "path": without_values(&self.path), "principal": state.principal,
             "statement": state.statement, "outcome": label, "status": status, "ms": milliseconds(elapsed),
             "rows": state.rows, "bytes": state.bytes, "stages_ms": stages,
             "calls": calls.iter().map(call_record).collect::<Vec<_>>(),

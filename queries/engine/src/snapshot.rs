@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Sets of roles for which something is remembered; beyond, all is forgotten and made again.
 pub const MOST_REMEMBERED: usize = 4_096;
 
-/// Views by roles and service.
-type Views = HashMap<(Vec<String>, String), Arc<ModelView>>;
+/// Views by service and roles.
+type Views = HashMap<String, HashMap<Vec<String>, Arc<ModelView>>>;
 
 /// A published model.
 pub struct Snapshot {
@@ -39,11 +39,15 @@ impl Snapshot {
     /// The rights of a caller.
     pub fn rights(&self, principal: &Principal, access: &AccessDefinition) -> Arc<Rights> {
         let mut remembered = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = remembered.get(&principal.roles) {
+            return Arc::clone(known);
+        }
         if remembered.len() >= MOST_REMEMBERED {
             remembered.clear();
         }
-        let roles = principal.roles.clone();
-        Arc::clone(remembered.entry(roles).or_insert_with(|| Arc::new(Rights::of(&principal.roles, access, &self.model))))
+        let made = Arc::new(Rights::of(&principal.roles, access, &self.model));
+        remembered.insert(principal.roles.clone(), Arc::clone(&made));
+        made
     }
 
     /// Makes sure that a request was bound against this model.
@@ -73,10 +77,16 @@ impl Snapshot {
         let rights = self.rights(principal, access);
         let definition = self.service(service)?;
         let mut remembered = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        if remembered.len() >= MOST_REMEMBERED {
-            remembered.clear();
+        if let Some(known) = remembered.get(service).and_then(|views| views.get(&principal.roles)) {
+            return Ok(Arc::clone(known));
         }
-        let key = (principal.roles.clone(), service.to_owned());
-        Ok(Arc::clone(remembered.entry(key).or_insert_with(|| Arc::new(view::view(&self.model, definition, &rights, &principal.roles)))))
+        // There are only the services that the model has, so that what clients choose are roles.
+        let views = remembered.entry(service.to_owned()).or_default();
+        if views.len() >= MOST_REMEMBERED {
+            views.clear();
+        }
+        let made = Arc::new(view::view(&self.model, definition, &rights, &principal.roles));
+        views.insert(principal.roles.clone(), Arc::clone(&made));
+        Ok(made)
     }
 }
