@@ -19,7 +19,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 /// For how long a connection with look-ups under way may give no answer before no more are put on it.
-const STALL: Duration = Duration::from_millis(50);
+const STALL: Duration = Duration::from_millis(250);
 
 /// Of so many connections of a source one is shared.
 const ONE_IN: usize = 8;
@@ -250,18 +250,18 @@ mod tests {
     #[test]
     fn a_connection_is_well_while_answers_come() {
         let start = Instant::now();
-        let at = |millis: u64| start + Duration::from_millis(millis);
+        let at = |tenths: u32| start + STALL * tenths / 10;
         let mut flow = Flow::new();
-        assert_eq!(flow.health(at(1_000)), Health::Well, "nothing is under way");
-        let (first, second) = (flow.ask(at(1_000)), flow.ask(at(1_010)));
-        assert_eq!(flow.health(at(1_049)), Health::Well);
-        assert_eq!(flow.health(at(1_050)), Health::Stalled);
-        flow.answer(first, at(1_060));
-        assert_eq!(flow.health(at(1_100)), Health::Well, "an answer has come meanwhile");
+        assert_eq!(flow.health(at(100)), Health::Well, "nothing is under way");
+        let (first, second) = (flow.ask(at(100)), flow.ask(at(102)));
+        assert_eq!(flow.health(at(109)), Health::Well);
+        assert_eq!(flow.health(at(110)), Health::Stalled);
+        flow.answer(first, at(112));
+        assert_eq!(flow.health(at(121)), Health::Well, "an answer has come meanwhile");
         flow.awaited = 0;
-        assert_eq!(flow.health(at(1_110)), Health::Spent, "nobody waits for what does not come");
-        flow.answer(second, at(1_111));
-        assert_eq!(flow.health(at(9_000)), Health::Well);
+        assert_eq!(flow.health(at(122)), Health::Spent, "nobody waits for what does not come");
+        flow.answer(second, at(123));
+        assert_eq!(flow.health(at(900)), Health::Well);
     }
 
     #[test]

@@ -113,9 +113,19 @@ async fn look_ups_share_a_connection_and_do_not_mix() {
         assert_eq!(rows.len(), 1);
         assert_eq!((&rows[0][0], &rows[0][1]), (&Value::Int64(id), &Value::text(format!("c{id}"))));
     }
-    let backends = "SELECT count(*)::text FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'portico'";
-    let backends: usize = database.text(backends).await.parse().unwrap();
-    assert!(backends <= 2, "{backends} connections for look-ups that share one, and for introspection");
+    // While a lock keeps all answers back, what was asked at once waits at one backend.
+    database.run("BEGIN; LOCK TABLE item IN ACCESS EXCLUSIVE MODE").await;
+    let context = within(Duration::from_secs(20));
+    let waiting = join_all((1..=30).map(|id| run(&prepared, &query, Value::Int64(id), &context)));
+    let unlocked = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let active = database.active().await;
+        database.run("COMMIT").await;
+        active
+    };
+    let (rows, active) = futures::join!(waiting, unlocked);
+    assert_eq!(active, 1, "thirty look-ups wait at one backend");
+    assert!(rows.into_iter().zip(1..).all(|(rows, id)| rows.unwrap()[0][0] == Value::Int64(id)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -161,7 +171,7 @@ async fn a_look_up_that_waits_for_a_lock_holds_up_no_other() {
         let (blocked, locked) = (Arc::clone(&blocked), locked.clone());
         async move { run(&blocked, &locked, Value::Int64(1), &within(Duration::from_millis(1_500))).await }
     });
-    tokio::time::sleep(Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(400)).await;
     for id in 1..=20 {
         let rows = run(&other, &free, Value::Int64(id), &within(Duration::from_secs(1))).await.unwrap();
         assert_eq!(rows[0][0], Value::Int64(id));

@@ -113,3 +113,20 @@ pub fn is_of_our_era(value: &Value) -> bool {
         _ => true,
     }
 }
+
+/// Whether nothing but an answer depends on the value. NaN and the two zeros of floats are compared in ways of their own, truth values are
+/// conditions by themselves, a document is none that is compared, and not every source can say every date.
+pub fn can_be_parameter(value: &Value) -> bool {
+    match value {
+        Value::Null(_) | Value::Boolean(_) | Value::Float32(_) | Value::Float64(_) | Value::Json(_) => false,
+        Value::Date(_) | Value::Timestamp(_) | Value::TimestampTz(_) => is_of_our_era(value),
+        Value::Int16(_)
+        | Value::Int32(_)
+        | Value::Int64(_)
+        | Value::Decimal { .. }
+        | Value::Text(_)
+        | Value::Binary(_)
+        | Value::Time(_)
+        | Value::Guid(_) => true,
+    }
+}

@@ -3,7 +3,7 @@
 
 use crate::error::EngineError;
 use crate::plan::rewrite;
-use crate::values::{scalar_from_value, value_from_scalar};
+use crate::values::{can_be_parameter, scalar_from_value, value_from_scalar};
 use arrow::datatypes::{DataType, Field};
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{Transformed, TreeNodeRecursion};
@@ -153,13 +153,13 @@ pub fn put(plan: LogicalPlan, values: &[Value]) -> Result<LogicalPlan, EngineErr
     })
 }
 
-/// The values of a statement's parameters as their places take them; nothing where one of them is not the same there, or its place has no
-/// type.
+/// The values of a statement's parameters as their places take them; nothing where one of them is not the same there, its place has no type,
+/// or more than the answer depends on what it is there.
 pub fn exact(values: &[Value], types: &[Option<DataType>]) -> Option<Vec<Value>> {
     let one = |(value, wanted): (&Value, &Option<DataType>)| {
         let wanted = wanted.as_ref()?;
         let there = cast(scalar_from_value(value), wanted, 0).ok().filter(|there| there.data_type() == *wanted)?;
-        value_from_scalar(&there).ok()
+        value_from_scalar(&there).ok().filter(can_be_parameter)
     };
     values.iter().zip(types).map(one).collect::<Option<Vec<_>>>().filter(|_| values.len() == types.len())
 }
@@ -207,6 +207,16 @@ mod tests {
             ParserInput::Sql(text) => text.to_owned(),
             ParserInput::Tokens(tokens) => tokens.iter().map(|token| token.token.to_string()).collect(),
         })
+    }
+
+    #[test]
+    fn what_decides_more_than_the_answer_is_no_parameter() {
+        let there = |value: Value, wanted: DataType| exact(&[value], &[Some(wanted)]);
+        assert_eq!(there(Value::Int32(5), DataType::Int64), Some(vec![Value::Int64(5)]));
+        assert_eq!(there(Value::text("NaN"), DataType::Float64), None);
+        assert_eq!(there(Value::text("-0"), DataType::Float64), None);
+        assert_eq!(there(Value::text("true"), DataType::Boolean), None);
+        assert_eq!(there(Value::text("x"), DataType::Int64), None);
     }
 
     #[test]

@@ -46,7 +46,10 @@ impl Planning<'_> {
         let shapes = &self.snapshot.shapes;
         match new.lifted() {
             Lifted::Entities { read, position } => {
-                let plan = self.entities(&read.service)?.plan_after(read, position.clone())?;
+                let Ok(plan) = self.entities(&read.service)?.plan_after(read, position.clone()) else {
+                    // What cannot be planned without the constants may be with them; where it cannot, they are what is to be told.
+                    return Ok(Work::New { node: self.plain(statement)?, shaping: None });
+                };
                 let node = PlanNode::Entities(Arc::new(plan));
                 Ok(Work::New { node, shaping: Some(Shaping::of_read(new, shapes)) })
             }

@@ -1,7 +1,7 @@
 //! Takes the constants out of a statement: those beside a column, and keys. It must not know plans.
 
 use crate::statement::{EntityRead, Paging, SqlStatement, Statement};
-use crate::values::is_of_our_era;
+use crate::values::can_be_parameter;
 use portico_odata::{BoundExpr, BoundQuery, ComparisonOperator, ODataFunction, bound::Via};
 use portico_provider_api::{ScalarType, Value};
 
@@ -67,23 +67,6 @@ fn is_plain(query: &BoundQuery) -> bool {
         && query.compute.iter().all(|computed| timeless(&computed.expr))
         && query.order_by.iter().all(|order| timeless(&order.expr))
         && query.expand.iter().all(|expand| expand.made.is_none() && is_plain(&expand.query))
-}
-
-/// Whether nothing but an answer depends on the value. NaN and the two zeros of floats are compared in ways of their own, truth values are
-/// conditions by themselves, a document is none that is compared, and not every source can say every date.
-fn can_be_parameter(value: &Value) -> bool {
-    match value {
-        Value::Null(_) | Value::Boolean(_) | Value::Float32(_) | Value::Float64(_) | Value::Json(_) => false,
-        Value::Date(_) | Value::Timestamp(_) | Value::TimestampTz(_) => is_of_our_era(value),
-        Value::Int16(_)
-        | Value::Int32(_)
-        | Value::Int64(_)
-        | Value::Decimal { .. }
-        | Value::Text(_)
-        | Value::Binary(_)
-        | Value::Time(_)
-        | Value::Guid(_) => true,
-    }
 }
 
 fn parameter(value: &Value, values: &mut Vec<Value>) -> BoundExpr {
