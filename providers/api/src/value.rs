@@ -99,18 +99,18 @@ impl Value {
         Value::Text(value.into())
     }
 
-    /// Any value of a type that is not null: for requests that are only shown, or whose values come later.
+    /// Some value of a type, not null, that every source can say: for requests that are only shown, or whose values come later.
     pub fn example(scalar_type: ScalarType) -> Value {
         match scalar_type {
             ScalarType::Boolean => Value::Boolean(true),
-            ScalarType::Int16 => Value::Int16(0),
-            ScalarType::Int32 => Value::Int32(0),
-            ScalarType::Int64 => Value::Int64(0),
-            ScalarType::Float32 => Value::Float32(Float(0.0)),
-            ScalarType::Float64 => Value::float64(0.0),
-            ScalarType::Decimal { precision, scale } => Value::Decimal { unscaled: i256::ZERO, precision, scale },
-            ScalarType::Text => Value::text(""),
-            ScalarType::Binary => Value::Binary(Vec::new()),
+            ScalarType::Int16 => Value::Int16(1),
+            ScalarType::Int32 => Value::Int32(1),
+            ScalarType::Int64 => Value::Int64(1),
+            ScalarType::Float32 => Value::Float32(Float(1.0)),
+            ScalarType::Float64 => Value::float64(1.0),
+            ScalarType::Decimal { precision, scale } => Value::Decimal { unscaled: i256::ONE, precision, scale },
+            ScalarType::Text => Value::text("a"),
+            ScalarType::Binary => Value::Binary(vec![0]),
             ScalarType::Date => Value::Date(0),
             ScalarType::Time => Value::Time(0),
             ScalarType::Timestamp => Value::Timestamp(0),
