@@ -80,11 +80,8 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command) -> Result<(), StartError> {
-    // A thread that has had its share of a busy machine waits for its turn, and what it would do next with it: with more threads than
-    // processors, requests wait less beside databases or queries that compute.
-    let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get).saturating_mul(2);
     let builder = &mut tokio::runtime::Builder::new_multi_thread();
-    let runtime = builder.worker_threads(threads).enable_all().thread_stack_size(portico_engine::PLANNER_STACK).build();
+    let runtime = builder.worker_threads(config::threads()).enable_all().thread_stack_size(portico_engine::PLANNER_STACK).build();
     let runtime = runtime.map_err(|error| StartError::System(format!("no threads can be started: {error}")))?;
     match command {
         Command::Serve { config } => runtime.block_on(startup::serve::run(config::load(&config)?)),

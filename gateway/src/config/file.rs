@@ -87,6 +87,9 @@ pub struct HttpFile {
     /// Entities of an expanded relationship per parent at once, each parent with a link to the rest; `0` (the default) is no limit.
     #[serde(default)]
     pub expand_page_size: u64,
+    /// Threads on which connections and their look-ups live; twice as many as there are processors when absent.
+    #[schemars(range(min = 1, max = 1024))]
+    pub threads: Option<u32>,
     /// Largest request body; `1MiB` when absent.
     pub max_body: Option<ByteSize>,
     /// Longest path with query; `64KiB` when absent, and in effect at most 65 534 bytes. What is longer is asked with `POST …/$query`.

@@ -280,6 +280,7 @@ fn build_gateway(file: GatewayFile, sources: usize, base_directory: &Path) -> Re
         trusted_proxies: trusted,
         page_size: file.http.page_size,
         expand_page_size: file.http.expand_page_size,
+        threads: file.http.threads.map_or_else(crate::config::threads, |count| usize::try_from(count).unwrap_or(1)),
         max_body: file.http.max_body.map_or(1 << 20, crate::config::units::ByteSize::length),
         max_url: file.http.max_url.map_or(64 << 10, crate::config::units::ByteSize::length),
         max_batch_requests: file.http.max_batch_requests.map_or(1_000, |count| usize::try_from(count).unwrap_or(1_000)),

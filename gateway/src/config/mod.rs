@@ -121,6 +121,8 @@ pub struct HttpSettings {
     pub page_size: u64,
     /// Entities of an expanded relationship per parent at once; zero means all.
     pub expand_page_size: u64,
+    /// Threads on which connections and their look-ups live.
+    pub threads: usize,
     /// Largest request body in bytes.
     pub max_body: usize,
     /// Longest path with query in bytes.
@@ -131,6 +133,12 @@ pub struct HttpSettings {
     pub max_batch_body: usize,
     /// How closely requests must keep to the grammar of OData.
     pub strictness: Strictness,
+}
+
+/// How many threads there are of each kind, where nothing else is said. A thread that has had its share of a busy machine waits for its turn, and
+/// what it would do next with it: with more threads than processors, requests wait less beside databases or queries that compute.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, std::num::NonZero::get).saturating_mul(2)
 }
 
 /// The Flight SQL door.

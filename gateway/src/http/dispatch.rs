@@ -5,7 +5,7 @@ use crate::error::{Code, RequestError};
 use crate::http::call::{Call, Service, current_model, find_service};
 use crate::http::{asynchronous, batch, negotiate, odata, sql, write};
 use axum::body::Body;
-use axum::http::{Method, Response};
+use axum::http::{Method, Response, Uri};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -31,6 +31,13 @@ pub fn is_light(call: &Call, method: &Method) -> bool {
         let resource = resource.trim_end_matches('/');
         matches!(resource, "" | "$metadata" | "%24metadata") || asynchronous::monitored(resource).is_some()
     })
+}
+
+/// Whether a request reads like that of one entity by its key, which is answered faster than it is handed to another thread. A guess by its looks:
+/// where it is wrong, nothing is but the thread.
+pub fn looks_up(method: &Method, uri: &Uri) -> bool {
+    let asks_more = |query: &str| ["expand", "apply", "compute"].iter().any(|option| query.contains(option));
+    *method == Method::GET && uri.path().ends_with(')') && !uri.query().is_some_and(asks_more)
 }
 
 async fn answer(call: Call, method: Method, body: Body) -> Result<Response<Body>, RequestError> {
@@ -194,6 +201,16 @@ mod tests {
         assert_eq!(as_query("$filter=Name eq 'ä\n+'&$top=1\r\n", false), "$filter=Name%20eq%20'%C3%A4%0A+'&$top=1");
         assert_eq!(as_query("?$filter=Name+eq+%27a%2Bb%27", true), "$filter=Name%20eq%20%27a%2Bb%27");
         assert_eq!(as_query("", false), "");
+    }
+
+    #[test]
+    fn a_look_up_is_told_by_its_looks() {
+        let looks_up = |method: &Method, uri: &'static str| looks_up(method, &Uri::from_static(uri));
+        assert!(looks_up(&Method::GET, "/odata/Customers(1)"));
+        assert!(looks_up(&Method::GET, "/odata/Customers('a')?$select=Name"));
+        assert!(!looks_up(&Method::GET, "/odata/Customers(1)?$expand=Orders"));
+        assert!(!looks_up(&Method::GET, "/odata/Customers"));
+        assert!(!looks_up(&Method::DELETE, "/odata/Customers(1)"));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod batch;
 mod call;
 mod collection;
 mod compress;
+pub mod connections;
 mod cors;
 mod dispatch;
 mod metadata;
@@ -29,12 +30,10 @@ mod write;
 
 pub use call::{current_model, find_service};
 
-use crate::error::RequestError;
+use crate::error::{Code, RequestError};
 use crate::startup::Gateway;
 use crate::telemetry::{Door, Outcome, Trace};
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -43,9 +42,12 @@ use call::Call;
 use compress::Encoding;
 use portico_engine::{EngineError, Journal, LocalPermit, RequestContext};
 use portico_odata::header::Version;
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 
 /// What answers depend on besides the URL.
 const VARY: &str = "Accept, Accept-Charset, Accept-Encoding, Accept-Language, Authorization, X-Api-Key, OData-MaxVersion, Prefer, Origin";
@@ -55,19 +57,16 @@ const CSRF_TOKEN: HeaderName = HeaderName::from_static("x-csrf-token");
 /// How much of a signature such a token has.
 const TOKEN_BYTES: usize = 24;
 
-/// The door's router.
-pub fn router(gateway: Arc<Gateway>) -> Router {
-    Router::new().fallback(handle).with_state(gateway)
-}
-
-/// Answers one request.
-async fn handle(State(gateway): State<Arc<Gateway>>, ConnectInfo(peer): ConnectInfo<SocketAddr>, request: Request<Body>) -> Response<Body> {
+/// Answers one request. A key look-up is answered where it came in; all else by the threads of the process, so that no look-up waits behind an
+/// answer that takes long.
+pub async fn handle(gateway: Arc<Gateway>, peer: SocketAddr, request: Request<Body>) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let cors = &gateway.config.gateway.http.cors;
     if let Some(response) = cors::preflight(cors, &parts.method, &parts.headers) {
         return response;
     }
     let is_sql = parts.uri.path() == sql::PATH;
+    let looks_up = dispatch::looks_up(&parts.method, &parts.uri);
     let door = if is_sql { Door::Sql } else { Door::OData };
     let trace = Trace::begin(&gateway.metrics, door, parts::request_id(&parts.headers), parts.method.as_str(), parts.uri.path());
     let (head, encoding) = (parts.method == Method::HEAD, Encoding::negotiate(&parts.headers));
@@ -81,10 +80,24 @@ async fn handle(State(gateway): State<Arc<Gateway>>, ConnectInfo(peer): ConnectI
         uri: parts.uri,
         headers: parts.headers,
     };
-    let mut response = concluded(&trace, answer(asked, body).await, head, encoding);
+    let outcome = if looks_up { answer(asked, body).await } else { at_work(&gateway.threads, answer(asked, body)).await };
+    let mut response = concluded(&trace, outcome, head, encoding);
     common_headers(&trace, version, response.headers_mut());
     cors::apply(origin, response.headers_mut());
     response
+}
+
+/// Works on an answer on other threads, the body that streams included. Dropping this stops the work.
+async fn at_work(
+    threads: &Handle,
+    work: impl Future<Output = Result<Response<Body>, RequestError>> + Send + 'static,
+) -> Result<Response<Body>, RequestError> {
+    let mut task = JoinSet::new();
+    task.spawn_on(work, threads);
+    match task.join_next().await {
+        Some(Ok(outcome)) => outcome,
+        Some(Err(_)) | None => Err(RequestError::new(Code::Internal, "the work on the answer broke off")),
+    }
 }
 
 /// What was asked, before anybody knows by whom.

@@ -77,6 +77,7 @@ mod tests {
             trusted_proxies: vec![Network::parse("10.0.0.0/8").unwrap()],
             page_size: 0,
             expand_page_size: 0,
+            threads: 1,
             max_body: 1,
             max_url: 1,
             max_batch_requests: 1,

@@ -1,4 +1,4 @@
-//! Answers that stream: batches are pulled when the client has taken what came before, so the client's socket holds back the source.
+//! Answers that stream: a chunk is made while the client takes the one before it, and none beyond, so the client's socket holds back the source.
 //! Nothing is collected. An error after the first byte breaks the body: it is never ended well-formed. Dropping the body (the client
 //! went away) drops the query. It must not know what the batches are.
 
@@ -15,6 +15,8 @@ use portico_engine::EngineError;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 /// A batch, encoded.
 pub struct Chunk {
@@ -50,11 +52,45 @@ impl Streaming {
     }
 
     /// The next chunk, by the deadline.
-    async fn pull(&self, producer: &mut impl Producer) -> Result<Option<Chunk>, RequestError> {
-        match tokio::time::timeout(self.remaining(), producer.next()).await {
+    async fn within(&self, chunk: impl Future<Output = Pulled>) -> Pulled {
+        match tokio::time::timeout(self.remaining(), chunk).await {
             Ok(outcome) => outcome,
             Err(_) => Err(EngineError::Timeout.into()),
         }
+    }
+}
+
+/// A chunk, or the end.
+type Pulled = Result<Option<Chunk>, RequestError>;
+
+/// Chunks that a task makes, one ahead of the client. Dropping them stops the task, and drops its query.
+struct Ahead {
+    chunks: mpsc::Receiver<Pulled>,
+    _task: JoinSet<()>,
+}
+
+impl Ahead {
+    /// Starts the task on the threads on which this is called: the client's connection may be read and written on others.
+    fn start(mut producer: impl Producer) -> Ahead {
+        let (sender, chunks) = mpsc::channel(1);
+        let mut task = JoinSet::new();
+        task.spawn(async move {
+            // There is room as soon as the one before is taken; nothing is made for whoever has gone.
+            while let Ok(room) = sender.reserve().await {
+                let pulled = producer.next().await;
+                let more = matches!(pulled, Ok(Some(_)));
+                room.send(pulled);
+                if !more {
+                    break;
+                }
+            }
+        });
+        Ahead { chunks, _task: task }
+    }
+
+    async fn next(&mut self) -> Pulled {
+        let broken = || Err(RequestError::new(Code::Internal, "the answer broke off"));
+        self.chunks.recv().await.unwrap_or_else(broken)
     }
 }
 
@@ -63,8 +99,8 @@ impl Streaming {
 /// # Errors
 /// What the first chunk fails with.
 pub async fn body(streaming: Streaming, mut producer: impl Producer) -> Result<Body, RequestError> {
-    let first = streaming.pull(&mut producer).await?;
-    Ok(Body::from_stream(chunks(streaming, producer, first)))
+    let first = streaming.within(producer.next()).await?;
+    Ok(Body::from_stream(chunks(streaming, Ahead::start(producer), first)))
 }
 
 /// An answer of a media type that streams what a producer makes.
@@ -78,17 +114,17 @@ pub async fn response(streaming: Streaming, producer: impl Producer, content_typ
 }
 
 /// The chunks of a body; the error of a broken one is for the connection, which is then closed.
-fn chunks(streaming: Streaming, producer: impl Producer, first: Option<Chunk>) -> impl Stream<Item = Result<Bytes, RequestError>> {
-    let state = (streaming, producer, Some(first));
-    try_unfold(state, |(streaming, mut producer, first)| async move {
+fn chunks(streaming: Streaming, ahead: Ahead, first: Option<Chunk>) -> impl Stream<Item = Result<Bytes, RequestError>> {
+    let state = (streaming, ahead, Some(first));
+    try_unfold(state, |(streaming, mut ahead, first)| async move {
         let next = match first {
             Some(first) => Ok(first),
-            None => streaming.pull(&mut producer).await,
+            None => streaming.within(ahead.next()).await,
         };
         match next {
             Ok(Some(chunk)) => {
                 streaming.trace.sent(chunk.rows, chunk.bytes.len() as u64);
-                Ok(Some((chunk.bytes, (streaming, producer, None))))
+                Ok(Some((chunk.bytes, (streaming, ahead, None))))
             }
             Ok(None) => {
                 streaming.trace.finish(&Outcome::Ok(200));
@@ -151,15 +187,25 @@ mod tests {
         (streaming, producer, pulled, dropped)
     }
 
+    /// What is counted once nothing can run any more.
+    async fn settled(counted: &AtomicUsize) -> usize {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        counted.load(Ordering::SeqCst)
+    }
+
     #[tokio::test]
-    async fn chunks_are_pulled_one_by_one() {
+    async fn one_chunk_is_made_ahead_and_no_more() {
         let (streaming, producer, pulled, dropped) = setup(usize::MAX);
         let mut stream = body(streaming, producer).await.unwrap().into_data_stream();
-        assert_eq!(pulled.load(Ordering::SeqCst), 1, "more than the first chunk was pulled before anybody read");
+        assert_eq!(settled(&pulled).await, 2, "nobody has read yet");
         assert_eq!(stream.next().await.unwrap().unwrap(), "0");
+        assert_eq!(settled(&pulled).await, 2);
         assert_eq!(stream.next().await.unwrap().unwrap(), "1");
-        assert_eq!(pulled.load(Ordering::SeqCst), 2);
+        assert_eq!(settled(&pulled).await, 3);
         drop(stream);
+        settled(&pulled).await;
         assert_eq!(dropped.load(Ordering::SeqCst), 1, "the query outlived its client");
     }
 

@@ -28,6 +28,7 @@ use protected::{Places, Protected};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use thiserror::Error;
+use tokio::runtime::Handle;
 
 /// Why the gateway does not start, or a command fails.
 #[derive(Debug, Error)]
@@ -79,6 +80,8 @@ pub struct Gateway {
     pub renderings: Renderings,
     /// Which requests run, and which wait.
     pub admission: Arc<Admission>,
+    /// The threads of the process, which work on what may take longer than a look-up.
+    pub threads: Handle,
 }
 
 /// Connects the sources and makes what all doors share. Nothing is published yet.
@@ -108,6 +111,7 @@ pub fn assemble(config: Config) -> Result<Gateway, StartError> {
         state,
         profiles: Profiles::default(),
         renderings: Renderings::default(),
+        threads: Handle::current(),
     })
 }
 

@@ -5,14 +5,11 @@
 //! end within the grace period or are cancelled.
 
 use crate::config::Config;
+use crate::http::connections;
 use crate::startup::keeper::Keeper;
 use crate::startup::{Gateway, StartError, assemble, tls};
-use axum_server::Handle;
-use axum_server::tls_rustls::RustlsConfig;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
 use rustls::ServerConfig;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -117,38 +114,8 @@ async fn serve_http(
     tls: Option<Arc<ServerConfig>>,
     stop: CancellationToken,
 ) -> Result<(), StartError> {
-    let max_url = gateway.config.gateway.http.max_url;
     announce("http", &listener, tls.is_some());
-    let handle = Handle::new();
-    let grace = gateway.config.gateway.grace;
-    let closing = handle.clone();
-    tokio::spawn(async move {
-        stop.cancelled().await;
-        closing.graceful_shutdown(Some(grace));
-    });
-    let service = crate::http::router(gateway).into_make_service_with_connect_info::<SocketAddr>();
-    let failed = |error: std::io::Error| StartError::Door(format!("the HTTP door failed: {error}"));
-    match tls {
-        Some(config) => {
-            let mut server = axum_server::from_tcp_rustls(listener, RustlsConfig::from_config(config)).map_err(failed)?.handle(handle);
-            limit(server.http_builder(), max_url);
-            server.serve(service).await.map_err(failed)
-        }
-        None => {
-            let mut server = axum_server::from_tcp(listener).map_err(failed)?.handle(handle);
-            limit(server.http_builder(), max_url);
-            server.serve(service).await.map_err(failed)
-        }
-    }
-}
-
-/// Limits of connections. A client that never finishes its headers must not hold one for ever, and the compressed headers of HTTP/2
-/// must hold a whole URL.
-fn limit(builder: &mut Builder<TokioExecutor>, max_url: usize) {
-    const OTHER_HEADERS: usize = 64 << 10;
-    let most = u32::try_from(max_url.saturating_add(OTHER_HEADERS)).unwrap_or(u32::MAX);
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30)).max_buf_size(most.max(8192 + 1024) as usize);
-    builder.http2().timer(TokioTimer::new()).max_header_list_size(most).keep_alive_interval(Duration::from_secs(30));
+    connections::serve(gateway, listener, tls, stop).await
 }
 
 async fn serve_flight(

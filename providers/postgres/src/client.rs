@@ -6,11 +6,13 @@ use crate::encode::Bound;
 use crate::errors::{self, Failure};
 use bytes::Bytes;
 use deadpool_postgres::{
-    Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType, Timeouts,
+    ClientWrapper, Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
+    Timeouts,
 };
 use futures::TryStreamExt;
 use portico_provider_api::{ConnectContext, QueryContext, SourceError, SourceErrorKind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_postgres::types::Type;
@@ -30,10 +32,15 @@ pub const CACHED_STATEMENTS: usize = 256;
 /// How long a cancelled statement may take to end before its connection is given up.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(5);
 
-/// The pool of one source.
+/// The same for connections that look-ups share: whatever the key, the plan is the same.
+const SHARED_SESSION: &str = "SET plan_cache_mode = auto";
+
+/// The pool of one source, and how connections are made that are none of the pool's.
 #[derive(Clone)]
 pub struct Client {
     pool: Pool,
+    driver: Arc<tokio_postgres::Config>,
+    session: Arc<str>,
     tls: MakeRustlsConnect,
     source_name: String,
     timeout: Duration,
@@ -84,27 +91,50 @@ enum Opening {
 }
 
 impl Client {
-    /// A client that connects when it is first needed.
+    /// A client that connects when it is first needed. Of the source's connections so many are not the pool's.
     ///
     /// # Errors
     /// When the pool cannot be built.
-    pub fn new(driver: tokio_postgres::Config, tls: MakeRustlsConnect, context: &ConnectContext) -> Result<Client, SourceError> {
+    pub fn new(
+        driver: tokio_postgres::Config,
+        tls: MakeRustlsConnect,
+        context: &ConnectContext,
+        shared: usize,
+    ) -> Result<Client, SourceError> {
         // A connection given back is clean already; whether it is closed is all there is to check.
-        let manager = Manager::from_connect(driver, Connector(tls.clone()), ManagerConfig { recycling_method: RecyclingMethod::Fast });
+        let manager = Manager::from_connect(
+            driver.clone(),
+            Connector::of_pool(tls.clone()),
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
         let limit = context.timeout.as_millis().clamp(1, i32::MAX as u128);
-        let session = format!("{SESSION}; SET statement_timeout = {limit}");
+        let session: Arc<str> = format!("{SESSION}; SET statement_timeout = {limit}").into();
+        let own = Arc::clone(&session);
         let pool = Pool::builder(manager)
-            .max_size(context.max_connections.max(1))
+            .max_size(context.max_connections.saturating_sub(shared).max(1))
             .runtime(Runtime::Tokio1)
             .post_create(Hook::async_fn(move |client, _| {
-                let session = session.clone();
+                let session = Arc::clone(&own);
                 Box::pin(async move { client.batch_execute(&session).await.map_err(HookError::Backend) })
             }))
             .build()
             .map_err(|error| {
                 SourceError::new(&context.source_name, SourceErrorKind::Internal, format!("the pool cannot be built: {error}"))
             })?;
-        Ok(Client { pool, tls, source_name: context.source_name.clone(), timeout: context.timeout })
+        let (source_name, timeout) = (context.source_name.clone(), context.timeout);
+        Ok(Client { pool, driver: Arc::new(driver), session, tls, source_name, timeout })
+    }
+
+    /// Makes a connection that is none of the pool's, which the runtime that asks for it drives.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn connect_to_share(&self) -> Result<ClientWrapper, tokio_postgres::Error> {
+        let (client, driven) = Connector::here(self.tls.clone()).connect(&self.driver).await?;
+        // Aborts what drives it when it is dropped, before it is set up, too.
+        let connection = ClientWrapper::new(client, driven);
+        connection.batch_execute(&format!("{}; {SHARED_SESSION}", self.session)).await?;
+        Ok(connection)
     }
 
     /// The configured name of the source.
@@ -372,11 +402,6 @@ impl Lease {
     /// When it was given back already.
     pub fn connection(&self) -> Result<&Object, Failure> {
         self.object.as_ref().ok_or(Failure::GivenBack)
-    }
-
-    /// The connection for good, where no statement runs and no transaction is open on it.
-    pub fn into_connection(mut self) -> Option<Object> {
-        if self.busy || self.in_transaction { None } else { self.object.take() }
     }
 
     /// Marks the begin of work whose end is not known until [`Lease::release`].

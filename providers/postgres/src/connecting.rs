@@ -6,26 +6,56 @@ use futures::future::BoxFuture;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use tokio::task::JoinHandle;
+use tokio::runtime::Handle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_postgres::{Client, Config, Error};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// Makes connections with TLS.
-pub struct Connector(pub MakeRustlsConnect);
+pub struct Connector {
+    tls: MakeRustlsConnect,
+    /// Which runtime drives them: the one that asks for a connection, where none is named.
+    home: Option<Handle>,
+}
+
+impl Connector {
+    /// For connections that several runtimes use one after the other: all are driven by the runtime in which this is called, whoever asks for
+    /// one. What much is read from must not keep those busy that only look up.
+    pub fn of_pool(tls: MakeRustlsConnect) -> Connector {
+        Connector { tls, home: Handle::try_current().ok() }
+    }
+
+    /// For connections that are driven where they are asked for.
+    pub fn here(tls: MakeRustlsConnect) -> Connector {
+        Connector { tls, home: None }
+    }
+}
 
 impl Connect for Connector {
     fn connect(&self, config: &Config) -> BoxFuture<'_, Result<(Client, JoinHandle<()>), Error>> {
-        let (config, tls) = (config.clone(), self.0.clone());
+        let here = connected(config.clone(), self.tls.clone());
+        let elsewhere = self.home.as_ref().filter(|home| Handle::try_current().is_ok_and(|here| here.id() != home.id()));
+        let Some(home) = elsewhere else { return Box::pin(here) };
+        let mut task = JoinSet::new();
+        task.spawn_on(connected(config.clone(), self.tls.clone()), home);
         Box::pin(async move {
-            let (client, connection) = config.connect(tls).await?;
-            let driven = tokio::spawn(async move {
-                if let Err(error) = Gathering::new(connection).await {
-                    tracing::debug!(%error, "a connection has ended");
-                }
-            });
-            Ok((client, driven))
+            match task.join_next().await {
+                Some(Ok(outcome)) => outcome,
+                // The other runtime is being shut down.
+                Some(Err(_)) | None => here.await,
+            }
         })
     }
+}
+
+async fn connected(config: Config, tls: MakeRustlsConnect) -> Result<(Client, JoinHandle<()>), Error> {
+    let (client, connection) = config.connect(tls).await?;
+    let driven = tokio::spawn(async move {
+        if let Err(error) = Gathering::new(connection).await {
+            tracing::debug!(%error, "a connection has ended");
+        }
+    });
+    Ok((client, driven))
 }
 
 /// Goes on with its work one turn after it was woken. Whoever wakes a connection with a statement is often one of many that run now: what they

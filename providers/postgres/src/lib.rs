@@ -45,9 +45,9 @@ fn config_schema() -> serde_json::Value {
 fn connect(config: serde_json::Value, context: ConnectContext) -> Result<Arc<dyn Source>, SourceError> {
     let config = config::read(config, &context)?;
     let driver = config::driver_config(&config, &context)?;
-    let client = Client::new(driver, tls::connector(&config.tls, &context)?, &context)?;
-    let splitting = Splitting { connections: config.scan.connections as usize, above: config.scan.split_above };
     let shared = Arc::new(SharedConnections::of(context.max_connections));
+    let client = Client::new(driver, tls::connector(&config.tls, &context)?, &context, shared.count())?;
+    let splitting = Splitting { connections: config.scan.connections as usize, above: config.scan.split_above };
     let reader = Reader { client: client.clone(), splitting, shared, keys: Arc::default() };
     Ok(Arc::new(PostgresSource { client, schemas: config.schemas, reader }))
 }

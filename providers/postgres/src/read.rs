@@ -136,7 +136,7 @@ impl Reader {
             text == translated.request.text && parameters.iter().map(bound).eq(translated.request.parameters.iter().cloned().map(Some));
         same.then(|| Prepared {
             reader: self.clone(),
-            look_up: self.shared.are_there() && self.keys.are_asked_by(query),
+            look_up: self.shared.count() > 0 && self.keys.are_asked_by(query),
             native: native_request(&translated.request),
             columns: translated.columns.into(),
             schema: query.result_schema(),

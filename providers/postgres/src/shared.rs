@@ -1,6 +1,7 @@
 //! Connections that several look-ups use at once: their statements are sent one after the other without waiting for answers in between, so
 //! that the server and this process wake up for many of them together. Only look-ups come here: what runs long would hold up all behind it.
-//! It must not know the IR.
+//! Each runtime that looks up has its own, as long as there are enough: a runtime of one thread then reads what it has asked without waking
+//! another. It must not know the IR.
 //!
 //! A connection on which nothing has come back for a while (a lock holds a look-up up, or the network swallows it) gets no more; those who
 //! come meanwhile go to the pool. Once nobody waits on it any more, it is replaced.
@@ -8,12 +9,12 @@
 use crate::client::{CACHED_STATEMENTS, Client, types};
 use crate::encode::Bound;
 use crate::errors::{self, Failure};
-use deadpool_postgres::Object;
+use deadpool_postgres::ClientWrapper;
 use futures::TryStreamExt;
 use portico_provider_api::SourceError;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::runtime;
 use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
@@ -22,20 +23,32 @@ use tokio_postgres::types::Type;
 const STALL: Duration = Duration::from_millis(250);
 
 /// Of so many connections of a source one is shared.
-const ONE_IN: usize = 8;
-/// Most shared connections: two keep a server busy that has a processor for each.
-const MOST: usize = 4;
+const ONE_IN: usize = 4;
+/// With fewer, queries need all of them.
+const FEWEST: usize = 8;
+/// Most shared connections.
+const MOST: usize = 16;
 
-/// The shared connections of a source. They are made when they are first needed, and count among the pool's.
+/// The shared connections of a source. They are made when they are first needed, and are not the pool's.
 pub struct SharedConnections {
-    slots: Vec<Mutex<Option<Arc<Shared>>>>,
-    next: AtomicUsize,
+    slots: Vec<Mutex<Slot>>,
+    /// The runtimes that have looked up, in the order in which they came: each begins at the connection of its number.
+    runtimes: Mutex<Vec<runtime::Id>>,
+}
+
+/// A place for a shared connection.
+#[derive(Default)]
+enum Slot {
+    #[default]
+    Free,
+    /// Somebody makes one.
+    Making,
+    Open(Arc<Shared>),
 }
 
 /// One of them.
 struct Shared {
-    /// Taken out when it is dropped.
-    object: Option<Object>,
+    connection: ClientWrapper,
     flow: Mutex<Flow>,
 }
 
@@ -117,59 +130,62 @@ impl Drop for Place<'_> {
 
 impl Shared {
     fn health(&self) -> Health {
-        match &self.object {
-            Some(object) if !object.is_closed() => locked(&self.flow).health(Instant::now()),
-            Some(_) | None => Health::Spent,
-        }
+        if self.connection.is_closed() { Health::Spent } else { locked(&self.flow).health(Instant::now()) }
     }
 
     async fn ask(&self, text: &str, parameters: &[Bound]) -> Result<Found, Failure> {
-        let object = self.object.as_ref().ok_or(Failure::GivenBack)?;
         let place = Place { flow: &self.flow, number: locked(&self.flow).ask(Instant::now()) };
-        let outcome = find(object, text, parameters).await;
+        let outcome = find(&self.connection, text, parameters).await;
         locked(place.flow).answer(place.number, Instant::now());
         let stale = outcome.as_ref().is_err_and(|error| error.as_db_error().is_some_and(errors::is_stale_plan));
-        if stale || object.statement_cache.size() > CACHED_STATEMENTS {
-            object.statement_cache.clear();
+        if stale || self.connection.statement_cache.size() > CACHED_STATEMENTS {
+            self.connection.statement_cache.clear();
         }
         Ok(outcome?)
     }
 }
 
-async fn find(object: &Object, text: &str, parameters: &[Bound]) -> Result<Found, tokio_postgres::Error> {
-    let statement = object.prepare_cached(text).await?;
-    let rows = object.query_raw(&statement, parameters).await?.try_collect().await?;
+async fn find(connection: &ClientWrapper, text: &str, parameters: &[Bound]) -> Result<Found, tokio_postgres::Error> {
+    let statement = connection.prepare_cached(text).await?;
+    let rows = connection.query_raw(&statement, parameters).await?.try_collect().await?;
     Ok(Found { types: types(&statement), rows })
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // It may still hold answers that nobody has waited for: the pool gets none such.
-        if let Some(object) = self.object.take() {
-            drop(Object::take(object));
-        }
-    }
 }
 
 impl SharedConnections {
     /// As many as a source with so many connections has: none where it has few.
     pub fn of(connections: usize) -> SharedConnections {
-        let slots = (0..(connections / ONE_IN).min(MOST)).map(|_| Mutex::default()).collect();
-        SharedConnections { slots, next: AtomicUsize::new(0) }
+        let count = if connections < FEWEST { 0 } else { (connections / ONE_IN).min(MOST) };
+        SharedConnections { slots: (0..count).map(|_| Mutex::default()).collect(), runtimes: Mutex::default() }
     }
 
-    /// Whether there are any.
-    pub fn are_there(&self) -> bool {
-        !self.slots.is_empty()
+    /// How many there are at most.
+    pub fn count(&self) -> usize {
+        self.slots.len()
     }
 
-    /// A connection that answers, made now where there is none yet; nothing when all are stalled, or none can be had without waiting.
+    /// Where the runtime that asks begins to look.
+    fn first(&self) -> usize {
+        let Ok(handle) = runtime::Handle::try_current() else { return 0 };
+        let id = handle.id();
+        let mut known = locked(&self.runtimes);
+        known.iter().position(|other| *other == id).unwrap_or_else(|| {
+            known.push(id);
+            known.len() - 1
+        })
+    }
+
+    /// A connection that answers, made now where there is none yet; nothing when all are stalled or being made, or none can be made.
     async fn take(&self, client: &Client, deadline: Instant) -> Option<(usize, Arc<Shared>)> {
-        let first = self.next.fetch_add(1, Ordering::Relaxed);
+        let first = self.first();
         for step in 0..self.slots.len() {
             let at = first.wrapping_add(step) % self.slots.len();
             let slot = self.slots.get(at)?;
-            let known = locked(slot).clone();
+            let known = match &*locked(slot) {
+                Slot::Free => None,
+                // Whoever comes meanwhile is better off elsewhere.
+                Slot::Making => continue,
+                Slot::Open(shared) => Some(Arc::clone(shared)),
+            };
             match known.map(|shared| (shared.health(), shared)) {
                 Some((Health::Well, shared)) => return Some((at, shared)),
                 Some((Health::Stalled, _)) => continue,
@@ -187,8 +203,8 @@ impl SharedConnections {
     fn leave(&self, at: usize, shared: &Arc<Shared>) {
         if let Some(slot) = self.slots.get(at) {
             let mut place = locked(slot);
-            if place.as_ref().is_some_and(|other| Arc::ptr_eq(other, shared)) {
-                *place = None;
+            if matches!(&*place, Slot::Open(other) if Arc::ptr_eq(other, shared)) {
+                *place = Slot::Free;
             }
         }
     }
@@ -228,19 +244,33 @@ impl SharedConnections {
     }
 }
 
-/// Fills a place, if the pool has a connection to spare.
-async fn make(slot: &Mutex<Option<Arc<Shared>>>, client: &Client, deadline: Instant) -> Option<Arc<Shared>> {
-    let lease = client.lease_spare(deadline).await?;
-    // Whatever the key, the plan is the same.
-    let planned_once = lease.connection().ok()?.batch_execute("SET plan_cache_mode = auto");
-    let is_set = matches!(tokio::time::timeout_at(deadline, planned_once).await, Ok(Ok(())));
-    let made = Shared { object: Some(lease.into_connection()?), flow: Mutex::new(Flow::new()) };
-    let mut place = locked(slot);
-    if is_set && place.is_none() {
-        *place = Some(Arc::new(made));
+/// A place that is being filled. Who gives up leaves it free.
+struct Making<'a>(&'a Mutex<Slot>);
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        let mut slot = locked(self.0);
+        if matches!(&*slot, Slot::Making) {
+            *slot = Slot::Free;
+        }
     }
-    // Of two that were made at once, the first stays, and the other is closed, as is one on which nothing can be set.
-    place.clone()
+}
+
+/// Fills a place that is free; nothing when the server does not let a connection be made, which the pool will say in its own words.
+async fn make(slot: &Mutex<Slot>, client: &Client, deadline: Instant) -> Option<Arc<Shared>> {
+    {
+        let mut place = locked(slot);
+        match &*place {
+            Slot::Free => *place = Slot::Making,
+            Slot::Making => return None,
+            Slot::Open(shared) => return Some(Arc::clone(shared)),
+        }
+    }
+    let making = Making(slot);
+    let connection = tokio::time::timeout_at(deadline, client.connect_to_share()).await.ok()?.ok()?;
+    let made = Arc::new(Shared { connection, flow: Mutex::new(Flow::new()) });
+    *locked(making.0) = Slot::Open(Arc::clone(&made));
+    Some(made)
 }
 
 #[cfg(test)]
@@ -276,7 +306,7 @@ mod tests {
 
     #[test]
     fn few_connections_are_not_shared() {
-        let shared = |connections| SharedConnections::of(connections).slots.len();
-        assert_eq!([1, 7, 8, 16, 40].map(shared), [0, 0, 1, 2, 4]);
+        let shared = |connections| SharedConnections::of(connections).count();
+        assert_eq!([1, 7, 8, 16, 400].map(shared), [0, 0, 2, 4, 16]);
     }
 }

@@ -13,6 +13,11 @@ const MAY_GROW: u64 = 150 << 20;
 
 /// A million rows, and a gateway in front of them.
 async fn million(directory: &std::path::Path) -> (Database, Gateway) {
+    million_with(directory, "").await
+}
+
+/// The same with further settings for the HTTP door, each with a comma before it.
+async fn million_with(directory: &std::path::Path, http: &str) -> (Database, Gateway) {
     let database = Database::create().await;
     let fill = format!(
         "CREATE TABLE big (id bigint PRIMARY KEY, name text NOT NULL, amount numeric(12,2), at timestamptz NOT NULL, note text);
@@ -25,7 +30,7 @@ async fn million(directory: &std::path::Path) -> (Database, Gateway) {
          keys: {{ full: {{ sha256: \"{}\", roles: [full] }} }}\n",
         sha256(FULL)
     );
-    let gateway = Gateway::start(directory, &config, &[("TEST_BILLING_URL", &database.url)]).await.ready().await;
+    let gateway = Gateway::start_with_http(directory, &config, http, &[("TEST_BILLING_URL", &database.url)]).await.ready().await;
     // What is allocated once, by any query, is not growth with the size of the answer.
     gateway.json("/odata/big?$top=1000", FULL).await;
     adbc(&gateway, FULL, &[json!({ "stream": "SELECT * FROM big LIMIT 1000" })]);
@@ -80,4 +85,35 @@ async fn a_client_that_goes_away_leaves_no_query_at_the_source() {
         assert!(database.quiet(Duration::from_secs(20)).await, "round {round}: a query still runs at the source");
     }
     assert_eq!(gateway.json("/odata/big?$top=1", FULL).await["value"][0]["id"], 1, "and the connections are usable");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thread_of_the_door_answers_look_ups_beside_answers_that_nobody_reads() {
+    let directory = tempfile::tempdir().unwrap();
+    let (database, gateway) = million_with(directory.path(), ", threads: 1").await;
+    let mut unread = Vec::new();
+    for _ in 0..3 {
+        let response = gateway.get("/odata/big", FULL).await;
+        assert_eq!(response.status(), 200);
+        unread.push(response);
+    }
+    let find = async |client: &reqwest::Client, id: usize| {
+        let url = format!("{}/odata/big({id})", gateway.http);
+        let response = client.get(url).header("X-Api-Key", FULL).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        let version = response.version();
+        assert_eq!(response.json::<serde_json::Value>().await.unwrap()["name"], format!("name {id}"));
+        version
+    };
+    for (one, expected) in [
+        (reqwest::Client::builder().no_proxy(), reqwest::Version::HTTP_11),
+        (reqwest::Client::builder().no_proxy().http2_prior_knowledge(), reqwest::Version::HTTP_2),
+    ] {
+        let client = one.build().unwrap();
+        let versions = futures::future::join_all((1..=200).map(|id| find(&client, id))).await;
+        assert!(versions.iter().all(|version| *version == expected));
+    }
+    drop(unread);
+    eventually(&gateway, r#"portico_source_calls_total{source="billing",outcome="cancelled"}"#, 3.0).await;
+    assert!(database.quiet(Duration::from_secs(20)).await, "a query still runs at the source");
 }

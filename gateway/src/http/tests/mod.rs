@@ -81,7 +81,8 @@ async fn router(directory: &tempfile::TempDir, text: &str) -> axum::Router {
     let gateway = Arc::new(assemble(config).unwrap());
     gateway.keeper.introspect().await;
     gateway.keeper.publish().unwrap_or_else(|errors| panic!("{errors}"));
-    super::router(gateway)
+    let handle = move |ConnectInfo(peer), request| super::handle(Arc::clone(&gateway), peer, request);
+    axum::Router::new().fallback(handle)
 }
 
 impl Door {
