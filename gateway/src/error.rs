@@ -2,7 +2,7 @@
 //! passes here, so that both doors say the same. It must not know how an answer is written.
 
 use crate::flight::retry;
-use portico_engine::EngineError;
+use portico_engine::{EngineError, Written};
 use portico_odata::arithmetic::Fault;
 use portico_odata::{ODataError, ODataErrorKind};
 use portico_provider_api::{Retry, SourceError, SourceErrorKind};
@@ -169,8 +169,8 @@ pub struct RequestError {
     pub message: String,
     /// What it is about: a query option, a property, a header.
     pub target: Option<String>,
-    /// After how long a retry can help, where that is known better than by the code.
-    pub retry_after: Option<Duration>,
+    /// Whether and after how long a retry can help, where that is known better than by the code.
+    pub retry: Option<Retry>,
     /// Whose fault it is.
     pub culprit: Culprit,
     /// The methods that exist, for `MethodNotAllowed`.
@@ -183,7 +183,7 @@ impl RequestError {
     /// A failure.
     pub fn new(code: Code, message: impl Into<String>) -> RequestError {
         let culprit = if code.entry().http >= 500 { Culprit::Gateway } else { Culprit::Client };
-        RequestError { code, message: message.into(), target: None, retry_after: None, culprit, allow: None, fault: None }
+        RequestError { code, message: message.into(), target: None, retry: None, culprit, allow: None, fault: None }
     }
 
     /// Says what it is about.
@@ -203,7 +203,24 @@ impl RequestError {
     /// Whether the same request may succeed later, and after how long.
     pub fn retry(&self) -> Option<Duration> {
         let entry = self.code.entry();
-        entry.retry.then(|| self.retry_after.unwrap_or(Duration::from_secs(if entry.http == 504 { 10 } else { 2 })))
+        match self.retry {
+            Some(Retry::Never) => None,
+            Some(Retry::After(Some(after))) => Some(after),
+            Some(Retry::After(None)) | None => entry.retry.then(|| Duration::from_secs(if entry.http == 504 { 10 } else { 2 })),
+        }
+    }
+
+    /// The same of a request that has written, or may have: it says so, and nobody is told to send it again.
+    #[must_use]
+    pub fn having_written(mut self, written: Written) -> RequestError {
+        let told = match written {
+            Written::Nothing => return self,
+            Written::Unknown => "whether the change was made is not known: read it again before it is sent once more",
+            Written::Done => "the change was made, only its answer could not be given: do not send it again",
+        };
+        self.message = format!("{}; {told}", self.message);
+        self.retry = Some(Retry::Never);
+        self
     }
 
     /// The failure for a gRPC client: the code's name comes first, so that a program can tell codes of one status apart.
@@ -232,7 +249,7 @@ impl From<EngineError> for RequestError {
             EngineError::Source(source) => return RequestError { fault, ..source.into() },
             EngineError::Overloaded(overload) => {
                 let code = if overload.own { Code::TooManyRequests } else { Code::Overloaded };
-                return RequestError { retry_after: Some(overload.after), ..RequestError::new(code, message) };
+                return RequestError { retry: Some(Retry::After(Some(overload.after))), ..RequestError::new(code, message) };
             }
             EngineError::Arithmetic(_) => Code::DataError,
             EngineError::Syntax(_) => Code::InvalidSyntax,
@@ -276,9 +293,7 @@ impl From<SourceError> for RequestError {
         if let SourceErrorKind::Constraint { columns, .. } = &error.kind {
             failure.target = columns.first().cloned();
         }
-        if let Retry::After(after) = error.retry {
-            failure.retry_after = after;
-        }
+        failure.retry = Some(error.retry);
         if code.entry().http >= 500 {
             failure.culprit = Culprit::Source(error.source_name);
         }
@@ -402,8 +417,24 @@ mod tests {
         let mut throttled = SourceError::new("crm", SourceErrorKind::Throttled, "slow down");
         throttled.retry = Retry::After(Some(Duration::from_secs(42)));
         assert_eq!(RequestError::from(throttled).retry(), Some(Duration::from_secs(42)));
+        let mut down = SourceError::new("crm", SourceErrorKind::Unavailable, "it is not configured there");
+        assert_eq!(RequestError::from(down.clone()).retry(), Some(Duration::from_secs(2)), "as the code says");
+        down.retry = Retry::Never;
+        assert_eq!(RequestError::from(down).retry(), None, "the source knows better than the code");
         assert_eq!(RequestError::new(Code::Conflict, "x").retry(), None);
         assert_eq!(RequestError::new(Code::NotReady, "x").retry(), Some(Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn nobody_is_told_to_repeat_what_may_have_been_written() {
+        let failure = || RequestError::new(Code::SourceTimeout, "it sent nothing for 30 s");
+        assert_eq!(failure().having_written(Written::Nothing), failure());
+        for (written, told) in [(Written::Unknown, "is not known"), (Written::Done, "the change was made")] {
+            let failure = failure().having_written(written);
+            assert_eq!(failure.retry(), None);
+            assert!(failure.message.starts_with("it sent nothing for 30 s; ") && failure.message.contains(told), "{failure}");
+            assert!(failure.to_status().metadata().get("grpc-retry-pushback-ms").is_none());
+        }
     }
 
     #[test]

@@ -50,6 +50,9 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     gateway.metrics.fill("requests", gateway.admission.fill());
     gateway.metrics.fill("local_queries", gateway.engine.local_fill());
     gateway.metrics.local_memory(gateway.engine.local_memory());
+    for (name, health) in gateway.keeper.healths() {
+        gateway.metrics.source_breaker(name, health.breaker.state());
+    }
     // Before the first model there are none.
     gateway.metrics.shapes(gateway.engine.shape_counts().unwrap_or_default());
     match gateway.metrics.render() {

@@ -1,6 +1,6 @@
 //! The configuration file as typed structs, closed: an unknown key is refused. It must not know where the file is, nor resolve secrets.
 
-use crate::config::limits::{LimitsFile, SourceLimitsFile};
+use crate::config::limits::{IntrospectionFile, LimitsFile, SourceLimitsFile};
 use crate::config::secret::SecretReference;
 use crate::config::units::{ByteSize, DurationText};
 use indexmap::IndexMap;
@@ -191,6 +191,9 @@ pub struct SourceFile {
     /// Limits that protect it.
     #[serde(default)]
     pub limits: SourceLimitsFile,
+    /// How often it is asked what it has, and whether it answers.
+    #[serde(default)]
+    pub introspection: IntrospectionFile,
     /// Whom to tell when it fails.
     pub contact: Option<String>,
 }

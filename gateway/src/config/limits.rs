@@ -1,6 +1,7 @@
 //! Limits as they are written in the file, and what they are where nothing is written. It must not know how they are kept.
 
 use crate::config::units::{ByteSize, DurationText};
+use crate::startup::breaker::BreakerSettings;
 use crate::startup::protected::RateLimit;
 use portico_catalog::ModelError;
 use portico_engine::EngineSettings;
@@ -80,8 +81,55 @@ pub struct SourceLimitsFile {
     pub queued: Option<u32>,
     /// How many requests it takes in a time; as many as there are when absent. Who would wait longer than its deadline is refused with 503.
     pub rate: Option<RateFile>,
-    /// Longest time of one request to it, waiting included; `30s` when absent.
+    /// Longest time that it may send nothing while it is waited for: until the first part of an answer, and from one part to the next; `30s`
+    /// when absent. As long is waited for a free connection. A whole answer may take as long as the request (`gateway.limits.request_time`).
     pub timeout: Option<DurationText>,
+    /// When it is not asked any more for a while, because it is out of order.
+    pub breaker: Option<BreakerFile>,
+}
+
+/// When a source is not asked any more for a while: `{ failures: 5, pause: 5s }`.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BreakerFile {
+    /// Queries and writes in a row that it could not be reached for, or did not answer in time; 5 when absent, 0 for never.
+    #[schemars(range(max = 1_000))]
+    pub failures: Option<u32>,
+    /// For how long it is not asked; `5s` when absent. Then one query is let through to try, and each that fails doubles the pause, up to a
+    /// minute.
+    pub pause: Option<DurationText>,
+}
+
+/// How often a source is asked for itself.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IntrospectionFile {
+    /// From one reading of its schema to the next; `5m` when absent. Where it can tell cheaply that its schema has changed, it is read at once,
+    /// and not before.
+    pub interval: Option<DurationText>,
+    /// How long reading the schema may take; `60s` when absent. A start waits for 20 seconds at most.
+    pub time: Option<DurationText>,
+    /// How often it is asked whether it answers at all; `15s` when absent.
+    pub probe: Option<DurationText>,
+}
+
+impl IntrospectionFile {
+    /// How often, and how long.
+    pub fn settings(&self) -> IntrospectionSettings {
+        let or = |given: Option<DurationText>, seconds: u64| given.map_or(Duration::from_secs(seconds), |time| time.0);
+        IntrospectionSettings { interval: or(self.interval, 300), time: or(self.time, 60), probe: or(self.probe, 15) }
+    }
+}
+
+/// How often a source is asked for itself, and how long that may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IntrospectionSettings {
+    /// From one reading of its schema to the next.
+    pub interval: Duration,
+    /// How long reading the schema may take.
+    pub time: Duration,
+    /// How often it is asked whether it answers.
+    pub probe: Duration,
 }
 
 /// A number of requests in a time: `{ requests: 100, per: 1m, burst: 10 }`.
@@ -122,6 +170,12 @@ impl SourceLimitsFile {
     /// Look-ups at once, where the kind has connections that several share.
     pub fn look_ups(&self) -> usize {
         self.connections().saturating_mul(32)
+    }
+
+    /// When it is not asked any more.
+    pub fn breaker(&self) -> BreakerSettings {
+        let given = self.breaker.clone().unwrap_or_default();
+        BreakerSettings { failures: given.failures.unwrap_or(5), pause: given.pause.map_or(Duration::from_secs(5), |pause| pause.0) }
     }
 
     /// How many requests it keeps at most when it hangs.

@@ -256,6 +256,8 @@ fn build_source(source: SourceFile, settings: Value) -> SourceSettings {
         look_ups: limits.look_ups(),
         rate: limits.rate.as_ref().map(RateFile::limit),
         timeout: limits.timeout.map_or(Duration::from_secs(30), |timeout| timeout.0),
+        breaker: limits.breaker(),
+        introspection: source.introspection.settings(),
         contact: source.contact,
         settings,
     }

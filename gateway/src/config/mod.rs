@@ -4,7 +4,7 @@
 mod check;
 mod cidr;
 pub mod file;
-mod limits;
+pub mod limits;
 pub mod load;
 mod position;
 pub mod schema;
@@ -17,9 +17,11 @@ mod tests;
 
 pub use cidr::Network;
 pub use file::{LogFormat, LogLevel, TlsFile};
+pub use limits::IntrospectionSettings;
 pub use load::{ConfigErrors, load};
 pub use secret::SecretText;
 
+use crate::startup::breaker::BreakerSettings;
 use crate::startup::protected::RateLimit;
 use indexmap::IndexMap;
 use portico_catalog::{ModelDefinition, ModelError};
@@ -165,8 +167,12 @@ pub struct SourceSettings {
     pub look_ups: usize,
     /// Requests in a time, where they are limited.
     pub rate: Option<RateLimit>,
-    /// Longest time for one request.
+    /// Longest time that it may send nothing while it is waited for.
     pub timeout: Duration,
+    /// When it is not asked any more for a while.
+    pub breaker: BreakerSettings,
+    /// How often it is asked for itself.
+    pub introspection: IntrospectionSettings,
     /// Whom to tell when it fails.
     pub contact: Option<String>,
     /// The kind's own settings, secrets resolved.

@@ -7,7 +7,7 @@ use portico_provider_api::Codec;
 use serde_json::{Map, Value, json};
 
 /// The keys of a source that are not its kind's.
-pub const COMMON_SOURCE_KEYS: [&str; 3] = ["kind", "limits", "contact"];
+pub const COMMON_SOURCE_KEYS: [&str; 4] = ["kind", "limits", "introspection", "contact"];
 
 /// The schema of the file.
 pub fn file_schema() -> Value {
@@ -110,6 +110,7 @@ fn add_common_keys(own: &mut Value, kind: &str) {
     if let Some(properties) = properties.as_object_mut() {
         properties.insert("kind".to_owned(), json!({ "const": kind }));
         properties.insert("limits".to_owned(), json!({ "$ref": "#/$defs/SourceLimitsFile" }));
+        properties.insert("introspection".to_owned(), json!({ "$ref": "#/$defs/IntrospectionFile" }));
         properties.insert("contact".to_owned(), json!({ "type": "string", "description": "Whom to tell when it fails." }));
     }
     let required = object.entry("required").or_insert_with(|| Value::Array(Vec::new()));
@@ -145,14 +146,21 @@ fn allow_secrets(node: &mut Value) {
         text && !object.contains_key("enum") && !object.contains_key("const")
     };
     match node {
-        Value::Object(object) if free_text(object) && !object.contains_key(SECRET_MARK) => {
+        Value::Object(object) if free_text(object) => {
             let mut plain = std::mem::take(object);
             for kept in ["description", "default"] {
                 if let Some(value) = plain.remove(kept) {
                     object.insert(kept.to_owned(), value);
                 }
             }
-            object.insert("anyOf".to_owned(), json!([plain, { "$ref": "#/$defs/SecretReference" }]));
+            let reference = json!({ "$ref": "#/$defs/SecretReference" });
+            // What is a secret is only referred to.
+            let forms = match plain.remove(SECRET_MARK) {
+                Some(_) if plain.get("type").is_some_and(Value::is_array) => json!([reference, { "type": "null" }]),
+                Some(_) => json!([reference]),
+                None => json!([plain, reference]),
+            };
+            object.insert("anyOf".to_owned(), forms);
         }
         Value::Object(object) => {
             for (key, item) in object.iter_mut() {
@@ -200,6 +208,14 @@ mod tests {
                 assert_eq!(definition.get("additionalProperties"), Some(&json!(false)), "{name} is open");
             }
         }
+    }
+
+    #[test]
+    fn a_kind_s_secret_is_only_referred_to() {
+        let schema = file_schema();
+        let reference = json!({ "$ref": "#/$defs/SecretReference" });
+        assert_eq!(schema["$defs"]["source_flightsql_Basic"]["properties"]["password"]["anyOf"], json!([reference]));
+        assert_eq!(schema["$defs"]["source_flightsql_Auth"]["properties"]["bearer"]["anyOf"], json!([reference, { "type": "null" }]));
     }
 
     #[test]

@@ -17,8 +17,7 @@ pub enum SecretReference {
     File(PathBuf),
 }
 
-/// The mark in a JSON Schema of a place that takes a secret reference only.
-pub const SECRET_MARK: &str = "x-portico-secret";
+pub use portico_provider_api::secret::SECRET_MARK;
 
 impl JsonSchema for SecretReference {
     fn schema_name() -> Cow<'static, str> {

@@ -82,14 +82,16 @@ pub fn validate(schema: SchemaNode<'_>, value: &Value, path: &[String]) -> Vec<M
     errors
 }
 
+const WRITTEN_SECRET: &str = "a secret is not written into the file: write { env: NAME } or { file: PATH }";
+
 fn fail(errors: &mut Vec<ModelError>, path: &[String], message: String, suggestion: Option<String>) {
     errors.push(ModelError { path: path.to_vec(), message, suggestion });
 }
 
 fn check(schema: SchemaNode<'_>, value: &Value, path: &[String], errors: &mut Vec<ModelError>) {
-    if schema.get(SECRET_MARK).is_some() && SecretReference::from_value(value).is_none() {
-        let message = "a secret is not written into the file: write { env: NAME } or { file: PATH }";
-        return fail(errors, path, message.to_owned(), None);
+    // Where the schema takes text, the reference has been resolved already: see `resolve_secrets`.
+    if schema.get(SECRET_MARK).is_some() && !schema.accepts("string") && SecretReference::from_value(value).is_none() {
+        return fail(errors, path, WRITTEN_SECRET.to_owned(), None);
     }
     if let Some(alternatives) = schema.alternatives() {
         return check_alternatives(&alternatives, value, path, errors);
@@ -258,10 +260,11 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-/// Replaces every secret reference that stands where the schema takes text. A place whose schema takes a mapping keeps it: there
-/// `{ file: … }` may be the kind's own setting.
+/// Replaces every secret reference that stands where the schema takes text, and refuses what is written where only a reference may stand. A
+/// place whose schema takes a mapping, or anything, keeps what it has: there `{ file: … }` may be the kind's own setting.
 pub fn resolve_secrets(schema: SchemaNode<'_>, value: &mut Value, path: &[String], base_directory: &Path, errors: &mut Vec<ModelError>) {
     if let Some(reference) = SecretReference::from_value(value)
+        && schema.accepts("string")
         && !schema.accepts("object")
     {
         match reference.resolve(base_directory) {
@@ -269,6 +272,9 @@ pub fn resolve_secrets(schema: SchemaNode<'_>, value: &mut Value, path: &[String
             Err(message) => fail(errors, path, message, None),
         }
         return;
+    }
+    if is_secret(schema) && !value.is_null() {
+        return fail(errors, path, WRITTEN_SECRET.to_owned(), None);
     }
     match value {
         Value::Object(object) => {
@@ -293,11 +299,22 @@ pub fn resolve_secrets(schema: SchemaNode<'_>, value: &mut Value, path: &[String
     }
 }
 
+/// Whether only a reference may stand here.
+fn is_secret(schema: SchemaNode<'_>) -> bool {
+    let marked = |node: SchemaNode<'_>| node.get(SECRET_MARK).is_some();
+    marked(schema) || schema.alternatives().is_some_and(|alternatives| alternatives.into_iter().any(marked))
+}
+
 /// Whether a text is a URL with a password before its host, or names one among its settings.
 fn holds_password(text: &str) -> bool {
     let authority = text.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
     let in_url = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':')).is_some_and(|(_, password)| !password.is_empty());
-    in_url || text.split(['?', '&', ' ', ';']).any(|setting| setting.trim_start().to_ascii_lowercase().starts_with("password="))
+    let named = |setting: &str| {
+        let (key, value) = setting.split_once('=').unwrap_or_default();
+        let key = key.trim().to_ascii_lowercase();
+        !value.trim().is_empty() && ["password", "pwd", "passwd", "access_token", "api_key", "apikey"].contains(&key.as_str())
+    };
+    in_url || text.split(['?', '&', ' ', ';']).any(named)
 }
 
 /// The first place that the node or one of its alternatives gives.
@@ -334,18 +351,41 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_that_is_written_out_is_refused_at_its_place() {
+        let marked = json!({"type": ["string", "null"], "x-portico-secret": true});
+        let schema = json!({ "type": "object", "properties": { "url": {"type": "string"}, "list": {"type": "array", "items": {
+            "type": "object", "properties": {"token": marked} }} } });
+        let found = |value: Value| {
+            let (mut value, mut errors) = (value, Vec::new());
+            resolve_secrets(SchemaNode::root(&schema), &mut value, &[], Path::new("."), &mut errors);
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let told = "list.1.token: a secret is not written into the file: write { env: NAME } or { file: PATH }";
+        assert_eq!(found(json!({"list": [{"token": null}, {"token": "hush"}]})), [told]);
+        assert_eq!(found(json!({"list": [{}, {"token": 7}]})), [told]);
+        for text in ["x://u:hush@h/", "DSN=a;PWD=hush", "host=h password=hush", "https://h/?api_key=hush"] {
+            assert!(found(json!({"url": text}))[0].starts_with("url: a password is not written"), "{text}");
+        }
+        for text in ["x://u:@h/", "DSN=a;PWD=", "https://h/pwd?q=password", "https://h/a;b"] {
+            assert!(found(json!({"url": text})).is_empty(), "{text}");
+        }
+    }
+
+    #[test]
     fn secrets_are_resolved_only_where_text_is_expected() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("password"), "pw").unwrap();
         let schema = json!({ "type": "object", "properties": {
-            "url": {"type": "string"},
+            "url": {"type": "string"}, "anything": {},
             "auth": {"anyOf": [{"type": "object", "properties": {"password": {"type": "string"}}}, {"type": "null"}]},
             "tables": {"type": "object", "additionalProperties": {"type": "object", "properties": {"file": {"type": "string"}}}} } });
-        let mut value =
-            json!({ "url": {"file": "password"}, "auth": {"password": {"file": "password"}}, "tables": {"A": {"file": "a.csv"}} });
+        let mut value = json!({ "url": {"file": "password"}, "anything": {"file": "x"}, "auth": {"password": {"file": "password"}}, "tables": {"A": {"file": "a.csv"}} });
         let mut errors = Vec::new();
         resolve_secrets(SchemaNode::root(&schema), &mut value, &[], directory.path(), &mut errors);
         assert!(errors.is_empty(), "{errors:?}");
-        assert_eq!(value, json!({ "url": "pw", "auth": {"password": "pw"}, "tables": {"A": {"file": "a.csv"}} }));
+        assert_eq!(
+            value,
+            json!({ "url": "pw", "anything": {"file": "x"}, "auth": {"password": "pw"}, "tables": {"A": {"file": "a.csv"}} })
+        );
     }
 }

@@ -115,7 +115,7 @@ async fn run(call: Call, method: Method, body: Bytes, budget: Budget, time: Dura
         Ok(complete) => complete,
         Err(error) => {
             budget.clear();
-            let mut response = respond::error(&error);
+            let mut response = respond::error(&error.having_written(trace.written()));
             respond::in_version(response.headers_mut(), version);
             let (parts, body) = response.into_parts();
             let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();

@@ -170,6 +170,7 @@ fn concluded(trace: &Arc<Trace>, outcome: Result<Response<Body>, RequestError>, 
             if head { without_body(response) } else { response }
         }
         Err(error) => {
+            let error = error.having_written(trace.written());
             let response = compress::apply(respond::error(&error), encoding);
             trace.set_status(response.status().as_u16());
             trace.finish(&Outcome::Failed(error));

@@ -82,12 +82,15 @@ pub fn error(error: &RequestError) -> Response<Body> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use portico_provider_api::Retry;
     use std::time::Duration;
 
     #[tokio::test]
     async fn errors_are_objects_with_the_right_headers() {
-        let failure =
-            RequestError { retry_after: Some(Duration::from_millis(1500)), ..RequestError::new(Code::SourceThrottled, "slow \"down\"") };
+        let failure = RequestError {
+            retry: Some(Retry::After(Some(Duration::from_millis(1500)))),
+            ..RequestError::new(Code::SourceThrottled, "slow \"down\"")
+        };
         let response = error(&failure);
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()["retry-after"], "1");

@@ -16,7 +16,10 @@ pub async fn run(config: Config, write_lock: bool, operations: bool) -> Result<(
     tls::install_provider();
     tls::load(&config)?;
     let gateway = assemble(config)?;
-    gateway.keeper.introspect().await;
+    if operations {
+        gateway.keeper.want_every_operation();
+    }
+    gateway.keeper.introspect_patiently().await;
     let statuses = gateway.keeper.statuses();
     let mut text = String::new();
     for (name, status) in &statuses {
@@ -32,6 +35,11 @@ pub async fn run(config: Config, write_lock: bool, operations: bool) -> Result<(
         for drift in &status.drift {
             let word = if drift.breaking { "BREAKING" } else { "new" };
             let _ = writeln!(text, "  drift ({word}): {}: {}", drift.table, drift.change);
+        }
+    }
+    for (name, schema) in &gateway.keeper.live() {
+        for note in &schema.notes {
+            let _ = writeln!(text, "note: source {name}: {note}");
         }
     }
     if write_lock {

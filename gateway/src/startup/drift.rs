@@ -46,15 +46,16 @@ impl Named {
         self.operations.iter().any(|wanted| operation.is_named(wanted))
     }
 
-    /// A schema as the lock keeps it: without operations that are of no interest.
+    /// A schema as the lock keeps it: without operations that are of no interest, and without what is only told.
     pub fn kept(&self, schema: &RemoteSchema) -> RemoteSchema {
         let operations = schema.operations.iter().filter(|operation| self.calls(operation)).cloned().collect();
-        RemoteSchema { operations, ..schema.clone() }
+        RemoteSchema { operations, notes: Vec::new(), ..schema.clone() }
     }
 }
 
 /// Compares a live schema with the accepted one.
 pub fn reconcile(locked: &RemoteSchema, live: &RemoteSchema, named: &Named) -> Reconciled {
+    let locked = &respelt(locked, live);
     let mut schema = locked.clone();
     schema.capabilities = live.capabilities.clone();
     let mut drift = Vec::new();
@@ -82,6 +83,22 @@ pub fn reconcile(locked: &RemoteSchema, live: &RemoteSchema, named: &Named) -> R
         schema.version = format!("{}+{}", locked.version, live.version);
     }
     Reconciled { schema, drift, accepted }
+}
+
+/// The accepted schema with its tables under the names that they have now, where a lock from before that rule has a shorter one.
+fn respelt(locked: &RemoteSchema, live: &RemoteSchema) -> RemoteSchema {
+    let mut respelt = locked.clone();
+    for table in &mut respelt.tables {
+        if live.table(&table.name).is_some() {
+            continue;
+        }
+        let mut meant = live.tables.iter().filter(|now| names(&table.name, &now.name) && locked.table(&now.name).is_none());
+        if let (Some(now), None) = (meant.next(), meant.next()) {
+            table.name = now.name.clone();
+        }
+    }
+    respelt.tables.dedup_by(|one, other| one.name == other.name);
+    respelt
 }
 
 /// Keeps the operations that were accepted; whether there is one that is accepted now.
@@ -177,7 +194,7 @@ fn column_changes(then: &RemoteColumn, now: &RemoteColumn) -> Vec<(String, bool)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use portico_provider_api::{Capabilities, RemoteParameter, ScalarType};
+    use portico_provider_api::{RemoteParameter, ScalarType};
 
     fn column(name: &str, scalar_type: ScalarType, nullable: bool) -> RemoteColumn {
         RemoteColumn { native_type: "native".to_owned(), ..RemoteColumn::plain(name, scalar_type, nullable) }
@@ -195,12 +212,7 @@ mod tests {
             writable: true,
             row_version: None,
         });
-        RemoteSchema {
-            version: version.to_owned(),
-            tables: tables.collect(),
-            operations: Vec::new(),
-            capabilities: Capabilities::default(),
-        }
+        RemoteSchema { version: version.to_owned(), tables: tables.collect(), ..RemoteSchema::default() }
     }
 
     #[test]
@@ -257,6 +269,22 @@ mod tests {
         let reconciled = reconcile(&locked, &live, &Named { tables: vec![RemoteTableName::parse("c")], operations: Vec::new() });
         assert!(reconciled.drift.is_empty() && reconciled.accepted);
         assert_eq!(reconciled.schema.tables.len(), 2);
+    }
+
+    #[test]
+    fn a_lock_with_a_shorter_spelling_is_the_same_table() {
+        let columns = || vec![column("id", ScalarType::Int64, false)];
+        let locked = schema("v1", &[("a", columns()), ("b", columns()), ("public.c", columns())]);
+        let live = schema("v2", &[("public.a", columns()), ("public.b", columns()), ("other.b", columns()), ("public.c", columns())]);
+        let reconciled = reconcile(&locked, &live, &Named::default());
+        let told: Vec<String> = reconciled.drift.iter().map(|drift| format!("{} {}", drift.table, drift.change)).collect();
+        assert_eq!(
+            told,
+            ["b the table is gone", "public.b the table is new", "other.b the table is new"],
+            "one that is not clear is not guessed"
+        );
+        let published: Vec<String> = reconciled.schema.tables.iter().map(|table| table.name.to_string()).collect();
+        assert_eq!(published, ["public.a", "b", "public.c"]);
     }
 
     fn operation(name: &str, given: Option<ScalarType>, changes: bool) -> RemoteOperation {

@@ -1,31 +1,43 @@
 //! Keeps the model: introspects sources at start, goes on trying those that are down, compares with the lock, builds and publishes.
 //! It must not know who asks what.
 //!
+//! Whether a source answers is asked often and cheaply; what it has, seldom, or when it says that it has changed. What is published is
+//! replaced when the lock or the source's capabilities have changed.
+//!
 //! A source that is down at start is taken from the lock. Without an entry there, its tables are not known yet: the gateway starts
 //! without them, says so, and publishes them as soon as the source answers. Nothing that is published is taken back meanwhile.
 
-use crate::config::{Config, ConfigErrors};
+mod watch;
+
+use crate::config::limits::IntrospectionFile;
+use crate::config::{Config, ConfigErrors, IntrospectionSettings};
+use crate::startup::Connected;
 use crate::startup::drift::{Drift, Named, reconcile};
+use crate::startup::health::{Health, HealthStatus};
 use crate::startup::lock::{self, Locked};
 use crate::telemetry::Metrics;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use portico_catalog::{Model, ModelError, Report, TableDefinition};
 use portico_engine::Engine;
-use portico_provider_api::{QueryContext, RemoteSchema, RemoteTableName, RequestInfo, Selection, Source};
+use portico_provider_api::{
+    Probe, QueryContext, RemoteSchema, RemoteTableName, RequestInfo, Selection, Source, SourceError, SourceErrorKind,
+};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-use tokio_util::sync::CancellationToken;
 
-/// How long a source may take to say what it has, at start; it goes on being asked afterwards.
-const INTROSPECTION: Duration = Duration::from_secs(20);
+/// How long a start waits for a source to say what it has; it goes on being asked afterwards.
+const START: Duration = Duration::from_secs(20);
+/// How long a source may take to say that it answers.
+const PROBE: Duration = Duration::from_secs(20);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const LAST_RETRY: Duration = Duration::from_secs(60);
-/// How often a source that answers is asked again, so that `/ready` and the metrics stay true when nobody queries it.
-const RECHECK: Duration = Duration::from_secs(15);
+/// How often the lock's file is looked at.
+const LOCK_LOOK: Duration = Duration::from_secs(2);
 /// The share of the time that a source may be busy with being asked: one whose answer takes long is asked less often.
 const RECHECK_SHARE: u32 = 20;
 
@@ -46,7 +58,7 @@ pub enum SourceState {
 pub struct SourceStatus {
     /// What is known of it.
     pub state: SourceState,
-    /// Whether it answered when it was last asked.
+    /// Whether it answered when the gateway last asked for itself.
     pub answers: bool,
     /// Since when it does or does not, as seconds since 1970.
     pub since: u64,
@@ -58,6 +70,9 @@ pub struct SourceStatus {
     pub drift: Vec<Drift>,
     /// Whom to tell.
     pub contact: Option<String>,
+    /// How those who query it have fared.
+    #[serde(flatten)]
+    pub health: HealthStatus,
 }
 
 #[derive(Default)]
@@ -67,6 +82,8 @@ struct Known {
     schemas: BTreeMap<String, RemoteSchema>,
     /// What the sources have said they have.
     live: BTreeMap<String, RemoteSchema>,
+    /// The lock's file as it was last seen.
+    lock_seen: Option<lock::Stamp>,
     statuses: BTreeMap<String, SourceStatus>,
     missing: Vec<String>,
     notes: Vec<String>,
@@ -78,37 +95,42 @@ pub struct Keeper {
     config: Arc<Config>,
     engine: Arc<Engine>,
     sources: BTreeMap<String, Arc<dyn Source>>,
+    healths: BTreeMap<String, Arc<Health>>,
     lock_path: PathBuf,
     known: Mutex<Known>,
+    every_operation: AtomicBool,
     metrics: Arc<Metrics>,
 }
 
 impl Keeper {
     /// A keeper of connected sources, with what the lock holds of them.
-    pub fn new(
-        config: Arc<Config>,
-        engine: Arc<Engine>,
-        sources: BTreeMap<String, Arc<dyn Source>>,
-        locked: Locked,
-        metrics: Arc<Metrics>,
-    ) -> Keeper {
+    pub fn new(config: Arc<Config>, engine: Arc<Engine>, (sources, healths): Connected, locked: Locked, metrics: Arc<Metrics>) -> Keeper {
         let lock_path = lock::path(&config.base_directory);
-        let statuses = sources
-            .keys()
-            .map(|name| {
+        let statuses = healths
+            .iter()
+            .map(|(name, health)| {
                 let state = if locked.contains_key(name) { SourceState::FromLock } else { SourceState::Unknown };
                 let schema_version = locked.get(name).map(|schema| schema.version.clone());
                 let contact = config.sources.get(name).and_then(|source| source.contact.clone());
-                let status =
-                    SourceStatus { state, answers: false, since: now(), last_error: None, schema_version, drift: Vec::new(), contact };
+                let status = SourceStatus {
+                    state,
+                    answers: false,
+                    since: now(),
+                    last_error: None,
+                    schema_version,
+                    drift: Vec::new(),
+                    contact,
+                    health: health.status(),
+                };
                 (name.clone(), status)
             })
             .collect();
         let configured =
             |(name, schema): (&String, &RemoteSchema)| config.sources.contains_key(name).then(|| (name.clone(), schema.clone()));
         let schemas = locked.iter().filter_map(configured).collect();
-        let known = Known { locked, schemas, statuses, ..Known::default() };
-        Keeper { config, engine, sources, lock_path, known: Mutex::new(known), metrics }
+        let lock_seen = lock::stamp(&lock_path);
+        let known = Known { locked, schemas, statuses, lock_seen, ..Known::default() };
+        Keeper { config, engine, sources, healths, lock_path, known: Mutex::new(known), every_operation: AtomicBool::new(false), metrics }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -117,7 +139,18 @@ impl Keeper {
 
     /// How every source stands.
     pub fn statuses(&self) -> BTreeMap<String, SourceStatus> {
-        self.known().statuses.clone()
+        let mut statuses = self.known().statuses.clone();
+        for (name, status) in &mut statuses {
+            if let Some(health) = self.healths.get(name) {
+                status.health = health.status();
+            }
+        }
+        statuses
+    }
+
+    /// How those who query the sources fare.
+    pub fn healths(&self) -> &BTreeMap<String, Arc<Health>> {
+        &self.healths
     }
 
     /// Tables of the configuration that are not published yet, because a source they need has never answered.
@@ -135,70 +168,142 @@ impl Keeper {
         self.known().published
     }
 
-    /// Asks every source at the same time what it has. Failures are in the statuses.
+    /// Asks every source at the same time what it has, for as long as a start may take. Failures are in the statuses.
     pub async fn introspect(&self) {
-        let mut running: FuturesUnordered<_> = self.sources.keys().map(|name| self.introspect_one(name)).collect();
+        self.introspect_within(START).await;
+    }
+
+    /// The same for as long as each source may take.
+    pub async fn introspect_patiently(&self) {
+        self.introspect_within(Duration::MAX).await;
+    }
+
+    async fn introspect_within(&self, longest: Duration) {
+        let mut running: FuturesUnordered<_> = self.sources.keys().map(|name| self.introspect_one(name, longest)).collect();
         while running.next().await.is_some() {}
     }
 
-    /// Asks one source; whether it answered.
-    async fn introspect_one(&self, name: &str) -> bool {
-        let Some(source) = self.sources.get(name) else { return false };
-        let context = introspection_context();
+    fn settings(&self, source: &str) -> IntrospectionSettings {
+        self.config.sources.get(source).map_or_else(|| IntrospectionFile::default().settings(), |source| source.introspection)
+    }
+
+    /// Asks one source what it has.
+    async fn introspect_one(&self, name: &str, longest: Duration) -> Heard {
+        let Some(source) = self.sources.get(name) else { return Heard::Nothing };
+        let time = self.settings(name).time.min(longest);
+        let context = own_context(time);
         let selection = self.selection(name);
-        let answer = tokio::time::timeout(INTROSPECTION, source.remote_schema(&selection, &context)).await;
-        let outcome = match answer {
-            Ok(Ok(schema)) => Ok(schema),
-            Ok(Err(error)) => Err(error.message),
-            Err(_) => Err(format!("no answer within {} s", INTROSPECTION.as_secs())),
+        let asked = async {
+            let schema = source.remote_schema(&selection, &context).await?;
+            // What the configuration says it has does not say that it is there.
+            let probed = if schema.declared { source.probe(&context).await.map(drop) } else { Ok(()) };
+            Ok::<_, SourceError>((schema, probed))
         };
-        let answered = outcome.is_ok();
-        match outcome {
-            Ok(live) => self.accept(name, live),
-            Err(message) => self.failed(name, message),
+        let outcome = match tokio::time::timeout(time, asked).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(no_answer(name, time)),
+        };
+        let (changed, outcome) = match outcome {
+            Ok((live, probed)) => (self.accept(name, live), probed),
+            Err(error) => (false, Err(error)),
+        };
+        self.heard(name, outcome, changed)
+    }
+
+    /// Asks one source whether it answers; and what it has, when it says that this has changed since it said `schema`.
+    async fn probe_one(&self, name: &str, schema: &mut Option<String>) -> Heard {
+        let Some(source) = self.sources.get(name) else { return Heard::Nothing };
+        let answer = tokio::time::timeout(PROBE, source.probe(&own_context(PROBE))).await;
+        match answer.unwrap_or_else(|_| Err(no_answer(name, PROBE))) {
+            Ok(Probe { schema: now }) => {
+                let same = now.is_none() || now == *schema;
+                if same {
+                    return self.heard(name, Ok(()), false);
+                }
+                let heard = self.introspect_one(name, Duration::MAX).await;
+                if let Heard::Answer { .. } = heard {
+                    *schema = now;
+                }
+                heard
+            }
+            Err(error) => self.heard(name, Err(error), false),
         }
-        self.metrics.source_up(name, answered);
-        answered
     }
 
-    /// A source that at least one table names is asked for the named tables only.
+    /// Takes note of whether a source has answered. That it was not asked, because all its places were taken, says nothing.
+    fn heard(&self, name: &str, outcome: Result<(), SourceError>, changed: bool) -> Heard {
+        let answers = self.known().statuses.get(name).is_some_and(|status| status.answers);
+        match outcome {
+            Ok(()) => {
+                self.answered(name);
+                self.metrics.source_up(name, true);
+                Heard::Answer { changed }
+            }
+            Err(error) if error.kind == SourceErrorKind::Throttled && answers => {
+                tracing::debug!(source = name, "the source is busy: {}", error.message);
+                Heard::Nothing
+            }
+            Err(error) => {
+                self.failed(name, error.message);
+                self.metrics.source_up(name, false);
+                Heard::Silence { changed }
+            }
+        }
+    }
+
+    /// A source of which at least one table is defined is asked for the tables that are named alone, and for the operations that are.
     fn selection(&self, source: &str) -> Selection {
-        let named = self.named(source).tables;
-        if named.is_empty() { Selection::All } else { Selection::Tables(named) }
+        let named = self.named(source);
+        let tables = Some(named.tables).filter(|tables| !tables.is_empty());
+        match self.every_operation.load(Ordering::Relaxed) {
+            true => tables.map_or(Selection::All, Selection::Tables),
+            false => Selection::Named { tables, operations: named.operations },
+        }
     }
 
+    /// From now on sources are asked for all their operations, not only for those that the configuration names.
+    pub fn want_every_operation(&self) {
+        self.every_operation.store(true, Ordering::Relaxed);
+    }
+
+    /// What the configuration names of a source: tables, and where there are such also what roles and views name of it by its remote names.
     fn named(&self, source: &str) -> Named {
+        let definition = &self.config.definition;
         let of_source = |(_, table): &(&String, &TableDefinition)| table.source.as_deref() == Some(source);
-        let tables = self.config.definition.tables.iter().filter(of_source);
-        let tables = tables.map(|(name, table)| RemoteTableName::parse(table.remote.as_deref().unwrap_or(name))).collect();
-        Named { tables, operations: self.config.definition.called_of(source) }
+        let defined = definition.tables.iter().filter(of_source);
+        let mut tables: Vec<RemoteTableName> =
+            defined.map(|(name, table)| RemoteTableName::parse(table.remote.as_deref().unwrap_or(name))).collect();
+        if !tables.is_empty() {
+            let roles = self.config.access.roles.roles.values().flat_map(|grants| grants.keys());
+            let roles = roles.filter(|name| !definition.tables.contains_key(*name)).map(|name| RemoteTableName::parse(name).0);
+            let views = definition.tables.values().filter_map(|table| table.sql.as_deref()).flat_map(portico_engine::named_tables);
+            let remote = roles.chain(views).filter(|parts| parts.len() > 1 && parts.first().is_some_and(|first| first == source));
+            tables.extend(remote.map(|parts| RemoteTableName(parts.into_iter().skip(1).collect())));
+        }
+        Named { tables, operations: definition.called_of(source) }
     }
 
-    /// Notes what a source says it has. What it said first is what is published for as long as the process runs; later answers are
-    /// compared with it, and differences are reported.
-    fn accept(&self, name: &str, live: RemoteSchema) {
+    /// Notes what a source says it has, and whether what is published has to change: the lock says what is published of its tables, the source
+    /// how it can be asked.
+    fn accept(&self, name: &str, live: RemoteSchema) -> bool {
         let named = self.named(name);
         let mut known = self.known();
         let first = known.statuses.get(name).is_none_or(|status| status.state != SourceState::Live);
         known.live.insert(name.to_owned(), live.clone());
-        let (schema, drift) = match known.locked.get(name) {
+        let (schema, drift) = match known.locked.get(name).filter(|_| !live.declared) {
             Some(locked) => {
                 let reconciled = reconcile(locked, &live, &named);
-                if reconciled.accepted && first {
+                if reconciled.accepted {
                     known.locked.insert(name.to_owned(), named.kept(&reconciled.schema));
                 }
                 (reconciled.schema, reconciled.drift)
             }
             None => (live, Vec::new()),
         };
+        let changed = first || known.schemas.get(name).is_none_or(|published| !publishes_the_same(published, &schema));
         if let Some(status) = known.statuses.get_mut(name) {
-            if !status.answers {
-                status.since = now();
-            }
-            status.answers = true;
             status.state = SourceState::Live;
-            status.last_error = None;
-            if first {
+            if changed {
                 status.schema_version = Some(schema.version.clone());
             }
             for difference in drift.iter().filter(|new| !status.drift.contains(new)) {
@@ -212,8 +317,22 @@ impl Keeper {
             }
             status.drift = drift;
         }
-        if first {
+        if changed {
+            for note in &schema.notes {
+                tracing::info!(source = name, "{note}");
+            }
             known.schemas.insert(name.to_owned(), schema);
+        }
+        changed
+    }
+
+    fn answered(&self, name: &str) {
+        if let Some(status) = self.known().statuses.get_mut(name) {
+            if !status.answers {
+                status.since = now();
+            }
+            status.answers = true;
+            status.last_error = None;
         }
     }
 
@@ -285,21 +404,29 @@ impl Keeper {
 
     /// Adds to the lock what it has never seen. A lock that cannot be written (a read-only volume) is no reason not to serve.
     fn complete_lock(&self) {
-        let mut known = self.known();
-        let fresh: Vec<String> = known.schemas.keys().filter(|name| !known.locked.contains_key(*name)).cloned().collect();
+        let mut guard = self.known();
+        let known = &mut *guard;
+        // What another process has written meanwhile is looked at first: see `reload_lock`.
+        if lock::stamp(&self.lock_path) != known.lock_seen {
+            return;
+        }
+        known.locked.retain(|name, _| known.live.get(name).is_none_or(|live| !live.declared));
+        let undeclared = |(name, schema): &(&String, &RemoteSchema)| !schema.declared && !known.locked.contains_key(*name);
+        let fresh: Vec<String> = known.schemas.iter().filter(undeclared).map(|(name, _)| name.clone()).collect();
         for name in fresh {
             if let Some(schema) = known.schemas.get(&name).map(|schema| self.named(&name).kept(schema)) {
                 known.locked.insert(name, schema);
             }
         }
         let locked = known.locked.clone();
-        drop(known);
+        drop(guard);
         if lock::read(&self.lock_path).is_ok_and(|there| there.as_ref() == Some(&locked)) {
             return;
         }
         if let Err(message) = lock::write(&self.lock_path, &locked) {
             tracing::warn!("{message}: a start while a source is down will not know its tables");
         }
+        self.known().lock_seen = lock::stamp(&self.lock_path);
     }
 
     /// Takes what the sources have now as accepted, drift included: for `check --write-lock`, which builds with it before it writes.
@@ -314,7 +441,11 @@ impl Keeper {
                 status.schema_version = Some(schema.version.clone());
             }
             known.schemas.insert(name.clone(), schema.clone());
-            known.locked.insert(name.clone(), self.named(&name).kept(&schema));
+            if schema.declared {
+                known.locked.remove(&name);
+            } else {
+                known.locked.insert(name.clone(), self.named(&name).kept(&schema));
+            }
         }
     }
 
@@ -332,47 +463,42 @@ impl Keeper {
         lock::write(&self.lock_path, &locked)?;
         Ok(self.lock_path.clone())
     }
-
-    /// Goes on asking every source: one that does not answer with growing pauses, one that does now and then. What a source has is
-    /// published when it answers for the first time. Ends when a stop is asked.
-    pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
-        let mut tasks: FuturesUnordered<_> = self.sources.keys().map(|name| self.watch_one(name, &stop)).collect();
-        while tasks.next().await.is_some() {}
-    }
-
-    async fn watch_one(&self, name: &str, stop: &CancellationToken) {
-        let (mut answers, mut published) =
-            self.known().statuses.get(name).map_or((false, false), |status| (status.answers, status.state == SourceState::Live));
-        let mut pause = if answers { RECHECK } else { FIRST_RETRY };
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
-            let started = Instant::now();
-            let answered = self.introspect_one(name).await;
-            if answered && !answers {
-                tracing::info!(source = name, "the source answers");
-            }
-            if answered && !published {
-                published = true;
-                if let Err(errors) = self.publish() {
-                    tracing::error!(source = name, "the model cannot be published with what the source has: {errors}");
-                }
-            }
-            pause = match (answered, answers) {
-                (true, _) => RECHECK.max(started.elapsed() * RECHECK_SHARE),
-                (false, true) => FIRST_RETRY,
-                // A source that lets every question time out is asked no more often than one that refuses at once.
-                (false, false) => (pause * 2).max(started.elapsed()).min(LAST_RETRY),
-            };
-            answers = answered;
-        }
-    }
 }
 
-fn introspection_context() -> QueryContext {
-    let deadline = SystemTime::now() + INTROSPECTION;
+/// What a question of the gateway's own has come to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// The source was not asked.
+    Nothing,
+    /// It has answered; whether what is published has to change.
+    Answer {
+        /// That.
+        changed: bool,
+    },
+    /// It has not; what is declared of it may be new all the same.
+    Silence {
+        /// That.
+        changed: bool,
+    },
+}
+
+/// Whether two schemas publish the same, asked in the same way. How many rows there are is a matter of planning alone.
+fn publishes_the_same(published: &RemoteSchema, now: &RemoteSchema) -> bool {
+    let plain = |schema: &RemoteSchema| {
+        let mut schema = schema.clone();
+        schema.tables.iter_mut().for_each(|table| table.row_estimate = None);
+        (schema.tables, schema.operations, schema.capabilities)
+    };
+    plain(published) == plain(now)
+}
+
+fn no_answer(name: &str, within: Duration) -> SourceError {
+    SourceError::new(name, SourceErrorKind::Timeout, format!("no answer within {} s", within.as_secs()))
+}
+
+/// With what the gateway asks for itself.
+fn own_context(time: Duration) -> QueryContext {
+    let deadline = SystemTime::now() + time;
     let deadline = deadline.duration_since(UNIX_EPOCH).ok().and_then(|since| u64::try_from(since.as_millis()).ok());
     let request = RequestInfo {
         request_id: "introspection".to_owned(),
@@ -380,7 +506,7 @@ fn introspection_context() -> QueryContext {
         deadline_unix_ms: deadline,
         ..RequestInfo::default()
     };
-    QueryContext { request, observer: None }
+    QueryContext { request, ..QueryContext::default() }
 }
 
 fn now() -> u64 {

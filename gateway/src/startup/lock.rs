@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 /// The format of the file; another one is refused.
 const FORMAT: u32 = 1;
@@ -26,6 +27,15 @@ pub type Locked = BTreeMap<String, RemoteSchema>;
 /// Where the lock of a configuration is.
 pub fn path(base_directory: &Path) -> PathBuf {
     base_directory.join(FILE_NAME)
+}
+
+/// What tells one state of the lock's file from another.
+pub type Stamp = (SystemTime, u64);
+
+/// The state of the file; nothing where there is none.
+pub fn stamp(path: &Path) -> Option<Stamp> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
 }
 
 /// Reads the lock; `None` when there is none yet.

@@ -1,9 +1,11 @@
 //! Start-up: sources connected, introspected and compared with the lock, the model published, the doors opened, and all of it
 //! stopped again. It must not know any protocol.
 
+pub mod breaker;
 pub mod check;
 pub mod drift;
 pub mod explain;
+pub mod health;
 pub mod keeper;
 pub mod lock;
 pub mod offered;
@@ -20,6 +22,7 @@ use crate::http::rendering::Renderings;
 use crate::identity::{Identities, Tokens};
 use crate::state::{Jobs, StateStore};
 use crate::telemetry::Metrics;
+use health::Health;
 use keeper::Keeper;
 use portico_engine::Engine;
 use portico_engine::admission::{Admission, AdmissionLimits};
@@ -90,7 +93,7 @@ pub struct Gateway {
 /// Settings that do not fit, a damaged lock.
 pub fn assemble(config: Config) -> Result<Gateway, StartError> {
     let config = Arc::new(config);
-    let sources = connect(&config)?;
+    let (sources, health) = connect(&config)?;
     let locked = lock::read(&lock::path(&config.base_directory)).map_err(StartError::Lock)?.unwrap_or_default();
     let state = crate::state::open(&config.gateway.state).map_err(|error| StartError::System(error.to_string()))?;
     let asynchronous = &config.gateway.asynchronous;
@@ -98,7 +101,7 @@ pub fn assemble(config: Config) -> Result<Gateway, StartError> {
     let metrics = Arc::new(Metrics::new());
     let engine = Engine::new(config.gateway.engine.clone(), sources.clone(), config.access.roles.clone());
     let engine = Arc::new(engine.map_err(|error| StartError::System(error.to_string()))?);
-    let keeper = Arc::new(Keeper::new(Arc::clone(&config), Arc::clone(&engine), sources, locked, Arc::clone(&metrics)));
+    let keeper = Arc::new(Keeper::new(Arc::clone(&config), Arc::clone(&engine), (sources, health), locked, Arc::clone(&metrics)));
     Ok(Gateway {
         identities: Identities::new(&config.access.identities),
         tokens: Tokens::new(config.gateway.token_key.clone()),
@@ -125,8 +128,12 @@ fn places(source: &SourceSettings) -> Places {
     }
 }
 
-fn connect(config: &Config) -> Result<BTreeMap<String, Arc<dyn Source>>, StartError> {
+/// The sources by name, and how each is doing.
+pub type Connected = (BTreeMap<String, Arc<dyn Source>>, BTreeMap<String, Arc<Health>>);
+
+fn connect(config: &Config) -> Result<Connected, StartError> {
     let mut sources: BTreeMap<String, Arc<dyn Source>> = BTreeMap::new();
+    let mut healths = BTreeMap::new();
     let mut errors = Vec::new();
     for (name, source) in &config.sources {
         let context = ConnectContext {
@@ -134,15 +141,21 @@ fn connect(config: &Config) -> Result<BTreeMap<String, Arc<dyn Source>>, StartEr
             base_directory: config.base_directory.clone(),
             max_connections: source.connections,
             timeout: source.timeout,
+            request_time: config.gateway.request_time,
         };
         let kind = portico_provider_registry::find(&source.kind).map_err(|error| StartError::Source(error.to_string()))?;
         match (kind.connect)(source.settings.clone(), context) {
             Ok(connected) => {
-                let protected = Protected::new(name, connected, places(source), source.rate, source.timeout);
+                let health = Arc::new(Health::new(name, source.breaker));
+                healths.insert(name.clone(), Arc::clone(&health));
+                let protected = Protected::new(name, connected, places(source), source.rate, source.timeout, health);
                 sources.insert(name.clone(), Arc::new(protected));
             }
-            Err(error) => errors.push(portico_catalog::ModelError::new(&["sources", name], error.message)),
+            Err(error) => {
+                let path: Vec<&str> = ["sources", name].into_iter().chain(error.setting.iter().map(String::as_str)).collect();
+                errors.push(portico_catalog::ModelError::new(&path, error.message));
+            }
         }
     }
-    if errors.is_empty() { Ok(sources) } else { Err(StartError::Config(config.locate(errors))) }
+    if errors.is_empty() { Ok((sources, healths)) } else { Err(StartError::Config(config.locate(errors))) }
 }

@@ -1,12 +1,15 @@
 //! A source behind its limits: so many questions at once, so many waiting, so many in a time. Each source has its own, so that one that is
 //! slow or hangs keeps only those waiting who ask it. It must not know of what kind the source is.
 
+use crate::startup::breaker::Asked;
+use crate::startup::health::Health;
 use async_trait::async_trait;
 use portico_engine::admission::{Admission, Permit};
 use portico_provider_api::{
-    ChangeFeed, ChangeOutcome, ChangeSet, NativeRequest, PreparedQuery, QueryContext, QueryStream, RemoteSchema, Retry, Selection, Source,
-    SourceError, SourceErrorKind, SourceQuery, Value, WritableSource,
+    ChangeFeed, ChangeOutcome, ChangeSet, NativeRequest, Pace, PreparedQuery, Probe, QueryContext, QueryStream, RemoteSchema, Retry,
+    Selection, Source, SourceError, SourceErrorKind, SourceQuery, Value, WritableSource,
 };
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
@@ -47,6 +50,16 @@ impl Rate {
         *spent_until = from.checked_add(self.limit.interval);
         Ok(wait)
     }
+
+    /// Waits for the next free place in time.
+    async fn spend(&self, name: &str, longest: Duration) -> Result<(), SourceError> {
+        let late = |wait| throttled(name, "its rate is used up for longer than this request may wait".to_owned(), wait);
+        let wait = self.take(Instant::now(), longest).map_err(late)?;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
+    }
 }
 
 /// How many questions a source is asked at once.
@@ -67,59 +80,158 @@ pub struct Protected {
 struct Limits {
     name: String,
     places: Places,
-    rate: Option<Rate>,
+    rate: Option<Arc<Rate>>,
     timeout: Duration,
+    health: Arc<Health>,
+}
+
+/// Leave to ask the source once.
+struct Turn {
+    _place: Permit,
+    asked: Asked,
+    /// When the request's own time is up.
+    ends_unix_ms: Option<u64>,
+    health: Arc<Health>,
+}
+
+impl Turn {
+    /// Takes note of how it ended, or how it began to be answered.
+    fn note<T>(&self, outcome: Result<T, SourceError>) -> Result<T, SourceError> {
+        match &outcome {
+            Ok(_) => self.health.answered(),
+            Err(error) => self.failed(error),
+        }
+        outcome
+    }
+
+    fn failed(&self, error: &SourceError) {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).ok().and_then(|since| u64::try_from(since.as_millis()).ok());
+        // Who had no time left says nothing of the source.
+        let own = error.kind == SourceErrorKind::Timeout && self.ends_unix_ms.zip(now).is_some_and(|(ends, now)| ends <= now);
+        if !own {
+            self.health.failed(self.asked, error);
+        }
+    }
+
+    /// The answer to a query: what fails on the way is noted, too.
+    fn with(self, answer: Result<QueryStream, SourceError>) -> Result<QueryStream, SourceError> {
+        Ok(self.note(answer)?.holding(self, Turn::failed))
+    }
 }
 
 impl Protected {
-    /// Puts a source behind limits. `timeout` is the longest time of a request to it.
-    pub fn new(name: &str, inner: Arc<dyn Source>, places: Places, rate: Option<RateLimit>, timeout: Duration) -> Protected {
-        Protected { inner, limits: Arc::new(Limits { name: name.to_owned(), places, rate: rate.map(Rate::new), timeout }) }
+    /// Puts a source behind limits. `timeout` is the longest time that a request waits for its turn.
+    pub fn new(
+        name: &str,
+        inner: Arc<dyn Source>,
+        places: Places,
+        rate: Option<RateLimit>,
+        timeout: Duration,
+        health: Arc<Health>,
+    ) -> Protected {
+        let rate = rate.map(|limit| Arc::new(Rate::new(limit)));
+        Protected { inner, limits: Arc::new(Limits { name: name.to_owned(), places, rate, timeout, health }) }
     }
 }
 
 impl Limits {
-    /// Waits for a turn, and then for the rate. What is left of the time is the source's.
-    async fn turn(&self, places: &Arc<Admission>, context: &QueryContext) -> Result<(Permit, QueryContext), SourceError> {
-        let ends = SystemTime::now() + self.timeout;
-        let until = Instant::now() + context.remaining().map_or(self.timeout, |remaining| remaining.min(self.timeout));
-        let left = || until.saturating_duration_since(Instant::now());
-        let permit = places.admit(&context.request.principal, left()).await.map_err(|overload| {
-            if left().is_zero() {
-                return SourceError::new(&self.name, SourceErrorKind::Timeout, "no connection became free before the deadline");
-            }
-            self.throttled(overload.to_string(), overload.after)
-        })?;
-        if let Some(rate) = &self.rate {
-            let wait = rate
-                .take(Instant::now(), left())
-                .map_err(|wait| self.throttled("its rate is used up for longer than this request may wait".to_owned(), wait))?;
-            if !wait.is_zero() {
-                tokio::time::sleep(wait).await;
-            }
-        }
-        let mut context = context.clone();
-        let ends = ends.duration_since(UNIX_EPOCH).ok().and_then(|since| u64::try_from(since.as_millis()).ok());
-        context.request.deadline_unix_ms = context.request.deadline_unix_ms.into_iter().chain(ends).min();
-        Ok((permit, context))
+    /// Waits for a turn, and then for the rate. A source that is out of order is not waited for.
+    async fn turn(&self, places: &Arc<Admission>, context: &QueryContext) -> Result<Turn, SourceError> {
+        let asked = self.health.breaker.check().map_err(|pause| self.resting(pause))?;
+        self.place(places, asked, context).await
     }
 
-    fn throttled(&self, message: String, after: Duration) -> SourceError {
-        let whole = Duration::from_secs(after.as_secs() + u64::from(after.subsec_nanos() > 0));
-        SourceError { retry: Retry::After(Some(whole)), ..SourceError::new(&self.name, SourceErrorKind::Throttled, message) }
+    async fn place(&self, places: &Arc<Admission>, asked: Asked, context: &QueryContext) -> Result<Turn, SourceError> {
+        let until = Instant::now() + self.longest(context);
+        let left = || until.saturating_duration_since(Instant::now());
+        let place = places.admit(&context.request.principal, left()).await.map_err(|overload| {
+            if left().is_zero() {
+                return SourceError::new(&self.name, SourceErrorKind::Timeout, "no connection became free before the deadline")
+                    .without_effect();
+            }
+            throttled(&self.name, overload.to_string(), overload.after)
+        })?;
+        if let Some(rate) = &self.rate {
+            rate.spend(&self.name, left()).await?;
+        }
+        Ok(Turn { _place: place, asked, ends_unix_ms: context.request.deadline_unix_ms, health: Arc::clone(&self.health) })
+    }
+
+    fn longest(&self, context: &QueryContext) -> Duration {
+        context.remaining().map_or(self.timeout, |remaining| remaining.min(self.timeout))
+    }
+
+    /// The context of a query, with the pace for what it sends; nothing where there is none to be kept.
+    fn paced(&self, context: &QueryContext) -> Option<QueryContext> {
+        let rate = Arc::clone(self.rate.as_ref()?);
+        let pace = QueryPace { rate, name: self.name.clone(), longest: self.timeout, paid: AtomicBool::new(true) };
+        Some(QueryContext { pace: Some(Arc::new(pace)), ..context.clone() })
+    }
+
+    fn resting(&self, pause: Duration) -> SourceError {
+        let last = self.health.last_failure().map(|last| format!(" (\"{}\")", last.message)).unwrap_or_default();
+        let message = format!(
+            "it has failed {} times in a row{last} and is not asked for now; it is tried again in {} s",
+            self.health.breaker.failures(),
+            whole_seconds(pause).as_secs()
+        );
+        SourceError {
+            retry: Retry::After(Some(whole_seconds(pause))),
+            ..SourceError::new(&self.name, SourceErrorKind::Unavailable, message).without_effect()
+        }
+    }
+}
+
+fn whole_seconds(time: Duration) -> Duration {
+    Duration::from_secs(time.as_secs() + u64::from(time.subsec_nanos() > 0))
+}
+
+fn throttled(name: &str, message: String, after: Duration) -> SourceError {
+    SourceError { retry: Retry::After(Some(whole_seconds(after))), ..SourceError::new(name, SourceErrorKind::Throttled, message) }
+}
+
+/// What the native requests of one query wait for.
+struct QueryPace {
+    rate: Arc<Rate>,
+    name: String,
+    longest: Duration,
+    /// Whether the turn of the query itself is still there to be used: it is that of its first request.
+    paid: AtomicBool,
+}
+
+#[async_trait]
+impl Pace for QueryPace {
+    async fn turn(&self) -> Result<(), SourceError> {
+        if self.paid.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        self.rate.spend(&self.name, self.longest).await
     }
 }
 
 #[async_trait]
 impl Source for Protected {
+    /// The gateway asks for itself, within the same limits. A source that is not asked for now is asked this all the same: so it is found
+    /// out that it is back. That all its places are taken says nothing of it.
     async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
-        // The gateway asks for itself, and seldom: whether the source lives must be found out while it is busy, too.
-        self.inner.remote_schema(wanted, context).await
+        let turn = self.own_turn(context).await?;
+        let paced = self.limits.paced(context);
+        let outcome = self.inner.remote_schema(wanted, paced.as_ref().unwrap_or(context)).await;
+        turn.health.heard(&outcome);
+        outcome
+    }
+
+    async fn probe(&self, context: &QueryContext) -> Result<Probe, SourceError> {
+        let turn = self.own_turn(context).await?;
+        let outcome = self.inner.probe(context).await;
+        turn.health.heard(&outcome);
+        outcome
     }
 
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
-        let (permit, context) = self.limits.turn(&self.limits.places.queries, context).await?;
-        Ok(self.inner.query(query, &context).await?.holding(permit))
+        let turn = self.limits.turn(&self.limits.places.queries, context).await?;
+        let paced = self.limits.paced(context);
+        turn.with(self.inner.query(query, paced.as_ref().unwrap_or(context)).await)
     }
 
     fn prepare(&self, query: &SourceQuery) -> Option<Arc<dyn PreparedQuery>> {
@@ -140,6 +252,13 @@ impl Source for Protected {
     }
 }
 
+impl Protected {
+    async fn own_turn(&self, context: &QueryContext) -> Result<Turn, SourceError> {
+        let turn = self.limits.place(&self.limits.places.queries, Asked::AsAlways, context).await;
+        turn.map_err(|error| SourceError { kind: SourceErrorKind::Throttled, ..error })
+    }
+}
+
 /// A prepared query of a source behind its limits.
 struct ProtectedQuery {
     inner: Arc<dyn PreparedQuery>,
@@ -154,8 +273,9 @@ impl PreparedQuery for ProtectedQuery {
 
     async fn query(&self, values: Vec<Value>, context: &QueryContext) -> Result<QueryStream, SourceError> {
         let places = if self.inner.is_look_up() { &self.limits.places.look_ups } else { &self.limits.places.queries };
-        let (permit, context) = self.limits.turn(places, context).await?;
-        Ok(self.inner.query(values, &context).await?.holding(permit))
+        let turn = self.limits.turn(places, context).await?;
+        let paced = self.limits.paced(context);
+        turn.with(self.inner.query(values, paced.as_ref().unwrap_or(context)).await)
     }
 }
 
@@ -165,8 +285,9 @@ impl WritableSource for Protected {
         let Some(writable) = self.inner.writable() else {
             return Err(SourceError::new(&self.limits.name, SourceErrorKind::Unsupported, "it cannot be written to"));
         };
-        let (_permit, context) = self.limits.turn(&self.limits.places.queries, context).await?;
-        writable.write(changes, &context).await
+        let turn = self.limits.turn(&self.limits.places.queries, context).await?;
+        let paced = self.limits.paced(context);
+        turn.note(writable.write(changes, paced.as_ref().unwrap_or(context)).await)
     }
 }
 
@@ -175,6 +296,22 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+
+    /// What a kind sends for a query counts one by one, and the query itself is the first of them.
+    #[tokio::test]
+    async fn every_native_request_of_a_query_has_its_turn() {
+        let rate = Arc::new(Rate::new(RateLimit { interval: SECOND * 3_600, burst: 3 }));
+        let query = || QueryPace { rate: Arc::clone(&rate), name: "crm".to_owned(), longest: SECOND, paid: AtomicBool::new(true) };
+        rate.spend("crm", SECOND).await.unwrap();
+        let pages = query();
+        for _ in 0..3 {
+            pages.turn().await.unwrap();
+        }
+        let error = pages.turn().await.unwrap_err();
+        assert_eq!((&error.kind, error.source_name.as_str()), (&SourceErrorKind::Throttled, "crm"));
+        assert!(matches!(error.retry, Retry::After(Some(wait)) if wait > SECOND * 3_000), "{error:?}");
+        assert_eq!(rate.spend("crm", SECOND).await.unwrap_err().kind, SourceErrorKind::Throttled, "nor may another query");
+    }
 
     #[test]
     fn a_burst_goes_at_once_and_the_rest_one_by_one() {

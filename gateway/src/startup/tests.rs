@@ -159,3 +159,124 @@ async fn what_a_running_source_changes_is_told_and_not_published() {
     let (model, _) = gateway.keeper.build().unwrap_or_else(|errors| panic!("{errors}"));
     assert_eq!(model.tables["Customers"].columns.len(), 2, "the column is not there until it is accepted");
 }
+
+/// Waits until something holds of a gateway that watches its sources.
+async fn eventually(gateway: &Gateway, what: &str, holds: impl Fn(&Gateway) -> bool) {
+    let stop = CancellationToken::new();
+    let watch = tokio::spawn(Keeper::watch(Arc::clone(&gateway.keeper), stop.clone()));
+    let mut held = false;
+    for _ in 0..200 {
+        held = holds(gateway);
+        if held {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    stop.cancel();
+    tokio::time::timeout(Duration::from_secs(20), watch).await.unwrap().unwrap();
+    assert!(held, "{what}: {:?}", gateway.keeper.statuses());
+}
+
+fn columns_of_customers(gateway: &Gateway) -> usize {
+    gateway.engine.model().unwrap().tables["Customers"].columns.len()
+}
+
+#[tokio::test]
+async fn a_lock_that_another_process_writes_is_published_without_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    make(&directory.path().join("shop.db"), CUSTOMERS);
+    make(&directory.path().join("late.db"), INVOICES);
+    let running = started(directory.path()).await;
+    make(&directory.path().join("shop.db"), "ALTER TABLE customer ADD COLUMN phone TEXT");
+    // `portico check --write-lock`
+    let check = gateway(directory.path());
+    check.keeper.introspect().await;
+    check.keeper.accept_drift();
+    check.keeper.write_lock().unwrap();
+    assert_eq!(columns_of_customers(&running), 2);
+    eventually(&running, "the column is published", |gateway| columns_of_customers(gateway) == 3).await;
+    assert!(running.keeper.statuses()["shop"].drift.is_empty());
+}
+
+#[tokio::test]
+async fn a_probe_that_tells_of_another_schema_has_it_read_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    make(&directory.path().join("shop.db"), CUSTOMERS);
+    make(&directory.path().join("late.db"), INVOICES);
+    let text = CONFIG.replace("path: shop.db }", "path: shop.db, introspection: { probe: 100ms, interval: 10h } }");
+    let config = config::load::parse(&directory.path().join("portico.yaml"), &text).unwrap_or_else(|errors| panic!("{errors}"));
+    let gateway = assemble(config).unwrap();
+    gateway.keeper.introspect().await;
+    gateway.keeper.publish().unwrap();
+    make(&directory.path().join("shop.db"), "ALTER TABLE customer ADD COLUMN phone TEXT");
+    eventually(&gateway, "the drift is told", |gateway| gateway.keeper.statuses()["shop"].drift.len() == 1).await;
+    assert_eq!(columns_of_customers(&gateway), 2, "and not published");
+}
+
+#[tokio::test]
+async fn what_the_configuration_itself_declares_is_not_locked() {
+    let directory = tempfile::tempdir().unwrap();
+    let with = |columns: &str| {
+        let text = format!("sources: {{ own: {{ kind: memory, tables: [{{ name: T, primary_key: [a], columns: [{columns}] }}] }} }}");
+        let config = config::load::parse(&directory.path().join("portico.yaml"), &text).unwrap_or_else(|errors| panic!("{errors}"));
+        assemble(config).unwrap_or_else(|error| panic!("{error}"))
+    };
+    for count in [2, 3, 1] {
+        let columns: Vec<String> = ["a", "b", "c"].iter().take(count).map(|name| format!("{{ name: {name}, type: int64 }}")).collect();
+        let gateway = with(&columns.join(", "));
+        gateway.keeper.introspect().await;
+        gateway.keeper.publish().unwrap_or_else(|errors| panic!("{errors}"));
+        let status = &gateway.keeper.statuses()["own"];
+        assert!(status.drift.is_empty() && status.answers, "{status:?}");
+        assert_eq!(gateway.engine.model().unwrap().tables["T"].columns.len(), count);
+        let locked = lock::read(&lock::path(directory.path())).unwrap().unwrap_or_default();
+        assert!(locked.is_empty(), "{:?}", locked.keys());
+    }
+}
+
+#[tokio::test]
+async fn remote_tables_that_roles_and_views_name_are_looked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    make(
+        &directory.path().join("shop.db"),
+        &format!(
+            "{CUSTOMERS}; CREATE TABLE audit (id INTEGER PRIMARY KEY); CREATE TABLE stock (id INTEGER PRIMARY KEY); CREATE TABLE other (id INTEGER PRIMARY KEY)"
+        ),
+    );
+    make(&directory.path().join("late.db"), INVOICES);
+    let text = CONFIG.replace("sales: { Customers: {},", "sales: { Customers: {}, shop.audit: {},").replace(
+        "services:",
+        "  Stock: { sql: 'WITH audit AS (SELECT 1 AS x) SELECT s.id FROM shop.stock s, audit', key: [id] }\nservices:",
+    );
+    let config = config::load::parse(&directory.path().join("portico.yaml"), &text).unwrap_or_else(|errors| panic!("{errors}"));
+    let gateway = assemble(config).unwrap();
+    gateway.keeper.introspect().await;
+    gateway.keeper.publish().unwrap_or_else(|errors| panic!("{errors}"));
+    let model = gateway.engine.model().unwrap();
+    let of_shop: Vec<&String> = model.remote_tables.keys().filter(|name| name.starts_with("shop.")).collect();
+    assert_eq!(of_shop, ["shop.audit", "shop.customer", "shop.stock"]);
+    assert!(model.tables.contains_key("Stock"));
+}
+
+#[test]
+fn a_mistake_in_a_kind_s_setting_has_its_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let told = |source: &str| {
+        let text = format!("sources:\n  db:\n{source}\n");
+        match config::load::parse(&directory.path().join("portico.yaml"), &text) {
+            Err(errors) => errors.to_string(),
+            Ok(config) => assemble(config).err().unwrap().to_string(),
+        }
+    };
+    for (source, place) in [
+        ("    kind: postgres\n    url: nonsense://", "portico.yaml:4:"),
+        ("    kind: postgres\n    url: postgres://h/d\n    scan:\n      connections: 40", "portico.yaml:6:"),
+        ("    kind: mysql\n    schemas: []\n    url: mysql://h/d", "portico.yaml:4:"),
+        ("    kind: flightsql\n    url: grpc://h:1\n    auth:\n      bearer: hush-hush", "portico.yaml:6:"),
+        ("    kind: flightsql\n    url: grpc://h:1\n    auth: { basic: { user: u,\n      password: hush-hush } }", "portico.yaml:6:"),
+    ] {
+        let told = told(source);
+        assert!(told.contains(place) && !told.contains("hush-hush"), "{source}: {told}");
+        assert!(!source.contains("hush") || told.contains("write { env: NAME } or { file: PATH }"), "{told}");
+    }
+}

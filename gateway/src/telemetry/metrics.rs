@@ -1,5 +1,6 @@
 //! Metrics, in the text format of Prometheus. Labels are closed sets and configured names: never a value that a client chooses.
 
+use crate::startup::breaker::BreakerState;
 use crate::telemetry::trace::{Door, Stage};
 use portico_engine::admission::Fill;
 use portico_engine::{CallOutcome, ShapeCounts, SourceCall};
@@ -67,6 +68,7 @@ pub struct Metrics {
     source_rows: Family<SourceLabel, Counter>,
     source_bytes: Family<SourceLabel, Counter>,
     source_up: Family<SourceLabel, Gauge>,
+    source_breaker: Family<SourceLabel, Gauge>,
     cache: Family<CacheLabels, Counter>,
     admitted: Family<AdmissionLabel, Gauge>,
     queued: Family<AdmissionLabel, Gauge>,
@@ -115,6 +117,7 @@ impl Metrics {
             source_rows: Family::default(),
             source_bytes: Family::default(),
             source_up: Family::default(),
+            source_breaker: Family::default(),
             cache: Family::default(),
             admitted: Family::default(),
             queued: Family::default(),
@@ -140,7 +143,12 @@ impl Metrics {
         registry.register("source_seconds", "Time of questions to sources", self.source_seconds.clone());
         registry.register("source_rows", "Rows received from sources", self.source_rows.clone());
         registry.register("source_bytes", "Bytes of Arrow data received from sources", self.source_bytes.clone());
-        registry.register("source_up", "Whether the source answered when it was last introspected", self.source_up.clone());
+        registry.register("source_up", "Whether the source answered when the gateway last asked for itself", self.source_up.clone());
+        registry.register(
+            "source_breaker",
+            "Whether the source is asked: 0 it is, 1 the next query tries, 2 it is not, because it has failed several times in a row",
+            self.source_breaker.clone(),
+        );
         registry.register("cache", "Scans answered by the cache (hit) or by the source (miss)", self.cache.clone());
         registry.register("admitted", "Requests, and queries that are computed in the gateway, that run", self.admitted.clone());
         registry.register(
@@ -246,6 +254,16 @@ impl Metrics {
         });
         self.of_sources.write().unwrap_or_else(PoisonError::into_inner).insert(source.to_owned(), Arc::clone(&own));
         own
+    }
+
+    /// How the breaker of a source stands.
+    pub fn source_breaker(&self, source: &str, state: BreakerState) {
+        let level = match state {
+            BreakerState::Closed => 0,
+            BreakerState::HalfOpen => 1,
+            BreakerState::Open => 2,
+        };
+        self.source_breaker.get_or_create(&SourceLabel { source: source.to_owned() }).set(level);
     }
 
     /// Whether a source answered.

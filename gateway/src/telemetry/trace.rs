@@ -4,7 +4,7 @@
 use crate::error::{Code, Culprit, RequestError};
 use crate::telemetry::Metrics;
 use portico_engine::admission::Permit;
-use portico_engine::{CallOutcome, Journal, SourceCall};
+use portico_engine::{CallOutcome, Journal, SourceCall, Written};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
 use std::future::Future;
@@ -140,6 +140,11 @@ impl Trace {
     /// Notes where source calls are written.
     pub fn set_journal(&self, journal: &Arc<Journal>) {
         self.state().journal = Some(Arc::clone(journal));
+    }
+
+    /// What has become of what the request writes.
+    pub fn written(&self) -> Written {
+        self.state().journal.as_ref().map(|journal| journal.written()).unwrap_or_default()
     }
 
     /// Notes the status with which the answer begins.
@@ -304,7 +309,7 @@ fn call_record(call: &SourceCall) -> Value {
         CallOutcome::Failed(kind) => kind.as_str(),
     };
     json!({
-        "source": call.source, "tables": call.tables, "native": call.native, "rows": call.rows, "bytes": call.bytes, "keys": call.keys,
+        "source": call.source, "tables": call.tables, "native": call.native, "requests": call.requests, "rows": call.rows, "bytes": call.bytes, "keys": call.keys,
         "ms": call.elapsed.as_secs_f64() * 1e3, "cached_s": call.cached.map(|age| age.as_secs()), "outcome": outcome,
     })
 }

@@ -1,5 +1,7 @@
 //! What travels with a query: who asks, until when, with which limits. The first part is serialisable, the second is not.
 
+use crate::error::SourceError;
+use crate::pace::PaceHandle;
 use crate::source::NativeRequest;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -38,6 +40,8 @@ pub struct QueryContext {
     pub request: RequestInfo,
     /// Sees each native request as it is sent (process-local).
     pub observer: Option<RequestObserver>,
+    /// Where the source is asked so many times in a time only (process-local); see [`QueryContext::turn`].
+    pub pace: Option<PaceHandle>,
 }
 
 impl fmt::Debug for QueryContext {
@@ -51,6 +55,17 @@ impl QueryContext {
     pub fn remaining(&self) -> Option<Duration> {
         let deadline = UNIX_EPOCH + Duration::from_millis(self.request.deadline_unix_ms?);
         Some(deadline.duration_since(SystemTime::now()).unwrap_or(Duration::ZERO))
+    }
+
+    /// Waits until a native request may be sent. A kind does so before each one that it sends for a query, the first included.
+    ///
+    /// # Errors
+    /// `Throttled` when its turn would not come in time; nothing is sent then.
+    pub async fn turn(&self) -> Result<(), SourceError> {
+        match &self.pace {
+            Some(pace) => pace.turn().await,
+            None => Ok(()),
+        }
     }
 
     /// Tells the observer, if there is one.

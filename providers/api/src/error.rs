@@ -12,6 +12,15 @@ pub enum Retry {
     After(Option<Duration>),
 }
 
+/// What a request that failed has done at its source, as far as that is known. For reads it does not matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing: it was not sent, or the source has refused it or undone it.
+    None,
+    /// It was sent, and nobody has heard what became of it: a write may have been done.
+    Unknown,
+}
+
 /// Which rule of the source's data a write broke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConstraintKind {
@@ -71,10 +80,37 @@ pub struct SourceError {
     pub native_code: Option<String>,
     /// Whether a retry can help.
     pub retry: Retry,
+    /// What it has done, if it was a write.
+    pub effect: Effect,
+    /// Which of the kind's settings is wrong, by the keys that lead to it, where it is one of them that makes connecting impossible.
+    pub setting: Vec<String>,
+}
+
+/// Characters of a message at most: what a source says may hold a statement, a page of HTML, or rows.
+const LONGEST_MESSAGE: usize = 1_000;
+
+/// A message for one line of a log and of an answer.
+fn cleaned(message: String) -> String {
+    let is_clean = message.len() <= LONGEST_MESSAGE && !message.chars().any(char::is_control);
+    if is_clean {
+        return message;
+    }
+    let mut cleaned = String::with_capacity(LONGEST_MESSAGE);
+    // Line breaks and the like become one blank.
+    for word in message.split(|character: char| character.is_control() || character == ' ').filter(|word| !word.is_empty()) {
+        if !cleaned.is_empty() {
+            cleaned.push(' ');
+        }
+        cleaned.push_str(word);
+    }
+    match cleaned.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{}…", cleaned.get(..end).unwrap_or_default()),
+        None => cleaned,
+    }
 }
 
 impl SourceError {
-    /// An error of a kind, with the retry advice that this kind usually deserves.
+    /// An error of a kind, with the retry advice that this kind usually deserves, and the worst that it may mean for a write.
     pub fn new(source_name: impl Into<String>, kind: SourceErrorKind, message: impl Into<String>) -> SourceError {
         let retry = match &kind {
             SourceErrorKind::Unavailable | SourceErrorKind::Timeout | SourceErrorKind::Throttled | SourceErrorKind::Conflict => {
@@ -88,7 +124,45 @@ impl SourceError {
             | SourceErrorKind::SchemaChanged
             | SourceErrorKind::Internal => Retry::Never,
         };
-        SourceError { source_name: source_name.into(), kind, message: message.into(), native_code: None, retry }
+        let effect = match &kind {
+            SourceErrorKind::Unavailable | SourceErrorKind::Timeout | SourceErrorKind::Malformed | SourceErrorKind::Internal => {
+                Effect::Unknown
+            }
+            SourceErrorKind::Credentials
+            | SourceErrorKind::Throttled
+            | SourceErrorKind::Conflict
+            | SourceErrorKind::Constraint { .. }
+            | SourceErrorKind::Data
+            | SourceErrorKind::Unsupported
+            | SourceErrorKind::SchemaChanged => Effect::None,
+        };
+        SourceError {
+            source_name: source_name.into(),
+            kind,
+            message: cleaned(message.into()),
+            native_code: None,
+            retry,
+            effect,
+            setting: Vec::new(),
+        }
+    }
+
+    /// Says which setting is wrong, by the keys that lead to it: `["auth", "bearer"]`.
+    #[must_use]
+    pub fn at(self, setting: &[&str]) -> SourceError {
+        SourceError { setting: setting.iter().map(|key| (*key).to_owned()).collect(), ..self }
+    }
+
+    /// The same where it is known that nothing was done: it was not sent, or what was sent is undone.
+    #[must_use]
+    pub fn without_effect(self) -> SourceError {
+        SourceError { effect: Effect::None, ..self }
+    }
+
+    /// The same where what was sent may have been done all the same.
+    #[must_use]
+    pub fn with_unknown_effect(self) -> SourceError {
+        SourceError { effect: Effect::Unknown, ..self }
     }
 
     /// Adds the source's own code.
@@ -96,5 +170,30 @@ impl SourceError {
     pub fn with_code(mut self, code: impl Into<String>) -> SourceError {
         self.native_code = Some(code.into());
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_s_message_is_one_line_of_a_sensible_length() {
+        let message = |text: &str| SourceError::new("crm", SourceErrorKind::Data, text).message;
+        assert_eq!(message("as it is,  with blanks"), "as it is,  with blanks");
+        assert_eq!(message("two\r\nlines\tand \u{1b}[31mred\u{0}"), "two lines and [31mred");
+        let long = message(&"ä".repeat(5_000));
+        assert_eq!((long.chars().count(), long.ends_with('…')), (LONGEST_MESSAGE + 1, true));
+        assert_eq!(message(&"x".repeat(LONGEST_MESSAGE)).len(), LONGEST_MESSAGE);
+    }
+
+    #[test]
+    fn a_write_without_an_answer_may_have_been_done() {
+        let effect = |kind| SourceError::new("crm", kind, "").effect;
+        assert_eq!(effect(SourceErrorKind::Timeout), Effect::Unknown);
+        assert_eq!(effect(SourceErrorKind::Unavailable), Effect::Unknown);
+        assert_eq!(effect(SourceErrorKind::Throttled), Effect::None);
+        let never_sent = SourceError::new("crm", SourceErrorKind::Unavailable, "").without_effect();
+        assert_eq!(never_sent.effect, Effect::None);
     }
 }

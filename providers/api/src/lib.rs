@@ -15,9 +15,12 @@ pub mod error;
 pub mod evaluate;
 pub mod expr;
 pub mod operation;
+pub mod pace;
+pub mod patience;
 pub mod query;
 pub mod readable;
 pub mod schema;
+pub mod secret;
 pub mod source;
 pub mod stream;
 pub mod types;
@@ -30,16 +33,19 @@ pub use change::{Change, ChangeOutcome, ChangeSet, ChangeValue, Precondition};
 pub use check::Unsupported;
 pub use column_builder::ColumnBuilder;
 pub use context::{Limits, QueryContext, RequestInfo};
-pub use error::{ConstraintKind, Retry, SourceError, SourceErrorKind};
+pub use error::{ConstraintKind, Effect, Retry, SourceError, SourceErrorKind};
 pub use evaluate::{EvaluateError, TableEvaluation, evaluate, evaluate_expr, evaluate_over};
 pub use expr::{ArithmeticOp, CompareOp, Expr, Function, WindowFunction};
 pub use operation::{OperationCall, RemoteOperation, RemoteParameter, RemoteResult};
+pub use pace::{Pace, PaceHandle};
+pub use patience::{Late, Patience, Waiting};
 pub use query::{
     AggregateCall, AggregateFunction, Aggregation, Join, JoinKind, KeySet, LimitPer, Output, Relation, SortKey, SourceQuery, TableColumn,
     TableRelation,
 };
 pub use schema::{ForeignKey, RemoteColumn, RemoteSchema, RemoteTable, RemoteTableName, Selection};
-pub use source::{ChangeFeed, ConnectContext, NativeRequest, PreparedQuery, Source, SourceKind, WritableSource};
+pub use secret::Secret;
+pub use source::{ChangeFeed, ConnectContext, NativeRequest, PreparedQuery, Probe, Source, SourceKind, WritableSource};
 pub use stream::{QueryReport, QueryStream, ReportHandle};
 pub use types::{Codec, ScalarType};
 pub use value::Value;

@@ -43,12 +43,38 @@ impl fmt::Display for RemoteTableName {
 pub enum Selection {
     /// Every table the credentials can see.
     All,
-    /// Only these; a missing one is left out of the answer, not an error.
+    /// Only these, and every operation; a missing one is left out of the answer, not an error.
     Tables(Vec<RemoteTableName>),
+    /// Only these tables, or all without a list, and only these operations, by name or signature.
+    Named {
+        /// Tables.
+        tables: Option<Vec<RemoteTableName>>,
+        /// Operations.
+        operations: Vec<String>,
+    },
+}
+
+impl Selection {
+    /// The tables that are wanted; all of them without a list.
+    pub fn tables(&self) -> Option<&[RemoteTableName]> {
+        match self {
+            Selection::All => None,
+            Selection::Tables(tables) => Some(tables),
+            Selection::Named { tables, .. } => tables.as_deref(),
+        }
+    }
+
+    /// The operations that are wanted, by name or signature; all of them without a list.
+    pub fn operations(&self) -> Option<&[String]> {
+        match self {
+            Selection::All | Selection::Tables(_) => None,
+            Selection::Named { operations, .. } => Some(operations),
+        }
+    }
 }
 
 /// A snapshot of what a source has.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct RemoteSchema {
     /// Identifies this state: equal schemas have equal versions.
     pub version: String,
@@ -57,6 +83,12 @@ pub struct RemoteSchema {
     /// What the source can be told to do.
     #[serde(default)]
     pub operations: Vec<RemoteOperation>,
+    /// Whether the configuration says what there is, not the source: then there is nothing that could differ from what was accepted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub declared: bool,
+    /// What is left out and why, each a sentence for the operator: a column of a type that has no counterpart, an entity set without a key.
+    #[serde(default, skip_serializing)]
+    pub notes: Vec<String>,
     /// What the source can evaluate.
     pub capabilities: Capabilities,
 }

@@ -23,14 +23,32 @@ pub struct NativeRequest {
     pub parameters: usize,
 }
 
+/// What a source says when it is probed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Probe {
+    /// The state of the whole schema (an ETag, a version number), where it is known: as long as it stays the same, the schema need not be read.
+    pub schema: Option<String>,
+}
+
 /// A live configured source.
 #[async_trait]
 pub trait Source: Send + Sync {
-    /// What the source has. `wanted` limits the work, not the truth.
+    /// What the source has. `wanted` limits the work, not the truth. Every table comes once, under the one name that it has in a selection of
+    /// all, however it is spelt in `wanted`: caches and limits know tables by their names.
     ///
     /// # Errors
     /// When the source cannot be asked.
     async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError>;
+
+    /// Asks as cheaply as can be whether the source answers with these credentials, and, where that costs nothing more, in which state its schema
+    /// is. Without a cheaper way it is asked for the schema of no table.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    async fn probe(&self, context: &QueryContext) -> Result<Probe, SourceError> {
+        let nothing = Selection::Named { tables: Some(Vec::new()), operations: Vec::new() };
+        self.remote_schema(&nothing, context).await.map(|_| Probe::default())
+    }
 
     /// Runs a query. A query beyond the capabilities is refused as `Unsupported` before anything is sent.
     ///
@@ -77,7 +95,7 @@ pub trait WritableSource: Send + Sync {
     /// Applies a change set in one transaction: all of it or nothing. One outcome per change.
     ///
     /// # Errors
-    /// When the source fails. `Unavailable` and `Timeout` mean that the outcome may be unknown.
+    /// When the source fails. [`SourceError::effect`](crate::SourceError) says whether the changes may have been made all the same.
     async fn write(&self, changes: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError>;
 }
 
@@ -100,8 +118,10 @@ pub struct ConnectContext {
     pub base_directory: std::path::PathBuf,
     /// Connections at most.
     pub max_connections: usize,
-    /// Longest time for one request.
+    /// Longest time that the source may send nothing while it is waited for: until the first part of an answer, and between two.
     pub timeout: Duration,
+    /// Longest time of a whole request to the gateway, a slow client's included: beyond it nothing at the source needs to go on.
+    pub request_time: Duration,
 }
 
 /// A kind of source: a name, the shape of its configuration, and a way to connect.
@@ -113,6 +133,7 @@ pub struct SourceKind {
     pub name: &'static str,
     /// JSON Schema of the kind's own settings (without `kind`, `limits`, `contact`).
     pub config_schema: fn() -> serde_json::Value,
-    /// Builds a source from its settings. Secrets are already resolved to plain strings.
+    /// Builds a source from its settings. Secrets are already resolved to plain strings. A mistake in a setting says which one it is
+    /// ([`SourceError::at`]), so that it is reported at its line of the file.
     pub connect: fn(config: serde_json::Value, context: ConnectContext) -> Result<Arc<dyn Source>, SourceError>,
 }

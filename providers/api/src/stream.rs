@@ -62,10 +62,10 @@ impl QueryStream {
         QueryStream { schema, batches, report }
     }
 
-    /// The same, keeping something until the rows have ended or are dropped: a place among those who may ask.
+    /// The same, keeping something until the rows have ended or are dropped: a place among those who may ask. It is told of a failure.
     #[must_use]
-    pub fn holding(self, held: impl Send + Unpin + 'static) -> QueryStream {
-        QueryStream { batches: Box::pin(Holding { batches: self.batches, held: Some(held) }), ..self }
+    pub fn holding<T: Send + Unpin + 'static>(self, held: T, failed: fn(&T, &SourceError)) -> QueryStream {
+        QueryStream { batches: Box::pin(Holding { batches: self.batches, held: Some((held, failed)) }), ..self }
     }
 
     /// The schema of every batch.
@@ -81,7 +81,7 @@ impl QueryStream {
 
 struct Holding<T> {
     batches: BatchStream,
-    held: Option<T>,
+    held: Option<(T, fn(&T, &SourceError))>,
 }
 
 impl<T: Unpin> Stream for Holding<T> {
@@ -89,7 +89,12 @@ impl<T: Unpin> Stream for Holding<T> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let polled = self.batches.as_mut().poll_next(cx);
-        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+        if let Poll::Ready(Some(Err(error))) = &polled
+            && let Some((held, failed)) = self.held.take()
+        {
+            failed(&held, error);
+        }
+        if matches!(polled, Poll::Ready(None)) {
             self.held = None;
         }
         polled

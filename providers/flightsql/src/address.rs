@@ -51,14 +51,15 @@ impl Address {
     pub fn new(config: &FlightSqlConfig, context: &ConnectContext) -> Result<Address, SourceError> {
         let invalid = |message: String| SourceError::new(&context.source_name, SourceErrorKind::Unsupported, message);
         if config.url.contains('@') {
-            return Err(invalid(format!("the url has no place for a user or a password, which belong into 'auth': {FORM}")));
+            return Err(invalid(format!("the url has no place for a user or a password, which belong into 'auth': {FORM}")).at(&["url"]));
         }
-        let (encrypted, authority) = parts(&config.url).ok_or_else(|| invalid(format!("'url' is not understood: {FORM}")))?;
+        let (encrypted, authority) = parts(&config.url).ok_or_else(|| invalid(format!("'url' is not understood: {FORM}")).at(&["url"]))?;
         if !encrypted && config.tls.ca.is_some() {
-            return Err(invalid("'tls.ca' has no effect without encryption: write grpc+tls:// in the url, or leave it out".to_owned()));
+            return Err(invalid("'tls.ca' has no effect without encryption: write grpc+tls:// in the url, or leave it out".to_owned())
+                .at(&["tls", "ca"]));
         }
         let uri = format!("{}://{authority}", if encrypted { "https" } else { "http" });
-        let unusable = |_| invalid(format!("'url' is not understood: {FORM}"));
+        let unusable = |_| invalid(format!("'url' is not understood: {FORM}")).at(&["url"]);
         let mut endpoint = Endpoint::from_shared(uri)
             .map_err(unusable)?
             .connect_timeout(CONNECT_TIMEOUT)
@@ -112,6 +113,7 @@ mod tests {
             base_directory: ".".into(),
             max_connections: 2,
             timeout: Duration::from_secs(3),
+            request_time: Duration::from_secs(600),
         };
         config::read(settings, &context).and_then(|config| Address::new(&config, &context))
     }

@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use futures::TryStreamExt;
-use portico_provider_api::{ConnectContext, QueryContext, SourceError, SourceErrorKind};
+use portico_provider_api::{ConnectContext, Late, Patience, QueryContext, Secret, SourceError, SourceErrorKind};
 use prost::Message;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -39,6 +39,7 @@ struct Shared {
     address: Address,
     source_name: String,
     timeout: Duration,
+    request_time: Duration,
     login: Login,
     slots: Arc<Semaphore>,
     /// Made when it is first needed, and remade by itself when it breaks.
@@ -58,7 +59,7 @@ enum Login {
     /// By a token that a handshake gives for user and password.
     Handshake {
         user: String,
-        password: String,
+        password: Secret,
         token: Mutex<Option<MetadataValue<Ascii>>>,
     },
 }
@@ -76,6 +77,7 @@ impl Client {
             address: Address::new(config, context)?,
             source_name: context.source_name.clone(),
             timeout: context.timeout,
+            request_time: context.request_time,
             login: login(config, context)?,
             slots: Arc::new(Semaphore::new(context.max_connections.max(1))),
             channel: OnceLock::new(),
@@ -103,7 +105,7 @@ impl Client {
         self.shared.address.serves(locations)
     }
 
-    /// When the request's time is up.
+    /// When a request must have been answered that has one part only, or has begun to be answered.
     ///
     /// # Errors
     /// `Timeout` when it already is: nothing must be asked any more.
@@ -113,6 +115,19 @@ impl Client {
             Some(remaining) => Ok(Instant::now() + remaining.min(self.shared.timeout)),
             None => Ok(Instant::now() + self.shared.timeout),
         }
+    }
+
+    /// How long the parts of an answer are waited for.
+    ///
+    /// # Errors
+    /// As [`Client::deadline`].
+    pub fn patience(&self, context: &QueryContext) -> Result<Patience, SourceError> {
+        self.deadline(context).map(|_| Patience::new(self.shared.timeout, context))
+    }
+
+    /// That the server was waited for in vain.
+    pub fn late(&self, late: Late) -> SourceError {
+        self.error(SourceErrorKind::Timeout, late.to_string())
     }
 
     /// An error of this source.
@@ -158,10 +173,10 @@ impl Client {
         FlightServiceClient::new(channel.clone()).max_decoding_message_size(MAX_MESSAGE).max_encoding_message_size(MAX_MESSAGE)
     }
 
-    fn request<T>(&self, message: T, header: Option<&Header>, deadline: Instant) -> Request<T> {
+    fn request<T>(&self, message: T, header: Option<&Header>, end: Instant) -> Request<T> {
         let mut request = Request::new(message);
         // The server gives up with us.
-        request.set_timeout(deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
+        request.set_timeout(end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1)));
         if let Some((name, value)) = header {
             request.metadata_mut().insert(name.clone(), value.clone());
         }
@@ -178,10 +193,25 @@ impl Client {
         T: Clone,
         F: Future<Output = Result<R, Status>>,
     {
+        self.call_until(message, deadline, deadline, call).await
+    }
+
+    /// The same for an answer in parts: it begins before the deadline, and the server stops it at the end.
+    async fn call_until<T, R, F>(
+        &self,
+        message: T,
+        deadline: Instant,
+        end: Instant,
+        call: impl Fn(Connection, Request<T>) -> F,
+    ) -> Result<R, SourceError>
+    where
+        T: Clone,
+        F: Future<Output = Result<R, Status>>,
+    {
         let (mut reconnected, mut logged_in) = (false, false);
         loop {
             let header = self.header(deadline).await?;
-            let request = self.request(message.clone(), header.as_ref(), deadline);
+            let request = self.request(message.clone(), header.as_ref(), end);
             let late = || self.error(SourceErrorKind::Timeout, "the server did not answer before the deadline");
             let status = match tokio::time::timeout_at(deadline, call(self.connection(), request)).await.map_err(|_| late())? {
                 Ok(answer) => return Ok(answer),
@@ -209,12 +239,15 @@ impl Client {
         Ok(answer.await?.into_inner())
     }
 
-    /// The batches behind a ticket. Dropping them cancels the request.
+    /// The batches behind a ticket, until the end of the whole request, which counts the time of a slow reader, too. Dropping them cancels the
+    /// request.
     ///
     /// # Errors
     /// What the server says before the first of them.
-    pub async fn get(&self, ticket: Ticket, deadline: Instant) -> Result<FlightRecordBatchStream, SourceError> {
-        let answer = self.call(ticket, deadline, |mut connection, request| async move { connection.do_get(request).await });
+    pub async fn get(&self, ticket: Ticket, patience: Patience) -> Result<FlightRecordBatchStream, SourceError> {
+        let end = patience.end().unwrap_or_else(|| Instant::now() + self.shared.request_time);
+        let get = |mut connection: Connection, request| async move { connection.do_get(request).await };
+        let answer = self.call_until(ticket, patience.until(), end, get);
         let data = answer.await?.into_inner();
         Ok(FlightRecordBatchStream::new_from_flight_data(data.map_err(|status| FlightError::Tonic(Box::new(status)))))
     }
@@ -269,7 +302,7 @@ impl Client {
             Login::Handshake { user, password, token } => {
                 let mut held = token.lock().await;
                 if held.is_none() {
-                    *held = Some(self.handshake(user, password, deadline).await?);
+                    *held = Some(self.handshake(user, password.reveal(), deadline).await?);
                 }
                 Ok(held.clone().and_then(authorization))
             }
@@ -339,17 +372,22 @@ fn secret(text: &str) -> Option<MetadataValue<Ascii>> {
 
 fn login(config: &FlightSqlConfig, context: &ConnectContext) -> Result<Login, SourceError> {
     let invalid = |message: &str| SourceError::new(&context.source_name, SourceErrorKind::Unsupported, message);
-    let value = |text: &str| secret(text).ok_or_else(|| invalid("'auth' holds characters that a header cannot have"));
+    let value =
+        |text: &str, way: &str| secret(text).ok_or_else(|| invalid("'auth' holds characters that a header cannot have").at(&["auth", way]));
     Ok(match &config.auth {
         Some(Auth { basic: Some(basic), .. }) => {
             Login::Handshake { user: basic.user.clone(), password: basic.password.clone(), token: Mutex::default() }
         }
         Some(Auth { bearer: Some(token), .. }) => {
-            Login::Header((AsciiMetadataKey::from_static("authorization"), value(&format!("Bearer {token}"))?))
+            Login::Header((AsciiMetadataKey::from_static("authorization"), value(&format!("Bearer {}", token.reveal()), "bearer")?))
         }
         Some(Auth { api_key: Some(key), .. }) => {
-            let name = key.header.to_ascii_lowercase().parse().map_err(|_| invalid("'auth.api_key.header' is not the name of a header"))?;
-            Login::Header((name, value(&key.key)?))
+            let name = key
+                .header
+                .to_ascii_lowercase()
+                .parse()
+                .map_err(|_| invalid("'auth.api_key.header' is not the name of a header").at(&["auth", "api_key", "header"]))?;
+            Login::Header((name, value(key.key.reveal(), "api_key")?))
         }
         Some(_) | None => Login::Anonymous,
     })

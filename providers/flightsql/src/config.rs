@@ -1,7 +1,7 @@
 //! The settings of a `flightsql` source, typed and closed: an unknown key is refused. It must not know the client or any query.
 //! `auth` holds secrets: nothing here puts a value of it into a message.
 
-use portico_provider_api::{ConnectContext, SourceError, SourceErrorKind};
+use portico_provider_api::{ConnectContext, Secret, SourceError, SourceErrorKind};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -42,7 +42,7 @@ pub struct Auth {
     pub basic: Option<Basic>,
     /// A token, sent as `authorization: Bearer`.
     #[serde(default)]
-    pub bearer: Option<String>,
+    pub bearer: Option<Secret>,
     /// A key in a header of its own.
     #[serde(default)]
     pub api_key: Option<ApiKey>,
@@ -55,7 +55,7 @@ pub struct Basic {
     /// User.
     pub user: String,
     /// Password.
-    pub password: String,
+    pub password: Secret,
 }
 
 /// A key in a header of its own.
@@ -66,7 +66,7 @@ pub struct ApiKey {
     #[serde(default = "api_key_header")]
     pub header: String,
     /// The key.
-    pub key: String,
+    pub key: Secret,
 }
 
 fn api_key_header() -> String {
@@ -114,14 +114,14 @@ pub fn read(mut config: serde_json::Value, context: &ConnectContext) -> Result<F
     let invalid = |message: String| SourceError::new(&context.source_name, SourceErrorKind::Unsupported, message);
     // Serde would print a value that it did not expect, and here it may be a secret: `auth` is read apart.
     let auth = config.as_object_mut().and_then(|settings| settings.remove("auth")).filter(|auth| !auth.is_null());
-    let auth = auth.map(|auth| read_auth(auth).map_err(invalid)).transpose()?;
+    let auth = auth.map(|auth| read_auth(auth).map_err(|message| invalid(message).at(&["auth"]))).transpose()?;
     if config.get("url").is_some_and(|url| !url.is_string()) {
-        return Err(invalid("'url' must be text: grpc+tls://host:port".to_owned()));
+        return Err(invalid("'url' must be text: grpc+tls://host:port".to_owned()).at(&["url"]));
     }
     let config: FlightSqlConfig =
         serde_json::from_value(config).map_err(|error| invalid(format!("the settings are not valid: {error}")))?;
     if config.schemas.as_ref().is_some_and(Vec::is_empty) {
-        return Err(invalid("'schemas' is empty: name at least one schema, or leave the key out".to_owned()));
+        return Err(invalid("'schemas' is empty: name at least one schema, or leave the key out".to_owned()).at(&["schemas"]));
     }
     Ok(FlightSqlConfig { auth, ..config })
 }
@@ -156,6 +156,7 @@ mod tests {
             base_directory: PathBuf::from("."),
             max_connections: 2,
             timeout: Duration::from_secs(3),
+            request_time: Duration::from_secs(600),
         };
         read(config, &context).err().map(|error| error.to_string()).unwrap()
     }

@@ -20,14 +20,13 @@ use async_trait::async_trait;
 use client::Client;
 use config::{FlightSqlConfig, Speaks};
 use portico_provider_api::{
-    ConnectContext, NativeRequest, QueryContext, QueryStream, RemoteSchema, ReportHandle, Selection, Source, SourceError, SourceErrorKind,
-    SourceKind, SourceQuery,
+    ConnectContext, NativeRequest, Patience, Probe, QueryContext, QueryStream, RemoteSchema, ReportHandle, Selection, Source, SourceError,
+    SourceErrorKind, SourceKind, SourceQuery,
 };
 use rows::Promise;
 use server::Server;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
-use tokio::time::Instant;
 
 /// The `flightsql` kind.
 pub fn kind() -> SourceKind {
@@ -57,16 +56,23 @@ struct FlightSqlSource {
 }
 
 impl FlightSqlSource {
-    async fn server(&self, deadline: Instant) -> Result<&Server, SourceError> {
+    async fn server(&self, patience: Patience) -> Result<&Server, SourceError> {
         if let Some(server) = self.known.get() {
             return Ok(server);
         }
-        Ok(self.know(Server::ask(&self.client, deadline).await?))
+        Ok(self.know(Server::ask(&self.client, patience).await?))
     }
 
     /// Why a server that is not known refused a statement, as far as it can be found out.
-    async fn explained(&self, client: &Client, server: &Server, query: &SourceQuery, deadline: Instant, error: SourceError) -> SourceError {
-        match introspect::missing(client, &self.config, server, query, deadline).await {
+    async fn explained(
+        &self,
+        client: &Client,
+        server: &Server,
+        query: &SourceQuery,
+        patience: Patience,
+        error: SourceError,
+    ) -> SourceError {
+        match introspect::missing(client, &self.config, server, query, patience).await {
             Ok(Some(missing)) => SourceError { native_code: error.native_code, ..client.error(SourceErrorKind::SchemaChanged, missing) },
             Ok(None) | Err(_) => error,
         }
@@ -83,15 +89,20 @@ impl FlightSqlSource {
 impl Source for FlightSqlSource {
     async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
         let client = self.client.of_request(context);
-        let deadline = client.deadline(context)?;
-        let server = self.server(deadline).await?;
-        introspect::remote_schema(&client, &self.config, server, wanted, deadline).await
+        let patience = client.patience(context)?;
+        let server = self.server(patience).await?;
+        introspect::remote_schema(&client, &self.config, server, wanted, patience).await
+    }
+
+    async fn probe(&self, context: &QueryContext) -> Result<Probe, SourceError> {
+        let client = self.client.of_request(context);
+        Server::ask(&client, client.patience(context)?).await.map(|_| Probe::default())
     }
 
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
         let client = self.client.of_request(context);
-        let deadline = client.deadline(context)?;
-        let server = self.server(deadline).await?;
+        let patience = client.patience(context)?;
+        let server = self.server(patience).await?;
         let translated = translate::query(client.source_name(), server, self.config.parameters, &query)?;
         context.sending(&translated.native_request());
         let (schema, report) = (query.result_schema(), ReportHandle::default());
@@ -101,9 +112,9 @@ impl Source for FlightSqlSource {
             as_of: SystemTime::now(),
             limits: context.request.limits,
         };
-        let batches = match rows::start(client.clone(), translated, promise, report.clone(), deadline).await {
+        let batches = match rows::start(client.clone(), translated, promise, report.clone(), patience).await {
             Err(error) if error.kind == SourceErrorKind::Internal && !server.is_gateway => {
-                return Err(self.explained(&client, server, &query, deadline, error).await);
+                return Err(self.explained(&client, server, &query, patience, error).await);
             }
             started => started?,
         };

@@ -13,12 +13,11 @@ use arrow_flight::sql::{CommandStatementQuery, ProstMessageExt};
 use arrow_flight::{FlightEndpoint, FlightInfo, Ticket};
 use futures::StreamExt;
 use portico_provider_api::stream::BatchStream;
-use portico_provider_api::{Limits, QueryReport, ReportHandle, SourceError, SourceErrorKind};
+use portico_provider_api::{Limits, Patience, QueryReport, ReportHandle, SourceError, SourceErrorKind, Waiting};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::Instant;
 
 /// What an answer must be.
 #[derive(Clone)]
@@ -38,7 +37,7 @@ struct Read {
     client: Client,
     decoder: Decoder,
     promise: Promise,
-    deadline: Instant,
+    waiting: Waiting,
     /// The parts of the answer that have not been fetched.
     tickets: VecDeque<Ticket>,
     current: Option<FlightRecordBatchStream>,
@@ -60,8 +59,9 @@ pub async fn start(
     translated: Translated,
     promise: Promise,
     report: ReportHandle,
-    deadline: Instant,
+    patience: Patience,
 ) -> Result<BatchStream, SourceError> {
+    let deadline = patience.until();
     let place = client.place(deadline).await?;
     let (prepared, info) = if translated.values.is_empty() {
         let command = CommandStatementQuery { query: translated.sent, transaction_id: None };
@@ -74,8 +74,19 @@ pub async fn start(
     let tickets = tickets(&client, info, promise.ordered)?;
     let decoder = Decoder::new(client.source_name(), translated.columns, Arc::clone(&promise.schema));
     let totals = QueryReport { as_of: promise.as_of, requests: 1, rows: 0, bytes: 0, complete: true };
-    let mut read =
-        Read { client, decoder, promise, deadline, tickets, current: None, totals, report, unread, _prepared: prepared, _place: place };
+    let mut read = Read {
+        client,
+        decoder,
+        promise,
+        waiting: patience.waiting(),
+        tickets,
+        current: None,
+        totals,
+        report,
+        unread,
+        _prepared: prepared,
+        _place: place,
+    };
     let first = read.next().await?;
     let stream = futures::stream::try_unfold((read, Some(first)), |(mut read, first)| async move {
         let batch = match first {
@@ -111,6 +122,7 @@ impl Read {
     /// The next batch that has rows, in the promised form; nothing at the end.
     async fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
         loop {
+            self.waiting.patience().check().map_err(|late| self.client.late(late))?;
             let stream = match &mut self.current {
                 Some(stream) => stream,
                 None => {
@@ -118,11 +130,10 @@ impl Read {
                         self.unread.ended();
                         return Ok(None);
                     };
-                    self.current.insert(self.client.get(ticket, self.deadline).await?)
+                    self.current.insert(self.client.get(ticket, self.waiting.patience()).await?)
                 }
             };
-            let late = || self.client.error(SourceErrorKind::Timeout, "the deadline passed while rows were read");
-            match tokio::time::timeout_at(self.deadline, stream.next()).await.map_err(|_| late())? {
+            match self.waiting.part(stream.next()).await.map_err(|late| self.client.late(late))? {
                 None => {
                     // A part without a schema is no answer.
                     if stream.schema().is_none() {
@@ -161,11 +172,12 @@ impl Read {
 ///
 /// # Errors
 /// What the server says.
-pub async fn listing(client: &Client, command: &impl ProstMessageExt, deadline: Instant) -> Result<Vec<RecordBatch>, SourceError> {
+pub async fn listing(client: &Client, command: &impl ProstMessageExt, patience: Patience) -> Result<Vec<RecordBatch>, SourceError> {
+    let deadline = patience.until();
     let info = client.info(command, deadline).await?;
     let mut batches = Vec::new();
     for ticket in tickets(client, info, false)? {
-        let mut stream = client.get(ticket, deadline).await?;
+        let mut stream = client.get(ticket, patience).await?;
         let late = || client.error(SourceErrorKind::Timeout, "the deadline passed while the server described itself");
         while let Some(batch) = tokio::time::timeout_at(deadline, stream.next()).await.map_err(|_| late())? {
             batches.push(batch.map_err(|error| client.of_answer(&error))?);

@@ -7,9 +7,8 @@ use crate::rows;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use arrow::datatypes::UInt32Type;
 use arrow_flight::sql::{CommandGetSqlInfo, SqlInfo};
-use portico_provider_api::{Capabilities, SourceError, SourceErrorKind};
+use portico_provider_api::{Capabilities, Patience, SourceError, SourceErrorKind};
 use portico_provider_sql::{DATAFUSION, Dialect, STANDARD};
-use tokio::time::Instant;
 
 /// The name that a gateway like this one gives itself.
 const PORTICO: &str = "Portico";
@@ -42,11 +41,11 @@ impl Server {
     ///
     /// # Errors
     /// When it cannot be asked.
-    pub async fn ask(client: &Client, deadline: Instant) -> Result<Server, SourceError> {
+    pub async fn ask(client: &Client, patience: Patience) -> Result<Server, SourceError> {
         let wanted = [SqlInfo::FlightSqlServerName, SqlInfo::SqlIdentifierQuoteChar, SqlInfo::FlightSqlServerCancel]
             .map(|info| info as u32)
             .to_vec();
-        let said = rows::listing(client, &CommandGetSqlInfo { info: wanted }, deadline).await;
+        let said = rows::listing(client, &CommandGetSqlInfo { info: wanted }, patience).await;
         let batches = match said {
             Ok(batches) => batches,
             Err(error) if error.kind == SourceErrorKind::Unsupported => Vec::new(),

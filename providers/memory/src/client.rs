@@ -195,12 +195,16 @@ impl Source for MemorySource {
             let described = described.map_err(|error| self.error((SourceErrorKind::Internal, error.to_string())))?;
             described.hash(&mut hasher);
         }
-        let tables = tables.into_iter().filter(|table| match wanted {
-            Selection::All => true,
-            Selection::Tables(names) => names.contains(&table.name),
-        });
+        let tables = tables.into_iter().filter(|table| wanted.tables().is_none_or(|names| names.contains(&table.name)));
         let version = format!("{:016x}", hasher.finish());
-        Ok(RemoteSchema { version, tables: tables.collect(), operations: Vec::new(), capabilities: capabilities() })
+        Ok(RemoteSchema {
+            version,
+            tables: tables.collect(),
+            operations: Vec::new(),
+            capabilities: capabilities(),
+            declared: true,
+            ..RemoteSchema::default()
+        })
     }
 
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {

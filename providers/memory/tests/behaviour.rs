@@ -59,6 +59,7 @@ fn connect(config: serde_json::Value) -> Result<Arc<dyn Source>, SourceError> {
         base_directory: std::path::PathBuf::new(),
         max_connections: 1,
         timeout: Duration::from_secs(1),
+        request_time: Duration::from_secs(600),
     };
     (kind().connect)(config, context)
 }

@@ -6,7 +6,7 @@ use crate::errors::Failure;
 use crate::session::Session;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
-use portico_provider_api::{ConnectContext, QueryContext, Retry, SourceError, SourceErrorKind};
+use portico_provider_api::{ConnectContext, Late, Patience, QueryContext, Retry, SourceError, SourceErrorKind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -27,6 +27,7 @@ struct Shared {
     driver: DriverOptions,
     source_name: String,
     timeout: Duration,
+    request_time: Duration,
     slots: Arc<Semaphore>,
     idle: Mutex<Vec<Session>>,
 }
@@ -39,6 +40,7 @@ impl Client {
                 driver,
                 source_name: context.source_name.clone(),
                 timeout: context.timeout,
+                request_time: context.request_time,
                 slots: Arc::new(Semaphore::new(context.max_connections.max(1))),
                 idle: Mutex::default(),
             }),
@@ -50,7 +52,7 @@ impl Client {
         &self.shared.source_name
     }
 
-    /// When the request's time is up.
+    /// When a request must have been answered that has one part only, or has begun to be answered.
     ///
     /// # Errors
     /// `Timeout` when it already is: nothing must be asked any more.
@@ -60,6 +62,24 @@ impl Client {
             Some(remaining) => Ok(Instant::now() + remaining.min(self.shared.timeout)),
             None => Ok(Instant::now() + self.shared.timeout),
         }
+    }
+
+    /// How long the parts of an answer are waited for.
+    ///
+    /// # Errors
+    /// As [`Client::deadline`].
+    pub fn patience(&self, context: &QueryContext) -> Result<Patience, SourceError> {
+        self.deadline(context).map(|_| Patience::new(self.shared.timeout, context))
+    }
+
+    /// How long a read may take at the server, which counts the time of a slow client, too: what is left of the whole request.
+    pub fn server_limit(&self, patience: Patience) -> Duration {
+        patience.left().unwrap_or(self.shared.request_time)
+    }
+
+    /// That the server was waited for in vain.
+    pub fn late(&self, late: Late) -> SourceError {
+        self.timeout_error(&late.to_string())
     }
 
     /// A `Timeout` of this source.
@@ -110,6 +130,31 @@ impl Client {
             client: self.clone(),
             runtime: tokio::runtime::Handle::try_current().ok(),
         })
+    }
+
+    /// Asks whether the server answers, on a connection of the pool.
+    ///
+    /// # Errors
+    /// When it does not, or no connection can be had.
+    pub async fn probe(&self, deadline: Instant) -> Result<(), SourceError> {
+        let mut again = true;
+        loop {
+            let mut lease = self.lease(deadline).await?;
+            lease.begin();
+            let session = lease.session().map_err(|failure| failure.describe(self.source_name()))?;
+            let failure = match tokio::time::timeout_at(deadline, session.conn.ping()).await {
+                Err(_) => return Err(self.timeout_error("the server did not answer before the deadline")),
+                Ok(Ok(())) => {
+                    lease.release();
+                    return Ok(());
+                }
+                Ok(Err(error)) => Failure::Driver(error),
+            };
+            lease.discard();
+            if !self.drop_broken(&failure) || !std::mem::replace(&mut again, false) {
+                return Err(failure.describe(self.source_name()));
+            }
+        }
     }
 
     async fn open(&self, deadline: Instant) -> Result<Session, SourceError> {

@@ -3,7 +3,7 @@
 
 use crate::tls;
 use mysql_async::{Opts, OptsBuilder};
-use portico_provider_api::{ConnectContext, SourceError, SourceErrorKind};
+use portico_provider_api::{ConnectContext, Secret, SourceError, SourceErrorKind};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -16,7 +16,8 @@ const CACHED_STATEMENTS: usize = 128;
 #[serde(deny_unknown_fields)]
 pub struct MysqlConfig {
     /// Where the server is and as whom to log in: `mysql://user:password@host:3306/database`. The database may be left out.
-    pub url: String,
+    #[schemars(with = "String")]
+    pub url: Secret,
     /// Publish only the tables of these databases. Without it: those of the url's database, or, when it names none, of every database that
     /// the user can see, the system's own excepted.
     #[serde(default)]
@@ -104,7 +105,7 @@ pub struct DriverOptions {
 impl MysqlConfig {
     /// What is published, and as what.
     pub fn publish(&self) -> Publish {
-        let database = Opts::from_url(&scheme(&self.url)).ok().and_then(|opts| opts.db_name().map(str::to_owned));
+        let database = Opts::from_url(&scheme(self.url.reveal())).ok().and_then(|opts| opts.db_name().map(str::to_owned));
         let schemas = self.schemas.clone().or_else(|| database.clone().map(|database| vec![database]));
         Publish { schemas, database, tinyint1: self.tinyint1, zero_dates: self.zero_dates }
     }
@@ -125,11 +126,11 @@ pub fn read(config: serde_json::Value, context: &ConnectContext) -> Result<Mysql
         && !url.is_string()
     {
         // Serde would print the value that it did not expect, and this one holds a password.
-        return Err(invalid("'url' must be text: mysql://user:password@host:3306/database".to_owned()));
+        return Err(invalid("'url' must be text: mysql://user:password@host:3306/database".to_owned()).at(&["url"]));
     }
     let config: MysqlConfig = serde_json::from_value(config).map_err(|error| invalid(format!("the settings are not valid: {error}")))?;
     if config.schemas.as_ref().is_some_and(Vec::is_empty) {
-        return Err(invalid("'schemas' is empty: name at least one database, or leave the key out".to_owned()));
+        return Err(invalid("'schemas' is empty: name at least one database, or leave the key out".to_owned()).at(&["schemas"]));
     }
     Ok(config)
 }
@@ -140,15 +141,15 @@ pub fn read(config: serde_json::Value, context: &ConnectContext) -> Result<Mysql
 /// When the url cannot be read. The message does not repeat it: what is wrong with it may be a part of the password.
 pub fn driver_options(config: &MysqlConfig, context: &ConnectContext) -> Result<DriverOptions, SourceError> {
     let invalid = |message: &str| SourceError::new(&context.source_name, SourceErrorKind::Unsupported, message);
-    let url = scheme(&config.url);
+    let url = scheme(config.url.reveal());
     if url.rsplit('@').next().unwrap_or_default().contains('?') {
-        return Err(invalid("the url has parameters, which belong into settings of their own: 'tls', 'schemas'"));
+        return Err(invalid("the url has parameters, which belong into settings of their own: 'tls', 'schemas'").at(&["url"]));
     }
     let opts = Opts::from_url(&url).map_err(|_| {
-        invalid("'url' is not understood: write mysql://user:password@host:3306/database, special characters percent-encoded")
+        invalid("'url' is not understood: write mysql://user:password@host:3306/database, special characters percent-encoded").at(&["url"])
     })?;
     if config.tls.mode == TlsMode::Disable && config.tls.ca.is_some() {
-        return Err(invalid("'tls.ca' has no effect when encryption is disabled: leave one of them out"));
+        return Err(invalid("'tls.ca' has no effect when encryption is disabled: leave one of them out").at(&["tls", "ca"]));
     }
     let builder = OptsBuilder::from_opts(opts)
         .prefer_socket(false)
@@ -179,6 +180,7 @@ mod tests {
             base_directory: PathBuf::from("."),
             max_connections: 2,
             timeout: Duration::from_secs(3),
+            request_time: Duration::from_secs(600),
         }
     }
 

@@ -22,8 +22,8 @@ extern crate self as portico_provider_mysql;
 use async_trait::async_trait;
 use client::Client;
 use portico_provider_api::{
-    ChangeOutcome, ChangeSet, ConnectContext, NativeRequest, QueryContext, QueryStream, RemoteSchema, ReportHandle, Selection, Source,
-    SourceError, SourceKind, SourceQuery, WritableSource,
+    ChangeOutcome, ChangeSet, ConnectContext, NativeRequest, Probe, QueryContext, QueryStream, RemoteSchema, ReportHandle, Selection,
+    Source, SourceError, SourceKind, SourceQuery, WritableSource,
 };
 use rows::Promise;
 use std::sync::Arc;
@@ -58,13 +58,17 @@ impl Source for MysqlSource {
         introspect::remote_schema(&self.client, &self.publish, wanted, deadline).await
     }
 
+    async fn probe(&self, context: &QueryContext) -> Result<Probe, SourceError> {
+        self.client.probe(self.client.deadline(context)?).await.map(|()| Probe::default())
+    }
+
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
         let translated = translate::query(self.client.source_name(), &query)?;
-        let deadline = self.client.deadline(context)?;
+        let patience = self.client.patience(context)?;
         context.sending(&translated.native_request());
         let (schema, report) = (query.result_schema(), ReportHandle::default());
         let promise = Promise { schema: Arc::clone(&schema), as_of: SystemTime::now(), limits: context.request.limits };
-        let batches = rows::start(self.client.clone(), translated, promise, report.clone(), deadline).await?;
+        let batches = rows::start(self.client.clone(), translated, promise, report.clone(), patience).await?;
         Ok(QueryStream::new(schema, batches, report))
     }
 

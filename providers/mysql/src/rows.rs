@@ -11,12 +11,11 @@ use arrow::datatypes::SchemaRef;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Column, Params, Row};
 use portico_provider_api::stream::BatchStream;
-use portico_provider_api::{Limits, QueryReport, ReportHandle, SourceError, SourceErrorKind};
+use portico_provider_api::{Late, Limits, Patience, QueryReport, ReportHandle, SourceError, SourceErrorKind};
 use portico_provider_sql::ResultColumn;
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 /// Rows in a batch at most.
 const BATCH_ROWS: usize = 8_192;
@@ -141,7 +140,7 @@ struct Read {
     client: Client,
     translated: Translated,
     promise: Promise,
-    deadline: Instant,
+    patience: Patience,
     batches: Batches,
     /// Told once, when the first row, the end or a failure is there.
     started: Option<oneshot::Sender<Result<(), SourceError>>>,
@@ -157,12 +156,12 @@ pub async fn start(
     translated: Translated,
     promise: Promise,
     report: ReportHandle,
-    deadline: Instant,
+    patience: Patience,
 ) -> Result<BatchStream, SourceError> {
     let (batches, received) = mpsc::channel(1);
     let (started, begun) = oneshot::channel();
     let ended = client.error(SourceErrorKind::Internal, "the read ended without an end");
-    let read = Read { client, translated, promise, deadline, batches, started: Some(started) };
+    let read = Read { client, translated, promise, patience, batches, started: Some(started) };
     tokio::spawn(read.run());
     begun.await.unwrap_or_else(|_| Err(ended.clone()))?;
     let stream = futures::stream::try_unfold((received, report, ended), |(mut received, report, ended)| async move {
@@ -204,23 +203,19 @@ impl Read {
         }
     }
 
-    /// Reads on a connection of its own until the end, the deadline, or until nobody reads any more.
+    /// Reads on a connection of its own until the end, until the server is waited for in vain, or until nobody reads any more.
     async fn attempt(&mut self) -> Result<(), Stop> {
-        let (batches, deadline) = (self.batches.clone(), self.deadline);
+        let batches = self.batches.clone();
         let mut lease = tokio::select! {
             biased;
             () = batches.closed() => return Err(Stop::Unread),
-            lease = self.client.lease(deadline) => lease?,
+            lease = self.client.lease(self.patience.until()) => lease?,
         };
         lease.begin();
-        let late = self.client.timeout_error(match self.started {
-            Some(_) => "the server did not answer before the deadline",
-            None => "the deadline passed while rows were read",
-        });
         let outcome = tokio::select! {
             biased;
             () = batches.closed() => Err(Stop::Unread),
-            outcome = tokio::time::timeout_at(deadline, self.read(&mut lease)) => outcome.unwrap_or(Err(Stop::Failed(late))),
+            outcome = self.read(&mut lease) => outcome,
         };
         if let Err(Stop::Connection(failure)) = &outcome {
             // The statement has ended, well or not; a broken connection has nothing to stop.
@@ -230,28 +225,36 @@ impl Read {
     }
 
     async fn read(&mut self, lease: &mut Lease) -> Result<(), Stop> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let (limit, mut waiting) = (self.client.server_limit(self.patience), self.patience.waiting());
+        let client = self.client.clone();
+        let late = |late: Late| Stop::Failed(client.late(late));
         let session = lease.session()?;
-        session.limit_time(left).await?;
-        let statement = session.conn.prep(self.translated.text.as_str()).await?;
         let parameters = match self.translated.parameters.as_slice() {
             [] => Params::Empty,
             list => Params::Positional(list.to_vec()),
         };
-        let mut answer = session.conn.exec_iter(&statement, parameters).await?;
-        let announced = answer.columns().unwrap_or_default();
+        let (asked, text) = (&mut *session, self.translated.text.as_str());
+        let begin = async move {
+            asked.limit_time(limit).await?;
+            let statement = asked.conn.prep(text).await?;
+            let mut answer = asked.conn.exec_iter(&statement, parameters).await?;
+            let announced = answer.columns().unwrap_or_default();
+            let first = answer.next().await?;
+            Ok::<_, Failure>((answer, announced, first))
+        };
+        let (mut answer, announced, mut next) = waiting.part(begin).await.map_err(late)??;
         let mut decoder = RowDecoder::new(self.client.source_name(), self.translated.columns.clone(), &announced)?;
         let mut totals = QueryReport { as_of: self.promise.as_of, requests: 1, rows: 0, bytes: 0, complete: true };
-        let mut next = answer.next().await?;
         if let Some(started) = self.started.take() {
             started.send(Ok(())).map_err(|_| Stop::Unread)?;
         }
         while next.is_some() {
+            self.patience.check().map_err(late)?;
             let (mut rows, mut bytes) = (0, 0);
             while let Some(row) = next.take() {
                 bytes += decoder.append(&row)?;
                 rows += 1;
-                next = answer.next().await?;
+                next = waiting.part(answer.next()).await.map_err(late)??;
                 if rows >= BATCH_ROWS || bytes >= BATCH_BYTES {
                     break;
                 }
@@ -265,7 +268,7 @@ impl Read {
         let warnings = answer.warnings();
         drop(answer);
         if warnings > 0 {
-            self.check_warnings(session).await?;
+            waiting.part(self.check_warnings(session)).await.map_err(late)??;
         }
         lease.release();
         self.batches.send(Ok(Sent::End(totals))).await.map_err(|_| Stop::Unread)

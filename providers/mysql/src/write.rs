@@ -14,6 +14,7 @@ use portico_provider_api::{
     Change, ChangeOutcome, ChangeSet, ChangeValue, Expr, QueryContext, SourceError, SourceErrorKind, TableRelation, Value,
 };
 use portico_provider_sql::{ChangePlan, Dialect, Statement, TranslateError, change, resolve_references, stored_row};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -43,7 +44,7 @@ impl From<Failure> for Stop {
 /// Applies all changes, or none.
 ///
 /// # Errors
-/// See [`SourceErrorKind`]. `Unavailable` and `Timeout` leave the outcome unknown only when the commit had been sent.
+/// See [`SourceErrorKind`]. The effect is unknown only when the commit had been sent.
 pub async fn write(client: &Client, changes: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError> {
     write_as(client, changes, context, None).await
 }
@@ -78,32 +79,37 @@ async fn once(
     dialect: Option<&'static Dialect>,
     deadline: Instant,
 ) -> Result<Vec<ChangeOutcome>, SourceError> {
-    let mut lease = begin(client, deadline).await?;
+    let mut lease = begin(client, deadline).await.map_err(SourceError::without_effect)?;
     let mut at = 0;
-    let outcome = tokio::time::timeout_at(deadline, run(client, &mut lease, changes, context, dialect, &mut at)).await;
+    let committing = AtomicBool::new(false);
+    let work = run(client, &mut lease, changes, context, dialect, (&mut at, &committing));
+    let outcome = tokio::time::timeout_at(deadline, work).await;
+    // Without a commit the server rolls back, whatever becomes of the connection.
+    let effect = |error: SourceError| if committing.load(Ordering::Relaxed) { error } else { error.without_effect() };
     match outcome {
         // Dropping the lease stops the statement and closes the connection: the server rolls back.
-        Err(_) => Err(client.timeout_error("the deadline passed while changes were written")),
+        Err(_) => Err(effect(client.timeout_error("the deadline passed while changes were written"))),
         Ok(Ok(outcomes)) => {
             lease.release();
             Ok(outcomes)
         }
         Ok(Err(Stop::Failed(error))) => {
             roll_back(&mut lease, deadline).await;
-            Err(error)
+            Err(effect(error))
         }
         Ok(Err(Stop::Connection(failure))) => {
             let mut error = failure.describe(client.source_name());
             let Some(server) = failure.server().filter(|_| !client.drop_broken(&failure)) else {
                 lease.discard();
-                return Err(error);
+                return Err(effect(error));
             };
             let index = errors::broken_index(server);
             if let (Some(index), Some(table)) = (index, changes.changes.get(at).and_then(table_of)) {
                 name_columns(&mut lease, &mut error, table, &index, deadline).await;
             }
             roll_back(&mut lease, deadline).await;
-            Err(error)
+            // A server that answers a commit with a failure has undone the changes.
+            Err(error.without_effect())
         }
     }
 }
@@ -170,7 +176,7 @@ async fn run(
     changes: &ChangeSet,
     context: &QueryContext,
     dialect: Option<&'static Dialect>,
-    at: &mut usize,
+    (at, committing): (&mut usize, &AtomicBool),
 ) -> Result<Vec<ChangeOutcome>, Stop> {
     let session = lease.session()?;
     let dialect = dialect.unwrap_or_else(|| session.server.dialect());
@@ -196,13 +202,11 @@ async fn run(
             return Ok(outcomes);
         }
     }
+    committing.store(true, Ordering::Relaxed);
     match transaction.session.conn.query_drop("COMMIT").await {
         Ok(()) => Ok(outcomes),
         Err(mysql_async::Error::Server(server)) => Err(Stop::Connection(Failure::Driver(mysql_async::Error::Server(server)))),
-        Err(_) => Err(Stop::Failed(client.error(
-            SourceErrorKind::Unavailable,
-            "the connection was lost while the changes were committed: whether they were is not known",
-        ))),
+        Err(_) => Err(Stop::Failed(client.error(SourceErrorKind::Unavailable, "the connection was lost while the changes were committed"))),
     }
 }
 
@@ -416,6 +420,7 @@ mod tests {
             base_directory: ".".into(),
             max_connections: 2,
             timeout: Duration::from_secs(20),
+            request_time: Duration::from_secs(600),
         };
         let config = config::read(serde_json::json!({ "url": database.url }), &context).unwrap();
         Client::new(config::driver_options(&config, &context).unwrap(), &context)

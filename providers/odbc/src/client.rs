@@ -5,7 +5,7 @@ use crate::config::OdbcConfig;
 use crate::errors::Failure;
 use crate::server::Server;
 use crate::session::Session;
-use portico_provider_api::{ConnectContext, QueryContext, SourceError, SourceErrorKind};
+use portico_provider_api::{ConnectContext, Late, Patience, QueryContext, SourceError, SourceErrorKind};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -82,6 +82,7 @@ pub struct Client {
     pub config: OdbcConfig,
     pub source_name: String,
     timeout: Duration,
+    request_time: Duration,
     slots: Arc<Semaphore>,
     idle: Mutex<Vec<Session>>,
     server: OnceLock<Server>,
@@ -94,6 +95,7 @@ impl Client {
             config,
             source_name: context.source_name.clone(),
             timeout: context.timeout,
+            request_time: context.request_time,
             slots: Arc::new(Semaphore::new(context.max_connections.max(1))),
             idle: Mutex::default(),
             server: OnceLock::new(),
@@ -110,7 +112,7 @@ impl Client {
         crate::error(&self.source_name, kind, message)
     }
 
-    /// When the request's time is up.
+    /// When a request must have been answered that has one part only, or has begun to be answered.
     ///
     /// # Errors
     /// `Timeout` when it already is: nothing must be asked any more.
@@ -120,6 +122,24 @@ impl Client {
             Some(remaining) => Ok(Instant::now() + remaining.min(self.timeout)),
             None => Ok(Instant::now() + self.timeout),
         }
+    }
+
+    /// How long the parts of an answer are waited for.
+    ///
+    /// # Errors
+    /// As [`Client::deadline`].
+    pub fn patience(&self, context: &QueryContext) -> Result<Patience, SourceError> {
+        self.deadline(context).map(|_| Patience::new(self.timeout, context))
+    }
+
+    /// How long a read may take at the database, which counts the time of a slow client, too: what is left of the whole request.
+    pub fn server_limit(&self, patience: Patience) -> Duration {
+        patience.left().unwrap_or(self.request_time)
+    }
+
+    /// That the database was waited for in vain.
+    pub fn late(&self, late: Late) -> SourceError {
+        self.error(SourceErrorKind::Timeout, &late.to_string())
     }
 
     /// Asks what is at the other end.

@@ -1,7 +1,7 @@
 //! The settings of an `odbc` source, typed and closed: an unknown key is refused. It must not know drivers or any query.
 //! The connection string may hold a password: nothing here puts it, or a part of it, into a message.
 
-use portico_provider_api::{ConnectContext, SourceError, SourceErrorKind};
+use portico_provider_api::{ConnectContext, Secret, SourceError, SourceErrorKind};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -11,13 +11,14 @@ use serde::Deserialize;
 pub struct OdbcConfig {
     /// How the driver connects: `DSN=name`, or `Driver={PostgreSQL Unicode};Server=db.example.com;Database=shop`. What the driver
     /// understands is in its own manual.
-    pub connection: String,
+    #[schemars(with = "String")]
+    pub connection: Secret,
     /// As whom to log in, where the connection string does not say so.
     #[serde(default)]
     pub user: Option<String>,
     /// The user's password, so that the connection string need not hold it.
     #[serde(default)]
-    pub password: Option<String>,
+    pub password: Option<Secret>,
     /// Publish only the tables of these schemas (with MySQL and MariaDB: databases). Without it: those of the database that is connected
     /// to, the system's own excepted.
     #[serde(default)]
@@ -33,19 +34,20 @@ pub fn read(config: serde_json::Value, context: &ConnectContext) -> Result<OdbcC
     for key in ["connection", "user", "password"] {
         // Serde would print the value that it did not expect, and these are secrets.
         if config.get(key).is_some_and(|value| !value.is_string()) {
-            return Err(invalid(format!("'{key}' must be text")));
+            return Err(invalid(format!("'{key}' must be text")).at(&[key]));
         }
     }
     let config: OdbcConfig = serde_json::from_value(config).map_err(|error| invalid(format!("the settings are not valid: {error}")))?;
-    if !config.connection.contains('=') {
-        return Err(invalid("'connection' is not understood: write DSN=name, or Driver={name of the driver};Server=…".to_owned()));
+    if !config.connection.reveal().contains('=') {
+        return Err(invalid("'connection' is not understood: write DSN=name, or Driver={name of the driver};Server=…".to_owned())
+            .at(&["connection"]));
     }
     if config.schemas.as_ref().is_some_and(Vec::is_empty) {
-        return Err(invalid("'schemas' is empty: name at least one, or leave the key out".to_owned()));
+        return Err(invalid("'schemas' is empty: name at least one, or leave the key out".to_owned()).at(&["schemas"]));
     }
-    for (key, given, short) in [("user", &config.user, "uid"), ("password", &config.password, "pwd")] {
-        if given.is_some() && has_attribute(&config.connection, short) {
-            return Err(invalid(format!("'{key}' is given twice: leave {} out of the connection string", short.to_uppercase())));
+    for (key, given, short) in [("user", config.user.is_some(), "uid"), ("password", config.password.is_some(), "pwd")] {
+        if given && has_attribute(config.connection.reveal(), short) {
+            return Err(invalid(format!("'{key}' is given twice: leave {} out of the connection string", short.to_uppercase())).at(&[key]));
         }
     }
     Ok(config)
@@ -73,8 +75,8 @@ pub fn has_attribute(connection: &str, name: &str) -> bool {
 impl OdbcConfig {
     /// The whole connection string, with attributes of ours behind it.
     pub fn connection_string(&self, more: &str) -> String {
-        let mut text = self.connection.trim_end_matches([';', ' ']).to_owned();
-        for (key, value) in [("UID", &self.user), ("PWD", &self.password)] {
+        let mut text = self.connection.reveal().trim_end_matches([';', ' ']).to_owned();
+        for (key, value) in [("UID", self.user.as_deref()), ("PWD", self.password.as_ref().map(Secret::reveal))] {
             if let Some(value) = value {
                 text.push_str(&format!(";{key}={}", odbc_api::escape_attribute_value(value)));
             }
@@ -90,7 +92,13 @@ mod tests {
     use std::time::Duration;
 
     fn context() -> ConnectContext {
-        ConnectContext { source_name: "shop".to_owned(), base_directory: ".".into(), max_connections: 2, timeout: Duration::from_secs(3) }
+        ConnectContext {
+            source_name: "shop".to_owned(),
+            base_directory: ".".into(),
+            max_connections: 2,
+            timeout: Duration::from_secs(3),
+            request_time: Duration::from_secs(600),
+        }
     }
 
     #[test]

@@ -18,8 +18,8 @@ mod translate;
 use async_trait::async_trait;
 use client::Client;
 use portico_provider_api::{
-    ConnectContext, NativeRequest, QueryContext, QueryStream, RemoteSchema, Selection, Source, SourceError, SourceErrorKind, SourceKind,
-    SourceQuery,
+    ConnectContext, NativeRequest, Probe, QueryContext, QueryStream, RemoteSchema, Selection, Source, SourceError, SourceErrorKind,
+    SourceKind, SourceQuery,
 };
 use std::sync::Arc;
 
@@ -46,13 +46,22 @@ struct OdbcSource {
 impl Source for OdbcSource {
     async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
         let wanted = wanted.clone();
-        let (source_name, schemas) = (self.client.source_name.clone(), self.client.config.schemas.clone());
-        let read = move |session: &session::Session| introspect::read(session, &wanted, schemas.as_deref(), &source_name);
+        let schemas = self.client.config.schemas.clone();
+        let read = move |session: &session::Session| introspect::read(session, &wanted, schemas.as_deref());
         self.client.run(context, read).await
     }
 
+    async fn probe(&self, context: &QueryContext) -> Result<Probe, SourceError> {
+        // Every driver asks its database for that, and there is no statement that every database reads.
+        let look = |session: &session::Session| {
+            session.tables(&session.catalog()?.unwrap_or_default(), "", "portico_probe")?;
+            Ok(Probe::default())
+        };
+        self.client.run(context, look).await
+    }
+
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
-        let deadline = self.client.deadline(context)?;
+        let patience = self.client.patience(context)?;
         // Who has not been asked yet has not said what it is, and so not what it can be asked.
         let server = match self.client.server() {
             Some(server) => server,
@@ -60,7 +69,7 @@ impl Source for OdbcSource {
         };
         let translated = translate::query(server, &self.client.source_name, &query)?;
         context.sending(&translated.native_request());
-        rows::start(&self.client, translated, query.result_schema(), context.request.limits, deadline).await
+        rows::start(&self.client, translated, query.result_schema(), context.request.limits, patience).await
     }
 
     fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {

@@ -8,7 +8,7 @@ use crate::translate::Translated;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
 use odbc_api::{Cursor, CursorRow, Nullable, ResultSetMetadata};
-use portico_provider_api::{Limits, QueryReport, QueryStream, ReportHandle, SourceError, SourceErrorKind};
+use portico_provider_api::{Late, Limits, Patience, QueryReport, QueryStream, ReportHandle, SourceError, SourceErrorKind, Waiting};
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::sync::{mpsc, oneshot};
@@ -31,7 +31,7 @@ pub async fn start(
     translated: Translated,
     schema: SchemaRef,
     limits: Limits,
-    deadline: Instant,
+    patience: Patience,
 ) -> Result<QueryStream, SourceError> {
     let (batches, received) = mpsc::channel(BATCHES_AHEAD);
     let (started, begun) = oneshot::channel();
@@ -40,29 +40,22 @@ pub async fn start(
         schema: Arc::clone(&schema),
         translated,
         limits,
-        deadline,
+        end: Instant::now() + client.server_limit(patience),
         batches,
         started: Some(started),
         runtime: tokio::runtime::Handle::current(),
         totals: QueryReport { as_of: SystemTime::now(), requests: 1, rows: 0, bytes: 0, complete: true },
     };
-    let (running, thread) = client.start(deadline, producer).await?;
-    match tokio::time::timeout_at(deadline, begun).await {
+    let (running, thread) = client.start(patience.until(), producer).await?;
+    let mut waiting = patience.waiting();
+    match waiting.part(begun).await {
         Ok(Ok(())) => {}
         // The thread ended before the answer began: it says why.
         Ok(Err(_)) => return Err(thread.await.map_or_else(|_| client.ended(), |ended| ended.err().unwrap_or_else(|| client.ended()))),
-        Err(_) => return Err(client.error(SourceErrorKind::Timeout, "the database did not answer before the deadline")),
+        Err(late) => return Err(client.late(late)),
     }
     let report = ReportHandle::default();
-    let reader = Reader {
-        received,
-        thread,
-        _running: running,
-        report: report.clone(),
-        deadline,
-        late: client.error(SourceErrorKind::Timeout, "the deadline passed while rows were read"),
-        ended: client.ended(),
-    };
+    let reader = Reader { received, thread, _running: running, report: report.clone(), waiting, client: Arc::clone(client) };
     Ok(QueryStream::new(schema, Box::pin(futures::stream::try_unfold(reader, Reader::next)), report))
 }
 
@@ -72,27 +65,28 @@ struct Reader {
     thread: JoinHandle<Result<Option<QueryReport>, SourceError>>,
     _running: Running,
     report: ReportHandle,
-    deadline: Instant,
-    late: SourceError,
-    ended: SourceError,
+    waiting: Waiting,
+    client: Arc<Client>,
 }
 
 impl Reader {
     async fn next(mut self) -> Result<Option<(RecordBatch, Reader)>, SourceError> {
-        match tokio::time::timeout_at(self.deadline, self.received.recv()).await {
+        self.waiting.patience().check().map_err(|late| self.client.late(late))?;
+        match self.waiting.part(self.received.recv()).await {
             Ok(Some(batch)) => return Ok(Some((batch, self))),
             Ok(None) => {}
-            Err(_) => return Err(self.late),
+            Err(late) => return Err(self.client.late(late)),
         }
         // Every batch has been taken; how it ended says the thread.
-        match tokio::time::timeout_at(self.deadline, &mut self.thread).await {
+        match self.waiting.part(&mut self.thread).await {
             Ok(Ok(Ok(Some(totals)))) => {
                 self.report.set(totals);
                 Ok(None)
             }
             Ok(Ok(Err(error))) => Err(error),
-            Ok(Err(_)) => Err(self.ended),
-            Ok(Ok(Ok(None))) | Err(_) => Err(self.late),
+            Ok(Err(_)) => Err(self.client.ended()),
+            Ok(Ok(Ok(None))) => Err(self.client.late(Late::Ended)),
+            Err(late) => Err(self.client.late(late)),
         }
     }
 }
@@ -103,7 +97,8 @@ struct Producer {
     schema: SchemaRef,
     translated: Translated,
     limits: Limits,
-    deadline: Instant,
+    /// When the whole request must have ended.
+    end: Instant,
     batches: mpsc::Sender<RecordBatch>,
     /// Told once, when the answer has begun.
     started: Option<oneshot::Sender<()>>,
@@ -122,7 +117,7 @@ impl Work for Producer {
     type Outcome = Option<QueryReport>;
 
     fn run(&mut self, session: &Session) -> Result<(Option<QueryReport>, bool), Failed> {
-        let left = self.deadline.saturating_duration_since(Instant::now());
+        let left = self.end.saturating_duration_since(Instant::now());
         self.totals.as_of = SystemTime::now();
         let Some(mut cursor) = session.query(&self.translated.text, &self.translated.parameters, left)? else {
             return Err(self.error(SourceErrorKind::Malformed, "the database returned no rows at all".to_owned()).into());
@@ -247,7 +242,7 @@ impl Producer {
             }
         }
         // A reader that is slower than the deadline does not keep the connection.
-        match self.runtime.block_on(tokio::time::timeout_at(self.deadline, self.batches.send(batch))) {
+        match self.runtime.block_on(tokio::time::timeout_at(self.end, self.batches.send(batch))) {
             Ok(sent) => Ok(sent.is_ok()),
             Err(_) => Err(self.error(SourceErrorKind::Timeout, "the deadline passed while rows were read".to_owned()).into()),
         }

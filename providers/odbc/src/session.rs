@@ -52,7 +52,7 @@ fn connect(config: &OdbcConfig, more: &str, left: Duration) -> Result<Connection
 
 /// The attributes of ours that the connection string does not have already.
 fn attributes(config: &OdbcConfig, server: Server) -> String {
-    let missing = server.attributes().iter().filter(|(key, _)| !has_attribute(&config.connection, key));
+    let missing = server.attributes().iter().filter(|(key, _)| !has_attribute(config.connection.reveal(), key));
     missing.map(|(key, value)| format!("{key}={value};")).collect()
 }
 

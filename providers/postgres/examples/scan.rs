@@ -26,6 +26,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         base_directory: ".".into(),
         max_connections: 8,
         timeout: Duration::from_secs(600),
+        request_time: Duration::from_secs(600),
     };
     let source = (portico_provider_postgres::kind().connect)(settings, context)?;
     let name = RemoteTableName::parse(&table);

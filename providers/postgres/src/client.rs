@@ -10,7 +10,7 @@ use deadpool_postgres::{
     Timeouts,
 };
 use futures::TryStreamExt;
-use portico_provider_api::{ConnectContext, QueryContext, SourceError, SourceErrorKind};
+use portico_provider_api::{ConnectContext, Late, Patience, QueryContext, SourceError, SourceErrorKind, Waiting};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,7 +107,8 @@ impl Client {
             Connector::of_pool(tls.clone()),
             ManagerConfig { recycling_method: RecyclingMethod::Fast },
         );
-        let limit = context.timeout.as_millis().clamp(1, i32::MAX as u128);
+        // The server counts the time of a slow client, too: it only ends what nobody is there any more to cancel.
+        let limit = server_limit(context.request_time);
         let session: Arc<str> = format!("{SESSION}; SET statement_timeout = {limit}").into();
         let own = Arc::clone(&session);
         let pool = Pool::builder(manager)
@@ -142,7 +143,7 @@ impl Client {
         &self.source_name
     }
 
-    /// When the request's time is up.
+    /// When a request must have been answered that has one part only, or has begun to be answered.
     ///
     /// # Errors
     /// `Timeout` when it already is: nothing must be asked any more.
@@ -152,6 +153,19 @@ impl Client {
             Some(remaining) => Ok(Instant::now() + remaining.min(self.timeout)),
             None => Ok(Instant::now() + self.timeout),
         }
+    }
+
+    /// How long the parts of an answer are waited for.
+    ///
+    /// # Errors
+    /// As [`Client::deadline`].
+    pub fn patience(&self, context: &QueryContext) -> Result<Patience, SourceError> {
+        self.deadline(context).map(|_| Patience::new(self.timeout, context))
+    }
+
+    /// That the server was waited for in vain.
+    pub fn late(&self, late: Late) -> SourceError {
+        self.timeout_error(&late.to_string())
     }
 
     /// A `Timeout` of this source.
@@ -225,18 +239,47 @@ impl Client {
     ///
     /// # Errors
     /// What the server says, `Timeout`, or `Unavailable`.
-    pub async fn read(&self, request: &Request, deadline: Instant) -> Result<Reading, SourceError> {
-        let mut again = true;
+    pub async fn read(&self, request: &Request, patience: Patience) -> Result<Reading, SourceError> {
+        let (deadline, mut again) = (patience.until(), true);
         loop {
             let mut lease = self.lease(deadline).await?;
             let opening = if request.copied { Opening::Transaction } else { Opening::Session };
-            let outcome = tokio::time::timeout_at(deadline, lease.start(request, opening, deadline)).await;
+            let outcome = tokio::time::timeout_at(deadline, lease.start(request, opening, patience)).await;
             let error = match outcome {
-                Err(_) => return Err(self.timeout_error("the server did not answer before the deadline")),
-                Ok(Ok((types, first))) => return Ok(Reading { lease, types, first, deadline }),
+                Err(_) => return Err(self.late(patience.late())),
+                Ok(Ok((types, first))) => return Ok(Reading { lease, types, first, waiting: patience.waiting() }),
                 Ok(Err(error)) => error,
             };
             if !self.give_up(lease, &error).await || !std::mem::replace(&mut again, false) {
+                return Err(self.error(&error));
+            }
+        }
+    }
+
+    /// Asks whether the server answers, on a connection of the pool.
+    ///
+    /// # Errors
+    /// When it does not, or no connection can be had.
+    pub async fn probe(&self, deadline: Instant) -> Result<(), SourceError> {
+        let mut again = true;
+        loop {
+            let mut lease = self.lease(deadline).await?;
+            lease.begin();
+            let error = match tokio::time::timeout_at(
+                deadline,
+                lease.connection().map_err(|failure| self.error(&failure))?.batch_execute("SELECT 1"),
+            )
+            .await
+            {
+                Err(_) => return Err(self.timeout_error("the server did not answer before the deadline")),
+                Ok(Ok(())) => {
+                    lease.release();
+                    return Ok(());
+                }
+                Ok(Err(error)) => Failure::from(error),
+            };
+            lease.discard();
+            if !self.drop_broken(&error) || !std::mem::replace(&mut again, false) {
                 return Err(self.error(&error));
             }
         }
@@ -276,19 +319,19 @@ pub struct Reading {
     pub types: Vec<Type>,
     /// The first part, when there is one.
     pub first: Option<Part>,
-    /// When it must have ended.
-    pub deadline: Instant,
+    /// Waits for the further parts.
+    pub waiting: Waiting,
 }
 
 impl Reading {
     /// The next part, `None` at the end.
     ///
     /// # Errors
-    /// What the server says.
-    pub async fn next(&mut self) -> Result<Option<Part>, Failure> {
+    /// What the server says, or that it says nothing.
+    pub async fn next(&mut self) -> Result<Result<Option<Part>, Failure>, Late> {
         match self.first.take() {
-            Some(first) => Ok(Some(first)),
-            None => self.lease.next().await,
+            Some(first) => Ok(Ok(Some(first))),
+            None => self.waiting.part(self.lease.next()).await,
         }
     }
 }
@@ -298,12 +341,11 @@ impl Lease {
     ///
     /// # Errors
     /// What the server says, also when the other transaction has ended.
-    pub async fn open_snapshot(&mut self, shown: Option<&str>, deadline: Instant) -> Result<(), Failure> {
+    pub async fn open_snapshot(&mut self, shown: Option<&str>, patience: Patience) -> Result<(), Failure> {
         self.busy = true;
         self.in_transaction = true;
         let import = shown.map(|id| format!("; SET TRANSACTION SNAPSHOT '{}'", id.replace('\'', "''"))).unwrap_or_default();
-        let limit = milliseconds_until(deadline);
-        let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {limit}{import}");
+        let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY{}{import}", limit_of(patience));
         self.connection()?.batch_execute(&begin).await?;
         self.busy = false;
         Ok(())
@@ -313,18 +355,17 @@ impl Lease {
     ///
     /// # Errors
     /// What the server says.
-    pub async fn start_inside(&mut self, request: &Request, deadline: Instant) -> Result<(Vec<Type>, Option<Part>), Failure> {
-        self.start(request, Opening::Nothing, deadline).await
+    pub async fn start_inside(&mut self, request: &Request, patience: Patience) -> Result<(Vec<Type>, Option<Part>), Failure> {
+        self.start(request, Opening::Nothing, patience).await
     }
 
-    async fn start(&mut self, request: &Request, opening: Opening, deadline: Instant) -> Result<(Vec<Type>, Option<Part>), Failure> {
+    async fn start(&mut self, request: &Request, opening: Opening, patience: Patience) -> Result<(Vec<Type>, Option<Part>), Failure> {
         self.busy = true;
-        let limit = milliseconds_until(deadline);
         let before = match opening {
             Opening::Nothing | Opening::Session => String::new(),
             Opening::Transaction => {
                 self.in_transaction = true;
-                format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}")
+                format!("BEGIN READ ONLY{}", limit_of(patience))
             }
         };
         let (types, answer) = {
@@ -516,5 +557,15 @@ async fn drain(mut answer: Answer) -> bool {
 
 /// At least one: zero would mean no limit to the server.
 pub fn milliseconds_until(deadline: Instant) -> u128 {
-    deadline.saturating_duration_since(Instant::now()).as_millis().clamp(1, i32::MAX as u128)
+    server_limit(deadline.saturating_duration_since(Instant::now()))
+}
+
+fn server_limit(time: Duration) -> u128 {
+    time.as_millis().clamp(1, i32::MAX as u128)
+}
+
+/// What tells the server how long the statements of a read may take at most: what is left of the whole request, because it counts the time of a
+/// slow client, too.
+fn limit_of(patience: Patience) -> String {
+    patience.left().map(|left| format!("; SET LOCAL statement_timeout = {}", server_limit(left))).unwrap_or_default()
 }

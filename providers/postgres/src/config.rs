@@ -1,7 +1,7 @@
 //! The settings of a `postgres` source, typed and closed: an unknown key is refused. It must not know the pool or any query.
 //! The connection string holds the password: nothing here puts it, or a part of it, into a message.
 
-use portico_provider_api::{ConnectContext, SourceError, SourceErrorKind};
+use portico_provider_api::{ConnectContext, Secret, SourceError, SourceErrorKind};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -16,7 +16,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 #[serde(deny_unknown_fields)]
 pub struct PostgresConfig {
     /// Where the server is and as whom to log in: `postgres://user:password@host:5432/database`, or `key=value` pairs.
-    pub url: String,
+    #[schemars(with = "String")]
+    pub url: Secret,
     /// Publish only the tables of these schemas. Without it: every schema the role can see, the system's own excepted.
     #[serde(default)]
     pub schemas: Option<Vec<String>>,
@@ -115,18 +116,20 @@ pub fn read(config: serde_json::Value, context: &ConnectContext) -> Result<Postg
         && !url.is_string()
     {
         // Serde would print the value that it did not expect, and this one holds a password.
-        return Err(invalid("'url' must be text: a PostgreSQL connection string".to_owned()));
+        return Err(invalid("'url' must be text: a PostgreSQL connection string".to_owned()).at(&["url"]));
     }
     let config: PostgresConfig = serde_json::from_value(config).map_err(|error| invalid(format!("the settings are not valid: {error}")))?;
     if config.schemas.as_ref().is_some_and(Vec::is_empty) {
-        return Err(invalid("'schemas' is empty: name at least one schema, or leave the key out to publish all of them".to_owned()));
+        return Err(invalid("'schemas' is empty: name at least one schema, or leave the key out to publish all of them".to_owned())
+            .at(&["schemas"]));
     }
     if !(1..=MOST_CONNECTIONS).contains(&config.scan.connections) {
-        return Err(invalid(format!("'scan.connections' must be between 1 and {MOST_CONNECTIONS}")));
+        return Err(invalid(format!("'scan.connections' must be between 1 and {MOST_CONNECTIONS}")).at(&["scan", "connections"]));
     }
     if config.scan.connections as usize > context.max_connections {
         let (asked, most) = (config.scan.connections, context.max_connections);
-        return Err(invalid(format!("'scan.connections' is {asked}, but the source's limits allow {most} connections in all")));
+        return Err(invalid(format!("'scan.connections' is {asked}, but the source's limits allow {most} connections in all"))
+            .at(&["scan", "connections"]));
     }
     Ok(config)
 }
@@ -137,24 +140,27 @@ pub fn read(config: serde_json::Value, context: &ConnectContext) -> Result<Postg
 /// When the url cannot be read. The message does not repeat it: what is wrong with it may be a part of the password.
 pub fn driver_config(config: &PostgresConfig, context: &ConnectContext) -> Result<tokio_postgres::Config, SourceError> {
     let invalid = |message: &str| SourceError::new(&context.source_name, SourceErrorKind::Unsupported, message);
-    if config.url.contains("sslmode=verify-") {
-        return Err(invalid("the url's sslmode verify-ca or verify-full is spelled 'require' here: certificates are always verified"));
+    if config.url.reveal().contains("sslmode=verify-") {
+        return Err(
+            invalid("the url's sslmode verify-ca or verify-full is spelled 'require' here: certificates are always verified").at(&["url"])
+        );
     }
-    let mut driver: tokio_postgres::Config = config.url.parse().map_err(|_| {
+    let mut driver: tokio_postgres::Config = config.url.reveal().parse().map_err(|_| {
         invalid("'url' is not a PostgreSQL connection string: write postgres://user:password@host:5432/database, special characters percent-encoded")
+            .at(&["url"])
     })?;
     if driver.get_hosts().is_empty() && driver.get_hostaddrs().is_empty() {
-        return Err(invalid("'url' names no host"));
+        return Err(invalid("'url' names no host").at(&["url"]));
     }
     if let Some(mode) = config.tls.mode {
         let from_url = driver.get_ssl_mode();
         if from_url != SslMode::Prefer && from_url != mode.ssl_mode() {
-            return Err(invalid("'tls.mode' and the url's sslmode contradict each other: give one of them"));
+            return Err(invalid("'tls.mode' and the url's sslmode contradict each other: give one of them").at(&["tls", "mode"]));
         }
         driver.ssl_mode(mode.ssl_mode());
     }
     if driver.get_ssl_mode() == SslMode::Disable && config.tls.ca.is_some() {
-        return Err(invalid("'tls.ca' has no effect when encryption is disabled: leave one of them out"));
+        return Err(invalid("'tls.ca' has no effect when encryption is disabled: leave one of them out").at(&["tls", "ca"]));
     }
     if driver.get_application_name().is_none() {
         driver.application_name("portico");
@@ -176,6 +182,7 @@ mod tests {
             base_directory: PathBuf::from("."),
             max_connections: 2,
             timeout: Duration::from_secs(3),
+            request_time: Duration::from_secs(600),
         }
     }
 

@@ -25,8 +25,8 @@ mod write;
 use async_trait::async_trait;
 use client::{Client, Request};
 use portico_provider_api::{
-    ChangeOutcome, ChangeSet, ConnectContext, NativeRequest, PreparedQuery, QueryContext, QueryStream, RemoteSchema, Selection, Source,
-    SourceError, SourceKind, SourceQuery, WritableSource,
+    ChangeOutcome, ChangeSet, ConnectContext, NativeRequest, PreparedQuery, Probe, QueryContext, QueryStream, RemoteSchema, Selection,
+    Source, SourceError, SourceKind, SourceQuery, WritableSource,
 };
 use read::Reader;
 use shared::SharedConnections;
@@ -72,6 +72,10 @@ impl Source for PostgresSource {
         let schema = introspect::remote_schema(&self.client, self.schemas.as_deref(), wanted, deadline).await?;
         self.reader.keys.note(&schema.tables);
         Ok(schema)
+    }
+
+    async fn probe(&self, context: &QueryContext) -> Result<Probe, SourceError> {
+        self.client.probe(self.client.deadline(context)?).await.map(|()| Probe::default())
     }
 
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {

@@ -15,14 +15,13 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use portico_provider_api::walk::bind_parameters;
 use portico_provider_api::{
-    CompareOp, Expr, NativeRequest, PreparedQuery, QueryContext, QueryStream, Relation, RemoteTable, ReportHandle, ScalarType, SourceError,
-    SourceErrorKind, SourceQuery, Value,
+    CompareOp, Expr, NativeRequest, Patience, PreparedQuery, QueryContext, QueryStream, Relation, RemoteTable, ReportHandle, ScalarType,
+    SourceError, SourceErrorKind, SourceQuery, Value,
 };
 use portico_provider_sql::ResultColumn;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
-use tokio::time::Instant;
 
 /// What reading needs.
 #[derive(Clone)]
@@ -90,9 +89,9 @@ impl Reader {
         if let Some(table) = translate::split_table(&query).filter(|_| self.splitting.connections > 1) {
             return self.split(query, table, translated.request, promise, context).await;
         }
-        let deadline = self.client.deadline(context)?;
+        let patience = self.client.patience(context)?;
         context.sending(&native_request(&translated.request));
-        self.open(&translated.request, &promise, deadline).await
+        self.open(&translated.request, &promise, patience).await
     }
 
     async fn split(
@@ -103,10 +102,10 @@ impl Reader {
         promise: Promise,
         context: &QueryContext,
     ) -> Result<QueryStream, SourceError> {
-        let deadline = self.client.deadline(context)?;
+        let patience = self.client.patience(context)?;
         let (report, copied) = (ReportHandle::default(), request.copied);
         let scan = Scan { query, table, request, promise: promise.clone(), report: report.clone(), context: context.clone() };
-        let batches = match split::open(&self.client, self.splitting, scan, deadline).await? {
+        let batches = match split::open(&self.client, self.splitting, scan, patience).await? {
             Opened::Parts(batches) => batches,
             Opened::Whole(reading) => rows::stream(self.client.clone(), *reading, &promise, copied, report.clone())?,
         };
@@ -114,8 +113,8 @@ impl Reader {
     }
 
     /// Starts a statement on a connection of its own.
-    async fn open(&self, request: &Request, promise: &Promise, deadline: Instant) -> Result<QueryStream, SourceError> {
-        let reading = self.client.read(request, deadline).await?;
+    async fn open(&self, request: &Request, promise: &Promise, patience: Patience) -> Result<QueryStream, SourceError> {
+        let reading = self.client.read(request, patience).await?;
         let report = ReportHandle::default();
         let batches = rows::stream(self.client.clone(), reading, promise, request.copied, report.clone())?;
         Ok(QueryStream::new(Arc::clone(&promise.schema), batches, report))
@@ -238,7 +237,7 @@ impl PreparedQuery for Prepared {
             }
         }
         let request = Request { text: self.native.text.clone(), parameters, copied: false };
-        self.reader.open(&request, &promise, deadline).await
+        self.reader.open(&request, &promise, self.reader.client.patience(context)?).await
     }
 }
 

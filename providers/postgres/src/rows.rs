@@ -185,11 +185,8 @@ impl Batches {
     /// # Errors
     /// What the server says, `Timeout`, `Malformed`.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>, SourceError> {
-        let deadline = self.reading.deadline;
-        let rows = match tokio::time::timeout_at(deadline, self.fill()).await {
-            Err(_) => return Err(self.client.timeout_error("the deadline passed while rows were read")),
-            Ok(rows) => rows?,
-        };
+        self.reading.waiting.patience().check().map_err(|late| self.client.late(late))?;
+        let rows = self.fill().await?;
         if rows == 0 {
             return Ok(None);
         }
@@ -202,7 +199,7 @@ impl Batches {
     async fn fill(&mut self) -> Result<usize, SourceError> {
         let (mut rows, mut bytes) = (0, 0);
         while !self.ended && rows < BATCH_ROWS && bytes < BATCH_BYTES {
-            match self.reading.next().await {
+            match self.reading.next().await.map_err(|late| self.client.late(late))? {
                 Ok(Some(part)) => {
                     let taken = self.decoder.take(part)?;
                     rows += taken.rows;

@@ -10,13 +10,12 @@ use crate::rows::{Batches, Promise, Tally};
 use crate::translate;
 use arrow::array::RecordBatch;
 use portico_provider_api::stream::BatchStream;
-use portico_provider_api::{QueryContext, ReportHandle, SourceError, SourceErrorKind, SourceQuery};
+use portico_provider_api::{Patience, QueryContext, ReportHandle, SourceError, SourceErrorKind, SourceQuery, Waiting};
 use portico_provider_sql::PageRange;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::JoinSet;
-use tokio::time::Instant;
 
 /// Ranges for each connection: enough that the last ones end at about the same time.
 const RANGES_EACH: usize = 4;
@@ -77,7 +76,7 @@ struct Shared {
     ranges: Vec<PageRange>,
     /// The next range that nobody has taken.
     next: AtomicUsize,
-    deadline: Instant,
+    patience: Patience,
 }
 
 /// What those who read send: a batch, or nothing where a range has ended, behind its last batch.
@@ -87,17 +86,17 @@ type Sent = Result<Option<RecordBatch>, SourceError>;
 ///
 /// # Errors
 /// What the server says, `Timeout`, or `Unavailable`.
-pub async fn open(client: &Client, splitting: Splitting, scan: Scan, deadline: Instant) -> Result<Opened, SourceError> {
+pub async fn open(client: &Client, splitting: Splitting, scan: Scan, patience: Patience) -> Result<Opened, SourceError> {
     // Beside the one that reads in any case, and the last, which is for others.
     let helpers = client.free_connections().saturating_sub(2).min(splitting.connections.saturating_sub(1));
     if helpers > 0
-        && let Some((lease, Parts { snapshot, ranges })) = begin(client, splitting, helpers, &scan, deadline).await?
+        && let Some((lease, Parts { snapshot, ranges })) = begin(client, splitting, helpers, &scan, patience).await?
     {
-        let shared = Arc::new(Shared { client: client.clone(), scan, ranges, next: AtomicUsize::new(0), deadline });
+        let shared = Arc::new(Shared { client: client.clone(), scan, ranges, next: AtomicUsize::new(0), patience });
         return Ok(Opened::Parts(stream(shared, lease, snapshot, helpers)));
     }
     scan.context.sending(&native_request(&scan.request));
-    Ok(Opened::Whole(Box::new(client.read(&scan.request, deadline).await?)))
+    Ok(Opened::Whole(Box::new(client.read(&scan.request, patience).await?)))
 }
 
 /// The connection whose snapshot all share, and what is to be read; none where the table is to be read at once. Nothing has been handed out yet,
@@ -107,13 +106,13 @@ async fn begin(
     splitting: Splitting,
     helpers: usize,
     scan: &Scan,
-    deadline: Instant,
+    patience: Patience,
 ) -> Result<Option<(Lease, Parts)>, SourceError> {
-    let mut again = true;
+    let (deadline, mut again) = (patience.until(), true);
     loop {
         let mut lease = client.lease(deadline).await?;
-        match tokio::time::timeout_at(deadline, prepare(&mut lease, splitting, helpers, scan, deadline)).await {
-            Err(_) => return Err(client.timeout_error("the server did not answer before the deadline")),
+        match tokio::time::timeout_at(deadline, prepare(&mut lease, splitting, helpers, scan, patience)).await {
+            Err(_) => return Err(client.late(patience.late())),
             Ok(Ok(Some(parts))) => return Ok(Some((lease, parts))),
             Ok(Ok(None)) => {
                 lease.conclude().await;
@@ -141,7 +140,7 @@ async fn prepare(
     splitting: Splitting,
     helpers: usize,
     scan: &Scan,
-    deadline: Instant,
+    patience: Patience,
 ) -> Result<Option<Parts>, Failure> {
     lease.begin();
     let Some(Look { pages, bytes, .. }) = look(lease, scan).await? else { return lease.still(None) };
@@ -149,7 +148,7 @@ async fn prepare(
     if bytes <= splitting.above || filtered && !reads_all(lease.connection()?, &scan.request).await? {
         return lease.still(None);
     }
-    lease.open_snapshot(None, deadline).await?;
+    lease.open_snapshot(None, patience).await?;
     lease.begin();
     if !lock(lease, scan).await? {
         return lease.still(None);
@@ -206,7 +205,8 @@ fn stream(shared: Arc<Shared>, lease: Lease, snapshot: String, helpers: usize) -
     // The one whose snapshot it is goes on until no range is left: the others can come late, or never.
     workers.spawn(work(Arc::clone(&shared), lease, sender));
     let tally = Tally::new(shared.client.source_name(), &shared.scan.promise);
-    let state = Gathering { shared, receiver, tally, ended: 0, _workers: workers };
+    let waiting = shared.patience.waiting();
+    let state = Gathering { shared, receiver, waiting, tally, ended: 0, _workers: workers };
     Box::pin(futures::stream::try_unfold(state, Gathering::next))
 }
 
@@ -214,6 +214,7 @@ fn stream(shared: Arc<Shared>, lease: Lease, snapshot: String, helpers: usize) -
 struct Gathering {
     shared: Arc<Shared>,
     receiver: Receiver<Sent>,
+    waiting: Waiting,
     tally: Tally,
     /// Ranges whose rows have all come.
     ended: usize,
@@ -222,11 +223,11 @@ struct Gathering {
 
 impl Gathering {
     async fn next(mut self) -> Result<Option<(RecordBatch, Gathering)>, SourceError> {
-        let Shared { client, scan, ranges, deadline, .. } = self.shared.as_ref();
+        let Shared { client, scan, ranges, .. } = self.shared.as_ref();
         // All has come when every range has ended: one who has not got its connection yet is not waited for.
         while self.ended < ranges.len() {
-            match tokio::time::timeout_at(*deadline, self.receiver.recv()).await {
-                Err(_) => return Err(client.timeout_error("the deadline passed while rows were read")),
+            match self.waiting.part(self.receiver.recv()).await {
+                Err(late) => return Err(client.late(late)),
                 Ok(Some(sent)) => match sent? {
                     Some(batch) => {
                         self.tally.add(&batch)?;
@@ -247,8 +248,9 @@ impl Gathering {
 
 /// Reads ranges on a further connection, if there is one to be had while ranges are left. Without, nothing is lost: it has taken none.
 async fn help(shared: Arc<Shared>, snapshot: String, sender: Sender<Sent>) {
-    let Some(mut lease) = shared.client.lease_spare(shared.deadline).await else { return };
-    match tokio::time::timeout_at(shared.deadline, join(&mut lease, &shared, &snapshot)).await {
+    let deadline = shared.patience.until();
+    let Some(mut lease) = shared.client.lease_spare(deadline).await else { return };
+    match tokio::time::timeout_at(deadline, join(&mut lease, &shared, &snapshot)).await {
         Ok(Ok(true)) => work(shared, lease, sender).await,
         Ok(Ok(false)) => lease.conclude().await,
         Ok(Err(error)) => {
@@ -262,7 +264,7 @@ async fn help(shared: Arc<Shared>, snapshot: String, sender: Sender<Sent>) {
 /// Takes over the snapshot and locks the table before any range is taken. A rewrite that waits for those who read already would be waited for
 /// in turn, with a range in hand that nobody else reads: the ranges are left to them instead. True when the connection takes part.
 async fn join(lease: &mut Lease, shared: &Shared, snapshot: &str) -> Result<bool, Failure> {
-    lease.open_snapshot(Some(snapshot), shared.deadline).await?;
+    lease.open_snapshot(Some(snapshot), shared.patience).await?;
     lease.begin();
     lease.connection()?.batch_execute(HELPERS_WAIT).await?;
     let same = lock(lease, &shared.scan).await?;
@@ -291,15 +293,15 @@ async fn work(shared: Arc<Shared>, mut lease: Lease, sender: Sender<Sent>) {
 
 /// Reads one range. The connection comes back, unless nobody listens.
 async fn read(shared: &Shared, mut lease: Lease, range: PageRange, sender: &Sender<Sent>) -> Result<Option<Lease>, SourceError> {
-    let Shared { client, scan, deadline, .. } = shared;
+    let Shared { client, scan, patience, .. } = shared;
     let request = translate::pages(client.source_name(), &scan.query, range)?;
     scan.context.sending(&native_request(&request));
-    let begun = tokio::time::timeout_at(*deadline, lease.start_inside(&request, *deadline)).await;
-    let (types, first) = match begun {
-        Err(_) => return Err(client.timeout_error("the server did not answer before the deadline")),
+    let mut waiting = patience.waiting();
+    let (types, first) = match waiting.part(lease.start_inside(&request, *patience)).await {
+        Err(late) => return Err(client.late(late)),
         Ok(begun) => begun.map_err(|failure| client.error(&failure))?,
     };
-    let reading = Reading { lease, types, first, deadline: *deadline };
+    let reading = Reading { lease, types, first, waiting };
     let mut batches = Batches::new(client.clone(), reading, &scan.promise, request.copied)?.keeping();
     while let Some(batch) = batches.next().await? {
         if sender.send(Ok(Some(batch))).await.is_err() {

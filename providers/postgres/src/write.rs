@@ -9,6 +9,7 @@ use crate::translate::{Translated, bind};
 use portico_provider_api::arrays::value_at;
 use portico_provider_api::{Change, ChangeOutcome, ChangeSet, Limits, QueryContext, SourceError, SourceErrorKind, Value};
 use portico_provider_sql::{ChangePlan, POSTGRES, ResultColumn, Statement, TranslateError, change, invoke, resolve_references};
+use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::time::Instant;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
@@ -37,30 +38,33 @@ impl From<Failure> for Stop {
 /// Applies all changes, or none.
 ///
 /// # Errors
-/// See [`SourceErrorKind`]. `Unavailable` and `Timeout` leave the outcome unknown only when the commit had been sent.
+/// See [`SourceErrorKind`]. The effect is unknown only when the commit had been sent.
 pub async fn write(client: &Client, changes: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError> {
     let deadline = client.deadline(context)?;
     if changes.changes.is_empty() {
         return Ok(Vec::new());
     }
-    let mut lease = begin(client, deadline).await?;
-    let outcome = tokio::time::timeout_at(deadline, run(client, &lease, &changes, context)).await;
+    let mut lease = begin(client, deadline).await.map_err(SourceError::without_effect)?;
+    let committing = AtomicBool::new(false);
+    let outcome = tokio::time::timeout_at(deadline, run(client, &lease, &changes, context, &committing)).await;
+    // Without a commit the server rolls back, whatever becomes of the connection.
+    let effect = |error: SourceError| if committing.load(Ordering::Relaxed) { error } else { error.without_effect() };
     match outcome {
         // Dropping the lease cancels the statement and closes the connection: the server rolls back.
-        Err(_) => Err(client.timeout_error("the deadline passed while changes were written")),
+        Err(_) => Err(effect(client.timeout_error("the deadline passed while changes were written"))),
         Ok(Ok(outcomes)) => {
             lease.release();
             Ok(outcomes)
         }
         Ok(Err(Stop::Failed(error))) => {
             roll_back(&mut lease, deadline).await;
-            Err(error)
+            Err(effect(error))
         }
         Ok(Err(Stop::Connection(error))) => {
             let mut mapped = client.error(&error);
             let Some(server) = error.server().filter(|_| !client.drop_broken(&error)) else {
                 lease.discard();
-                return Err(mapped);
+                return Err(effect(mapped));
             };
             let broken = errors::broken_constraint(server);
             if roll_back(&mut lease, deadline).await
@@ -68,7 +72,8 @@ pub async fn write(client: &Client, changes: ChangeSet, context: &QueryContext) 
             {
                 name_columns(client, &mut mapped, &broken, deadline).await;
             }
-            Err(mapped)
+            // A server that answers a commit with a failure has undone the changes.
+            Err(mapped.without_effect())
         }
     }
 }
@@ -130,7 +135,13 @@ async fn name_columns(client: &Client, error: &mut SourceError, broken: &errors:
     }
 }
 
-async fn run(client: &Client, lease: &Lease, changes: &ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, Stop> {
+async fn run(
+    client: &Client,
+    lease: &Lease,
+    changes: &ChangeSet,
+    context: &QueryContext,
+    committing: &AtomicBool,
+) -> Result<Vec<ChangeOutcome>, Stop> {
     let transaction = Transaction { client, lease, context };
     let mut outcomes = Vec::with_capacity(changes.changes.len());
     let mut rows: Vec<Option<Vec<Value>>> = Vec::with_capacity(changes.changes.len());
@@ -149,12 +160,13 @@ async fn run(client: &Client, lease: &Lease, changes: &ChangeSet, context: &Quer
             return Ok(outcomes);
         }
     }
+    committing.store(true, Ordering::Relaxed);
     match lease.connection()?.batch_execute("COMMIT").await {
         Ok(()) => Ok(outcomes),
         Err(error) if error.as_db_error().is_none() => Err(Stop::Failed(SourceError::new(
             client.source_name(),
             SourceErrorKind::Unavailable,
-            "the connection was lost while the changes were committed: whether they were is not known",
+            "the connection was lost while the changes were committed",
         ))),
         Err(error) => Err(error.into()),
     }

@@ -163,6 +163,7 @@ async fn a_selection_and_the_schemas_limit_what_is_described() {
         base_directory: ".".into(),
         max_connections: 1,
         timeout: std::time::Duration::from_secs(10),
+        request_time: std::time::Duration::from_secs(600),
     };
     let limited =
         (portico_provider_postgres::kind().connect)(serde_json::json!({"url": database.url, "schemas": ["other"]}), context_of).unwrap();

@@ -5,8 +5,8 @@ mod database;
 
 use database::{Database, relation, within};
 use portico_provider_api::{
-    Change, ChangeOutcome, ChangeSet, ChangeValue, CompareOp, ConstraintKind, Expr, Precondition, QueryContext, ScalarType, Source,
-    SourceError, SourceErrorKind, TableColumn, TableRelation, Value,
+    Change, ChangeOutcome, ChangeSet, ChangeValue, CompareOp, ConstraintKind, Effect, Expr, Precondition, QueryContext, RemoteTableName,
+    ScalarType, Source, SourceError, SourceErrorKind, TableColumn, TableRelation, Value,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -203,6 +203,37 @@ async fn broken_constraints_name_columns_and_no_values() {
         assert!(error.native_code.is_some());
     }
     assert_eq!(database.text("SELECT count(*)::text FROM parent").await, "2");
+}
+
+/// Up to the commit the server undoes what it has done; from then on nobody can know.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_a_commit_without_an_answer_leaves_the_outcome_open() {
+    let database = Database::create().await;
+    let slow = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(3); RETURN NEW; END $$;
+        CREATE TABLE early (id int PRIMARY KEY); CREATE TABLE late (id int PRIMARY KEY);
+        CREATE TRIGGER slow BEFORE INSERT ON early FOR EACH ROW EXECUTE FUNCTION slow();
+        CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION slow();";
+    database.run(slow).await;
+    let source = database.source(4);
+    let inserted = async |table: &str| {
+        let insert = Change::Insert { table: relation(&source, table).await, values: vec![(0, given(Value::Int32(1)))], require: None };
+        let changes = ChangeSet { changes: vec![insert], idempotency_key: None };
+        source.writable().unwrap().write(changes, &within(Duration::from_secs(1))).await.unwrap_err()
+    };
+    let (early, late) = (inserted("early").await, inserted("late").await);
+    assert_eq!((early.kind, early.effect), (SourceErrorKind::Timeout, Effect::None));
+    assert_eq!((late.kind, late.effect), (SourceErrorKind::Timeout, Effect::Unknown));
+    let nowhere = database::connect("postgres://nobody@127.0.0.1:1/nothing", 1).unwrap();
+    let changes = || {
+        vec![Change::Delete {
+            table: TableRelation { table: RemoteTableName::parse("t"), columns: Vec::new() },
+            key: Vec::new(),
+            precondition: Precondition::None,
+            visible: None,
+        }]
+    };
+    let unreachable = write(&nowhere, changes()).await.unwrap_err();
+    assert_eq!((unreachable.kind, unreachable.effect), (SourceErrorKind::Unavailable, Effect::None));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

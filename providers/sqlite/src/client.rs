@@ -12,15 +12,14 @@ use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use futures::StreamExt;
 use portico_provider_api::{
-    Capabilities, ChangeOutcome, ChangeSet, ColumnBuilder, ConnectContext, Limits, NativeRequest, QueryContext, QueryReport, QueryStream,
-    RemoteSchema, ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceQuery, Unsupported, WritableSource,
+    Capabilities, ChangeOutcome, ChangeSet, ColumnBuilder, ConnectContext, Late, Limits, NativeRequest, Probe, QueryContext, QueryReport,
+    QueryStream, RemoteSchema, ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceQuery, Unsupported, WritableSource,
 };
 use portico_provider_sql::Statement;
 use rusqlite::{CachedStatement, Connection};
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::sync::{mpsc, oneshot};
-use tokio_stream::wrappers::ReceiverStream;
 
 /// Rows in one batch at most.
 const BATCH_ROWS: usize = 8_192;
@@ -71,10 +70,21 @@ impl Source for SqliteSource {
         let source_name = self.pool.source_name.clone();
         let introspected = move |connection: &mut Connection, _: &Stop| {
             introspect::schema(connection, &wanted, read_only)
-                .map(|(version, tables)| RemoteSchema { version, tables, operations: Vec::new(), capabilities })
+                .map(|(version, tables)| RemoteSchema { version, tables, operations: Vec::new(), capabilities, ..RemoteSchema::default() })
                 .map_err(|error| source_error(&source_name, &error))
         };
         self.pool.run(context, introspected).await
+    }
+
+    async fn probe(&self, context: &QueryContext) -> Result<Probe, SourceError> {
+        let source_name = self.pool.source_name.clone();
+        let read = move |connection: &mut Connection, _: &Stop| {
+            // SQLite counts up with every change of the schema.
+            let version = connection.pragma_query_value(None, "schema_version", |row| row.get::<_, i64>(0));
+            let version = version.map_err(|error| source_error(&source_name, &error))?;
+            Ok(Probe { schema: Some(version.to_string()) })
+        };
+        self.pool.run(context, read).await
     }
 
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
@@ -91,8 +101,12 @@ impl Source for SqliteSource {
             sent: (0, 0),
         };
         let work = move |connection: &mut Connection, stop: &Stop| producer.run(connection, &statement, stop, started);
-        let (running, thread) = self.pool.start(context, work).await?;
-        if has_started.await.is_err() {
+        let patience = self.pool.patience(context);
+        let (running, thread) = self.pool.start(patience, patience.end(), work).await?;
+        let mut waiting = patience.waiting();
+        let source_name = self.pool.source_name.clone();
+        let late = move |late: Late| SourceError::new(source_name.clone(), SourceErrorKind::Timeout, late.to_string());
+        if waiting.part(has_started).await.map_err(&late)?.is_err() {
             // The thread ended before the statement began: it says why.
             let ended = thread.await.unwrap_or_else(|_| Err(self.internal()));
             return Err(ended.err().unwrap_or_else(|| self.internal()));
@@ -113,7 +127,14 @@ impl Source for SqliteSource {
             drop(running);
             failed.map(Err)
         };
-        let stream = ReceiverStream::new(received).chain(futures::stream::once(ending).filter_map(std::future::ready));
+        let rows = futures::stream::unfold(Some((received, waiting, late)), |state| async move {
+            let (mut received, mut waiting, late) = state?;
+            match waiting.part(received.recv()).await {
+                Ok(batch) => batch.map(|batch| (batch, Some((received, waiting, late)))),
+                Err(silent) => Some((Err(late(silent)), None)),
+            }
+        });
+        let stream = rows.chain(futures::stream::once(ending).filter_map(std::future::ready));
         Ok(QueryStream::new(schema, Box::pin(stream), report))
     }
 
@@ -137,7 +158,8 @@ impl WritableSource for SqliteSource {
     async fn write(&self, changes: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError> {
         let (source_name, context_there) = (self.pool.source_name.clone(), context.clone());
         let work = move |connection: &mut Connection, stop: &Stop| write::apply(connection, &changes, &source_name, &context_there, stop);
-        self.pool.run(context, work).await
+        // What did not end with its commit is rolled back when the connection is given back or closed.
+        self.pool.run(context, work).await.map_err(SourceError::without_effect)
     }
 }
 

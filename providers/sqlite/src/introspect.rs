@@ -24,10 +24,7 @@ pub(crate) fn schema(connection: &mut Connection, wanted: &Selection, read_only:
     let mut tables = Vec::new();
     for entry in entries(&connection)? {
         let name = RemoteTableName(vec![entry.name.clone()]);
-        let is_wanted = match wanted {
-            Selection::All => true,
-            Selection::Tables(names) => names.contains(&name),
-        };
+        let is_wanted = wanted.tables().is_none_or(|names| names.contains(&name));
         if is_wanted {
             tables.push(table(&connection, &entry, name, read_only)?);
         }

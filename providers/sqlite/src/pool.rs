@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::error::source_error;
 use crate::functions;
-use portico_provider_api::{ConnectContext, QueryContext, SourceError, SourceErrorKind};
+use portico_provider_api::{ConnectContext, Patience, QueryContext, SourceError, SourceErrorKind};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, InterruptHandle, OpenFlags};
 use std::path::PathBuf;
@@ -48,22 +48,23 @@ impl Pool {
         SourceError::new(self.source_name.clone(), kind, message)
     }
 
-    /// The moment at which a request must have ended.
-    fn deadline(&self, context: &QueryContext) -> Instant {
-        Instant::now() + context.remaining().map_or(self.timeout, |left| left.min(self.timeout))
+    /// How long the parts of an answer are waited for.
+    pub(crate) fn patience(&self, context: &QueryContext) -> Patience {
+        Patience::new(self.timeout, context)
     }
 
-    /// Waits for a connection to be free and runs `work` with it on a blocking thread. The returned handle stops the work when it is
-    /// dropped.
+    /// Waits for a connection to be free and runs `work` with it on a blocking thread, until `end` at most. The returned handle stops the
+    /// work when it is dropped.
     pub(crate) async fn start<T: Send + 'static>(
         self: &Arc<Pool>,
-        context: &QueryContext,
+        patience: Patience,
+        end: Option<Instant>,
         work: impl FnOnce(&mut Connection, &Stop) -> Result<T, SourceError> + Send + 'static,
     ) -> Result<(Running, tokio::task::JoinHandle<Result<T, SourceError>>), SourceError> {
-        if context.remaining().is_some_and(|left| left.is_zero()) {
+        if patience.left().is_some_and(|left| left.is_zero()) {
             return Err(self.stopped(Reason::Deadline));
         }
-        let deadline = self.deadline(context);
+        let deadline = patience.until();
         let waiting = tokio::time::timeout_at(deadline, Arc::clone(&self.permits).acquire_owned());
         let permit = match waiting.await {
             Ok(Ok(permit)) => permit,
@@ -71,7 +72,7 @@ impl Pool {
             Err(_) => return Err(self.error(SourceErrorKind::Timeout, "no connection became free before the deadline")),
         };
         let stop = Arc::new(Stop::default());
-        tokio::spawn(watch(Arc::clone(&stop), deadline));
+        tokio::spawn(watch(Arc::clone(&stop), end));
         let (pool, shared) = (Arc::clone(self), Arc::clone(&stop));
         let thread = tokio::task::spawn_blocking(move || pool.work(permit, &shared, deadline, work));
         Ok((Running(stop), thread))
@@ -83,7 +84,8 @@ impl Pool {
         context: &QueryContext,
         work: impl FnOnce(&mut Connection, &Stop) -> Result<T, SourceError> + Send + 'static,
     ) -> Result<T, SourceError> {
-        let (_running, thread) = self.start(context, work).await?;
+        let patience = self.patience(context);
+        let (_running, thread) = self.start(patience, Some(patience.until()), work).await?;
         thread.await.unwrap_or_else(|_| Err(self.error(SourceErrorKind::Internal, "the source's thread ended unexpectedly")))
     }
 
@@ -249,9 +251,14 @@ impl Drop for Running {
 }
 
 /// Ends the work at its deadline, or when it is dropped.
-async fn watch(stop: Arc<Stop>, deadline: Instant) {
-    if tokio::time::timeout_at(deadline, stop.changed.notified()).await.is_err() {
-        stop.stop(Reason::Deadline);
+async fn watch(stop: Arc<Stop>, end: Option<Instant>) {
+    match end {
+        Some(end) => {
+            if tokio::time::timeout_at(end, stop.changed.notified()).await.is_err() {
+                stop.stop(Reason::Deadline);
+            }
+        }
+        None => stop.changed.notified().await,
     }
     while stop.reason().is_some() && !stop.interrupt() {
         tokio::time::sleep(INTERRUPT_EVERY).await;

@@ -37,7 +37,7 @@ fn refers(mut table: RemoteTable, columns: &[&str], to: &str, referenced: &[&str
 fn schema(version: &str, tables: Vec<RemoteTable>) -> RemoteSchema {
     let mut capabilities = Capabilities::default();
     capabilities.write.update = true;
-    RemoteSchema { version: version.to_owned(), tables, operations: Vec::new(), capabilities }
+    RemoteSchema { version: version.to_owned(), tables, operations: Vec::new(), capabilities, ..RemoteSchema::default() }
 }
 
 /// Two sources: a shop with orders, and a small directory of people who are each other's managers.

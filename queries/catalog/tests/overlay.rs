@@ -45,6 +45,7 @@ fn schemas() -> BTreeMap<String, RemoteSchema> {
         tables: vec![partners, tags, links, sites],
         operations,
         capabilities: Capabilities::default(),
+        ..RemoteSchema::default()
     };
     BTreeMap::from([("s".to_owned(), schema)])
 }

@@ -37,7 +37,13 @@ fn schemas() -> BTreeMap<String, RemoteSchema> {
     let orders = vec![column("id", ScalarType::Int32), column("note", ScalarType::Text)];
     let table = |name: &str| RemoteTable::plain(RemoteTableName::parse(name), orders.clone(), &["id"]);
     let broken = RemoteOperation { unavailable: Some("its parameter 'x' is xml".to_owned()), ..operation("broken", "", "", true) };
-    let schema = |tables, operations| RemoteSchema { version: "1".to_owned(), tables, operations, capabilities: Capabilities::default() };
+    let schema = |tables, operations| RemoteSchema {
+        version: "1".to_owned(),
+        tables,
+        operations,
+        capabilities: Capabilities::default(),
+        ..RemoteSchema::default()
+    };
     let operations = vec![
         operation("total", "lowest decimal(38,18)?", "total decimal(38,18)", false),
         operation("price", "id int32", "price text", false),

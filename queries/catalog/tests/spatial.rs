@@ -14,8 +14,13 @@ fn built(table: Value) -> Result<Model, Vec<ModelError>> {
         RemoteColumn::plain(name, scalar_type.trim_end_matches('?').parse().unwrap(), scalar_type.ends_with('?'))
     });
     let sites = RemoteTable::plain(RemoteTableName::parse("sites"), columns.collect(), &["id"]);
-    let schema =
-        RemoteSchema { version: "1".to_owned(), tables: vec![sites], operations: Vec::new(), capabilities: Capabilities::default() };
+    let schema = RemoteSchema {
+        version: "1".to_owned(),
+        tables: vec![sites],
+        operations: Vec::new(),
+        capabilities: Capabilities::default(),
+        ..RemoteSchema::default()
+    };
     let mut definition = json!({ "source": "s", "remote": "sites" });
     definition.as_object_mut().unwrap().extend(table.as_object().unwrap().clone());
     let tables = serde_json::from_value(json!({ "Sites": definition })).unwrap();

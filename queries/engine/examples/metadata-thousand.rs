@@ -52,6 +52,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         tables: (0..TABLES).map(table).collect(),
         operations: Vec::new(),
         capabilities: Capabilities::default(),
+        ..RemoteSchema::default()
     };
     let definition = ModelDefinition { sources: vec!["s".to_owned()], tables: definitions(), ..ModelDefinition::default() };
     let begun = Instant::now();

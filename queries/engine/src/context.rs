@@ -49,13 +49,13 @@ impl RequestContext {
             deadline_unix_ms: deadline,
             ..RequestInfo::default()
         };
-        QueryContext { request, observer: None }
+        QueryContext { request, ..QueryContext::default() }
     }
 
     /// The same, where native requests are noted under the number of a call in the journal.
     pub fn noted_context(&self, call: usize) -> QueryContext {
         let journal = Arc::clone(&self.journal);
-        let note = move |request: &NativeRequest| journal.update(call, |call| call.native.push(request.text.clone()));
+        let note = move |request: &NativeRequest| journal.update(call, |call| call.note(&request.text));
         QueryContext { observer: Some(Arc::new(note)), ..self.query_context() }
     }
 
@@ -85,8 +85,10 @@ pub struct SourceCall {
     pub source: String,
     /// Remote tables read, comma-separated.
     pub tables: String,
-    /// Native requests that were sent, without values.
+    /// The first distinct native requests that were sent, without values.
     pub native: Vec<String>,
+    /// How many native requests were sent.
+    pub requests: u64,
     /// Rows received.
     pub rows: u64,
     /// Bytes of Arrow data received.
@@ -101,10 +103,35 @@ pub struct SourceCall {
     pub outcome: CallOutcome,
 }
 
+/// Distinct native requests that are kept of a call: one that reads a table page by page, each by a URL of its own, may have thousands.
+const KEPT_NATIVE: usize = 16;
+
+impl SourceCall {
+    fn note(&mut self, native: &str) {
+        self.requests += 1;
+        if self.native.len() < KEPT_NATIVE && !self.native.iter().any(|known| known == native) {
+            self.native.push(native.to_owned());
+        }
+    }
+}
+
+/// What has become of what a request writes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Written {
+    /// Nothing was sent, or all that was sent is refused or undone.
+    #[default]
+    Nothing,
+    /// Changes were sent, and nobody has heard what became of them.
+    Unknown,
+    /// Changes were made.
+    Done,
+}
+
 /// What was asked of sources during one request.
 #[derive(Debug, Default)]
 pub struct Journal {
     calls: Mutex<Vec<SourceCall>>,
+    written: Mutex<Written>,
 }
 
 impl Journal {
@@ -124,6 +151,22 @@ impl Journal {
         calls.iter().filter_map(|call| call.cached).max().unwrap_or_default()
     }
 
+    /// What has become of what the request writes: until a source has answered, nobody knows.
+    pub fn written(&self) -> Written {
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what has become of a write.
+    pub(crate) fn set_written(&self, written: Written) {
+        *self.written.lock().unwrap_or_else(PoisonError::into_inner) = written;
+    }
+
+    /// Takes over what a request has written that is a part of this one.
+    pub fn join_written(&self, part: Written) {
+        let mut own = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        *own = (*own).max(part);
+    }
+
     /// Notes a call and gives the number under which to update it.
     pub(crate) fn begin(&self, call: SourceCall) -> usize {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
@@ -136,5 +179,32 @@ impl Journal {
         if let Some(call) = self.calls.lock().unwrap_or_else(PoisonError::into_inner).get_mut(number) {
             change(call);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_of_many_requests_keeps_distinct_texts_and_their_number() {
+        let mut call = SourceCall {
+            source: "crm".to_owned(),
+            tables: String::new(),
+            native: Vec::new(),
+            requests: 0,
+            rows: 0,
+            bytes: 0,
+            keys: 0,
+            elapsed: Duration::ZERO,
+            cached: None,
+            outcome: CallOutcome::Running,
+        };
+        for page in 0..5_000 {
+            call.note("GET /a");
+            call.note(&format!("GET /b?page={page}"));
+        }
+        assert_eq!((call.requests, call.native.len()), (10_000, KEPT_NATIVE));
+        assert_eq!(call.native[..3], ["GET /a", "GET /b?page=0", "GET /b?page=1"]);
     }
 }

@@ -27,13 +27,14 @@ mod write;
 pub use act::{ActionAnswer, PreparedAction};
 pub use admission::Overload;
 pub use answer::{Answer, EntityAnswer, EntityRows, TableAnswer, TableStream, WriteAnswer};
-pub use context::{CallOutcome, Journal, LocalPermit, RequestContext, RequestedFreshness, SourceCall};
+pub use context::{CallOutcome, Journal, LocalPermit, RequestContext, RequestedFreshness, SourceCall, Written};
 pub use engine::Engine;
 pub use error::EngineError;
 pub use execute::local::PLANNER_STACK;
 pub use explain::Explanation;
 pub use metadata::MetadataDocument;
 pub use plan::Plan;
+pub use plan::sql::named_tables;
 pub use policy::{
     AccessDefinition, Attribute, GrantDefinition, PermittedPlan, PermittedWrite, Principal, RoleDefinition, VisibleTable, WriteRight,
 };

@@ -34,6 +34,7 @@ mod prepared;
 mod profiles;
 mod protocol;
 mod proxy;
+mod recovery;
 mod source_files;
 mod source_operations;
 mod streaming;

@@ -39,6 +39,7 @@ async fn within(outer: Arc<Call>, prepared: Prepared, request_id: String, trace:
     same_caller(&outer, &prepared.headers, key).await?;
     let journal = Arc::new(Journal::default());
     trace.set_journal(&journal);
+    let _part = Part { whole: Arc::clone(&outer.context.journal), own: Arc::clone(&journal) };
     let freshness = parts::freshness(&prepared.headers)?;
     let local = outer.context.local.clone();
     let context = RequestContext { request_id, principal, deadline: outer.context.deadline, freshness, journal, local };
@@ -53,6 +54,18 @@ async fn within(outer: Arc<Call>, prepared: Prepared, request_id: String, trace:
         alone: false,
     };
     dispatch(call, prepared.method, Body::from(prepared.body)).await
+}
+
+/// Tells the batch what a request of it has written, also when the batch is given up in the middle of it.
+struct Part {
+    whole: Arc<Journal>,
+    own: Arc<Journal>,
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        self.whole.join_written(self.own.written());
+    }
 }
 
 /// Some clients put credentials into every request. They are checked, and must be those of the batch's caller.

@@ -14,12 +14,11 @@ use listing::{Listed, Place};
 use portico_provider_api::capabilities::TableCapabilities;
 use portico_provider_api::walk::visit_tables;
 use portico_provider_api::{
-    Capabilities, ForeignKey, RemoteSchema, RemoteTable, RemoteTableName, Selection, SourceError, SourceErrorKind, SourceQuery,
+    Capabilities, ForeignKey, Patience, RemoteSchema, RemoteTable, RemoteTableName, Selection, SourceError, SourceErrorKind, SourceQuery,
     TableRelation,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::time::Instant;
 
 /// Schemas that are about the server itself.
 const OF_THE_SYSTEM: &[&str] = &["information_schema", "pg_catalog", "sys", "INFORMATION_SCHEMA", "SYS"];
@@ -35,16 +34,16 @@ pub async fn remote_schema(
     config: &FlightSqlConfig,
     server: &Server,
     wanted: &Selection,
-    deadline: Instant,
+    patience: Patience,
 ) -> Result<RemoteSchema, SourceError> {
     let command = CommandGetTables { include_schema: true, ..CommandGetTables::default() };
-    let batches = rows::listing(client, &command, deadline).await?;
+    let batches = rows::listing(client, &command, patience).await?;
     let listed = listing::tables(client.source_name(), &batches)?;
     let mut named: Vec<(RemoteTableName, Listed)> = Vec::new();
     for listed in listed {
-        named.extend(names(&listed.place, config, server, wanted).into_iter().map(|name| (name, listed.clone())));
+        named.extend(wanted_name(&listed.place, config, server, wanted).map(|name| (name, listed)));
     }
-    let keys = Keys { client, server, has_primary: AtomicBool::new(true), has_foreign: AtomicBool::new(true), deadline };
+    let keys = Keys { client, server, has_primary: AtomicBool::new(true), has_foreign: AtomicBool::new(true), patience };
     let described = named.into_iter().map(|(name, listed)| keys.table(name, listed));
     let tables: Vec<RemoteTable> = futures::stream::iter(described).buffered(AT_ONCE).try_collect().await?;
     let restricted = |table: &RemoteTable| {
@@ -54,7 +53,7 @@ pub async fn remote_schema(
     };
     let overrides: BTreeMap<String, TableCapabilities> = tables.iter().filter_map(restricted).collect();
     let capabilities = Capabilities { tables: overrides, ..server.capabilities() };
-    Ok(RemoteSchema { version: version(&tables), tables, operations: Vec::new(), capabilities })
+    Ok(RemoteSchema { version: version(&tables), tables, operations: Vec::new(), capabilities, ..RemoteSchema::default() })
 }
 
 /// What of a query's tables is not at the server any more, if anything: a table, or a column of one. A server that is not known refuses what is
@@ -67,7 +66,7 @@ pub async fn missing(
     config: &FlightSqlConfig,
     server: &Server,
     query: &SourceQuery,
-    deadline: Instant,
+    patience: Patience,
 ) -> Result<Option<String>, SourceError> {
     let mut tables: Vec<TableRelation> = Vec::new();
     visit_tables(query, &mut |table| tables.push(table.clone()));
@@ -75,9 +74,9 @@ pub async fn missing(
         // A pattern: it may find more, never less.
         let command =
             CommandGetTables { table_name_filter_pattern: table.0.last().cloned(), include_schema: true, ..CommandGetTables::default() };
-        let listed = listing::tables(client.source_name(), &rows::listing(client, &command, deadline).await?)?;
+        let listed = listing::tables(client.source_name(), &rows::listing(client, &command, patience).await?)?;
         let wanted = Selection::Tables(vec![table.clone()]);
-        let Some(found) = listed.iter().find(|listed| !names(&listed.place, config, server, &wanted).is_empty()) else {
+        let Some(found) = listed.iter().find(|listed| wanted_name(&listed.place, config, server, &wanted).is_some()) else {
             return Ok(Some(format!("table '{table}' is not at the server")));
         };
         if let Some(column) = columns.iter().find(|column| found.schema.field_with_name(&column.name).is_err()) {
@@ -94,21 +93,21 @@ fn full_name(place: &Place, server: &Server) -> RemoteTableName {
     RemoteTableName(parts.into_iter().flatten().map(str::to_owned).collect())
 }
 
-/// The names under which a table is wanted: its full name, or as it was asked for.
-fn names(place: &Place, config: &FlightSqlConfig, server: &Server, wanted: &Selection) -> Vec<RemoteTableName> {
+/// The full name of a table that is wanted, by that name or without its schema.
+fn wanted_name(place: &Place, config: &FlightSqlConfig, server: &Server, wanted: &Selection) -> Option<RemoteTableName> {
     let full = full_name(place, server);
-    match wanted {
-        Selection::All if is_published(place, config, server) => vec![full],
-        Selection::All => Vec::new(),
-        Selection::Tables(names) => {
-            let own = |name: &&RemoteTableName| match name.0.as_slice() {
+    let is_wanted = match wanted.tables() {
+        None => is_published(place, config, server),
+        Some(names) => {
+            let own = |name: &RemoteTableName| match name.0.as_slice() {
                 // The server looks into its own schema by itself.
                 [table] => *table == place.table && full.0.len() == 2 && place.schema.as_deref() == server.own_schema(),
                 _ => false,
             };
-            names.iter().filter(|name| **name == full || own(name)).cloned().collect()
+            names.iter().any(|name| *name == full || own(name))
         }
-    }
+    };
+    is_wanted.then_some(full)
 }
 
 /// Whether the settings publish a table.
@@ -134,16 +133,16 @@ struct Keys<'a> {
     server: &'a Server,
     has_primary: AtomicBool,
     has_foreign: AtomicBool,
-    deadline: Instant,
+    patience: Patience,
 }
 
 impl Keys<'_> {
     async fn table(&self, name: RemoteTableName, listed: Listed) -> Result<RemoteTable, SourceError> {
         let Place { catalog, schema, table } = listed.place.clone();
         let primary = CommandGetPrimaryKeys { catalog: catalog.clone(), db_schema: schema.clone(), table: table.clone() };
-        let primary = self.asked(&self.has_primary, rows::listing(self.client, &primary, self.deadline)).await?;
+        let primary = self.asked(&self.has_primary, rows::listing(self.client, &primary, self.patience)).await?;
         let foreign = CommandGetImportedKeys { catalog, db_schema: schema, table };
-        let foreign = self.asked(&self.has_foreign, rows::listing(self.client, &foreign, self.deadline)).await?;
+        let foreign = self.asked(&self.has_foreign, rows::listing(self.client, &foreign, self.patience)).await?;
         let columns = listed.schema.fields().iter().map(|field| types::column(field, self.server.is_gateway)).collect();
         let source_name = self.client.source_name();
         let mut described = RemoteTable::plain(name, columns, &[]);

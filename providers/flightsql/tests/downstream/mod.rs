@@ -191,8 +191,13 @@ async fn ready(port: u16) -> bool {
 
 /// A source over settings.
 pub fn connect(config: serde_json::Value) -> Result<Arc<dyn Source>, SourceError> {
-    let context =
-        ConnectContext { source_name: "east".to_owned(), base_directory: ".".into(), max_connections: 8, timeout: Duration::from_secs(60) };
+    let context = ConnectContext {
+        source_name: "east".to_owned(),
+        base_directory: ".".into(),
+        max_connections: 8,
+        timeout: Duration::from_secs(60),
+        request_time: Duration::from_secs(600),
+    };
     (kind().connect)(config, context)
 }
 

@@ -18,9 +18,9 @@ use tokio::time::Instant;
 /// # Errors
 /// When it cannot be asked.
 pub async fn remote_schema(client: &Client, publish: &Publish, wanted: &Selection, deadline: Instant) -> Result<RemoteSchema, SourceError> {
-    let places = match wanted {
-        Selection::All => Wanted::All,
-        Selection::Tables(names) => Wanted::Places(names.iter().filter_map(|name| located(name, publish)).collect()),
+    let places = match wanted.tables() {
+        None => Wanted::All,
+        Some(names) => Wanted::Places(names.iter().filter_map(|name| located(name, publish)).collect()),
     };
     let catalog = catalog::read(client, publish, &places, deadline).await?;
     Ok(describe(&catalog, wanted, publish))
@@ -47,8 +47,8 @@ pub fn describe(catalog: &Catalog, wanted: &Selection, publish: &Publish) -> Rem
     for relation in &catalog.relations {
         let columns = columns.get(&relation.place).map(Vec::as_slice).unwrap_or_default();
         let of = |keys: &HashMap<&Place, Vec<Key>>| keys.get(&relation.place).cloned().unwrap_or_default();
-        for name in names(relation, wanted, publish) {
-            let described = table(name, relation, columns, &of(&unique), &of(&foreign), publish);
+        if is_wanted(relation, wanted, publish) {
+            let described = table(relation, columns, &of(&unique), &of(&foreign), publish);
             let restricted =
                 capabilities::column_overrides(described.columns.iter().map(|column| (column.name.as_str(), column.native_type.as_str())));
             if !restricted.is_empty() {
@@ -58,7 +58,7 @@ pub fn describe(catalog: &Catalog, wanted: &Selection, publish: &Publish) -> Rem
         }
     }
     let capabilities = Capabilities { tables: overrides, ..capabilities::capabilities() };
-    RemoteSchema { version: version(&tables), tables, operations: Vec::new(), capabilities }
+    RemoteSchema { version: version(&tables), tables, operations: Vec::new(), capabilities, ..RemoteSchema::default() }
 }
 
 /// A key with all its parts.
@@ -88,26 +88,19 @@ impl Key {
     }
 }
 
-/// The names under which a relation is wanted: its full name, or as it was asked for.
-fn names(relation: &Relation, wanted: &Selection, publish: &Publish) -> Vec<RemoteTableName> {
-    match wanted {
-        Selection::All => vec![RemoteTableName(vec![relation.place.0.clone(), relation.place.1.clone()])],
-        Selection::Tables(names) => names.iter().filter(|name| located(name, publish).as_ref() == Some(&relation.place)).cloned().collect(),
+/// Whether a relation is wanted, by its full name or without its database.
+fn is_wanted(relation: &Relation, wanted: &Selection, publish: &Publish) -> bool {
+    match wanted.tables() {
+        None => true,
+        Some(names) => names.iter().any(|name| located(name, publish).as_ref() == Some(&relation.place)),
     }
 }
 
-fn table(
-    name: RemoteTableName,
-    relation: &Relation,
-    columns: &[&Column],
-    unique: &[Key],
-    foreign: &[Key],
-    publish: &Publish,
-) -> RemoteTable {
+fn table(relation: &Relation, columns: &[&Column], unique: &[Key], foreign: &[Key], publish: &Publish) -> RemoteTable {
     let view = relation.kind.contains("VIEW");
     let allowed = columns.iter().any(|column| column.privileges.contains("insert") || column.privileges.contains("update"));
     RemoteTable {
-        name,
+        name: RemoteTableName(vec![relation.place.0.clone(), relation.place.1.clone()]),
         description: Some(relation.comment.clone()).filter(|comment| !view && !comment.is_empty()),
         columns: columns.iter().map(|column| remote_column(column, publish)).collect(),
         primary_key: unique.iter().find(|key| key.name == "PRIMARY").and_then(|key| key.columns(columns)).unwrap_or_default(),

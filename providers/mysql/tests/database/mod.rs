@@ -2,6 +2,8 @@
 //! Rows are written here as SQL text, on another way than the one under test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, missing_docs, reason = "part of the tests")]
 
+pub mod own_server;
+
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
 use portico_provider_api::{
@@ -132,11 +134,22 @@ pub fn connect(url: &str, connections: usize) -> Result<Arc<dyn Source>, SourceE
 
 /// A source with these settings.
 pub fn connect_with(settings: serde_json::Value, connections: usize) -> Result<Arc<dyn Source>, SourceError> {
+    connect_within(settings, connections, Duration::from_secs(60))
+}
+
+/// A source that is waited for only so long.
+pub fn patient(url: &str, mut settings: serde_json::Value, connections: usize, timeout: Duration) -> Arc<dyn Source> {
+    settings["url"] = url.into();
+    connect_within(settings, connections, timeout).unwrap()
+}
+
+fn connect_within(settings: serde_json::Value, connections: usize, timeout: Duration) -> Result<Arc<dyn Source>, SourceError> {
     let context = ConnectContext {
         source_name: "shop".to_owned(),
         base_directory: ".".into(),
         max_connections: connections,
-        timeout: Duration::from_secs(60),
+        timeout,
+        request_time: Duration::from_secs(600),
     };
     (kind().connect)(settings, context)
 }

@@ -51,36 +51,34 @@ fn number<T: std::str::FromStr>(row: &TextRow, at: usize) -> Option<T> {
 ///
 /// # Errors
 /// When the driver cannot say.
-pub fn read(session: &Session, wanted: &Selection, schemas: Option<&[String]>, source_name: &str) -> Result<RemoteSchema, Failed> {
+pub fn read(session: &Session, wanted: &Selection, schemas: Option<&[String]>) -> Result<RemoteSchema, Failed> {
     let server = session.server;
-    let mut tables = Vec::new();
+    let (mut tables, mut notes) = (Vec::new(), Vec::new());
     let mut overrides = BTreeMap::new();
     let places = places(session, wanted, schemas)?;
-    let details = details::read(session, &places.iter().map(|(place, _)| place.schema(server).to_owned()).collect::<Vec<_>>())?;
-    for (place, names) in places {
+    let details = details::read(session, &places.iter().map(|place| place.schema(server).to_owned()).collect::<Vec<_>>())?;
+    for place in places {
         let (described, left_out) = table(session, &place, &details)?;
         for (column, type_name) in &left_out {
-            tracing::warn!(source = source_name, table = %place.table, column, type_name, "a column of a type that cannot be represented is left out");
+            notes.push(format!("the column {column} of {} is left out: its type {type_name} cannot be represented", place.name(server)));
         }
         if described.columns.is_empty() {
-            tracing::warn!(source = source_name, table = %place.table, "a table without a column that can be represented is left out");
+            notes.push(format!("the table {} is left out: it has no column that can be represented", place.name(server)));
             continue;
         }
         let named = described.columns.iter().map(|column| (column.name.as_str(), column.native_type.as_str()));
         let restricted = capabilities::column_overrides(server, named);
-        for name in names {
-            if !restricted.is_empty() {
-                overrides.insert(name.to_string(), TableCapabilities { columns: restricted.clone(), ..TableCapabilities::default() });
-            }
-            tables.push(RemoteTable { name, ..described.clone() });
+        if !restricted.is_empty() {
+            overrides.insert(described.name.to_string(), TableCapabilities { columns: restricted, ..TableCapabilities::default() });
         }
+        tables.push(described);
     }
     let capabilities = Capabilities { tables: overrides, ..capabilities::capabilities(server) };
-    Ok(RemoteSchema { version: version(&tables), tables, operations: Vec::new(), capabilities })
+    Ok(RemoteSchema { version: version(&tables), tables, capabilities, notes, ..RemoteSchema::default() })
 }
 
-/// The tables and views that are wanted, each with the names under which it is.
-fn places(session: &Session, wanted: &Selection, schemas: Option<&[String]>) -> Result<Vec<(Place, Vec<RemoteTableName>)>, Failure> {
+/// The tables and views that are wanted.
+fn places(session: &Session, wanted: &Selection, schemas: Option<&[String]>) -> Result<Vec<Place>, Failure> {
     let server = session.server;
     let catalog = session.catalog()?.unwrap_or_default();
     // With MySQL a schema is a catalogue: without a choice, that which is connected to.
@@ -91,7 +89,8 @@ fn places(session: &Session, wanted: &Selection, schemas: Option<&[String]>) -> 
         (false, _) if !server.is_flat() => vec![(catalog.clone(), "%".to_owned())],
         (false, _) => vec![(String::new(), String::new())],
     };
-    let mut found: Vec<(Place, Vec<RemoteTableName>)> = Vec::new();
+    let mut found: Vec<Place> = Vec::new();
+    let mut short: Vec<String> = Vec::new();
     for (of_catalog, of_schema) in searched {
         for row in session.tables(&of_catalog, &of_schema, "%")? {
             let kind = cell(&row, 4).unwrap_or_default().to_ascii_uppercase();
@@ -110,16 +109,15 @@ fn places(session: &Session, wanted: &Selection, schemas: Option<&[String]>) -> 
                 continue;
             }
             let full = place.name(server);
-            let names = match wanted {
-                Selection::All => vec![full],
-                Selection::Tables(names) => {
-                    names.iter().filter(|name| **name == full || name.0.as_slice() == [place.table.clone()]).cloned().collect()
-                }
-            };
             // A name of one part names the table of the first schema that has it.
-            let names: Vec<_> = names.into_iter().filter(|name| !found.iter().any(|(_, known)| known.contains(name))).collect();
-            if !names.is_empty() {
-                found.push((place, names));
+            let by_end = |name: &RemoteTableName| name.0.as_slice() == [place.table.clone()] && !short.contains(&place.table);
+            let is_wanted = match wanted.tables() {
+                None => true,
+                Some(names) => names.iter().any(|name| *name == full || by_end(name)),
+            };
+            if is_wanted && !found.iter().any(|known| known.name(server) == full) {
+                short.push(place.table.clone());
+                found.push(place);
             }
         }
     }

@@ -247,6 +247,7 @@ pub fn connect(settings: serde_json::Value, connections: usize) -> Result<Arc<dy
         base_directory: ".".into(),
         max_connections: connections,
         timeout: Duration::from_secs(60),
+        request_time: Duration::from_secs(600),
     };
     (kind().connect)(settings, context)
 }

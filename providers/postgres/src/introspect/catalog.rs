@@ -165,7 +165,7 @@ const CONSTRAINT: &str = "SELECT array_agg(a.attname::text ORDER BY u.place) FRO
 pub async fn read(
     client: &Client,
     schemas: Option<&[String]>,
-    tables: Option<&[(String, String)]>,
+    (tables, named): (Option<&[(String, String)]>, Option<&[String]>),
     deadline: Instant,
 ) -> Result<Catalog, SourceError> {
     let wanted_schemas: Option<Vec<String>> = tables.map(|tables| tables.iter().map(|(schema, _)| schema.clone()).collect());
@@ -183,8 +183,8 @@ pub async fn read(
             let relations = object.query(relations_sql().as_str(), &parameters).await?;
             let columns = object.query(columns_sql().as_str(), &parameters).await?;
             let keys = object.query(keys_sql().as_str(), &parameters).await?;
-            let routines = object.query(routines::routines_sql().as_str(), &[&schemas]).await?;
-            let parts = object.query(routines::parts_sql().as_str(), &[&schemas]).await?;
+            let routines = object.query(routines::routines_sql().as_str(), &[&schemas, &named]).await?;
+            let parts = object.query(routines::parts_sql().as_str(), &[&schemas, &named]).await?;
             object.batch_execute("COMMIT").await?;
             let catalog = Catalog {
                 relations: relations.iter().map(relation).collect::<Result<_, _>>()?,

@@ -25,12 +25,16 @@ pub async fn remote_schema(
     wanted: &Selection,
     deadline: Instant,
 ) -> Result<RemoteSchema, SourceError> {
-    let tables = match wanted {
-        Selection::All => None,
-        Selection::Tables(names) => Some(names.iter().filter_map(split).collect::<Vec<_>>()),
-    };
-    let catalog = catalog::read(client, schemas, tables.as_deref(), deadline).await?;
+    let tables = wanted.tables().map(|names| names.iter().filter_map(split).collect::<Vec<_>>());
+    let routines = wanted.operations().map(|names| names.iter().map(|name| routine(name)).collect::<Vec<_>>());
+    let catalog = catalog::read(client, schemas, (tables.as_deref(), routines.as_deref()), deadline).await?;
     Ok(describe(&catalog, wanted))
+}
+
+/// The name of a routine, of its name with a schema or of its signature.
+fn routine(wanted: &str) -> String {
+    let name = wanted.split('(').next().unwrap_or_default();
+    RemoteTableName::parse(name).table().to_owned()
 }
 
 /// Schema and table; a name of one part has no schema. A name of three or more parts names nothing here.
@@ -57,8 +61,8 @@ pub fn describe(catalog: &Catalog, wanted: &Selection) -> RemoteSchema {
     for relation in &catalog.relations {
         let columns = columns.get(&relation.oid).map(Vec::as_slice).unwrap_or_default();
         let keys = keys.get(&relation.oid).map(Vec::as_slice).unwrap_or_default();
-        for name in names(relation, wanted) {
-            let described = table(name, relation, columns, keys);
+        if is_wanted(relation, wanted) {
+            let described = table(relation, columns, keys);
             let restricted =
                 capabilities::column_overrides(described.columns.iter().map(|column| (column.name.as_str(), column.native_type.as_str())));
             if !restricted.is_empty() {
@@ -68,8 +72,11 @@ pub fn describe(catalog: &Catalog, wanted: &Selection) -> RemoteSchema {
         }
     }
     let capabilities = Capabilities { tables: overrides, ..capabilities::capabilities() };
-    let operations = operations(catalog);
-    RemoteSchema { version: version(&tables, &operations), tables, operations, capabilities }
+    let mut operations = operations(catalog);
+    if let Some(names) = wanted.operations() {
+        operations.retain(|operation| names.iter().any(|name| operation.is_named(name)));
+    }
+    RemoteSchema { version: version(&tables, &operations), tables, operations, capabilities, ..RemoteSchema::default() }
 }
 
 /// Every function and procedure, whichever tables are wanted.
@@ -82,23 +89,24 @@ fn operations(catalog: &Catalog) -> Vec<RemoteOperation> {
     catalog.routines.iter().map(|routine| routines::operation(routine, of(routine.oid))).collect()
 }
 
-/// The names under which a relation is wanted: its full name, or as it was asked for.
-fn names(relation: &Relation, wanted: &Selection) -> Vec<RemoteTableName> {
-    let full = RemoteTableName(vec![relation.schema.clone(), relation.name.clone()]);
-    match wanted {
-        Selection::All => vec![full],
-        Selection::Tables(names) => {
-            let short = RemoteTableName(vec![relation.name.clone()]);
-            names.iter().filter(|name| **name == full || **name == short).cloned().collect()
-        }
+/// Whether a relation is wanted, by its full name or without its schema.
+fn is_wanted(relation: &Relation, wanted: &Selection) -> bool {
+    match wanted.tables() {
+        None => true,
+        Some(names) => names.iter().any(|name| match name.0.as_slice() {
+            // The server is asked for such a name in its search path alone.
+            [table] => *table == relation.name,
+            [schema, table] => *schema == relation.schema && *table == relation.name,
+            _ => false,
+        }),
     }
 }
 
-fn table(name: RemoteTableName, relation: &Relation, columns: &[&Column], keys: &[&Key]) -> RemoteTable {
+fn table(relation: &Relation, columns: &[&Column], keys: &[&Key]) -> RemoteTable {
     let visible = |names: &[String]| names.iter().all(|name| columns.iter().any(|column| &column.name == name));
     let primary = keys.iter().find(|key| key.kind == "p" && visible(&key.columns));
     RemoteTable {
-        name,
+        name: RemoteTableName(vec![relation.schema.clone(), relation.name.clone()]),
         description: relation.comment.clone(),
         columns: columns.iter().map(|column| remote_column(column)).collect(),
         primary_key: primary.map(|key| key.columns.clone()).unwrap_or_default(),

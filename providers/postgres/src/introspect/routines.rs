@@ -6,9 +6,10 @@ use super::types;
 use portico_provider_api::{RemoteOperation, RemoteParameter, RemoteResult, RemoteTableName, ScalarType, TableColumn};
 use tokio_postgres::Row;
 
-/// Which routines are meant: `$1` schemas or null. What an extension brings, aggregates and window functions are no operations.
+/// Which routines are meant: `$1` schemas or null, `$2` names or null. What an extension brings, aggregates and window functions are no operations.
 const WANTED: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast_)?temp_' \
     AND p.prokind IN ('f', 'p') AND has_schema_privilege(n.oid, 'USAGE') AND ($1::text[] IS NULL OR n.nspname = ANY ($1)) \
+    AND ($2::text[] IS NULL OR p.proname = ANY ($2)) \
     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d \
         WHERE d.classid = 'pg_catalog.pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')";
 

@@ -2,6 +2,8 @@
 //! Rows are written here as SQL text, on another way than the one under test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, reason = "part of the tests")]
 
+pub mod own_server;
+
 use portico_provider_api::{
     ConnectContext, QueryContext, RemoteColumn, RemoteTable, RemoteTableName, ScalarType, Selection, Source, SourceError, SourceQuery,
     TableColumn, TableRelation, Value,
@@ -116,12 +118,27 @@ pub fn connect(url: &str, connections: usize) -> Result<Arc<dyn Source>, SourceE
 }
 
 /// A source over a url, with further settings.
-pub fn connect_with(url: &str, connections: usize, mut settings: serde_json::Value) -> Result<Arc<dyn Source>, SourceError> {
+pub fn connect_with(url: &str, connections: usize, settings: serde_json::Value) -> Result<Arc<dyn Source>, SourceError> {
+    connect_within(url, connections, settings, Duration::from_secs(60))
+}
+
+/// A source that is waited for only so long.
+pub fn patient(url: &str, settings: serde_json::Value, connections: usize, timeout: Duration) -> Arc<dyn Source> {
+    connect_within(url, connections, settings, timeout).unwrap()
+}
+
+fn connect_within(
+    url: &str,
+    connections: usize,
+    mut settings: serde_json::Value,
+    timeout: Duration,
+) -> Result<Arc<dyn Source>, SourceError> {
     let context = ConnectContext {
         source_name: "billing".to_owned(),
         base_directory: ".".into(),
         max_connections: connections,
-        timeout: Duration::from_secs(60),
+        timeout,
+        request_time: Duration::from_secs(600),
     };
     settings["url"] = url.into();
     (kind().connect)(settings, context)

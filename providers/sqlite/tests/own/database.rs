@@ -49,6 +49,7 @@ impl Database {
             base_directory: self.directory.path().to_owned(),
             max_connections,
             timeout: Duration::from_secs(30),
+            request_time: Duration::from_secs(600),
         }
     }
 

@@ -73,6 +73,7 @@ async fn selection(run: &mut Run) {
             run.summary.expect(SCHEMA, false, || format!("the schema could not be read again: {error}"));
         }
     }
+    canonical(run).await;
     let Some(first) = run.subject.tables.first().map(|table| table.remote.clone()) else { return };
     let wanted = Selection::Tables(vec![first.clone(), RemoteTableName(vec!["no_such_table_anywhere".to_owned()])]);
     match source.remote_schema(&wanted, &context).await {
@@ -83,6 +84,29 @@ async fn selection(run: &mut Run) {
         Err(error) => {
             run.saw(&error);
             run.summary.expect(SCHEMA, false, || format!("a selection with a missing table failed: {error}"));
+        }
+    }
+}
+
+/// However a table is spelt, it comes once and under one name: caches, limits and guards know it by that.
+async fn canonical(run: &mut Run) {
+    let Some(full) = run.subject.tables.first().map(|table| table.remote.clone()) else { return };
+    let ends = (0..full.0.len()).map(|from| RemoteTableName(full.0.get(from..).unwrap_or_default().to_vec()));
+    let source = std::sync::Arc::clone(&run.subject.source);
+    // All spellings at once, and each alone; one that means nothing to the source gives nothing.
+    let all: Vec<RemoteTableName> = ends.collect();
+    for wanted in std::iter::once(all.clone()).chain(all.iter().map(|one| vec![one.clone()])) {
+        let least = usize::from(wanted.contains(&full));
+        match source.remote_schema(&Selection::Tables(wanted.clone()), &QueryContext::default()).await {
+            Ok(schema) => {
+                let names: Vec<&RemoteTableName> = schema.tables.iter().map(|table| &table.name).collect();
+                let right = (least..=1).contains(&names.len()) && names.iter().all(|name| **name == full);
+                run.summary.expect(SCHEMA, right, || format!("a selection of {wanted:?} gave {names:?}, not '{full}' alone"));
+            }
+            Err(error) => {
+                run.saw(&error);
+                run.summary.expect(SCHEMA, false, || format!("a selection of {wanted:?} failed: {error}"));
+            }
         }
     }
 }

@@ -201,6 +201,7 @@ fn describe(query: &SourceQuery, fragment: &RemoteFragment) -> SourceCall {
         source: fragment.source.clone(),
         tables: tables(query, fragment),
         native: Vec::new(),
+        requests: 0,
         rows: 0,
         bytes: 0,
         keys: query.keys.as_ref().map_or(0, |keys| keys.tuples.len() as u64),

@@ -9,12 +9,13 @@ use crate::policy::expression::parser_options;
 use crate::statement::SqlStatement;
 use crate::values::scalar_from_value;
 use arrow::datatypes::DataType;
-use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{ScalarValue, TableReference};
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::sql::parser::{DFParserBuilder, ParserInput, Statement as ParsedStatement};
 use datafusion::sql::planner::SqlToRel;
+use datafusion::sql::resolve::resolve_table_references;
 use datafusion::sql::sqlparser::ast;
 use portico_provider_api::Value;
 
@@ -138,6 +139,18 @@ pub fn plan_parsed(
 fn parse_one(text: &str) -> Result<ParsedStatement, EngineError> {
     size::check_text(text)?;
     only_one(parameters::numbered(text)?)
+}
+
+/// The tables that a text names, as it writes them, without those that it defines itself; none of a text that cannot be read, which is
+/// refused elsewhere.
+pub fn named_tables(text: &str) -> Vec<Vec<String>> {
+    let Ok(statement) = parse_one(text) else { return Vec::new() };
+    let Ok((tables, _)) = resolve_table_references(&statement, false) else { return Vec::new() };
+    let parts = |name: TableReference| {
+        let parts = [name.catalog(), name.schema(), Some(name.table())];
+        parts.into_iter().flatten().map(str::to_owned).collect()
+    };
+    tables.into_iter().map(parts).collect()
 }
 
 fn only_one(input: ParserInput<'_>) -> Result<ParsedStatement, EngineError> {

@@ -3,6 +3,7 @@
 
 mod refused;
 
+use crate::context::Written as Effects;
 use crate::error::EngineError;
 use crate::execute::expand::etags;
 use crate::execute::remote;
@@ -17,8 +18,8 @@ use portico_catalog::overlay::Mutability;
 use portico_odata::{MatchCondition, WriteAction};
 use portico_provider_api::capabilities::KeyCapabilities;
 use portico_provider_api::{
-    Change, ChangeOutcome, ChangeSet, ChangeValue, CompareOp, Expr, Limits, Output, Precondition, Relation, RemoteOperation, SourceQuery,
-    Value,
+    Change, ChangeOutcome, ChangeSet, ChangeValue, CompareOp, Effect, Expr, Limits, Output, Precondition, Relation, RemoteOperation,
+    SourceQuery, Value,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -184,10 +185,27 @@ async fn send(
     context.request.limits = Limits { max_rows: run.settings.max_rows, max_bytes: bytes };
     let changes = ChangeSet { changes, idempotency_key: None };
     let outdated = Outdated { writes, call, run };
+    // Whoever gives up from here on has to say that the changes may have been made.
+    let journal = &run.request.journal;
+    let before = journal.written();
+    journal.set_written(before.max(Effects::Unknown));
     let written = tokio::time::timeout(run.request.remaining(), writable.write(changes, &context)).await;
     drop(outdated);
     let written = written.map_err(|_| EngineError::Timeout)?;
+    journal.set_written(match &written {
+        Ok(outcomes) if outcomes.iter().all(is_done) => Effects::Done,
+        Err(error) if error.effect == Effect::Unknown => before.max(Effects::Unknown),
+        // The source has refused the changes, or undone all of them.
+        Ok(_) | Err(_) => before,
+    });
     written.map_err(|error| EngineError::Source(refused::told(error, writes)))
+}
+
+fn is_done(outcome: &ChangeOutcome) -> bool {
+    match outcome {
+        ChangeOutcome::Done { .. } | ChangeOutcome::Returned(_) => true,
+        ChangeOutcome::NotFound | ChangeOutcome::Changed | ChangeOutcome::Refused | ChangeOutcome::NotAttempted => false,
+    }
 }
 
 /// Whether the row still holds what its new values were made of.

@@ -257,6 +257,7 @@ impl World {
             base_directory: file.path().to_owned(),
             max_connections: 4,
             timeout: Duration::from_secs(30),
+            request_time: Duration::from_secs(600),
         };
         let lite = (portico_provider_sqlite::kind().connect)(serde_json::json!({ "path": "t.db" }), connect("sqlite")).unwrap();
         let post = (portico_provider_postgres::kind().connect)(serde_json::json!({ "url": url }), connect("postgres")).unwrap();

@@ -154,7 +154,7 @@ impl Source for Placed {
     }
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
         let place = Arc::clone(&self.places).acquire_owned().await.unwrap();
-        Ok(self.source.query(query, context).await?.holding(place))
+        Ok(self.source.query(query, context).await?.holding(place, |_, _| {}))
     }
     fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
         self.source.describe(query)

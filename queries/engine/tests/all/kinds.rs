@@ -206,6 +206,7 @@ impl World {
             base_directory: file.path().to_owned(),
             max_connections: 4,
             timeout: Duration::from_secs(30),
+            request_time: Duration::from_secs(600),
         };
         let sqlite = rusqlite::Connection::open(file.path().join("t.db")).unwrap();
         sqlite.execute_batch(&format!("PRAGMA journal_mode = WAL; {}", create(columns, 2))).unwrap();

@@ -28,7 +28,13 @@ fn view(grant: serde_json::Value, links: bool) -> ModelView {
         remote("tags", "id int32, label text", &["id"]),
         remote("links", "partner int32, tag int32", &["partner", "tag"]),
     ];
-    let schema = RemoteSchema { version: "1".to_owned(), tables, operations: Vec::new(), capabilities: Capabilities::default() };
+    let schema = RemoteSchema {
+        version: "1".to_owned(),
+        tables,
+        operations: Vec::new(),
+        capabilities: Capabilities::default(),
+        ..RemoteSchema::default()
+    };
     let definition = ModelDefinition {
         sources: vec!["s".to_owned()],
         tables: serde_json::from_value(json!({

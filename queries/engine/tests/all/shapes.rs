@@ -121,6 +121,7 @@ impl World {
             base_directory: file.path().to_owned(),
             max_connections: 4,
             timeout: Duration::from_secs(30),
+            request_time: Duration::from_secs(600),
         };
         let memory = Arc::new(MemorySource::new("s", memory()).unwrap());
         let mut database = None;

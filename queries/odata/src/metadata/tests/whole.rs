@@ -17,7 +17,13 @@ pub fn remote(name: &str, columns: &str, key: &[&str]) -> RemoteTable {
 
 /// A model over tables of one source.
 pub fn build_model(definition: ModelDefinition, tables: Vec<RemoteTable>) -> Model {
-    let schema = RemoteSchema { version: "1".to_owned(), tables, operations: Vec::new(), capabilities: Capabilities::default() };
+    let schema = RemoteSchema {
+        version: "1".to_owned(),
+        tables,
+        operations: Vec::new(),
+        capabilities: Capabilities::default(),
+        ..RemoteSchema::default()
+    };
     let describe = |_: &Model, _: &str| -> Result<Vec<TableColumn>, String> { Err("there are no views".to_owned()) };
     build(&definition, &BTreeMap::from([("s".to_owned(), schema)]), &describe).unwrap_or_else(|errors| panic!("{errors:#?}")).0
 }
