@@ -1,6 +1,7 @@
 //! Asks [`Capabilities`] about queries. The engine uses it to decide what it may push down, and every source to refuse
 //! what lies beyond: one piece of code, so both always agree.
 
+mod changes;
 mod expression;
 mod grouping;
 mod once;
