@@ -1,8 +1,16 @@
 //! What a source can evaluate, as nested data. It is given per source and overridden per table and column.
 //! It holds no behaviour; [`crate::check`] asks it about queries.
 
+mod column;
+mod request_size;
+mod write;
+
+pub use column::{ColumnCapabilities, ColumnComparisons, TableKeys};
+pub use write::WriteCapabilities;
+
 use crate::expr::{ArithmeticOp, Function};
 use crate::query::{AggregateFunction, JoinKind};
+use crate::schema::RemoteTableName;
 use crate::types::ScalarType;
 use crate::value::Value;
 use serde::{Deserialize, Serialize};
@@ -315,43 +323,39 @@ impl AggregateCapabilities {
     }
 }
 
-/// Writes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WriteCapabilities {
-    /// New rows.
-    pub insert: bool,
-    /// Changes by key.
-    pub update: bool,
-    /// Update or insert in one step.
-    pub upsert: bool,
-    /// Removals by key.
-    pub delete: bool,
-    /// Several changes in one transaction.
-    pub transactions: bool,
-    /// Whether stored rows come back.
-    pub returning: bool,
-}
-
-/// Restrictions of one column.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ColumnCapabilities {
-    /// Greatest support of predicates on it; absent means as the source's.
-    pub filter: Option<Support>,
-    /// Greatest support of sorting by it.
-    pub sort: Option<Support>,
-    /// How its text compares.
-    pub collation: Option<Collation>,
-}
-
-/// Restrictions of one table.
+/// What is particular to one table. What is absent is as the source's.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TableCapabilities {
     /// Greatest support of predicates; absent means as the source's.
     pub filter: Option<Support>,
     /// Greatest support of sorting.
     pub sort: Option<Support>,
-    /// Greatest support of `limit` and `offset`.
+    /// `limit`, in place of the source's; where `offset` says nothing, also the greatest support of that.
     pub limit: Option<Support>,
+    /// `offset`, in place of the source's.
+    #[serde(default)]
+    pub offset: Option<Support>,
+    /// Key sets, in place of all of the source's.
+    #[serde(default)]
+    pub keys: Option<Vec<TableKeys>>,
+    /// The plain number of its rows, in place of what is said of aggregates.
+    #[serde(default)]
+    pub count: Option<Support>,
+    /// Aggregation, in place of the source's.
+    #[serde(default)]
+    pub aggregate: Option<AggregateCapabilities>,
+    /// `distinct`, in place of the source's.
+    #[serde(default)]
+    pub distinct: Option<Support>,
+    /// Greatest support of joining it with another relation.
+    #[serde(default)]
+    pub joins: Option<Support>,
+    /// Writes, in place of the source's.
+    #[serde(default)]
+    pub write: Option<WriteCapabilities>,
+    /// Size of a request in bytes at most, in place of the source's.
+    #[serde(default)]
+    pub max_request_bytes: Option<usize>,
     /// Columns by whose values alone the table can be asked: remote names. Queries have a key set over them.
     #[serde(default)]
     pub required_keys: Vec<String>,
@@ -381,6 +385,9 @@ pub struct Capabilities {
     pub limit_per: Support,
     /// Key sets.
     pub keys: KeyCapabilities,
+    /// Size of a request in bytes at most, as [`Capabilities::request_bytes`] counts it; 0 means no limit.
+    #[serde(default)]
+    pub max_request_bytes: usize,
     /// Joins.
     pub joins: JoinCapabilities,
     /// Aggregation.
@@ -410,6 +417,13 @@ pub struct Capabilities {
     /// Overrides by table name as [`crate::RemoteTableName`] prints it.
     #[serde(default)]
     pub tables: BTreeMap<String, TableCapabilities>,
+}
+
+impl Capabilities {
+    /// What can be written to one table.
+    pub fn write_of(&self, table: &RemoteTableName) -> WriteCapabilities {
+        self.tables.get(&table.to_string()).and_then(|own| own.write).unwrap_or(self.write)
+    }
 }
 
 #[cfg(test)]

@@ -119,16 +119,18 @@ pub struct ChangeSet {
     pub idempotency_key: Option<String>,
 }
 
-/// What became of one change. When any change is neither `Done` nor `Returned`, the source has rolled the whole set back.
+/// What became of one change. When any change is neither `Done`, `Keyed` nor `Returned`, the source has rolled the whole set back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChangeOutcome {
-    /// Written; for inserts, updates and upserts the stored row, one value per column in scope.
+    /// Written.
     Done {
-        /// The row as stored.
+        /// The row as stored, one value per column in scope: of inserts, updates and upserts, where the source returns rows.
         row: Option<Vec<Value>>,
         /// Whether an upsert inserted.
         created: bool,
     },
+    /// A new row was written of which the source tells the key alone: values by position of the columns in scope.
+    Keyed(Vec<(usize, Value)>),
     /// An operation was called; the rows that it returned, one value per column of its result. One that returns nothing has none.
     Returned(Vec<Vec<Value>>),
     /// No row with that key is visible.

@@ -116,9 +116,10 @@ pub struct RemoteTable {
     pub row_estimate: Option<u64>,
     /// Whether rows can be written (false for views that are not).
     pub writable: bool,
-    /// A hidden column that changes with every update and can serve as row version (`xmin`).
+    /// A column that changes with every update and can serve as row version, where it is none of `columns`: PostgreSQL's `xmin`, the ETag of
+    /// an HTTP resource. It is read like any other column when a query has it in scope, and never written.
     #[serde(default)]
-    pub row_version: Option<String>,
+    pub row_version: Option<RemoteColumn>,
 }
 
 /// A column of a remote table.

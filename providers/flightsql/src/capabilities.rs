@@ -142,8 +142,10 @@ fn casts() -> Vec<(TypeClass, TypeClass)> {
 
 /// The restrictions of single columns, from their native types.
 pub fn column_overrides<'a>(columns: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, ColumnCapabilities> {
-    let restricted = ColumnCapabilities { filter: Some(Support::None), sort: Some(Support::None), collation: None };
-    columns.filter(|(_, native_type)| !types::is_compared(native_type)).map(|(name, _)| (name.to_owned(), restricted)).collect()
+    columns
+        .filter(|(_, native_type)| !types::is_compared(native_type))
+        .map(|(name, _)| (name.to_owned(), ColumnCapabilities::NOT_COMPARED))
+        .collect()
 }
 
 /// What the tables of a query support, from the query alone: the same restrictions that introspection reports.

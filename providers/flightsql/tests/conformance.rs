@@ -41,7 +41,6 @@ async fn put_to_the_test(downstream: &Downstream, mut settings: serde_json::Valu
     subject.tables = tables.collect();
     subject.limitations = limitations;
     subject.secrets = vec![KEY.to_owned()];
-    subject.options.values_are_bound = true;
     subject.options.queries = QUERIES;
     let client = Arc::clone(&downstream.database.client);
     subject.active = Some(Box::new(move || {

@@ -30,7 +30,7 @@ pub fn capabilities() -> Capabilities {
         exists: Support::Exact,
         correlated: Support::Exact,
         window: Support::Exact,
-        write: WriteCapabilities { insert: true, update: true, upsert: true, delete: true, transactions: true, returning: true },
+        write: WriteCapabilities::ALL,
         ..Capabilities::default()
     }
 }

@@ -4,6 +4,7 @@
 use crate::capabilities::capabilities;
 use crate::fault::Fault;
 use crate::held;
+use crate::row_hash;
 use crate::running::{Running, Work};
 use crate::table::{MemoryTable, whole_table};
 use crate::translate::{self, Refusal};
@@ -13,8 +14,8 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use portico_provider_api::check::visit_tables;
 use portico_provider_api::{
-    ChangeOutcome, ChangeSet, NativeRequest, QueryContext, QueryStream, Relation, RemoteSchema, ReportHandle, Selection, Source,
-    SourceError, SourceErrorKind, SourceQuery, TableEvaluation, TableRelation, WritableSource,
+    Capabilities, ChangeOutcome, ChangeSet, NativeRequest, QueryContext, QueryStream, Relation, RemoteSchema, ReportHandle, Selection,
+    Source, SourceError, SourceErrorKind, SourceQuery, TableEvaluation, TableRelation, WritableSource,
 };
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -30,6 +31,7 @@ pub(crate) type Tables = Vec<Arc<MemoryTable>>;
 /// A source whose tables are in memory.
 pub struct MemorySource {
     name: String,
+    capabilities: Capabilities,
     tables: Mutex<Arc<Tables>>,
     /// Held for the whole of a write, so that writes come one after the other.
     writing: tokio::sync::Mutex<VecDeque<(ChangeSet, Vec<ChangeOutcome>)>>,
@@ -78,8 +80,15 @@ impl MemorySource {
             log: Mutex::new(VecDeque::new()),
             fault: Mutex::new(Fault::default()),
             active: Arc::new(AtomicUsize::new(0)),
+            capabilities: capabilities(),
             name,
         })
+    }
+
+    /// The same source, which does and declares no more than this: what it may answer roughly, it answers with more rows than asked for.
+    #[must_use]
+    pub fn limited_to(self, capabilities: Capabilities) -> MemorySource {
+        MemorySource { capabilities, ..self }
     }
 
     /// The queries received, oldest first (the last ten thousand), refused ones included.
@@ -146,7 +155,7 @@ impl MemorySource {
         let read = |relation: &TableRelation| {
             let missing = || (SourceErrorKind::SchemaChanged, format!("table '{}' does not exist", relation.table));
             let table = snapshot.iter().find(|table| table.name == relation.table).cloned().ok_or_else(missing)?;
-            let table = held::as_declared(relation, table)?;
+            let table = row_hash::with(relation, held::as_declared(relation, table)?)?;
             translate::check_columns(relation, &table)?;
             Ok::<_, Refusal>(table)
         };
@@ -201,7 +210,7 @@ impl Source for MemorySource {
             version,
             tables: tables.collect(),
             operations: Vec::new(),
-            capabilities: capabilities(),
+            capabilities: self.capabilities.clone(),
             declared: true,
             ..RemoteSchema::default()
         })
@@ -209,13 +218,13 @@ impl Source for MemorySource {
 
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
         self.remember(&query);
-        translate::check(&query).map_err(|refusal| self.error(refusal))?;
+        translate::check(&query, &self.capabilities).map_err(|refusal| self.error(refusal))?;
         let active = Active::start(&self.active);
         let fault = locked(&self.fault).clone();
         context.sending(&translate::describe(&query));
         self.admit(context, &fault).await?;
         let schema = query.result_schema();
-        let work = self.work(query).map_err(|refusal| self.error(refusal))?;
+        let work = self.work(translate::loosened(query, &self.capabilities)).map_err(|refusal| self.error(refusal))?;
         let report = ReportHandle::default();
         let running = Running::new(self.name.clone(), work, context.clone(), fault, report.clone(), active);
         // Fused, so that a reader who asks once more after the end gets the end again.
@@ -235,11 +244,12 @@ impl Source for MemorySource {
     }
 
     fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
-        if translate::check(query).is_ok() { vec![translate::describe(query)] } else { Vec::new() }
+        if translate::check(query, &self.capabilities).is_ok() { vec![translate::describe(query)] } else { Vec::new() }
     }
 
     fn writable(&self) -> Option<&dyn WritableSource> {
-        Some(self)
+        let own = self.capabilities.tables.values().filter_map(|table| table.write);
+        own.chain([self.capabilities.write]).any(|write| write.any()).then_some(self as &dyn WritableSource)
     }
 }
 
@@ -248,6 +258,8 @@ impl WritableSource for MemorySource {
     async fn write(&self, changes: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError> {
         let fault = locked(&self.fault).clone();
         self.admit(context, &fault).await?;
+        let refused = self.capabilities.check_changes(&changes);
+        refused.map_err(|refused| self.error((SourceErrorKind::Unsupported, refused.to_string())))?;
         if let Some(delay) = fault.delay {
             within_deadline(context, tokio::time::sleep(delay)).await.ok_or_else(|| timeout(&self.name))?;
         }
@@ -259,7 +271,7 @@ impl WritableSource for MemorySource {
                 let message = "the idempotency key was used for another change set".to_owned();
                 return Err(self.error((SourceErrorKind::Conflict, message)));
             }
-            return Ok(outcomes.clone());
+            return Ok(write::told(&changes, outcomes.clone(), &self.snapshot(), &self.capabilities));
         }
         let text = format!("change set of {}", changes.changes.len());
         context.sending(&NativeRequest { language: "memory".to_owned(), text, parameters: 0 });
@@ -278,8 +290,8 @@ impl WritableSource for MemorySource {
             if remembered.len() == REMEMBERED {
                 remembered.pop_front();
             }
-            remembered.push_back((changes, applied.outcomes.clone()));
+            remembered.push_back((changes.clone(), applied.outcomes.clone()));
         }
-        Ok(applied.outcomes)
+        Ok(write::told(&changes, applied.outcomes, &before, &self.capabilities))
     }
 }

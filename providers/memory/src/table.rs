@@ -1,5 +1,6 @@
 //! A table in memory: what it is, and its rows.
 
+use crate::row_hash;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use portico_provider_api::{EvaluateError, ForeignKey, RemoteColumn, RemoteTable, RemoteTableName};
@@ -44,7 +45,7 @@ impl MemoryTable {
             foreign_keys: self.foreign_keys.clone(),
             row_estimate: u64::try_from(self.row_count()).ok(),
             writable: !self.primary_key.is_empty(),
-            row_version: None,
+            row_version: row_hash::is_hidden(row_hash::NAME, self).then(row_hash::column),
         }
     }
 }

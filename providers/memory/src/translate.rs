@@ -1,11 +1,11 @@
 //! From a source query to what the kind runs: here the query itself, once it has been found to lie within the capabilities and
 //! to match the table. Pure.
 
-use crate::capabilities::capabilities;
 use crate::table::MemoryTable;
+use portico_provider_api::check::ExprCheck;
 use portico_provider_api::evaluate::check_query;
 use portico_provider_api::readable::{Literals, readable};
-use portico_provider_api::{EvaluateError, NativeRequest, SourceErrorKind, SourceQuery, TableRelation};
+use portico_provider_api::{Capabilities, EvaluateError, Expr, NativeRequest, SourceErrorKind, SourceQuery, Support, TableRelation};
 
 /// Why a query is refused: its kind and a message.
 pub type Refusal = (SourceErrorKind, String);
@@ -14,9 +14,21 @@ pub type Refusal = (SourceErrorKind, String);
 ///
 /// # Errors
 /// Names the part that does.
-pub fn check(query: &SourceQuery) -> Result<(), Refusal> {
-    capabilities().check(query).map_err(|refused| (SourceErrorKind::Unsupported, refused.to_string()))?;
+pub fn check(query: &SourceQuery, capabilities: &Capabilities) -> Result<(), Refusal> {
+    capabilities.check(query).map_err(|refused| (SourceErrorKind::Unsupported, refused.to_string()))?;
     check_query(query).map_err(refusal)
+}
+
+/// The query without what is declared as `Inexact`: rows that such a condition, or such keys, would leave out stay in, as they may.
+pub fn loosened(query: SourceQuery, capabilities: &Capabilities) -> SourceQuery {
+    let check = ExprCheck::over(capabilities, &query.from);
+    let exact = |condition: &Expr| check.predicate(condition) == Support::Exact;
+    let filter = match &query.filter {
+        Some(Expr::And(parts)) => Expr::all(parts.iter().filter(|part| exact(part)).cloned()),
+        other => other.clone().filter(exact),
+    };
+    let keys = query.keys.clone().filter(|keys| check.key_columns(&keys.columns) == Support::Exact);
+    SourceQuery { filter, keys, ..query }
 }
 
 /// What an evaluation's failure is to the one who asked.

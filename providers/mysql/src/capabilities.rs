@@ -41,7 +41,7 @@ pub fn capabilities() -> Capabilities {
         union: Support::Exact,
         scalar_subquery: Support::Exact,
         exists: Support::Exact,
-        write: WriteCapabilities { insert: true, update: true, upsert: true, delete: true, transactions: true, returning: true },
+        write: WriteCapabilities::ALL,
         ..Capabilities::default()
     }
 }
@@ -149,10 +149,10 @@ pub fn column_overrides<'a>(columns: impl Iterator<Item = (&'a str, &'a str)>) -
 
 fn restriction(native_type: &str) -> Option<ColumnCapabilities> {
     if !types::is_exact(native_type) {
-        return Some(ColumnCapabilities { filter: Some(Support::None), sort: Some(Support::None), collation: None });
+        return Some(ColumnCapabilities::NOT_COMPARED);
     }
     // A sort looks at the first bytes of such a value only.
-    types::is_long(native_type).then_some(ColumnCapabilities { filter: None, sort: Some(Support::None), collation: None })
+    types::is_long(native_type).then_some(ColumnCapabilities { sort: Some(Support::None), ..ColumnCapabilities::INHERITED })
 }
 
 /// What the tables of a query support, from the query alone: the same restrictions that introspection reports.

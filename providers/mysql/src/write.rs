@@ -192,6 +192,7 @@ async fn run(
             ChangeOutcome::NotFound
             | ChangeOutcome::Changed
             | ChangeOutcome::Refused
+            | ChangeOutcome::Keyed(_)
             | ChangeOutcome::Returned(_)
             | ChangeOutcome::NotAttempted => None,
         });

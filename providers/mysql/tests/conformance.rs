@@ -26,7 +26,6 @@ async fn mysql_keeps_the_contract() {
     subject.tables = tables.collect();
     subject.limitations = limitations;
     subject.secrets = vec![secret(&database.url)];
-    subject.options.values_are_bound = true;
     let client = Arc::clone(&database.client);
     subject.active = Some(Box::new(move || {
         let client = Arc::clone(&client);

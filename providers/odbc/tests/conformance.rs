@@ -20,7 +20,6 @@ async fn conforms(product: Product) {
     subject.tables = tables.collect();
     subject.limitations = limitations;
     subject.secrets = vec![database.secret.clone()];
-    subject.options.values_are_bound = true;
     // MariaDB's driver has read every row before it hands out the first, unless it is of version 3.2: nothing runs then.
     if product != Product::Mariadb {
         let probed = Arc::clone(&database);

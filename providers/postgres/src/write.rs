@@ -151,7 +151,11 @@ async fn run(
         rows.push(match &outcome {
             ChangeOutcome::Done { row, .. } => row.clone(),
             ChangeOutcome::Returned(rows) => rows.first().cloned(),
-            ChangeOutcome::NotFound | ChangeOutcome::Changed | ChangeOutcome::Refused | ChangeOutcome::NotAttempted => None,
+            ChangeOutcome::Keyed(_)
+            | ChangeOutcome::NotFound
+            | ChangeOutcome::Changed
+            | ChangeOutcome::Refused
+            | ChangeOutcome::NotAttempted => None,
         });
         outcomes.push(outcome);
         if !done {

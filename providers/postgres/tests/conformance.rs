@@ -25,7 +25,6 @@ async fn postgres_keeps_the_contract() {
     let mut subject = Subject::new(database.source(8), Vec::new());
     subject.tables = tables.collect();
     subject.secrets = vec![secret(&database.url)];
-    subject.options.values_are_bound = true;
     subject.calls = calls();
     let client = Arc::clone(&database.client);
     subject.active = Some(Box::new(move || {

@@ -259,7 +259,8 @@ async fn the_row_version_can_be_selected_and_compared() {
     database.run("CREATE TABLE t (id int); INSERT INTO t VALUES (1)").await;
     let source = database.source(1);
     let described = introspect(&source, "t").await;
-    assert_eq!(described.row_version.as_deref(), Some("xmin"));
+    let version = described.row_version.clone().unwrap();
+    assert_eq!((version.name.as_str(), version.native_type.as_str(), version.scalar_type), ("xmin", "xid", ScalarType::Int64));
     let mut table = relation(&source, "t").await;
     table.columns.push(portico_provider_api::TableColumn {
         name: "xmin".to_owned(),

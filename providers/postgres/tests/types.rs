@@ -61,7 +61,10 @@ CREATE TABLE hidden (id int);
 fn print(schema: &RemoteSchema) -> String {
     let mut text = String::new();
     for table in &schema.tables {
-        let flags = [table.writable.then_some("writable"), table.row_version.as_deref()].into_iter().flatten().collect::<Vec<_>>();
+        let flags = [table.writable.then_some("writable"), table.row_version.as_ref().map(|version| version.name.as_str())]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>();
         let comment = table.description.as_deref().unwrap_or_default();
         writeln!(text, "{} [{}] key({}) {comment}", table.name, flags.join(" "), table.primary_key.join(", ")).unwrap();
         for key in &table.unique_keys {

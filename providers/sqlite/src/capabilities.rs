@@ -52,7 +52,7 @@ fn computes(function: AggregateFunction, class: TypeClass) -> bool {
 }
 
 fn writes() -> WriteCapabilities {
-    WriteCapabilities { insert: true, update: true, upsert: true, delete: true, transactions: true, returning: true }
+    WriteCapabilities::ALL
 }
 
 fn comparisons(class: TypeClass) -> ComparisonSupport {

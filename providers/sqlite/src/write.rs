@@ -45,7 +45,8 @@ pub(crate) fn apply(
         let outcome = writer.one(change, &rows)?;
         match &outcome {
             ChangeOutcome::Done { row, .. } => rows.push(row.clone()),
-            ChangeOutcome::Returned(_)
+            ChangeOutcome::Keyed(_)
+            | ChangeOutcome::Returned(_)
             | ChangeOutcome::NotFound
             | ChangeOutcome::Changed
             | ChangeOutcome::Refused

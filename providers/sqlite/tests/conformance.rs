@@ -7,7 +7,7 @@ mod own;
 
 use own::database::{Database, create_fixtures, readers};
 use portico_provider_api::Value;
-use portico_provider_testkit::{Limitation, Options, Subject, adapt, conformance, fixtures};
+use portico_provider_testkit::{Limitation, Subject, adapt, conformance, fixtures};
 
 fn limitations() -> Vec<Limitation> {
     vec![Limitation::Values {
@@ -34,7 +34,6 @@ async fn conforms() {
             let file = file.clone();
             Box::pin(async move { readers(&file) })
         })),
-        options: Options { values_are_bound: true, ..Options::default() },
         ..Subject::new(source, tables)
     };
     let summary = conformance(subject).await;

@@ -21,6 +21,8 @@ pub(crate) struct Table {
     /// Rows read through the source and found equal to the fixture's; empty before that.
     pub(crate) rows: Vec<Vec<Value>>,
     pub(crate) batch: RecordBatch,
+    /// The plainest query that the source takes of it: all rows, or those of as many keys as one request has.
+    pub(crate) base: SourceQuery,
 }
 
 impl Table {
@@ -114,6 +116,17 @@ impl Run {
         self.ask_with(query, &QueryContext::default()).await
     }
 
+    /// Runs queries one after the other, and puts their answers together.
+    pub(crate) async fn ask_all(&self, queries: &[SourceQuery]) -> Result<Answer, NoAnswer> {
+        let mut all = Answer { rows: Vec::new(), batches: Vec::new(), report: None, early_report: false };
+        for query in queries {
+            let answer = self.ask(query).await?;
+            all.rows.extend(answer.rows);
+            all.batches.extend(answer.batches);
+        }
+        Ok(all)
+    }
+
     pub(crate) async fn ask_with(&self, query: &SourceQuery, context: &QueryContext) -> Result<Answer, NoAnswer> {
         let longest = self.subject.options.query_timeout;
         let answer = tokio::time::timeout(longest, self.collect(query, context)).await;
@@ -149,7 +162,13 @@ impl Run {
         self.subject.limitations.iter().all(|limitation| match limitation {
             Limitation::Values { matches, .. } => !matches(value),
             Limitation::Type { from, .. } => value.scalar_type() != *from,
-            Limitation::Table { .. } | Limitation::Column { .. } | Limitation::MaxLengths { .. } | Limitation::ForeignKeys { .. } => true,
+            Limitation::Table { .. }
+            | Limitation::Column { .. }
+            | Limitation::MaxLengths { .. }
+            | Limitation::ForeignKeys { .. }
+            | Limitation::ReadOnly { .. }
+            | Limitation::OtherColumn { .. }
+            | Limitation::Constraints { .. } => true,
         })
     }
 }

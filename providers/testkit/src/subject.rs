@@ -68,6 +68,39 @@ pub enum Limitation {
         /// Why, for the summary.
         reason: String,
     },
+    /// A table that is not written, while others are.
+    ReadOnly {
+        /// Name of the fixture.
+        table: String,
+        /// Why, for the summary.
+        reason: String,
+    },
+    /// A column that the source has besides those of the fixture.
+    OtherColumn {
+        /// Name of the fixture.
+        table: String,
+        /// Name of the column.
+        column: String,
+        /// Why, for the summary.
+        reason: String,
+    },
+    /// Rules that the source does not keep, or of which it does not say which was broken.
+    Constraints {
+        /// Why, for the summary.
+        reason: String,
+    },
+}
+
+impl Limitation {
+    /// Whether it says that a fixture's table is not written.
+    pub(crate) fn is_read_only(&self, fixture: &str) -> bool {
+        matches!(self, Limitation::ReadOnly { table, .. } if table == fixture)
+    }
+
+    /// Whether it says that a fixture's table has such a column besides.
+    pub(crate) fn has_other_column(&self, fixture: &str, name: &str) -> bool {
+        matches!(self, Limitation::OtherColumn { table, column, .. } if table == fixture && column == name)
+    }
 }
 
 impl fmt::Display for Limitation {
@@ -79,6 +112,9 @@ impl fmt::Display for Limitation {
             Limitation::Type { from, to, reason } => write!(f, "{from} is held as {to}: {reason}"),
             Limitation::MaxLengths { reason } => write!(f, "greatest lengths: {reason}"),
             Limitation::ForeignKeys { reason } => write!(f, "foreign keys: {reason}"),
+            Limitation::ReadOnly { table, reason } => write!(f, "table '{table}' is not written: {reason}"),
+            Limitation::OtherColumn { table, column, reason } => write!(f, "table '{table}' also has '{column}': {reason}"),
+            Limitation::Constraints { reason } => write!(f, "constraints: {reason}"),
         }
     }
 }
@@ -96,7 +132,8 @@ pub struct Options {
     pub queries: usize,
     /// Queries at once in the concurrency check.
     pub concurrency: usize,
-    /// Whether `describe` must hold no literal text because values travel as parameters (SQL sources).
+    /// Whether `describe` must hold no literal text: values are parameters, or shown as placeholders. Only a kind whose requests have no
+    /// place for either switches it off.
     pub values_are_bound: bool,
     /// How long after a dropped stream the source may still be busy.
     pub cancel_within: Duration,
@@ -109,7 +146,7 @@ impl Default for Options {
         Options {
             queries: 300,
             concurrency: 16,
-            values_are_bound: false,
+            values_are_bound: true,
             cancel_within: Duration::from_secs(1),
             query_timeout: Duration::from_secs(60),
         }

@@ -221,6 +221,10 @@ pub struct RelationshipDefinition {
 pub struct WritesDefinition {
     /// Whether an update or deletion must carry `If-Match`; by the service's profile when absent.
     pub if_match: Option<IfMatch>,
+    /// Where the source cannot check row rules, the window or an ETag in the step in which it writes: whether it is enough that they are
+    /// checked before. A change by somebody else in between is then not noticed; without it, such writes are refused.
+    #[serde(default)]
+    pub check_first: bool,
 }
 
 /// Whether `If-Match` must be sent.

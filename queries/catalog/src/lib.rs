@@ -19,6 +19,6 @@ pub use definition::{
     RowLimits, ServiceDefinition, ServiceTable, TableDefinition, WritesDefinition,
 };
 pub use error::ModelError;
-pub use model::{Column, Model, Origin, Relationship, Service, Singleton, SourceModel, Through, VirtualTable};
+pub use model::{Column, Model, Origin, Relationship, Service, Singleton, SourceModel, Through, VirtualTable, Writing};
 pub use overlay::{Enumeration, Labels, Operation, Overlay};
 pub use view::{ModelView, PropertyView, RelationshipView, SingletonView, TableView};

@@ -5,6 +5,7 @@ use crate::definition::{IfMatch, Profile};
 use crate::overlay::{Annotation, DerivedType, Enumeration, Labels, Mutability, Operation, Overlay};
 use crate::spatial::SpatialColumn;
 use indexmap::IndexMap;
+use portico_provider_api::capabilities::WriteCapabilities;
 use portico_provider_api::{Capabilities, RemoteTableName, ScalarType, TableColumn, TableRelation, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -68,7 +69,7 @@ pub struct VirtualTable {
 /// Where a virtual table's rows come from.
 #[derive(Debug, Clone)]
 pub enum Origin {
-    /// One remote table; writable when the source is.
+    /// One remote table; written as `writing` says.
     Single {
         /// The source.
         source: String,
@@ -79,8 +80,8 @@ pub enum Origin {
         window: Option<String>,
         /// Position in the relation of the row version.
         version: Option<usize>,
-        /// Whether the source lets rows be written.
-        writable: bool,
+        /// How rows are written.
+        writing: Writing,
     },
     /// A read-only SELECT over virtual tables.
     Query {
@@ -96,6 +97,37 @@ impl Origin {
             Origin::Single { source, relation, .. } => Some((source, &relation.table)),
             Origin::Query { .. } => None,
         }
+    }
+
+    /// How rows are written; not at all of a view.
+    pub fn writing(&self) -> Writing {
+        match self {
+            Origin::Single { writing, .. } => *writing,
+            Origin::Query { .. } => Writing::default(),
+        }
+    }
+}
+
+/// How rows of a remote table are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Writing {
+    /// What the source can do, and what it checks in the step in which it does it; nothing where the table cannot be written.
+    pub able: WriteCapabilities,
+    /// Position in the relation of the row version that the source compares itself, where that is not just any column.
+    pub own_version: Option<usize>,
+    /// Whether a check before the write is enough where the source cannot check while it writes (`writes.check_first`).
+    pub check_first: bool,
+}
+
+impl Writing {
+    /// Whether rows can be written at all.
+    pub fn any(&self) -> bool {
+        self.able.any()
+    }
+
+    /// Whether a state of a row that was read can be made to hold until it is written, or need not be.
+    pub fn holds(&self) -> bool {
+        self.able.unchanged || self.own_version.is_some() || self.check_first
     }
 }
 

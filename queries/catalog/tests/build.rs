@@ -43,7 +43,7 @@ fn schema(version: &str, tables: Vec<RemoteTable>) -> RemoteSchema {
 /// Two sources: a shop with orders, and a small directory of people who are each other's managers.
 fn schemas() -> BTreeMap<String, RemoteSchema> {
     let mut customers = table("public.customers", "id int64, name text, tax no text?, since text?, limit decimal(38,18)?", &["id"]);
-    customers.row_version = Some("xmin".to_owned());
+    customers.row_version = Some(RemoteColumn { native_type: "xid".to_owned(), ..RemoteColumn::plain("xmin", ScalarType::Int64, false) });
     let mut profiles =
         refers(table("public.profiles", "customer_id int64, note text?", &[]), &["customer_id"], "public.customers", &["id"]);
     profiles.unique_keys.push(vec!["customer_id".to_owned()]);
@@ -104,12 +104,12 @@ fn print((model, report): &(Model, Report)) -> String {
     for table in model.tables.values() {
         let key: Vec<&str> = table.key.iter().map(|index| table.columns[*index].name.as_str()).collect();
         writeln!(text, "{} key({})", table.name, key.join(", ")).unwrap();
-        if let Origin::Single { source, relation, window, version, writable } = &table.origin {
+        if let Origin::Single { source, relation, window, version, writing } = &table.origin {
             let columns: Vec<&str> = relation.columns.iter().map(|column| column.name.as_str()).collect();
             write!(text, "  = {source} {}({})", relation.table, columns.join(", ")).unwrap();
             write!(text, "{}", window.as_ref().map(|window| format!(" where {window}")).unwrap_or_default()).unwrap();
             write!(text, "{}", version.map(|index| format!(" version {}", columns[index])).unwrap_or_default()).unwrap();
-            writeln!(text, "{}", if *writable { " writable" } else { "" }).unwrap();
+            writeln!(text, "{}", if writing.any() { " writable" } else { "" }).unwrap();
         }
         for column in &table.columns {
             let null = if column.nullable { "?" } else { "" };

@@ -1,10 +1,11 @@
 //! What [`Capabilities`](crate::Capabilities) say about expressions over one relation. It must not know blocks; [`super`] does.
 
 use super::{ExprCheck, Unsupported, describe, unsupported};
-use crate::capabilities::{Collation, ComparisonSupport, NullOrdering, Support, TypeClass};
-use crate::expr::{ArithmeticOp, CompareOp, Expr};
+use crate::capabilities::{Collation, ColumnComparisons, ComparisonSupport, NullOrdering, Support, TypeClass};
+use crate::expr::{ArithmeticOp, CompareOp, Expr, Function};
 use crate::query::{Output, SortKey, SourceQuery};
 use crate::types::ScalarType;
+use std::collections::BTreeMap;
 
 impl ExprCheck<'_> {
     /// How well the source evaluates a predicate. `Inexact` is only ever returned for a predicate that is not under a
@@ -30,7 +31,8 @@ impl ExprCheck<'_> {
         match expression {
             Expr::Column(index) => {
                 let boolean = self.columns.get(*index).is_some_and(|column| column.scalar_type == ScalarType::Boolean);
-                self.column_restriction(*index).min(if boolean { filter.bare_boolean } else { Support::Exact })
+                let bare = || filter.bare_boolean.min(self.own_comparisons(expression).map_or(Support::Exact, |own| own.equal));
+                self.column_restriction(*index).min(if boolean { bare() } else { Support::Exact })
             }
             Expr::Literal(value) => match value.scalar_type() {
                 ScalarType::Boolean => filter.bare_boolean,
@@ -40,6 +42,7 @@ impl ExprCheck<'_> {
             Expr::OuterColumn { depth, index, scalar_type } => {
                 let outer =
                     self.outer(*depth).filter(|outer| outer.columns.get(*index).map(|column| column.scalar_type) == Some(*scalar_type));
+                let outer = outer.filter(|outer| outer.own_comparisons(&Expr::Column(*index)).is_none());
                 match outer.map_or(Support::None, |outer| outer.column_restriction(*index)) {
                     Support::Exact => self.capabilities.correlated,
                     Support::Inexact | Support::None => Support::None,
@@ -56,7 +59,10 @@ impl ExprCheck<'_> {
                 Support::Inexact | Support::None => Support::None,
             },
             Expr::IsNull(inner) => match inner.scalar_type(&self.columns) {
-                Some(scalar_type) => self.operand(inner).min(self.comparison(TypeClass::of(scalar_type)).is_null),
+                Some(scalar_type) => {
+                    let own = self.own_comparisons(inner).map(|own| own.is_null);
+                    self.operand(inner).min(own.unwrap_or_else(|| self.comparison(TypeClass::of(scalar_type)).is_null))
+                }
                 None => Support::None,
             },
             Expr::Arithmetic { op, left, right } => {
@@ -65,26 +71,34 @@ impl ExprCheck<'_> {
                 if *op == ArithmeticOp::Multiply && self.rounds(left, right) {
                     support = support.min(filter.rounded_products);
                 }
-                self.operand(left).min(self.operand(right)).min(support)
+                self.part(left).min(self.part(right)).min(support)
             }
             Expr::Negate(inner) => {
                 let class = inner.scalar_type(&self.columns).map(TypeClass::of);
                 let support =
                     class.and_then(|class| filter.arithmetic.get(&ArithmeticOp::Subtract)?.get(&class)).copied().unwrap_or_default();
-                self.operand(inner).min(support)
+                self.part(inner).min(support)
             }
             Expr::Case { branches, otherwise } => branches
                 .iter()
-                .flat_map(|(when, then)| [self.value(when), self.operand(then)])
-                .chain(otherwise.iter().map(|otherwise| self.operand(otherwise)))
+                .flat_map(|(when, then)| [self.value(when), self.part(then)])
+                .chain(otherwise.iter().map(|otherwise| self.part(otherwise)))
                 .fold(filter.case, Support::min),
             Expr::Cast { expr, to } => {
                 let from = expr.scalar_type(&self.columns).map(TypeClass::of);
                 let known = from.is_some_and(|from| filter.casts.contains(&(from, TypeClass::of(*to))));
-                if known { self.operand(expr) } else { Support::None }
+                if known { self.part(expr) } else { Support::None }
             }
             Expr::Call { function, arguments } => {
-                let support = filter.functions.get(function).copied().unwrap_or_default();
+                let of = |functions: &BTreeMap<Function, Support>| functions.get(function).copied().unwrap_or_default();
+                // Where a column says which functions it may be an argument of, no other counts.
+                let own = |argument: &Expr| argument.as_column().and_then(|index| self.rules.get(index)?.functions).map(of);
+                let own = arguments.iter().filter_map(own).min();
+                let without = |argument: &Expr| own.is_none() && self.own_comparisons(argument).is_some();
+                if arguments.iter().any(without) {
+                    return Support::None;
+                }
+                let support = own.unwrap_or_else(|| of(&filter.functions));
                 arguments.iter().map(|argument| self.operand(argument)).fold(support, Support::min)
             }
             Expr::ScalarSubquery(query) if query.output.len() != 1 => Support::None,
@@ -121,18 +135,32 @@ impl ExprCheck<'_> {
         }
     }
 
+    /// A part of a computation: what has comparisons of its own is only compared.
+    fn part(&self, expression: &Expr) -> Support {
+        if self.own_comparisons(expression).is_some() { Support::None } else { self.operand(expression) }
+    }
+
+    /// The comparisons of a column that has its own.
+    pub(super) fn own_comparisons(&self, expression: &Expr) -> Option<ColumnComparisons> {
+        self.rules.get(expression.as_column()?)?.comparisons
+    }
+
+    /// How well an expression of a class is compared with something on its right.
+    pub(super) fn compared(&self, expression: &Expr, class: TypeClass, op: CompareOp) -> Support {
+        self.own_comparisons(expression).map_or_else(|| self.comparison(class).of(op), |own| own.of(op))
+    }
+
     fn compare(&self, op: CompareOp, left: &Expr, right: &Expr) -> Support {
         let Some(scalar_type) = left.scalar_type(&self.columns) else { return Support::None };
         let class = TypeClass::of(scalar_type);
         if right.scalar_type(&self.columns).map(TypeClass::of) != Some(class) {
             return Support::None;
         }
-        let comparison = self.comparison(class);
-        let mut support = match op {
-            CompareOp::Eq => comparison.equal,
-            CompareOp::NotEq => comparison.not_equal,
-            CompareOp::Lt | CompareOp::LtEq | CompareOp::Gt | CompareOp::GtEq => comparison.order,
-            CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom => comparison.distinct_from,
+        // What a literal is compared with decides.
+        let mut support = match (left, right) {
+            (_, Expr::Literal(_)) => self.compared(left, class, op),
+            (Expr::Literal(_), _) => self.compared(right, class, mirrored(op)),
+            (_, _) => self.compared(left, class, op).min(self.compared(right, class, mirrored(op))),
         };
         if class == TypeClass::Text {
             support = support.min(text_comparison(self.collation(&[left, right]), op));
@@ -149,7 +177,8 @@ impl ExprCheck<'_> {
 
     fn in_list(&self, expr: &Expr, list: &[Expr], negated: bool) -> Support {
         let Some(scalar_type) = expr.scalar_type(&self.columns) else { return Support::None };
-        if list.is_empty() || list.len() > self.capabilities.filter.max_in_list {
+        let own = expr.as_column().and_then(|index| self.rules.get(index)?.max_in_list);
+        if list.is_empty() || list.len() > own.unwrap_or(self.capabilities.filter.max_in_list) {
             return Support::None;
         }
         let class = TypeClass::of(scalar_type);
@@ -158,8 +187,7 @@ impl ExprCheck<'_> {
             return Support::None;
         }
         let op = if negated { CompareOp::NotEq } else { CompareOp::Eq };
-        let comparison = self.comparison(class);
-        let mut support = if negated { comparison.not_equal } else { comparison.equal };
+        let mut support = self.compared(expr, class, op);
         if class == TypeClass::Text {
             support = support.min(text_comparison(self.collation(&[expr]), op));
         }
@@ -218,21 +246,32 @@ impl ExprCheck<'_> {
 
     /// Whether the source takes a key set over these columns.
     pub fn key_columns(&self, columns: &[usize]) -> Support {
-        let keys = &self.capabilities.keys;
-        if keys.support == Support::None || columns.len() > keys.max_columns {
-            return Support::None;
-        }
-        columns.iter().map(|index| self.key_column(*index)).fold(keys.support, Support::min)
+        let Some(limits) = self.key_limits(columns) else { return Support::None };
+        columns.iter().map(|index| self.key_column(*index)).fold(limits.support, Support::min)
     }
 
     fn key_column(&self, index: usize) -> Support {
         let Some(column) = self.columns.get(index) else { return Support::None };
         let class = TypeClass::of(column.scalar_type);
-        let mut support = self.comparison(class).equal;
+        let expression = Expr::Column(index);
+        // A table that names its key sets takes them, however else its columns are compared.
+        let own = self.has_own_keys();
+        let mut support = if own { Support::Exact } else { self.compared(&expression, class, CompareOp::Eq) };
         if class == TypeClass::Text {
-            support = support.min(text_comparison(self.collation(&[&Expr::Column(index)]), CompareOp::Eq));
+            support = support.min(text_comparison(self.collation(&[&expression]), CompareOp::Eq));
         }
-        support.min(self.column_restriction(index))
+        if own { support } else { support.min(self.column_restriction(index)) }
+    }
+}
+
+/// The operator that says the same with its sides turned round.
+pub(super) fn mirrored(op: CompareOp) -> CompareOp {
+    match op {
+        CompareOp::Lt => CompareOp::Gt,
+        CompareOp::LtEq => CompareOp::GtEq,
+        CompareOp::Gt => CompareOp::Lt,
+        CompareOp::GtEq => CompareOp::LtEq,
+        CompareOp::Eq | CompareOp::NotEq | CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom => op,
     }
 }
 

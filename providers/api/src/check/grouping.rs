@@ -3,7 +3,7 @@
 use super::ExprCheck;
 use super::expression::text_comparison;
 use super::scope::laxer;
-use crate::capabilities::{Support, TypeClass};
+use crate::capabilities::{AggregateCapabilities, Support, TypeClass};
 use crate::expr::{CompareOp, Expr, WindowFunction};
 use crate::query::{AggregateCall, AggregateFunction, SortKey};
 
@@ -33,8 +33,9 @@ impl ExprCheck<'_> {
         if function.result_type(scalar_type.flatten()).is_none() {
             return Support::None;
         }
-        let mut support =
-            self.capabilities.aggregate.functions.get(&function).and_then(|classes| classes.get(&class)).copied().unwrap_or_default();
+        let computed =
+            |aggregate: &AggregateCapabilities| aggregate.functions.get(&function).and_then(|classes| classes.get(&class)).copied();
+        let mut support = self.aggregate(|aggregate| computed(aggregate).unwrap_or_default());
         // Which text is the least depends on the order of texts.
         if let (AggregateFunction::Min | AggregateFunction::Max, TypeClass::Text, Some(argument)) = (function, class, argument) {
             support = support.min(text_comparison(self.collation(&[argument]), CompareOp::Lt));
@@ -50,7 +51,7 @@ impl ExprCheck<'_> {
         }
         let distinct = match (&call.argument, call.distinct) {
             (_, false) => Support::Exact,
-            (Some(argument), true) => self.groupable(argument).min(self.capabilities.aggregate.distinct),
+            (Some(argument), true) => self.groupable(argument).min(self.aggregate(|aggregate| aggregate.distinct)),
             (None, true) => Support::None,
         };
         self.function(call.function, call.argument.as_ref()).min(distinct)
@@ -65,7 +66,7 @@ impl ExprCheck<'_> {
     pub(super) fn told_apart(&self, expression: &Expr) -> Support {
         let Some(scalar_type) = expression.scalar_type(&self.columns) else { return Support::None };
         let class = TypeClass::of(scalar_type);
-        let mut support = self.comparison(class).equal;
+        let mut support = self.compared(expression, class, CompareOp::Eq);
         if class == TypeClass::Text {
             support = support.min(text_comparison(self.collation(&[expression]), CompareOp::Eq));
         }
@@ -77,9 +78,8 @@ impl ExprCheck<'_> {
         let class = |check: &ExprCheck<'_>, expression: &Expr| expression.scalar_type(&check.columns).map(TypeClass::of);
         let (right_check, right) = right;
         let Some(class) = class(self, left).filter(|left| class(right_check, right) == Some(*left)) else { return Support::None };
-        let comparison = self.comparison(class);
         let op = if null_equal { CompareOp::IsNotDistinctFrom } else { CompareOp::Eq };
-        let mut support = if null_equal { comparison.distinct_from } else { comparison.equal };
+        let mut support = self.compared(left, class, op).min(right_check.compared(right, class, op));
         if class == TypeClass::Text {
             support = support.min(text_comparison(laxer(self.collation(&[left]), right_check.collation(&[right])), op));
         }

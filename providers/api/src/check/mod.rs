@@ -1,10 +1,14 @@
 //! Asks [`Capabilities`] about queries. The engine uses it to decide what it may push down, and every source to refuse
 //! what lies beyond: one piece of code, so both always agree.
 
+mod changes;
 mod expression;
 mod grouping;
+mod once;
 mod relation;
 mod scope;
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod tests;
 
@@ -56,7 +60,12 @@ impl Capabilities {
     /// # Errors
     /// Names the first part that lies beyond the capabilities.
     pub fn support(&self, query: &SourceQuery) -> Result<Support, Unsupported> {
-        self.block(query, None)
+        let support = self.block(query, None)?;
+        let most = self.max_request_bytes(query);
+        if most > 0 && Capabilities::request_bytes(query) > most {
+            return Err(unsupported(format!("a request of more than {most} bytes")));
+        }
+        Ok(support)
     }
 
     /// The support of one block. `enclosing` is what the expression sees in which the block is a sub-query.
@@ -70,7 +79,6 @@ impl Capabilities {
         if let Some(aggregate) = &query.aggregate {
             self.aggregation(aggregate, &from)?;
         }
-        let limited = from.limit();
         let visible = from.grouped(query);
         let per = query.limit_per.iter().flat_map(|per| &per.columns);
         let observed: Vec<&Expr> = query.order_by.iter().map(|key| &key.expr).chain(per).collect();
@@ -83,7 +91,7 @@ impl Capabilities {
         }
         self.distinct(query, &visible, &observed)?;
         visible.order_by(&query.order_by)?;
-        self.limits(query, &visible, limited)?;
+        self.limits(query, &visible)?;
         match (loose, observer(query)) {
             (None, _) => Ok(Support::Exact),
             (Some(_), None) => Ok(Support::Inexact),
@@ -99,6 +107,7 @@ impl Capabilities {
             return Err(unsupported("the filter"));
         }
         self.keys(query.keys.as_ref(), from, &query.from)?;
+        from.each_once(query.filter.as_ref(), query.keys.as_ref())?;
         let keys = query.keys.as_ref().map(|keys| from.key_columns(&keys.columns));
         Ok(match (filter, keys) {
             (Some(Support::Inexact), _) => Some("an inexact filter"),
@@ -120,11 +129,12 @@ impl Capabilities {
         if !required.iter().all(|name| position(name).is_some_and(|position| keys.columns.contains(&position))) {
             return Err(without_keys(required));
         }
-        if keys.tuples.len() > self.keys.max_tuples {
-            return Err(unsupported(format!("a key set of more than {} tuples", self.keys.max_tuples)));
+        let limits = from.key_limits(&keys.columns).unwrap_or_default();
+        if keys.tuples.len() > limits.max_tuples {
+            return Err(unsupported(format!("a key set of more than {} tuples", limits.max_tuples)));
         }
-        if !self.keys.fit(&keys.tuples) {
-            return Err(unsupported(format!("a key set of more than {} bytes", self.keys.max_bytes)));
+        if !limits.fit(&keys.tuples) {
+            return Err(unsupported(format!("a key set of more than {} bytes", limits.max_bytes)));
         }
         Ok(())
     }
@@ -141,7 +151,7 @@ impl Capabilities {
         if !query.distinct {
             return Ok(());
         }
-        if self.distinct != Support::Exact {
+        if visible.rows.distinct != Support::Exact {
             return Err(unsupported("distinct"));
         }
         // What a window function returns is a number, or comes from values that were computed exactly.
@@ -156,11 +166,11 @@ impl Capabilities {
         Ok(())
     }
 
-    fn limits(&self, query: &SourceQuery, visible: &ExprCheck<'_>, most: Support) -> Result<(), Unsupported> {
-        if query.limit.is_some() && self.limit.min(most) != Support::Exact {
+    fn limits(&self, query: &SourceQuery, visible: &ExprCheck<'_>) -> Result<(), Unsupported> {
+        if query.limit.is_some() && visible.rows.limit != Support::Exact {
             return Err(unsupported("limit"));
         }
-        if query.offset > 0 && self.offset.min(most) != Support::Exact {
+        if query.offset > 0 && visible.rows.offset != Support::Exact {
             return Err(unsupported("offset"));
         }
         match &query.limit_per {

@@ -88,6 +88,9 @@ impl Capabilities {
         }
         let of_left = ExprCheck::scoped(self, left, enclosing);
         let of_right = ExprCheck::scoped(self, right, enclosing);
+        if let Some((side, _)) = [(left, &of_left), (right, &of_right)].into_iter().find(|(_, side)| side.rows.joins != Support::Exact) {
+            return Err(unsupported(format!("joining {}", tables_of(side))));
+        }
         in_scope(on.iter().map(|(left, _)| left), of_left.columns().len())?;
         in_scope(on.iter().map(|(_, right)| right), of_right.columns().len())?;
         if on.iter().any(|(left, right)| of_left.matches(left, (&of_right, right), *null_equal) != Support::Exact) {
@@ -108,7 +111,10 @@ impl Capabilities {
         if group_by.is_empty() && calls.is_empty() {
             return Err(unsupported("an aggregation that computes nothing"));
         }
-        if !group_by.is_empty() && self.aggregate.group_by != Support::Exact {
+        if let (Some(count), true) = (from.rows.count, aggregate.is_row_count()) {
+            return if count == Support::Exact { Ok(()) } else { Err(unsupported("counting rows")) };
+        }
+        if !group_by.is_empty() && from.aggregate(|aggregate| aggregate.group_by) != Support::Exact {
             return Err(unsupported("grouping"));
         }
         in_scope(group_by, from.columns().len())?;
@@ -125,7 +131,7 @@ impl Capabilities {
         }
         match &call.filter {
             None => Ok(()),
-            Some(_) if self.aggregate.filter != Support::Exact => Err(unsupported("a filter on an aggregate")),
+            Some(_) if from.aggregate(|aggregate| aggregate.filter) != Support::Exact => Err(unsupported("a filter on an aggregate")),
             Some(filter) if from.predicate(filter) != Support::Exact => Err(unsupported("the filter of an aggregate")),
             Some(_) => Ok(()),
         }
@@ -134,12 +140,19 @@ impl Capabilities {
     /// The condition on groups, which sees what outputs see.
     pub(super) fn groups(&self, query: &SourceQuery, visible: &ExprCheck<'_>) -> Result<(), Unsupported> {
         let Some(having) = query.aggregate.as_ref().and_then(|aggregate| aggregate.having.as_ref()) else { return Ok(()) };
-        if self.aggregate.having != Support::Exact {
+        if visible.aggregate(|aggregate| aggregate.having) != Support::Exact {
             return Err(unsupported("a condition on groups"));
         }
         in_scope([having], visible.columns().len())?;
         if visible.predicate(having) == Support::Exact { Ok(()) } else { Err(unsupported("the condition on groups")) }
     }
+}
+
+/// The tables of one side of a join.
+fn tables_of(side: &Relation) -> String {
+    let names = SourceQuery::select(side.clone(), Vec::new());
+    let names: Vec<String> = names.tables().into_iter().map(|name| format!("'{name}'")).collect();
+    names.join(", ")
 }
 
 /// An aggregate that a source does not compute.

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 const MONEY: ScalarType = ScalarType::Decimal { precision: 30, scale: 20 };
 
 /// `id` int32, `name` text, `price` decimal(30,20), `paid` boolean, `data` json.
-fn table(name: &str) -> TableRelation {
+pub(super) fn table(name: &str) -> TableRelation {
     let columns = [
         ("id", ScalarType::Int32, false),
         ("name", ScalarType::Text, true),
@@ -30,23 +30,23 @@ fn table(name: &str) -> TableRelation {
     TableRelation { table: RemoteTableName(vec![name.to_owned()]), columns }
 }
 
-fn scan() -> SourceQuery {
+pub(super) fn scan() -> SourceQuery {
     SourceQuery::scan(table("t"))
 }
 
-fn from(relation: Relation, columns: usize) -> SourceQuery {
+pub(super) fn from(relation: Relation, columns: usize) -> SourceQuery {
     SourceQuery::select(relation, (0..columns).map(output).collect())
 }
 
-fn output(column: usize) -> Output {
+pub(super) fn output(column: usize) -> Output {
     Output { name: format!("c{column}"), expr: Expr::Column(column) }
 }
 
-fn is(column: usize, value: Value) -> Expr {
+pub(super) fn is(column: usize, value: Value) -> Expr {
     Expr::compare(CompareOp::Eq, Expr::Column(column), Expr::Literal(value))
 }
 
-fn ascending(column: usize) -> SortKey {
+pub(super) fn ascending(column: usize) -> SortKey {
     SortKey { expr: Expr::Column(column), descending: false, nulls_first: false }
 }
 
@@ -54,17 +54,17 @@ fn call(function: AggregateFunction, argument: Option<Expr>) -> AggregateCall {
     AggregateCall::new(function, argument, &table("t").columns).unwrap()
 }
 
-fn grouped(group_by: Vec<Expr>, calls: Vec<AggregateCall>) -> SourceQuery {
+pub(super) fn grouped(group_by: Vec<Expr>, calls: Vec<AggregateCall>) -> SourceQuery {
     let columns = group_by.len() + calls.len();
     let aggregate = Some(Aggregation { group_by, calls, having: None });
     SourceQuery { aggregate, ..from(Relation::Table(table("t")), columns) }
 }
 
-fn counting() -> SourceQuery {
+pub(super) fn counting() -> SourceQuery {
     grouped(Vec::new(), vec![AggregateCall::row_count()])
 }
 
-fn join(kind: JoinKind, on: Vec<(Expr, Expr)>) -> Join {
+pub(super) fn join(kind: JoinKind, on: Vec<(Expr, Expr)>) -> Join {
     Join {
         left: Relation::Table(table("t")),
         right: Relation::Table(table("u")),
@@ -76,15 +76,15 @@ fn join(kind: JoinKind, on: Vec<(Expr, Expr)>) -> Join {
     }
 }
 
-fn joined(join: Join) -> SourceQuery {
+pub(super) fn joined(join: Join) -> SourceQuery {
     from(Relation::Join(Box::new(join)), 1)
 }
 
-fn by(column: usize) -> Vec<(Expr, Expr)> {
+pub(super) fn by(column: usize) -> Vec<(Expr, Expr)> {
     vec![(Expr::Column(column), Expr::Column(column))]
 }
 
-fn nested(query: SourceQuery) -> SourceQuery {
+pub(super) fn nested(query: SourceQuery) -> SourceQuery {
     from(Relation::Query(Box::new(query)), 1)
 }
 
@@ -92,11 +92,11 @@ fn in_output(expr: Expr) -> SourceQuery {
     SourceQuery { output: vec![Output { name: "x".to_owned(), expr }], ..scan() }
 }
 
-fn filtered(filter: Expr) -> SourceQuery {
+pub(super) fn filtered(filter: Expr) -> SourceQuery {
     SourceQuery { filter: Some(filter), ..scan() }
 }
 
-fn single(column: usize) -> SourceQuery {
+pub(super) fn single(column: usize) -> SourceQuery {
     SourceQuery { output: vec![output(column)], ..scan() }
 }
 
@@ -105,7 +105,7 @@ fn window(function: WindowFunction, arguments: Vec<Expr>) -> Expr {
 }
 
 /// Everything; JSON only as null or not.
-fn all() -> Capabilities {
+pub(super) fn all() -> Capabilities {
     let mut capabilities = Capabilities {
         projection: Support::Exact,
         computed_output: Support::Exact,
@@ -144,7 +144,7 @@ fn all() -> Capabilities {
     capabilities
 }
 
-fn refused(query: &SourceQuery, capabilities: &Capabilities) -> Option<String> {
+pub(super) fn refused(query: &SourceQuery, capabilities: &Capabilities) -> Option<String> {
     capabilities.check(query).err().map(|refused| refused.feature)
 }
 

@@ -7,14 +7,15 @@ mod row;
 pub(crate) use constraints::check_table;
 
 use crate::client::Tables;
+use crate::row_hash;
 use crate::table::MemoryTable;
 use crate::table::whole_table;
 use crate::translate::{Refusal, check_columns, refusal};
 use portico_provider_api::arrays::{batch_from_rows, row_at};
 use portico_provider_api::evaluate::grouping_value;
 use portico_provider_api::{
-    Change, ChangeOutcome, ChangeSet, ChangeValue, ConstraintKind, Expr, Precondition, RemoteTableName, SourceErrorKind, TableRelation,
-    Value, evaluate_expr,
+    Capabilities, Change, ChangeOutcome, ChangeSet, ChangeValue, ConstraintKind, Expr, Precondition, RemoteTableName, SourceErrorKind,
+    TableRelation, Value, evaluate_expr,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,6 +89,25 @@ pub(crate) fn apply(tables: &Tables, changes: &ChangeSet) -> Result<Applied, Ref
         }
     }
     Ok(Applied { tables: Some(working.finish()?), outcomes })
+}
+
+/// What is told of outcomes: the rows, only the keys of new ones, or that it was done.
+pub(crate) fn told(changes: &ChangeSet, outcomes: Vec<ChangeOutcome>, tables: &Tables, capabilities: &Capabilities) -> Vec<ChangeOutcome> {
+    let one = |(change, outcome): (&Change, ChangeOutcome)| {
+        let (Change::Insert { table, .. } | Change::Update { table, .. } | Change::Upsert { table, .. }) = change else { return outcome };
+        let write = capabilities.write_of(&table.table);
+        match outcome {
+            ChangeOutcome::Done { row: Some(row), created: true } if !write.returning && write.returning_key => {
+                let known = tables.iter().find(|known| known.name == table.table);
+                let key = known.iter().flat_map(|known| &known.primary_key);
+                let at = key.filter_map(|name| table.columns.iter().position(|column| column.name == *name));
+                ChangeOutcome::Keyed(at.filter_map(|at| Some((at, row.get(at)?.clone()))).collect())
+            }
+            ChangeOutcome::Done { created, .. } if !write.returning => ChangeOutcome::Done { row: None, created },
+            other => other,
+        }
+    };
+    changes.changes.iter().zip(outcomes).map(one).collect()
 }
 
 /// What was done before the failing change has been undone, and what comes after was never tried.
@@ -274,5 +294,6 @@ pub(crate) fn in_scope(relation: &TableRelation, table: &MemoryTable) -> Result<
             format!("{name} is held in another form (codec): tables with such columns are not written here"),
         ));
     }
-    check_columns(relation, table)
+    let stored = relation.columns.iter().filter(|column| !row_hash::is_hidden(&column.name, table)).cloned().collect();
+    check_columns(&TableRelation { columns: stored, ..relation.clone() }, table)
 }

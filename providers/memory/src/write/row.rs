@@ -1,6 +1,7 @@
 //! One row of a change: which columns are in scope, which values are given, how they fit the columns.
 
 use super::{Given, constraint, in_scope};
+use crate::row_hash;
 use crate::table::MemoryTable;
 use crate::translate::{Refusal, refusal};
 use portico_provider_api::evaluate::{cast_value, compare_values};
@@ -17,7 +18,10 @@ pub(super) struct Scope {
 impl Scope {
     pub(super) fn new(relation: &TableRelation, table: &MemoryTable) -> Result<Scope, Refusal> {
         in_scope(relation, table)?;
-        let positions = relation.columns.iter().filter_map(|column| table.position(&column.name)).collect();
+        // The hash of a row stands behind its columns.
+        let hashed = |name: &str| row_hash::is_hidden(name, table).then_some(table.columns.len());
+        let positions =
+            relation.columns.iter().filter_map(|column| table.position(&column.name).or_else(|| hashed(&column.name))).collect();
         Ok(Scope { positions })
     }
 
@@ -28,7 +32,8 @@ impl Scope {
 
     /// The row as the change sees it.
     pub(super) fn image(&self, stored: &[Value]) -> Vec<Value> {
-        self.positions.iter().filter_map(|position| stored.get(*position).cloned()).collect()
+        let value = |position: &usize| stored.get(*position).cloned().unwrap_or_else(|| row_hash::of(stored));
+        self.positions.iter().map(value).collect()
     }
 
     /// Whether the row has these key values; null equals nothing.
@@ -49,6 +54,9 @@ impl Scope {
                 return Err((SourceErrorKind::Unsupported, format!("a change that gives column {column} twice")));
             }
             let position = self.position(*column)?;
+            if position == table.columns.len() {
+                return Err((SourceErrorKind::Unsupported, "a change of the hash of a row".to_owned()));
+            }
             let (Some(slot), Some(described)) = (stored.get_mut(position), table.columns.get(position)) else {
                 return Err((SourceErrorKind::Internal, format!("column {column} has no place")));
             };

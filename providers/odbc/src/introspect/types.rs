@@ -200,23 +200,24 @@ fn base(name: &str) -> &str {
     name.split([' ', '(']).next().unwrap_or_default()
 }
 
-const NOT_COMPARED: ColumnCapabilities = ColumnCapabilities { filter: Some(Support::None), sort: Some(Support::None), collation: None };
-
 /// What cannot be asked about a column of a native type.
 pub fn restriction(server: Server, native_type: &str) -> Option<ColumnCapabilities> {
     match server {
-        Server::Postgres => (!is_exact_postgres(native_type)).then_some(NOT_COMPARED),
+        Server::Postgres => (!is_exact_postgres(native_type)).then_some(ColumnCapabilities::NOT_COMPARED),
         // A sort looks at the first bytes of such a value only.
         Server::Mysql { .. } => matches!(base(native_type), "mediumtext" | "longtext" | "mediumblob" | "longblob" | "json")
-            .then_some(ColumnCapabilities { filter: None, sort: Some(Support::None), collation: None }),
+            .then_some(ColumnCapabilities { sort: Some(Support::None), ..ColumnCapabilities::INHERITED }),
         // Rounded to three hundredths of a second, or to minutes, before they are compared.
         Server::Standard { product: Product::SqlServer, .. } => {
-            matches!(base(native_type), "datetime" | "smalldatetime" | "text" | "ntext" | "image").then_some(NOT_COMPARED)
+            matches!(base(native_type), "datetime" | "smalldatetime" | "text" | "ntext" | "image")
+                .then_some(ColumnCapabilities::NOT_COMPARED)
         }
         Server::Standard { product: Product::Oracle, .. } => {
-            matches!(base(native_type), "clob" | "nclob" | "blob" | "long").then_some(NOT_COMPARED)
+            matches!(base(native_type), "clob" | "nclob" | "blob" | "long").then_some(ColumnCapabilities::NOT_COMPARED)
         }
-        Server::Standard { .. } => matches!(base(native_type), "clob" | "nclob" | "blob" | "dbclob" | "text").then_some(NOT_COMPARED),
+        Server::Standard { .. } => {
+            matches!(base(native_type), "clob" | "nclob" | "blob" | "dbclob" | "text").then_some(ColumnCapabilities::NOT_COMPARED)
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::client::Client;
 use catalog::{Catalog, Column, Key, Relation};
 use portico_provider_api::capabilities::TableCapabilities;
 use portico_provider_api::{
-    Capabilities, ForeignKey, RemoteColumn, RemoteOperation, RemoteSchema, RemoteTable, RemoteTableName, Selection, SourceError,
+    Capabilities, ForeignKey, RemoteColumn, RemoteOperation, RemoteSchema, RemoteTable, RemoteTableName, ScalarType, Selection, SourceError,
 };
 use std::collections::{BTreeMap, HashMap};
 use tokio::time::Instant;
@@ -115,7 +115,8 @@ fn table(relation: &Relation, columns: &[&Column], keys: &[&Key]) -> RemoteTable
         row_estimate: row_estimate(relation),
         writable: relation.writable,
         // Views have no system columns, and partitioned tables do not return them from every statement.
-        row_version: (relation.kind == "r").then(|| "xmin".to_owned()),
+        row_version: (relation.kind == "r")
+            .then(|| RemoteColumn { native_type: "xid".to_owned(), ..RemoteColumn::plain("xmin", ScalarType::Int64, false) }),
     }
 }
 

@@ -45,7 +45,7 @@ pub(crate) async fn beyond(run: &mut Run) {
     }
 }
 
-async fn refused(run: &mut Run, feature: &str, query: &SourceQuery) {
+pub(super) async fn refused(run: &mut Run, feature: &str, query: &SourceQuery) {
     run.summary.ran(BEYOND);
     let wrong = match run.ask(query).await {
         Err(NoAnswer::Failed { error, started: false }) if error.kind == SourceErrorKind::Unsupported => None,
@@ -114,8 +114,9 @@ fn add(column: usize, most: Value) -> Expr {
 
 /// A table and a column that do not exist are told as a changed schema.
 pub(crate) async fn missing_things(run: &mut Run) {
-    let Some(table) = run.tables.first().cloned() else {
-        run.summary.does_not_apply(SCHEMA_CHANGED, "no table passed the scan");
+    let whole = |table: &&crate::run::Table| run.capabilities().check(&SourceQuery::scan(table.relation.clone())).is_ok();
+    let Some(table) = run.tables.iter().find(whole).cloned() else {
+        run.summary.does_not_apply(SCHEMA_CHANGED, "no table that is readable whole passed the scan");
         return;
     };
     let mut no_table = table.relation.clone();

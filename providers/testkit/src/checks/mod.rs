@@ -6,7 +6,7 @@ mod blocks;
 mod counts;
 mod operations;
 mod queries;
-mod scan;
+pub(crate) mod scan;
 mod schema;
 mod streams;
 mod writes;

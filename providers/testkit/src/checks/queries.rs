@@ -11,7 +11,7 @@ use portico_provider_api::check::ExprCheck;
 use portico_provider_api::{Expr, LimitPer, Output, SortKey, SourceQuery, Support};
 
 pub(super) fn scan(table: &Table) -> SourceQuery {
-    SourceQuery::scan(table.relation.clone())
+    table.base.clone()
 }
 
 /// Asks a query of a table and compares with the oracle.
@@ -178,7 +178,6 @@ pub(crate) async fn limits(run: &mut Run) {
 /// Key sets over each column, over pairs, and over the primary key.
 pub(crate) async fn keys(run: &mut Run) {
     let mut queries = Vec::new();
-    let most = run.capabilities().keys.max_tuples.clamp(1, 200);
     for index in 0..run.tables.len() {
         let mut rng = run.rng.fork();
         let Some(table) = run.tables.get(index) else { continue };
@@ -190,8 +189,10 @@ pub(crate) async fn keys(run: &mut Run) {
         let mut columns: Vec<Vec<usize>> = (0..count).map(|column| vec![column]).collect();
         columns.extend((1..count).map(|column| vec![column, column - 1]));
         columns.push(table.primary_key());
+        columns.extend(ExprCheck::new(run.capabilities(), &table.relation).own_keys().into_iter().flatten().filter(|own| own.len() > 1));
         for key in columns.into_iter().filter(|key| !key.is_empty()) {
-            for size in [1, 5, most] {
+            let limits = ExprCheck::new(run.capabilities(), &table.relation).key_limits(&key).unwrap_or_default();
+            for size in [1, 5, limits.max_tuples.clamp(1, 200)] {
                 let Some(keys) = key_set(&mut rng, table, &key, &mut literals, size) else { continue };
                 queries.push((
                     format!("{} columns, {size} tuples, table {index}", key.len()),

@@ -6,7 +6,9 @@ use crate::fixtures::Purpose;
 use crate::generate::row_count;
 use crate::run::{Answer, NoAnswer, Run, Table, shown};
 use arrow::compute::concat_batches;
-use portico_provider_api::{Expr, RemoteTableName, ScalarType, SourceQuery, Value};
+use portico_provider_api::check::ExprCheck;
+use portico_provider_api::{Expr, KeySet, RemoteTableName, ScalarType, SourceQuery, Support, TableRelation, Value};
+use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
 
 /// Reads every table once.
@@ -15,7 +17,16 @@ pub(crate) async fn scan(run: &mut Run) {
         let Some(relation) = run.relation(&loaded) else { continue };
         let query = SourceQuery::scan(relation.clone());
         run.summary.ran(SCAN);
-        let answer = match run.ask(&query).await {
+        let Some(queries) = whole(run, &relation, &loaded.fixture.rows) else {
+            let detail = format!("table '{}' is neither readable whole nor by keys of its rows", loaded.remote);
+            run.summary.fail(SCAN, detail, shown(&query));
+            continue;
+        };
+        if queries.first() != Some(&query) {
+            super::beyond::refused(run, "reading the table whole", &query).await;
+        }
+        let base = queries.first().cloned().unwrap_or_else(|| query.clone());
+        let answer = match run.ask_all(&queries).await {
             Ok(answer) => answer,
             Err(no_answer) => {
                 run.summary.fail(SCAN, no_answer.to_string(), shown(&query));
@@ -35,9 +46,43 @@ pub(crate) async fn scan(run: &mut Run) {
             }
         };
         if loaded.fixture.purpose == Purpose::Read {
-            run.tables.push(Table { loaded, relation, rows: answer.rows, batch });
+            run.tables.push(Table { loaded, relation, rows: answer.rows, batch, base });
         }
     }
+}
+
+/// The queries that read all of a table with these rows: one, or as many as its keys take where it is read by keys alone.
+pub(crate) fn whole(run: &Run, relation: &TableRelation, rows: &[Vec<Value>]) -> Option<Vec<SourceQuery>> {
+    let scan = SourceQuery::scan(relation.clone());
+    let capabilities = run.capabilities();
+    if capabilities.check(&scan).is_ok() {
+        return Some(vec![scan]);
+    }
+    let check = ExprCheck::new(capabilities, relation);
+    let columns = 0..relation.columns.len();
+    let single = columns.clone().map(|column| vec![column]);
+    let pairs = columns.clone().flat_map(|left| columns.clone().filter(move |right| *right != left).map(move |right| vec![left, right]));
+    let candidates = check.own_keys().into_iter().flatten().chain(single).chain(pairs);
+    candidates.filter_map(|columns| by_keys(run, &scan, &check, columns, rows)).next()
+}
+
+/// The same, by the values that rows have in some columns; nothing where a row has none, or the source does not take them.
+fn by_keys(run: &Run, scan: &SourceQuery, check: &ExprCheck<'_>, columns: Vec<usize>, rows: &[Vec<Value>]) -> Option<Vec<SourceQuery>> {
+    let limits = check.key_limits(&columns)?;
+    let (mut tuples, mut seen): (Vec<Vec<Value>>, HashSet<Vec<Value>>) = (Vec::new(), HashSet::new());
+    for row in rows {
+        let tuple: Vec<Value> = columns.iter().map(|column| row.get(*column).cloned()).collect::<Option<_>>()?;
+        if tuple.iter().any(Value::is_null) {
+            return None;
+        }
+        if seen.insert(tuple.clone()) {
+            tuples.push(tuple);
+        }
+    }
+    let keyed =
+        |tuples: &[Vec<Value>]| SourceQuery { keys: Some(KeySet { columns: columns.clone(), tuples: tuples.to_vec() }), ..scan.clone() };
+    let queries: Vec<SourceQuery> = limits.chunks(&tuples).into_iter().map(keyed).collect();
+    queries.iter().all(|query| run.capabilities().support(query) == Ok(Support::Exact)).then_some(queries)
 }
 
 /// JSON may come back with other white space and another order of members.
@@ -66,15 +111,16 @@ fn sorted(json: serde_json::Value) -> serde_json::Value {
 
 /// Reports of scans: of many rows, of few, of none; and of a row count, which returns one row.
 pub(crate) async fn report(run: &mut Run) {
-    let mut queries: Vec<SourceQuery> = run.tables.iter().take(3).map(|table| SourceQuery::scan(table.relation.clone())).collect();
+    let mut queries: Vec<SourceQuery> = run.tables.iter().take(3).map(|table| table.base.clone()).collect();
     let large = run.subject.tables.iter().find(|table| table.fixture.purpose == Purpose::Large);
-    queries.extend(large.and_then(|large| run.relation(large)).map(SourceQuery::scan));
+    let large = large.and_then(|large| run.relation(large)).map(SourceQuery::scan);
+    queries.extend(large.filter(|query| run.capabilities().check(query).is_ok()));
     if let Some(table) = run.tables.first() {
         // A filter that no row passes, where such a thing is understood.
         let scalar_type = table.relation.columns.first().map_or(ScalarType::Int32, |column| column.scalar_type);
         let none = Expr::compare(portico_provider_api::CompareOp::Eq, Expr::Column(0), Expr::Literal(Value::Null(scalar_type)));
-        let query = SourceQuery { filter: Some(none), ..SourceQuery::scan(table.relation.clone()) };
-        let count = row_count(SourceQuery::scan(table.relation.clone()));
+        let query = SourceQuery { filter: Some(none), ..table.base.clone() };
+        let count = row_count(table.base.clone());
         queries.extend([query, count].into_iter().filter(|query| run.capabilities().check(query).is_ok()));
     }
     for query in queries {

@@ -2,7 +2,7 @@
 
 use super::SCHEMA;
 use crate::run::Run;
-use crate::subject::LoadedTable;
+use crate::subject::{Limitation, LoadedTable};
 use portico_provider_api::{QueryContext, RemoteTable, RemoteTableName, Selection};
 use std::collections::BTreeSet;
 
@@ -21,7 +21,18 @@ fn compare(run: &mut Run, loaded: &LoadedTable, remote: &RemoteTable) {
     let table = &loaded.fixture;
     let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
     let found: Vec<&str> = remote.columns.iter().map(|column| column.name.as_str()).collect();
-    run.summary.expect(SCHEMA, names == found, || format!("table '{}' has columns {found:?} instead of {names:?}", loaded.remote));
+    let limitations = run.subject.limitations.clone();
+    let besides = |name: &&str| limitations.iter().any(|limitation| limitation.has_other_column(&table.name, name));
+    let expected: Vec<&str> = found.iter().copied().filter(|name| !besides(name)).collect();
+    run.summary.expect(SCHEMA, names == expected, || format!("table '{}' has columns {expected:?} instead of {names:?}", loaded.remote));
+    for limitation in &limitations {
+        if let Limitation::OtherColumn { table: of, column, .. } = limitation
+            && *of == table.name
+        {
+            let there = found.contains(&column.as_str()) && !names.contains(&column.as_str());
+            run.summary.expect(SCHEMA, there, || format!("the limitation of {limitation} touches nothing"));
+        }
+    }
     for column in &table.columns {
         let Some(found) = remote.column(&column.name) else { continue };
         let place = format!("column '{}' of table '{}'", column.name, loaded.remote);
@@ -43,9 +54,13 @@ fn compare(run: &mut Run, loaded: &LoadedTable, remote: &RemoteTable) {
     let found: BTreeSet<_> =
         remote.foreign_keys.iter().map(|key| (key.columns.clone(), key.references.clone(), key.referenced_columns.clone())).collect();
     run.summary.expect(SCHEMA, wanted == found, || format!("table '{}' has foreign keys {found:?} instead of {wanted:?}", loaded.remote));
-    let write = run.capabilities().write;
-    let declared = write.insert || write.update || write.delete || write.upsert;
-    run.summary.expect(SCHEMA, !declared || remote.writable, || format!("table '{}' is not writable", loaded.remote));
+    let written = remote.writable && run.capabilities().write_of(&loaded.remote).any();
+    let read_only = limitations.iter().any(|limitation| limitation.is_read_only(&table.name));
+    let declared = run.capabilities().write.any() || run.capabilities().tables.values().filter_map(|own| own.write).any(|own| own.any());
+    run.summary.expect(SCHEMA, !declared || written != read_only, || match read_only {
+        true => format!("table '{}' is writable, though a limitation says that it is not", loaded.remote),
+        false => format!("table '{}' is not writable", loaded.remote),
+    });
 }
 
 type Reference = (Vec<String>, RemoteTableName, Vec<String>);

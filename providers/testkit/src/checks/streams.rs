@@ -17,7 +17,7 @@ const MARKER: &str = "zq-marker-71e0";
 /// Accepted queries are described; values that travel as parameters do not show.
 pub(crate) async fn describe(run: &mut Run) {
     for table in run.tables.clone() {
-        let scan = SourceQuery::scan(table.relation.clone());
+        let scan = table.base.clone();
         let described = run.subject.source.describe(&scan);
         run.summary.expect(DESCRIBE, described.iter().any(|request| !request.text.is_empty()), || {
             format!("a scan of '{}' has no description", table.name())
@@ -50,7 +50,7 @@ pub(crate) async fn deadline(run: &mut Run) {
     let request = RequestInfo { request_id: "late".to_owned(), deadline_unix_ms: Some(1), ..RequestInfo::default() };
     let context = QueryContext { request, ..QueryContext::default() };
     for table in run.tables.iter().take(3).cloned().collect::<Vec<_>>() {
-        let query = SourceQuery::scan(table.relation);
+        let query = table.base;
         run.summary.ran(DEADLINE);
         let wrong = match run.ask_with(&query, &context).await {
             Err(NoAnswer::Failed { error, .. }) if error.kind == SourceErrorKind::Timeout => continue,
@@ -71,11 +71,11 @@ pub(crate) async fn cancellation(run: &mut Run) {
         return;
     }
     let large = run.subject.tables.iter().find(|table| table.fixture.purpose == Purpose::Large);
-    let Some(relation) = large.and_then(|large| run.relation(large)) else {
-        run.summary.does_not_apply(CANCELLATION, "there is no large table");
+    let query = large.and_then(|large| run.relation(large)).map(SourceQuery::scan);
+    let Some(query) = query.filter(|query| run.capabilities().check(query).is_ok()) else {
+        run.summary.does_not_apply(CANCELLATION, "there is no large table that is readable whole");
         return;
     };
-    let query = SourceQuery::scan(relation);
     run.summary.ran(CANCELLATION);
     if let Err(wrong) = drop_early(run, &query).await {
         run.summary.fail(CANCELLATION, wrong, shown(&query));
@@ -115,12 +115,13 @@ pub(crate) async fn concurrency(run: &mut Run) {
         let rng = run.rng.fork();
         let Some(table) = run.tables.get(index) else { continue };
         let check = portico_provider_api::check::ExprCheck::new(run.capabilities(), &table.relation);
-        let scan = SourceQuery::scan(table.relation.clone());
+        let scan = table.base.clone();
         queries.push((index, scan.clone()));
         let mut literals = Literals::new(run, rng);
         let exact = leaves(table, &mut literals).into_iter().filter(|leaf| check.predicate(&leaf.expr) == Support::Exact);
         let exact = exact.filter(|leaf| never_fails(&leaf.expr, table)).take(3);
-        queries.extend(exact.map(|leaf| (index, SourceQuery { filter: Some(leaf.expr), ..scan.clone() })));
+        let filtered = exact.map(|leaf| SourceQuery { filter: Some(leaf.expr), ..scan.clone() });
+        queries.extend(filtered.filter(|query| run.capabilities().check(query).is_ok()).map(|query| (index, query)));
     }
     let mut rng = run.rng.fork();
     let queries = sample(&mut rng, queries, run.subject.options.concurrency, |(index, _)| index.to_string());
@@ -153,7 +154,7 @@ pub(crate) fn secrets(run: &mut Run) {
         run.summary.expect(SECRETS, false, || "no error was seen, so no message could be looked at".to_owned());
     }
     let source = Arc::clone(&run.subject.source);
-    let descriptions = run.tables.iter().flat_map(|table| source.describe(&SourceQuery::scan(table.relation.clone())));
+    let descriptions = run.tables.iter().flat_map(|table| source.describe(&table.base));
     messages.extend(descriptions.map(|request| request.text));
     for message in messages {
         for (number, secret) in run.subject.secrets.clone().iter().enumerate() {

@@ -3,6 +3,7 @@
 
 use super::row_count;
 use crate::run::Table;
+use portico_provider_api::check::ExprCheck;
 use portico_provider_api::{
     AggregateCall, AggregateFunction, Capabilities, CompareOp, Expr, Join, JoinKind, KeySet, LimitPer, Output, Relation, ScalarType,
     SortKey, SourceQuery, Value, WindowFunction,
@@ -118,9 +119,40 @@ fn limits(table: &Table) -> Vec<(String, SourceQuery)> {
     ]
 }
 
+/// One more than a table or a column of it declares for itself: tuples of its keys, a second use of a parameter, the size of a request.
+fn own_numbers(table: &Table, capabilities: &Capabilities, check: &ExprCheck<'_>) -> Vec<(String, SourceQuery)> {
+    let mut queries = Vec::new();
+    for columns in check.own_keys().into_iter().flatten() {
+        let tuples = table.rows.iter().map(|row| columns.iter().filter_map(|column| row.get(*column).cloned()).collect::<Vec<_>>());
+        let mut tuples: Vec<Vec<Value>> = tuples.filter(|tuple| !tuple.iter().any(Value::is_null)).collect();
+        let most = check.key_limits(&columns).map_or(0, |limits| limits.max_tuples);
+        if let Some(last) = tuples.last().cloned().filter(|_| most < LARGEST) {
+            tuples.resize(most + 1, last);
+            let keys = Some(KeySet { columns, tuples });
+            queries.push(("more keys than the table takes".to_owned(), SourceQuery { keys, ..table.base.clone() }));
+        }
+    }
+    for (column, described) in table.relation.columns.iter().enumerate() {
+        let value = || Expr::Literal(Value::example(described.scalar_type));
+        for op in [CompareOp::Eq, CompareOp::GtEq, CompareOp::Lt] {
+            let twice = (0..2).map(|_| Expr::compare(op, Expr::Column(column), value()));
+            let filter = Expr::all(twice);
+            queries.push((format!("{op:?} of column {column} twice"), SourceQuery { filter, ..table.base.clone() }));
+        }
+        let size = capabilities.max_request_bytes(&table.base);
+        if described.scalar_type == ScalarType::Text && size > 0 && size < LARGEST {
+            let long = Expr::compare(CompareOp::Eq, Expr::Column(column), Expr::Literal(Value::Text("x".repeat(size))));
+            queries.push(("too large a request".to_owned(), SourceQuery { filter: Some(long), ..table.base.clone() }));
+        }
+    }
+    queries
+}
+
 /// One more than the declared numbers.
 fn numbers(table: &Table, capabilities: &Capabilities) -> Vec<(String, SourceQuery)> {
     let mut queries = Vec::new();
+    let check = ExprCheck::new(capabilities, &table.relation);
+    queries.extend(own_numbers(table, capabilities, &check));
     let integer = table.relation.columns.iter().position(|column| column.scalar_type == ScalarType::Int32);
     let Some(column) = integer else { return queries };
     let values = |count: usize| (0..count).map(|number| Value::Int32(i32::try_from(number).unwrap_or_default()));

@@ -4,6 +4,7 @@ use crate::fixtures::{edge_values, random_value};
 use crate::run::{Run, Table};
 use fastrand::Rng;
 use portico_provider_api::capabilities::KeyCapabilities;
+use portico_provider_api::check::ExprCheck;
 use portico_provider_api::{Expr, ScalarType, Value};
 
 /// A seeded choice of literals.
@@ -17,9 +18,10 @@ impl<'a> Literals<'a> {
         Literals { run, rng }
     }
 
-    /// What one key set may hold.
-    pub(crate) fn limits(&self) -> KeyCapabilities {
-        self.run.capabilities().keys
+    /// What one key set over some columns of a table may hold.
+    pub(crate) fn limits(&self, table: &Table, columns: &[usize]) -> KeyCapabilities {
+        let capabilities = self.run.capabilities();
+        ExprCheck::new(capabilities, &table.relation).key_limits(columns).unwrap_or(capabilities.keys)
     }
 
     /// How many queries a group of checks asks.

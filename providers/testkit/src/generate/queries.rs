@@ -55,7 +55,8 @@ pub(crate) fn key_set(rng: &mut Rng, table: &Table, columns: &[usize], literals:
             tuples.push(tuple);
         }
     }
-    let tuples = literals.limits().chunks(&tuples).into_iter().find(|chunk| literals.limits().fit(chunk))?.to_vec();
+    let limits = literals.limits(table, columns);
+    let tuples = limits.chunks(&tuples).into_iter().find(|chunk| limits.fit(chunk))?.to_vec();
     Some(KeySet { columns: columns.to_vec(), tuples })
 }
 

@@ -53,7 +53,7 @@ async fn caught(trick: Trick, expected: &[&str]) {
             let probe = Arc::clone(&probe);
             Box::pin(async move { probe.active_queries() })
         })),
-        options: Options { queries: 60, values_are_bound: true, ..Options::default() },
+        options: Options { queries: 60, ..Options::default() },
         ..Subject::new(source, tables)
     };
     let summary = conformance(subject).await;

@@ -165,6 +165,16 @@ fn in_relation(remote: &RemoteColumn, scalar_type: ScalarType, codec: Option<por
     TableColumn { name: remote.name.clone(), scalar_type, nullable, codec, native_type: Some(remote.native_type.clone()) }
 }
 
+/// Position in the relation of the source's own row version, which is appended to it unless it is there.
+pub(super) fn own_version(remote: &RemoteTable, relation: &mut Vec<TableColumn>) -> Option<usize> {
+    let own = remote.row_version.as_ref()?;
+    let known = relation.iter().position(|column| column.name == own.name);
+    Some(known.unwrap_or_else(|| {
+        relation.push(in_relation(own, own.scalar_type, own.codec, own.nullable));
+        relation.len() - 1
+    }))
+}
+
 /// Position in the relation of the row version; a hidden one is appended to the relation.
 pub(super) fn version(
     work: &mut Work<'_>,
@@ -188,23 +198,18 @@ pub(super) fn version(
         }
         return Some(position);
     }
-    if remote.row_version.as_deref() == Some(name) {
-        // Only PostgreSQL has a hidden row version so far: a transaction number, read and compared as an integer.
-        relation.push(TableColumn {
-            name: name.to_owned(),
-            scalar_type: ScalarType::Int64,
-            nullable: false,
-            codec: None,
-            native_type: Some("xid".to_owned()),
-        });
-        return Some(relation.len() - 1);
+    if remote.row_version.as_ref().is_some_and(|own| own.name == name) {
+        return own_version(remote, relation);
     }
     let mut error = error_at(here, format!("'{}' has no column '{name}' to serve as row version", remote.name));
     error.suggestion = match columns.iter().find(|column| column.name == name).and_then(|column| column.original_name.clone()) {
         // The published name of a renamed column: what is meant is the remote one.
         Some(original) => Some(original),
-        None => names::nearest(name, remote.columns.iter().map(|column| column.name.as_str()).chain(remote.row_version.as_deref()))
-            .map(str::to_owned),
+        None => names::nearest(
+            name,
+            remote.columns.iter().map(|column| column.name.as_str()).chain(remote.row_version.as_ref().map(|hidden| hidden.name.as_str())),
+        )
+        .map(str::to_owned),
     };
     work.error(error);
     None

@@ -1,7 +1,7 @@
 //! Remote tables as SQL may name them: `<source>.<schema>.<table>`, with all columns under their own names, read-only. Nobody sees
 //! one unless a role names it. It must not know what is published of them.
 
-use crate::model::{Column, Origin, VirtualTable};
+use crate::model::{Column, Origin, VirtualTable, Writing};
 use crate::overlay::Overlay;
 use indexmap::IndexMap;
 use portico_provider_api::{RemoteSchema, RemoteTable, TableColumn, TableRelation};
@@ -43,7 +43,7 @@ fn one(source: &str, remote: &RemoteTable) -> VirtualTable {
             relation: TableRelation { table: remote.name.clone(), columns: relation.collect() },
             window: None,
             version: None,
-            writable: false,
+            writing: Writing::default(),
         },
         columns: columns.collect(),
         key: remote.primary_key.iter().filter_map(position).collect(),

@@ -3,9 +3,10 @@
 use super::{Built, Work, below, columns, error_at, keys};
 use crate::definition::TableDefinition;
 use crate::error::ModelError;
-use crate::model::{Origin, VirtualTable};
+use crate::model::{Origin, VirtualTable, Writing};
 use crate::names;
 use crate::overlay::Overlay;
+use portico_provider_api::capabilities::WriteCapabilities;
 use portico_provider_api::{RemoteSchema, RemoteTable, RemoteTableName, TableRelation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -112,14 +113,19 @@ fn single<'a>(
     let errors_before = work.errors.len();
     let laid_out = columns::lay_out(work, name, remote, definition.and_then(|definition| definition.columns.as_ref()), path);
     let mut relation = laid_out.relation;
-    let version = definition
+    let mut writing = writing(schema, remote, definition);
+    let mut version = definition
         .and_then(|definition| definition.version.as_deref())
         .and_then(|version| columns::version(work, version, remote, &laid_out.columns, &mut relation, path));
+    // A source that compares only a version of its own is told that one, and clients are given it unless the definition names another.
+    if writing.able.version && !writing.able.unchanged {
+        writing.own_version = columns::own_version(remote, &mut relation);
+        version = version.or(writing.own_version);
+    }
     let key = keys::of_remote(work, name, definition.and_then(|definition| definition.key.as_deref()), remote, &laid_out.columns, path);
     if work.errors.len() > errors_before {
         return None;
     }
-    let write = schema.capabilities.write;
     let table = VirtualTable {
         name: name.to_owned(),
         description: definition.and_then(|definition| definition.description.clone()).or_else(|| remote.description.clone()),
@@ -128,7 +134,7 @@ fn single<'a>(
             relation: TableRelation { table: remote.name.clone(), columns: relation },
             window: definition.and_then(|definition| definition.window.clone()),
             version,
-            writable: remote.writable && (write.insert || write.update || write.upsert || write.delete),
+            writing,
         },
         columns: laid_out.columns,
         key,
@@ -141,6 +147,12 @@ fn single<'a>(
         overlay: Overlay::default(),
     };
     Some(Built { table, remote: Some(remote) })
+}
+
+/// How rows of a remote table are written.
+fn writing(schema: &RemoteSchema, remote: &RemoteTable, definition: Option<&TableDefinition>) -> Writing {
+    let able = if remote.writable { schema.capabilities.write_of(&remote.name) } else { WriteCapabilities::default() };
+    Writing { able, own_version: None, check_first: definition.is_some_and(|definition| definition.writes.check_first) }
 }
 
 /// Publishes all tables of the sources that no definition names.

@@ -73,7 +73,7 @@ fn check_settings(work: &mut Work<'_>, name: &str, definition: &TableDefinition)
         ("remote", definition.remote.is_some()),
         ("where", definition.window.is_some()),
         ("version", definition.version.is_some()),
-        ("writes", definition.writes.if_match.is_some()),
+        ("writes", definition.writes != crate::definition::WritesDefinition::default()),
         ("guarded", definition.guarded),
         ("limits", definition.limits != crate::definition::RowLimits::default()),
     ];

@@ -141,10 +141,7 @@ fn key_set(list: &InListExpr, fragment: &RemoteFragment) -> Option<KeySet> {
         Some(_) => return None,
         None => vec![relation_column(list.expr(), fragment)?],
     };
-    let taken = columns.len() <= fragment.key_limits.max_columns && columns.iter().all(|column| fragment.key_columns.contains(column));
-    if !taken {
-        return None;
-    }
+    fragment.limits_of(&columns)?;
     let mut seen = HashSet::new();
     let mut tuples = Vec::new();
     for item in list.list() {

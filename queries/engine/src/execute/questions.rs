@@ -21,7 +21,7 @@ pub fn questions(fragment: &RemoteFragment, keys: Option<KeySet>) -> Result<Vec<
         // Of no rows there is one group all the same.
         return Ok(vec![SourceQuery { keys: Some(keys), ..fragment.query.as_ref().clone() }]);
     }
-    let chunks = fragment.key_limits.chunks(&keys.tuples);
+    let chunks = fragment.chunk_limits(&keys.columns).chunks(&keys.tuples);
     let queries = chunks.into_iter().map(|tuples| SourceQuery {
         keys: Some(KeySet { columns: keys.columns.clone(), tuples: tuples.to_vec() }),
         ..fragment.query.as_ref().clone()

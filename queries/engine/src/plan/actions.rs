@@ -24,6 +24,17 @@ pub(crate) enum Verb {
     Delete,
 }
 
+impl Verb {
+    /// Its name, for messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Verb::Insert => "insert",
+            Verb::Update => "update",
+            Verb::Delete => "delete",
+        }
+    }
+}
+
 /// One row that is written.
 pub(crate) struct RowWrite {
     pub verb: Verb,

@@ -14,7 +14,7 @@ use crate::statement::EntityRead;
 use datafusion::execution::session_state::SessionState;
 use datafusion::logical_expr::LogicalPlan;
 pub(crate) use level::row_count;
-use portico_catalog::{Model, Origin, Relationship, Service, VirtualTable};
+use portico_catalog::{Model, Relationship, Service, VirtualTable};
 use portico_odata::bound::Via;
 use portico_odata::json::CrossJoinShape;
 use portico_odata::{BoundExpr, BoundQuery, EntityShape, ExpandForm, ReadKind};
@@ -332,6 +332,8 @@ fn is_timed(query: &BoundQuery) -> bool {
 
 /// Whether entities carry an ETag: only those that the caller may change need one, and it may cost the whole row.
 pub(crate) fn has_etag(rights: &TableRights) -> bool {
-    let writable = matches!(rights.table.origin, Origin::Single { writable: true, .. });
-    writable && (rights.may(WriteRight::Update) || rights.may(WriteRight::Delete))
+    let writing = rights.table.origin.writing();
+    // A state that cannot be held until it is written is no use to whoever writes.
+    let changed = (writing.able.update && rights.may(WriteRight::Update)) || (writing.able.delete && rights.may(WriteRight::Delete));
+    changed && writing.holds()
 }

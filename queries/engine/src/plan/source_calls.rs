@@ -92,6 +92,8 @@ fn asked(call: &BoundCall, body: &SourceBody) -> Result<LogicalPlan, EngineError
             key_limits: KeyCapabilities { max_tuples: 1, ..KeyCapabilities::default() },
             required_keys: Vec::new(),
             key_columns: Vec::new(),
+            own_keys: None,
+            max_request_bytes: 0,
             template: None,
         }),
     }))

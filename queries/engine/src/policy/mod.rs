@@ -7,6 +7,7 @@ pub mod check;
 pub mod expression;
 pub mod permit;
 pub mod permit_write;
+mod possible;
 pub mod rights;
 pub mod view;
 

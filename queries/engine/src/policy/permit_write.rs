@@ -5,16 +5,17 @@ use crate::error::EngineError;
 use crate::policy::access::WriteRight;
 use crate::policy::expression::schema_of;
 use crate::policy::permit::Policy;
+use crate::policy::possible;
 use crate::policy::rights::TableRights;
 use crate::pushdown::translate::Translation;
+use crate::write::hold;
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::Expr as PlanExpr;
 use datafusion::logical_expr::simplify::SimplifyContext;
 use datafusion::optimizer::simplify_expressions::ExprSimplifier;
-use portico_catalog::{Column, IfMatch, Origin, VirtualTable};
+use portico_catalog::{Column, IfMatch, Origin, VirtualTable, Writing};
 use portico_odata::{BoundWrite, MatchCondition, WriteAction};
-use portico_provider_api::check::ExprCheck;
-use portico_provider_api::{Expr, Support, TableRelation, Value};
+use portico_provider_api::{Capabilities, Expr, TableRelation, Value};
 use std::sync::Arc;
 
 /// A write to which policy has been applied.
@@ -32,10 +33,25 @@ pub struct PermittedWrite {
     pub(crate) typed: bool,
     /// What the new values were made of: columns of the relation that must still hold these values.
     pub(crate) expected: Vec<(usize, Value)>,
+    /// What the source can evaluate.
+    pub(crate) capabilities: Arc<Capabilities>,
+    /// How rows of the table are written.
+    pub(crate) writing: Writing,
+    /// Which of the conditions the source checks in the step that writes.
+    pub(crate) at_source: AtSource,
     /// What is returned of the entity.
     pub(crate) select: Vec<usize>,
     pub(crate) service: String,
     pub(crate) model_version: String,
+}
+
+/// Which conditions the source checks in the step that writes; the others are checked here, on a state that is held until then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AtSource {
+    /// Which rows may be touched.
+    pub(crate) visible: bool,
+    /// What must hold of the new row.
+    pub(crate) require: bool,
 }
 
 impl PermittedWrite {
@@ -55,22 +71,28 @@ pub fn permit_write(write: &BoundWrite, service: &str, if_match: IfMatch, policy
     let unknown = || EngineError::UnknownName { message: format!("there is no table '{}'", write.table), suggestion: None };
     let rights = policy.rights.tables.get(&write.table).ok_or_else(unknown)?;
     let table = &rights.table;
-    let Origin::Single { source, relation, window, version, writable } = &table.origin else {
+    let Origin::Single { source, relation, window, version, writing } = &table.origin else {
         return Err(EngineError::Unsupported(format!("'{}' is a view and cannot be written to", table.name)));
     };
-    if !writable {
+    if !writing.any() {
         return Err(EngineError::Unsupported(format!("'{}' cannot be written to: its source does not allow it", table.name)));
     }
-    let (right, verb) = match &write.action {
-        WriteAction::Insert { .. } => (WriteRight::Insert, "insert into"),
-        WriteAction::Update { .. } => (WriteRight::Update, "update"),
-        WriteAction::Delete { .. } => (WriteRight::Delete, "delete from"),
+    let (right, verb, able) = match &write.action {
+        WriteAction::Insert { .. } => (WriteRight::Insert, "insert into", writing.able.insert),
+        WriteAction::Update { .. } => (WriteRight::Update, "update", writing.able.update),
+        WriteAction::Delete { .. } => (WriteRight::Delete, "delete from", writing.able.delete),
     };
+    if !able {
+        return Err(EngineError::Unsupported(format!("one cannot {verb} '{}': its source does not allow it", table.name)));
+    }
     if !rights.may(right) {
         return Err(EngineError::Forbidden(format!("you may not {verb} '{}'", table.name)));
     }
     match &write.action {
-        WriteAction::Insert { values } => check_insert(table, rights, values)?,
+        WriteAction::Insert { values } => {
+            check_insert(table, rights, values)?;
+            possible::check_key(table, values)?;
+        }
         WriteAction::Update { values, condition, .. } => {
             check_columns(table, rights, values)?;
             check_condition(table, if_match, condition)?;
@@ -80,41 +102,32 @@ pub fn permit_write(write: &BoundWrite, service: &str, if_match: IfMatch, policy
     let rows = Expr::all(
         window_condition(policy, table, relation, window.as_deref())?.into_iter().chain(row_condition(policy, rights, relation, right)?),
     );
-    if let Some(rows) = &rows {
-        ensure_exact(policy, source, relation, rows, &table.name)?;
-    }
     let of_type = type_condition(table, &write.action);
-    if let Some(of_type) = &of_type {
-        ensure_exact(policy, source, relation, of_type, &table.name)?;
-    }
     let deletes = right == WriteRight::Delete;
-    Ok(PermittedWrite {
+    let unknown_source = || EngineError::Internal(format!("the model does not know the source '{source}'"));
+    let capabilities = Arc::clone(&policy.model.sources.get(source).ok_or_else(unknown_source)?.capabilities);
+    let require = if deletes { None } else { Expr::all(rows.iter().cloned().chain(of_type.clone())) };
+    let kept = |able: bool, condition: &Option<Expr>| able && condition.as_ref().is_none_or(|rule| capabilities.is_kept(rule, relation));
+    let at_source = AtSource { visible: kept(writing.able.visible, &rows), require: kept(writing.able.require, &require) };
+    let permitted = PermittedWrite {
         table: Arc::clone(table),
         source: source.clone(),
         relation: relation.clone(),
         version: *version,
         action: write.action.clone(),
-        visible: rows.clone(),
+        visible: rows,
         typed: of_type.is_some(),
-        require: if deletes { None } else { Expr::all(rows.into_iter().chain(of_type)) },
+        require,
         expected: Vec::new(),
+        capabilities,
+        writing: *writing,
+        at_source,
         select: write.select.clone(),
         service: service.to_owned(),
         model_version: policy.model.version.clone(),
-    })
-}
-
-/// A rule must mean at the source what it means here: one that the source takes more widely — its text ignores letter case, say — would
-/// let rows be written that are not the caller's.
-fn ensure_exact(policy: &Policy<'_>, source: &str, relation: &TableRelation, rows: &Expr, table: &str) -> Result<(), EngineError> {
-    let known = policy.model.sources.get(source);
-    let exact = known.is_some_and(|known| ExprCheck::new(&known.capabilities, relation).predicate(rows) == Support::Exact);
-    if exact {
-        return Ok(());
-    }
-    Err(EngineError::Unsupported(format!(
-        "'{table}' cannot be written to with your rights: a row rule on it cannot be checked exactly by its source"
-    )))
+    };
+    hold::hold(&permitted)?;
+    Ok(permitted)
 }
 
 /// The row that comes out of a write must be of the derived types whose properties it is given.
@@ -220,10 +233,10 @@ fn translated(rule: &PlanExpr, schema: &DFSchema, fields: &[Expr], relation: &Ta
     let simplifier = ExprSimplifier::new(context);
     let simple = simplifier.simplify(simplifier.coerce(rule.clone(), schema)?)?;
     let translation = Translation { schema, fields, columns: &relation.columns, source: "" };
-    // A rule that cannot be checked in the write's own transaction cannot be kept.
+    // A rule that cannot be said to a source cannot be checked on a row of it either.
     translation.whole(&simple).ok_or_else(|| {
         EngineError::Unsupported(format!(
-            "'{table}' cannot be written to with your rights: a row rule on it cannot be checked by its source"
+            "'{table}' cannot be written to with your rights: a row rule on it cannot be checked when it is written"
         ))
     })
 }

@@ -2,12 +2,11 @@
 //! only as far as everything it needs is: a view's tables have an overlay of their own where some of it is hidden.
 
 use crate::policy::access::WriteRight;
+use crate::policy::possible;
 use crate::policy::rights::{Rights, TableRights};
 use indexmap::IndexMap;
 use portico_catalog::overlay::{ComplexProperty, Derivation, DerivedType, MediaType, Operation, StreamProperty};
-use portico_catalog::{
-    IfMatch, Model, ModelView, Origin, Overlay, Profile, Relationship, RelationshipView, Service, SingletonView, TableView,
-};
+use portico_catalog::{IfMatch, Model, ModelView, Overlay, Profile, Relationship, RelationshipView, Service, SingletonView, TableView};
 use portico_catalog::{VirtualTable, model::Through};
 use std::sync::Arc;
 
@@ -97,20 +96,20 @@ fn table_view(alias: &str, rights: &TableRights, profile: Profile, seen: &Seen<'
         })
         .collect();
     let (table, columns) = seen_overlay(table, rights, profile, &relationships);
-    let writable = matches!(table.origin, Origin::Single { writable: true, .. });
     let default = match profile {
         Profile::Standard | Profile::Powerbi => IfMatch::Required,
         // Dataverse and Salesforce send no If-Match.
         Profile::Dataverse | Profile::Salesforce => IfMatch::Optional,
     };
+    let if_match = table.if_match.unwrap_or(default);
     TableView {
         name: alias.to_owned(),
         columns,
         relationships,
-        insertable: writable && rights.may(WriteRight::Insert),
-        updatable: writable && rights.may(WriteRight::Update),
-        deletable: writable && rights.may(WriteRight::Delete),
-        if_match: table.if_match.unwrap_or(default),
+        insertable: possible::can_insert(rights),
+        updatable: possible::can_change(rights, WriteRight::Update, if_match),
+        deletable: possible::can_change(rights, WriteRight::Delete, if_match),
+        if_match,
         table,
     }
 }

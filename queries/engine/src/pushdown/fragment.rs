@@ -6,7 +6,7 @@ use datafusion::common::{DFSchemaRef, Result as DataFusionResult};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
 use portico_provider_api::capabilities::KeyCapabilities;
-use portico_provider_api::{Relation, SourceQuery};
+use portico_provider_api::{Capabilities, KeySet, Relation, SourceQuery};
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
@@ -37,8 +37,39 @@ pub struct RemoteFragment {
     pub required_keys: Vec<String>,
     /// Columns of the relation over which the source takes keys.
     pub key_columns: Vec<usize>,
+    /// The only key sets that it takes, where its table names them: their columns, and how many of each.
+    pub own_keys: Option<Vec<(Vec<usize>, KeyCapabilities)>>,
+    /// Size of a request in bytes at most; 0 means no limit.
+    pub max_request_bytes: usize,
     /// For a plan that is kept: its query for many runs. `query` then has parameters in the place of constants.
     pub template: Option<Arc<Template>>,
+}
+
+impl RemoteFragment {
+    /// How many keys over these columns the source takes in one request; nothing where it takes none.
+    pub fn limits_of(&self, columns: &[usize]) -> Option<KeyCapabilities> {
+        let same = |own: &[usize]| own.len() == columns.len() && own.iter().all(|column| columns.contains(column));
+        match &self.own_keys {
+            Some(own) => own.iter().find(|(own, _)| same(own)).map(|(_, limits)| *limits),
+            None => {
+                let taken = columns.len() <= self.key_limits.max_columns && columns.iter().all(|column| self.key_columns.contains(column));
+                taken.then_some(self.key_limits)
+            }
+        }
+    }
+
+    /// The same, with the room that the query itself leaves them in a request.
+    pub fn chunk_limits(&self, columns: &[usize]) -> KeyCapabilities {
+        let limits = self.limits_of(columns).unwrap_or(self.key_limits);
+        if self.max_request_bytes == 0 {
+            return limits;
+        }
+        let empty = Some(KeySet { columns: columns.to_vec(), tuples: Vec::new() });
+        let taken = Capabilities::request_bytes(&SourceQuery { keys: empty, ..self.query.as_ref().clone() });
+        let room = self.max_request_bytes.saturating_sub(taken).max(1);
+        let max_bytes = if limits.max_bytes == 0 { room } else { limits.max_bytes.min(room) };
+        KeyCapabilities { max_bytes, ..limits }
+    }
 }
 
 impl PartialOrd for RemoteFragment {

@@ -224,7 +224,15 @@ impl Growing {
             Some(aggregate) => aggregate.having.clone(),
             None => self.query.filter.clone(),
         };
-        let alone = with(Some(condition.clone())).support();
+        let mut condition = condition;
+        let mut alone = with(Some(condition.clone())).support();
+        // A source that takes lists may take no `OR`, which is what the optimiser makes of a short list.
+        if alone == Support::None
+            && let Some(list) = as_list(&condition)
+        {
+            alone = with(Some(list.clone())).support();
+            condition = list;
+        }
         if alone == Support::None || (grouped && alone != Support::Exact) {
             return Taken::No;
         }
@@ -293,6 +301,14 @@ impl Growing {
         // What needs just the rows that it asks for cannot be asked for more.
         let least = if self.is_plain() { Support::Inexact } else { Support::Exact };
         let key_columns = (0..check.columns().len()).filter(|index| check.key_columns(&[*index]) >= least).collect();
+        let own_keys = check.own_keys().map(|all| {
+            let taken = all.into_iter().filter(|columns| check.key_columns(columns) >= least);
+            taken.filter_map(|columns| check.key_limits(&columns).map(|limits| (columns, limits))).collect::<Vec<_>>()
+        });
+        let of_slot = self.key_slot.as_ref().and_then(|(columns, _)| check.key_limits(columns));
+        let of_own = own_keys.as_ref().map(|own| own.iter().map(|(_, limits)| *limits).max_by_key(|limits| limits.max_tuples));
+        let key_limits = of_slot.unwrap_or_else(|| of_own.map_or(self.capabilities.keys, Option::unwrap_or_default));
+        let max_request_bytes = self.capabilities.max_request_bytes(&self.query);
         LogicalPlan::Extension(Extension {
             node: Arc::new(RemoteFragment {
                 source: self.source,
@@ -303,7 +319,9 @@ impl Growing {
                 schema_version: self.schema_version,
                 estimate,
                 table: tables.join(", "),
-                key_limits: self.capabilities.keys,
+                key_limits,
+                own_keys,
+                max_request_bytes,
                 required_keys: self.required_keys,
                 key_columns,
                 template: None,
@@ -332,6 +350,23 @@ impl Growing {
         };
         rows.max(1)
     }
+}
+
+/// The list that a value is in, where some equalities of it with constants are what a condition demands one of.
+fn as_list(condition: &Expr) -> Option<Expr> {
+    let Expr::Or(parts) = condition else { return None };
+    let mut subject: Option<&Expr> = None;
+    let mut list = Vec::with_capacity(parts.len());
+    for part in parts {
+        let Expr::Compare { op: CompareOp::Eq, left, right } = part else { return None };
+        let constant = matches!(right.as_ref(), Expr::Literal(_) | Expr::Parameter { .. });
+        if !constant || subject.is_some_and(|subject| subject != left.as_ref()) {
+            return None;
+        }
+        subject = Some(left.as_ref());
+        list.push(right.as_ref().clone());
+    }
+    Some(Expr::InList { expr: Box::new(subject?.clone()), list, negated: false })
 }
 
 /// One in how many rows passes a condition, as a guess: the two ends of a range together leave about as many as an equality.

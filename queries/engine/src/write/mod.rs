@@ -1,28 +1,25 @@
 //! Writes: one entity, or several as one; one source, one transaction. The current row is read first, to compare ETags and to let unchanged read-only
 //! values pass; what was compared is compared again in the statement that writes, so that nothing can come in between.
 
+mod current;
+pub(crate) mod hold;
 mod refused;
 
 use crate::context::Written as Effects;
 use crate::error::EngineError;
 use crate::execute::expand::etags;
-use crate::execute::remote;
 use crate::execute::run::Run;
 use crate::policy::PermittedWrite;
-use crate::pushdown::fragment::RemoteFragment;
 use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
-use datafusion::common::{DFSchema, ScalarValue};
-use futures::StreamExt;
+use current::current_row;
+use datafusion::common::ScalarValue;
+use hold::Hold;
 use portico_catalog::overlay::Mutability;
 use portico_odata::{MatchCondition, WriteAction};
-use portico_provider_api::capabilities::KeyCapabilities;
 use portico_provider_api::{
-    Change, ChangeOutcome, ChangeSet, ChangeValue, CompareOp, Effect, Expr, Limits, Output, Precondition, Relation, RemoteOperation,
-    SourceQuery, Value,
+    Change, ChangeOutcome, ChangeSet, ChangeValue, Effect, Limits, Precondition, RemoteOperation, Unsupported, Value,
 };
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Runs a write and gives the key of the entity that was written.
 ///
@@ -87,8 +84,12 @@ pub async fn write_all(writes: &[PermittedWrite], call: Option<&Invocation>, run
         let was_sent = sent.iter().any(|sent| std::ptr::eq(*sent, write));
         let row = if was_sent { outcomes.next() } else { None };
         keys.push(match (row, &write.action) {
-            (Some(ChangeOutcome::Done { row, .. }), _) => key_after(write, row)?,
-            _ => key_after(write, None)?,
+            (Some(ChangeOutcome::Done { row, .. }), _) => {
+                let row = row.map(|row| row.into_iter().enumerate().collect::<Vec<_>>());
+                key_after(write, row.as_deref().unwrap_or_default())?
+            }
+            (Some(ChangeOutcome::Keyed(key)), _) => key_after(write, &key)?,
+            _ => key_after(write, &[])?,
         });
     }
     Ok((keys, rows))
@@ -96,16 +97,23 @@ pub async fn write_all(writes: &[PermittedWrite], call: Option<&Invocation>, run
 
 fn failure(write: &PermittedWrite, outcome: &ChangeOutcome) -> Option<EngineError> {
     match outcome {
-        ChangeOutcome::Done { .. } => None,
+        ChangeOutcome::Done { .. } | ChangeOutcome::Keyed(_) => None,
         ChangeOutcome::Returned(_) => Some(EngineError::Internal("a write was answered like an operation".to_owned())),
         ChangeOutcome::NotFound => Some(not_found(write)),
         ChangeOutcome::Changed => Some(changed(write)),
-        ChangeOutcome::Refused if write.typed => Some(EngineError::Invalid(format!(
+        ChangeOutcome::Refused => Some(refused_image(write)),
+        ChangeOutcome::NotAttempted => Some(EngineError::Internal("a write was not attempted".to_owned())),
+    }
+}
+
+/// What is said of a new row that breaks a rule.
+fn refused_image(write: &PermittedWrite) -> EngineError {
+    match write.typed {
+        true => EngineError::Invalid(format!(
             "the entity of '{}' is not of the type that has these properties, or you may not bring it into that state",
             write.table.name
-        ))),
-        ChangeOutcome::Refused => Some(EngineError::Forbidden(format!("you may not bring '{}' into that state", write.table.name))),
-        ChangeOutcome::NotAttempted => Some(EngineError::Internal("a write was not attempted".to_owned())),
+        )),
+        false => EngineError::Forbidden(format!("you may not bring '{}' into that state", write.table.name)),
     }
 }
 
@@ -113,7 +121,9 @@ fn failure(write: &PermittedWrite, outcome: &ChangeOutcome) -> Option<EngineErro
 async fn change(write: &PermittedWrite, run: &Arc<Run>) -> Result<Option<Change>, EngineError> {
     Ok(Some(match &write.action {
         WriteAction::Insert { values } => {
-            Change::Insert { table: write.relation.clone(), values: change_values(write, values), require: write.require.clone() }
+            check_new_row(write, &inserted(write, values))?;
+            let require = write.require.clone().filter(|_| write.at_source.require);
+            Change::Insert { table: write.relation.clone(), values: change_values(write, values), require }
         }
         WriteAction::Update { key, values, condition } => {
             let current = current_row(write, key, run).await?;
@@ -123,13 +133,14 @@ async fn change(write: &PermittedWrite, run: &Arc<Run>) -> Result<Option<Change>
             if values.is_empty() {
                 return Ok(None);
             }
+            check_new_row(write, &updated(write, &current, &values)?)?;
             Change::Update {
                 table: write.relation.clone(),
                 key: key_values(write, key),
                 values: change_values(write, &values),
-                precondition: precondition(write, &current, condition)?,
-                visible: write.visible.clone(),
-                require: write.require.clone(),
+                precondition: precondition(write, &current)?,
+                visible: write.visible.clone().filter(|_| write.at_source.visible),
+                require: write.require.clone().filter(|_| write.at_source.require),
             }
         }
         WriteAction::Delete { key, condition } => {
@@ -138,8 +149,8 @@ async fn change(write: &PermittedWrite, run: &Arc<Run>) -> Result<Option<Change>
             Change::Delete {
                 table: write.relation.clone(),
                 key: key_values(write, key),
-                precondition: precondition(write, &current, condition)?,
-                visible: write.visible.clone(),
+                precondition: precondition(write, &current)?,
+                visible: write.visible.clone().filter(|_| write.at_source.visible),
             }
         }
     }))
@@ -184,6 +195,11 @@ async fn send(
     let bytes = u64::try_from(run.settings.query_memory).unwrap_or(u64::MAX) / 8;
     context.request.limits = Limits { max_rows: run.settings.max_rows, max_bytes: bytes };
     let changes = ChangeSet { changes, idempotency_key: None };
+    if let Some(first) = writes.first() {
+        let refused =
+            |refused: Unsupported| EngineError::Unsupported(format!("the source of '{}' cannot do this: {refused}", first.table.name));
+        first.capabilities.check_changes(&changes).map_err(refused)?;
+    }
     let outdated = Outdated { writes, call, run };
     // Whoever gives up from here on has to say that the changes may have been made.
     let journal = &run.request.journal;
@@ -203,7 +219,7 @@ async fn send(
 
 fn is_done(outcome: &ChangeOutcome) -> bool {
     match outcome {
-        ChangeOutcome::Done { .. } | ChangeOutcome::Returned(_) => true,
+        ChangeOutcome::Done { .. } | ChangeOutcome::Keyed(_) | ChangeOutcome::Returned(_) => true,
         ChangeOutcome::NotFound | ChangeOutcome::Changed | ChangeOutcome::Refused | ChangeOutcome::NotAttempted => false,
     }
 }
@@ -237,63 +253,19 @@ fn change_values(write: &PermittedWrite, values: &[(usize, Value)]) -> Vec<(usiz
     remote.map(|(remote, value)| (remote, if value.is_null() { ChangeValue::Null } else { ChangeValue::Given(value.clone()) })).collect()
 }
 
-/// The key of the row that came back.
-fn key_after(write: &PermittedWrite, row: Option<Vec<Value>>) -> Result<Vec<Value>, EngineError> {
+/// The key of the row that was written; `told` has what came back of it, by column of the relation.
+fn key_after(write: &PermittedWrite, told: &[(usize, Value)]) -> Result<Vec<Value>, EngineError> {
     let given = match &write.action {
         WriteAction::Update { key, .. } | WriteAction::Delete { key, .. } => return Ok(key.clone()),
         WriteAction::Insert { values } => values,
     };
     let part = |index: &usize| {
         let remote = write.table.columns.get(*index)?.remote;
-        let stored = row.as_ref().and_then(|row| row.get(remote).cloned());
+        let stored = told.iter().find(|(column, _)| *column == remote).map(|(_, value)| value.clone());
         stored.or_else(|| given.iter().find(|(given, _)| given == index).map(|(_, value)| value.clone()))
     };
     let key: Option<Vec<Value>> = write.table.key.iter().map(part).collect();
     key.ok_or_else(|| EngineError::Internal("the key of the new entity is not known".to_owned()))
-}
-
-/// The row as it is stored now, one value per column of the relation.
-async fn current_row(write: &PermittedWrite, key: &[Value], run: &Arc<Run>) -> Result<RecordBatch, EngineError> {
-    let equalities =
-        key_values(write, key).into_iter().map(|(column, value)| Expr::compare(CompareOp::Eq, Expr::Column(column), Expr::Literal(value)));
-    let output = (0..write.relation.columns.len()).map(|index| Output { name: format!("c{index}"), expr: Expr::Column(index) }).collect();
-    let mut query = SourceQuery::select(Relation::Table(write.relation.clone()), output);
-    query.filter = Expr::all(equalities.chain(write.visible.clone()));
-    query.limit = None;
-    let schema = DFSchema::try_from(query.result_schema().as_ref().clone())?;
-    let fragment = RemoteFragment {
-        source: write.source.clone(),
-        schema: Arc::new(schema),
-        query: Arc::new(query),
-        key_slot: None,
-        freshness: Duration::ZERO,
-        schema_version: String::new(),
-        estimate: 1,
-        table: write.relation.table.to_string(),
-        key_limits: KeyCapabilities { max_tuples: 1, ..KeyCapabilities::default() },
-        required_keys: Vec::new(),
-        key_columns: Vec::new(),
-        template: None,
-    };
-    let arrow_schema = Arc::clone(fragment.schema.inner());
-    let mut rows = remote::stream(fragment, None, Arc::clone(run));
-    let mut batches = Vec::new();
-    while let Some(batch) = rows.next().await {
-        batches.push(batch?);
-    }
-    let all = concat_batches(&arrow_schema, &batches).map_err(|error| EngineError::Internal(error.to_string()))?;
-    match all.num_rows() {
-        0 => Err(not_found(write)),
-        // A source whose text ignores letter case finds 'ABC' for 'abc': that is another key here.
-        1 => {
-            match key_values(write, key).into_iter().all(|(column, value)| stored(write, &all, column).is_ok_and(|own| same(&own, &value)))
-            {
-                true => Ok(all),
-                false => Err(not_found(write)),
-            }
-        }
-        _ => Err(EngineError::Invalid(format!("the key of '{}' is not unique at its source; nothing was written", write.table.name))),
-    }
 }
 
 fn check_tags(write: &PermittedWrite, current: &RecordBatch, condition: &MatchCondition, run: &Run) -> Result<(), EngineError> {
@@ -313,26 +285,78 @@ fn current_tag(write: &PermittedWrite, current: &RecordBatch, key: &[u8]) -> Res
     Ok(etags(&parts, write.version.is_none(), 1, key)?.value(0).to_owned())
 }
 
-/// What must still hold when the statement runs: without ETags what the values were made of, else the version, else every column.
-fn precondition(write: &PermittedWrite, current: &RecordBatch, condition: &MatchCondition) -> Result<Precondition, EngineError> {
-    if !matches!(condition, MatchCondition::Tags(_)) {
-        let expected = write.expected.iter().map(|(column, _)| Ok((*column, stored(write, current, *column)?)));
-        let expected = expected.collect::<Result<Vec<_>, EngineError>>()?;
-        return Ok(if expected.is_empty() { Precondition::None } else { Precondition::Unchanged(expected) });
+/// What must still hold when the statement runs.
+fn precondition(write: &PermittedWrite, current: &RecordBatch) -> Result<Precondition, EngineError> {
+    Ok(match hold::hold(write)? {
+        Hold::Nothing => Precondition::None,
+        Hold::Version(column) => Precondition::Version { column, value: stored(write, current, column)? },
+        Hold::Columns(columns) => {
+            let values = columns.into_iter().map(|column| Ok((column, stored(write, current, column)?)));
+            Precondition::Unchanged(values.collect::<Result<_, EngineError>>()?)
+        }
+    })
+}
+
+/// Refuses a new row that breaks a rule which the source does not check. `row` has what is known of it, by column of the relation.
+fn check_new_row(write: &PermittedWrite, row: &[Option<Value>]) -> Result<(), EngineError> {
+    let Some(rule) = write.require.as_ref().filter(|_| !write.at_source.require) else { return Ok(()) };
+    let unknown = rule.columns().into_iter().find(|column| row.get(*column).is_none_or(Option::is_none));
+    if let Some(column) = unknown {
+        let name = write.table.columns.iter().find(|known| known.remote == column).map(|known| known.name.as_str());
+        let what = name.map_or_else(|| "what a rule on its rows asks for".to_owned(), |name| format!("'{name}'"));
+        return Err(EngineError::Unsupported(format!(
+            "'{}' cannot be inserted into without {what}: a rule on its rows is not checked by its source, which may put another value there",
+            write.table.name
+        )));
     }
-    match write.version {
-        Some(column) => Ok(Precondition::Version { column, value: stored(write, current, column)? }),
-        None => {
-            let all = (0..write.relation.columns.len()).map(|column| Ok((column, stored(write, current, column)?)));
-            Ok(Precondition::Unchanged(all.collect::<Result<_, EngineError>>()?))
+    let types = write.relation.columns.iter().map(|column| Value::Null(column.scalar_type));
+    let row: Vec<Value> = row.iter().zip(types).map(|(value, null)| value.clone().unwrap_or(null)).collect();
+    if current::satisfies(write, rule, &row)? { Ok(()) } else { Err(refused_image(write)) }
+}
+
+/// A new row as it is known before it is stored: what is given, and null where the source puts nothing else.
+fn inserted(write: &PermittedWrite, values: &[(usize, Value)]) -> Vec<Option<Value>> {
+    let mut row: Vec<Option<Value>> = vec![None; write.relation.columns.len()];
+    for (index, column) in write.table.columns.iter().enumerate() {
+        let given = values.iter().find(|(given, _)| *given == index).map(|(_, value)| value.clone());
+        let empty = column.nullable && !column.has_default && !column.generated && column.default.is_none();
+        let value = given.or_else(|| empty.then_some(Value::Null(column.scalar_type)));
+        if let (Some(place), Some(value)) = (row.get_mut(column.remote), value) {
+            *place = typed(write, column.remote, value);
         }
     }
+    row
+}
+
+/// A row as it will be: what is stored, but for what is given.
+fn updated(write: &PermittedWrite, current: &RecordBatch, values: &[(usize, Value)]) -> Result<Vec<Option<Value>>, EngineError> {
+    let stored = (0..write.relation.columns.len()).map(|column| stored(write, current, column).map(Some));
+    let mut row = stored.collect::<Result<Vec<_>, _>>()?;
+    for (index, value) in values {
+        if let Some(remote) = write.table.columns.get(*index).map(|column| column.remote)
+            && let Some(place) = row.get_mut(remote)
+        {
+            *place = typed(write, remote, value.clone());
+        }
+    }
+    Ok(row)
+}
+
+/// A value as the type of its column, as rules expect it.
+fn typed(write: &PermittedWrite, column: usize, value: Value) -> Option<Value> {
+    let scalar_type = write.relation.columns.get(column)?.scalar_type;
+    if value.is_null() { Some(Value::Null(scalar_type)) } else { crate::values::typed_as(value, scalar_type) }
 }
 
 /// The stored value of a column of the relation.
 fn stored(write: &PermittedWrite, current: &RecordBatch, column: usize) -> Result<Value, EngineError> {
+    stored_at(write, current, 0, column)
+}
+
+/// The same, of one of several rows.
+fn stored_at(write: &PermittedWrite, rows: &RecordBatch, row: usize, column: usize) -> Result<Value, EngineError> {
     let scalar_type = write.relation.columns[column].scalar_type;
-    let cell = ScalarValue::try_from_array(current.column(column), 0)?;
+    let cell = ScalarValue::try_from_array(rows.column(column), row)?;
     if cell.is_null() {
         return Ok(Value::Null(scalar_type));
     }

@@ -13,8 +13,8 @@ use portico_engine::{
 use portico_odata::{BoundQuery, BoundRead, BoundWrite, ReadKind};
 use portico_provider_api::arrays::batch_from_rows;
 use portico_provider_api::{
-    Capabilities, ForeignKey, NativeRequest, QueryContext, QueryStream, RemoteColumn, RemoteSchema, RemoteTableName, ScalarType, Selection,
-    Source, SourceError, SourceQuery, Support, Value, WritableSource,
+    Capabilities, ChangeOutcome, ChangeSet, ForeignKey, NativeRequest, QueryContext, QueryStream, RemoteColumn, RemoteSchema,
+    RemoteTableName, ScalarType, Selection, Source, SourceError, SourceQuery, Support, Value, WritableSource,
 };
 use portico_provider_memory::{MemorySource, MemoryTable};
 use std::collections::BTreeMap;
@@ -164,6 +164,36 @@ impl Source for Placed {
     }
 }
 
+/// A source in which somebody else replaces a table just before anything is written to it.
+struct Meddling {
+    inner: Arc<MemorySource>,
+    table: fn() -> MemoryTable,
+}
+
+#[async_trait]
+impl Source for Meddling {
+    async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
+        self.inner.remote_schema(wanted, context).await
+    }
+    async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
+        self.inner.query(query, context).await
+    }
+    fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
+        self.inner.describe(query)
+    }
+    fn writable(&self) -> Option<&dyn WritableSource> {
+        self.inner.writable().map(|_| self as &dyn WritableSource)
+    }
+}
+
+#[async_trait]
+impl WritableSource for Meddling {
+    async fn write(&self, changes: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError> {
+        self.inner.replace_table((self.table)());
+        self.inner.write(changes, context).await
+    }
+}
+
 pub struct Bench {
     pub engine: Engine,
     pub crm: Arc<MemorySource>,
@@ -180,6 +210,10 @@ pub struct Options {
     pub incapable: bool,
     /// How many questions each source answers at once.
     pub places: Option<usize>,
+    /// A table that somebody else puts into the source between reading and writing.
+    pub meddling: Option<fn() -> MemoryTable>,
+    /// What is taken from the abilities of both sources, which refuse what is left out.
+    pub limits: fn(&mut Capabilities),
     pub crm: Vec<MemoryTable>,
     pub erp: Vec<MemoryTable>,
 }
@@ -193,6 +227,8 @@ impl Default for Options {
             settings: EngineSettings::default(),
             incapable: false,
             places: None,
+            meddling: None,
+            limits: |_| {},
             crm: vec![customers()],
             erp: vec![orders()],
         }
@@ -200,14 +236,17 @@ impl Default for Options {
 }
 
 pub async fn bench(options: Options) -> Bench {
-    let crm = Arc::new(MemorySource::new("crm", options.crm).unwrap());
-    let erp = Arc::new(MemorySource::new("erp", options.erp).unwrap());
-    let wrap = |source: &Arc<MemorySource>| -> Arc<dyn Source> {
+    let mut able = portico_provider_memory::capabilities::capabilities();
+    (options.limits)(&mut able);
+    let crm = Arc::new(MemorySource::new("crm", options.crm).unwrap().limited_to(able.clone()));
+    let erp = Arc::new(MemorySource::new("erp", options.erp).unwrap().limited_to(able));
+    let wrap = |inner: &Arc<MemorySource>| -> Arc<dyn Source> {
+        let source = inner;
         let source: Arc<dyn Source> = Arc::clone(source) as _;
         match (options.incapable, options.places) {
             (true, _) => Arc::new(Incapable(source)),
             (false, Some(places)) => Arc::new(Placed { source, places: Arc::new(tokio::sync::Semaphore::new(places)) }),
-            (false, None) => source,
+            (false, None) => options.meddling.map_or(source, |table| Arc::new(Meddling { inner: inner.clone(), table })),
         }
     };
     let sources: BTreeMap<String, Arc<dyn Source>> = [("crm".to_owned(), wrap(&crm)), ("erp".to_owned(), wrap(&erp))].into();

@@ -38,6 +38,8 @@ mod review;
 mod same_rows;
 mod select_blocks;
 mod shapes;
+mod source_limits;
 mod spatial;
 mod sql;
+mod write_limits;
 mod writes;

@@ -113,12 +113,23 @@ async fn views_cannot_be_written() {
 
 #[tokio::test]
 async fn a_rule_that_the_source_takes_more_widely_is_no_rule_to_write_by() {
-    let bench = crate::review::tweaked(Options::default(), |own| own.collation = portico_provider_api::Collation::CaseInsensitive).await;
+    let bench = crate::review::tweaked(Options::default(), |own| {
+        own.collation = portico_provider_api::Collation::CaseInsensitive;
+        (own.write.unchanged, own.write.version) = (false, false);
+    })
+    .await;
     let rename = update(1, vec![(1, Value::text("Mine"))], MatchCondition::Any);
     let refused = bench.write("emea", &rename).await;
     assert!(matches!(refused, Err(EngineError::Unsupported(_))), "where 'emea' is 'EMEA', other rows could be written");
     assert_eq!(name_of(&bench, 1).await, ["Alpha"]);
     bench.write("all", &rename).await.unwrap();
+    // Where the source compares what was looked at, the rule is kept here.
+    let bench = crate::review::tweaked(Options::default(), |own| own.collation = portico_provider_api::Collation::CaseInsensitive).await;
+    bench.write("all", &update(3, vec![(2, Value::text("emea"))], MatchCondition::Any)).await.unwrap();
+    let other = update(3, vec![(1, Value::text("Mine"))], MatchCondition::Any);
+    assert!(matches!(bench.write("emea", &other).await, Err(EngineError::NotFound(_))), "'emea' is not 'EMEA'");
+    bench.write("emea", &rename).await.unwrap();
+    assert_eq!((name_of(&bench, 1).await, name_of(&bench, 3).await), (vec!["Mine".to_owned()], vec!["Gamma".to_owned()]));
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ impl Table<'_> {
         if !self.service.profile.knows_spatial() {
             self.spatial();
         }
-        if let Origin::Single { writable: true, version: None, .. } = self.table.origin {
+        if matches!(self.table.origin, Origin::Single { writing, version: None, .. } if writing.any()) {
             let message = "can be written and has no row version: an ETag is made of the whole row, which must be read for it; name a column that changes with every update as `version`";
             self.say(None, message);
         }
@@ -174,7 +174,7 @@ impl Table<'_> {
         }
         let required = |column: &&Column| !column.nullable && !column.has_default && !column.generated && !column.read_only;
         let required: Vec<&str> = self.table.columns.iter().filter(required).map(|column| column.name.as_str()).collect();
-        if !required.is_empty() && matches!(self.table.origin, Origin::Single { writable: true, .. }) {
+        if !required.is_empty() && self.table.origin.writing().any() {
             let message = format!("{} cannot be null: set Business Required for them in Dataverse", required.join(", "));
             self.say(None, message);
         }

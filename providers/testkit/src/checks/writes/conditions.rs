@@ -4,7 +4,8 @@ use super::{Target, judge, outcome, send, stored, target};
 use crate::checks::{WRITE_CONSTRAINT, WRITE_NOT_FOUND, WRITE_PRECONDITION, WRITE_REQUIRE};
 use crate::run::Run;
 use portico_provider_api::{
-    Change, ChangeOutcome, ChangeValue, CompareOp, ConstraintKind, Expr, Precondition, SourceError, SourceErrorKind, Value,
+    Change, ChangeOutcome, ChangeValue, CompareOp, ConstraintKind, Expr, Precondition, SourceError, SourceErrorKind, TableColumn,
+    TableRelation, Value,
 };
 
 fn rename(table: &Target, number: i32, precondition: Precondition, visible: Option<Expr>, require: Option<Expr>) -> Change {
@@ -29,16 +30,102 @@ async fn refused(run: &mut Run, check: &'static str, what: &str, table: &mut Tar
     judge(run, check, what, verdict);
 }
 
+/// Sends one change that is beyond what is declared: it must be refused, and leave the table as it is.
+async fn beyond(run: &mut Run, check: &'static str, what: &str, table: &mut Target, change: Change) {
+    let outcomes = send(run, vec![change]).await;
+    let verdict = match &outcomes {
+        Err(error) if error.kind == SourceErrorKind::Unsupported => Ok(()),
+        other => Err(format!("is not declared, and was not refused: {other:?}")),
+    };
+    judge(run, check, what, verdict);
+    let verdict = stored(run, table).await;
+    judge(run, check, what, verdict);
+}
+
+/// The table with the source's own row version among its columns, and where that is.
+fn with_own_version(run: &Run, table: &Target) -> Option<(TableRelation, usize)> {
+    let own = run.schema.table(&table.relation.table)?.row_version.clone()?;
+    let mut relation = table.relation.clone();
+    relation.columns.push(TableColumn {
+        name: own.name,
+        scalar_type: own.scalar_type,
+        nullable: own.nullable,
+        codec: own.codec,
+        native_type: Some(own.native_type),
+    });
+    let at = relation.columns.len() - 1;
+    Some((relation, at))
+}
+
+/// A change under the version that the source gives a row goes through; the same version is stale then.
+async fn own_version(run: &mut Run, table: &mut Target) {
+    let Some((relation, at)) = with_own_version(run, table) else { return };
+    let name = table.column("name");
+    let reading = Target { relation: relation.clone(), key: table.key, rows: table.rows.clone() };
+    let read = match super::reading(run, &reading) {
+        Ok(queries) => run.ask_all(&queries).await.map_err(|no_answer| no_answer.to_string()),
+        Err(wrong) => Err(wrong),
+    };
+    let key = table.number(table.key, 12);
+    let row = read.map(|answer| answer.rows.into_iter().find(|row| row.get(table.key) == Some(&key)));
+    let version = match row {
+        Ok(Some(row)) => row.get(at).cloned().filter(|version| !version.is_null()),
+        Ok(None) => None,
+        Err(wrong) => return judge(run, WRITE_PRECONDITION, "reading the row version", Err(wrong)),
+    };
+    let Some(version) = version else {
+        return judge(run, WRITE_PRECONDITION, "reading the row version", Err("the row has none".to_owned()));
+    };
+    for (label, stale) in [("versioned", false), ("stale", true)] {
+        let change = Change::Update {
+            table: relation.clone(),
+            key: table.key(12),
+            values: vec![(name, ChangeValue::Given(Value::text(label)))],
+            precondition: Precondition::Version { column: at, value: version.clone() },
+            visible: None,
+            require: None,
+        };
+        let outcomes = send(run, vec![change]).await;
+        let verdict = match stale {
+            true => outcome(&outcomes, 0, &ChangeOutcome::Changed),
+            false => {
+                table.set(12, name, Value::text(label));
+                super::done(run, &outcomes, None, false)
+            }
+        };
+        judge(run, WRITE_PRECONDITION, label, verdict);
+        let verdict = stored(run, table).await;
+        judge(run, WRITE_PRECONDITION, label, verdict);
+    }
+}
+
 /// Stale versions are told as changed and change nothing; current ones let the change through.
 pub(super) async fn precondition(run: &mut Run, table: &mut Target) {
+    let able = super::able(run);
     let (version, note, name) = (table.column("version"), table.column("note"), table.column("name"));
+    if able.version {
+        own_version(run, table).await;
+    }
+    if !able.unchanged {
+        let old_image = Precondition::Unchanged(vec![(note, Value::text("not what is stored"))]);
+        let change = rename(table, 9, old_image, None, None);
+        beyond(run, WRITE_PRECONDITION, "update with a stale image", table, change).await;
+    }
+    if !able.version {
+        let change = rename(table, 4, Precondition::Version { column: version, value: table.number(version, 99) }, None, None);
+        beyond(run, WRITE_PRECONDITION, "update with a version", table, change).await;
+    }
+    // Of a source that compares no values, only its own version is compared.
+    if !(able.unchanged && able.version) {
+        return;
+    }
     let stale = Precondition::Version { column: version, value: table.number(version, 99) };
     let change = rename(table, 4, stale.clone(), None, None);
     refused(run, WRITE_PRECONDITION, "update with a stale version", table, change, &ChangeOutcome::Changed).await;
     let old_image = Precondition::Unchanged(vec![(note, Value::text("not what is stored"))]);
     let change = rename(table, 9, old_image, None, None);
     refused(run, WRITE_PRECONDITION, "update with a stale image", table, change, &ChangeOutcome::Changed).await;
-    if run.capabilities().write.delete {
+    if super::able(run).delete {
         let change = remove(table, 10, stale, None);
         refused(run, WRITE_PRECONDITION, "delete with a stale version", table, change, &ChangeOutcome::Changed).await;
     }
@@ -65,9 +152,18 @@ pub(super) async fn not_found(run: &mut Run, table: &mut Target) {
     let change = rename(table, 999, Precondition::None, None, None);
     refused(run, WRITE_NOT_FOUND, "update of a missing row", table, change, &ChangeOutcome::NotFound).await;
     let hidden = Some(named(table, "nobody has this name"));
+    if !super::able(run).visible {
+        let change = rename(table, 7, Precondition::None, hidden, None);
+        beyond(run, WRITE_NOT_FOUND, "update under a condition", table, change).await;
+        if super::able(run).delete {
+            let change = remove(table, 999, Precondition::None, None);
+            refused(run, WRITE_NOT_FOUND, "delete of a missing row", table, change, &ChangeOutcome::NotFound).await;
+        }
+        return;
+    }
     let change = rename(table, 7, Precondition::None, hidden.clone(), None);
     refused(run, WRITE_NOT_FOUND, "update of an invisible row", table, change, &ChangeOutcome::NotFound).await;
-    if run.capabilities().write.delete {
+    if super::able(run).delete {
         let change = remove(table, 999, Precondition::None, None);
         refused(run, WRITE_NOT_FOUND, "delete of a missing row", table, change, &ChangeOutcome::NotFound).await;
         let change = remove(table, 8, Precondition::None, hidden);
@@ -78,6 +174,11 @@ pub(super) async fn not_found(run: &mut Run, table: &mut Target) {
 /// A new image that breaks its rule is refused; one that keeps it is stored.
 pub(super) async fn require(run: &mut Run, table: &mut Target) {
     let broken = Some(named(table, "another name"));
+    if !super::able(run).require {
+        let change = rename(table, 5, Precondition::None, None, broken);
+        beyond(run, WRITE_REQUIRE, "update under a rule", table, change).await;
+        return;
+    }
     let change = rename(table, 5, Precondition::None, None, broken.clone());
     refused(run, WRITE_REQUIRE, "update against its rule", table, change, &ChangeOutcome::Refused).await;
     // A rule that is unknown is not kept.
@@ -85,7 +186,7 @@ pub(super) async fn require(run: &mut Run, table: &mut Target) {
         Expr::compare(CompareOp::Eq, Expr::Literal(Value::Null(portico_provider_api::ScalarType::Text)), Expr::Literal(Value::text("")));
     let change = rename(table, 5, Precondition::None, None, Some(unknown));
     refused(run, WRITE_REQUIRE, "update against an unknown rule", table, change, &ChangeOutcome::Refused).await;
-    if run.capabilities().write.insert
+    if super::able(run).insert
         && let Change::Insert { table: relation, values, .. } = table.insert(120, "refused")
     {
         let change = Change::Insert { table: relation, values, require: broken };
@@ -131,7 +232,7 @@ pub(super) async fn constraints(run: &mut Run, table: &mut Target) {
         let change = change_name(table, ChangeValue::Given(Value::Text(long)));
         broken(run, "too long a text", table, change, ConstraintKind::Check).await;
     }
-    if run.capabilities().write.insert {
+    if super::able(run).insert {
         let change = table.insert(11, "duplicate");
         broken(run, "a duplicate key", table, change, ConstraintKind::Unique).await;
     }
@@ -142,12 +243,12 @@ async fn references(run: &mut Run, parent: &mut Target) {
     let enforced = run.subject.table("write_child").is_some_and(|child| !child.fixture.foreign_keys.is_empty());
     let Some(mut child) = target(run, "write_child").filter(|_| enforced) else { return };
     let (id, reference) = (child.column("child_id"), child.column("parent_id"));
-    if run.capabilities().write.insert {
+    if super::able(run).insert {
         let values = vec![(id, ChangeValue::Given(child.number(id, 50))), (reference, ChangeValue::Given(child.number(reference, 999)))];
         let orphan = Change::Insert { table: child.relation.clone(), values, require: None };
         broken(run, "a reference to a missing row", &mut child, orphan, ConstraintKind::ForeignKey).await;
     }
-    if run.capabilities().write.delete {
+    if super::able(run).delete {
         let change = remove(parent, 1, Precondition::None, None);
         broken(run, "removal of a row that is referred to", parent, change, ConstraintKind::ForeignKey).await;
     }

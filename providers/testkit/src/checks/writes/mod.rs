@@ -11,7 +11,9 @@ use super::{
 };
 use crate::compare::same_rows;
 use crate::run::Run;
+use crate::subject::Limitation;
 use arrow::datatypes::i256;
+use portico_provider_api::capabilities::WriteCapabilities;
 use portico_provider_api::{
     Change, ChangeOutcome, ChangeSet, ChangeValue, QueryContext, ScalarType, SourceError, SourceQuery, TableRelation, Value,
 };
@@ -22,6 +24,9 @@ pub(super) struct Target {
     pub(super) key: usize,
     pub(super) rows: Vec<Vec<Value>>,
 }
+
+/// Rows that are made have numbers below.
+const NUMBERS: i32 = 250;
 
 const EVERY: [&str; 10] = [
     WRITE_INSERT,
@@ -38,14 +43,18 @@ const EVERY: [&str; 10] = [
 
 /// Runs all write checks that the capabilities declare.
 pub(crate) async fn writes(run: &mut Run) {
-    let declared = run.capabilities().write;
-    let any = declared.insert || declared.update || declared.upsert || declared.delete;
-    if !any {
+    let declared = able(run);
+    let others = run.capabilities().tables.values().filter_map(|own| own.write).any(|own| own.any());
+    if !declared.any() && !others && !run.capabilities().write.any() {
         let reason = "no writes are declared";
         run.summary.expect(WRITE_INSERT, run.subject.source.writable().is_none(), || {
             "the source has a write side, and declares no writes".to_owned()
         });
         EVERY.into_iter().for_each(|check| run.summary.does_not_apply(check, reason));
+        return;
+    }
+    if !declared.any() {
+        EVERY.into_iter().for_each(|check| run.summary.does_not_apply(check, "the table 'write_parent' is not written"));
         return;
     }
     let Some(mut parent) = target(run, "write_parent") else {
@@ -70,7 +79,11 @@ pub(crate) async fn writes(run: &mut Run) {
         conditions::precondition(run, &mut parent).await;
         conditions::not_found(run, &mut parent).await;
         conditions::require(run, &mut parent).await;
-        conditions::constraints(run, &mut parent).await;
+        if run.subject.limitations.iter().any(|limitation| matches!(limitation, Limitation::Constraints { .. })) {
+            run.summary.does_not_apply(WRITE_CONSTRAINT, "a limitation says so");
+        } else {
+            conditions::constraints(run, &mut parent).await;
+        }
     }
     if declared.upsert {
         rows::upsert(run, &mut parent).await;
@@ -84,9 +97,17 @@ pub(crate) async fn writes(run: &mut Run) {
     }
 }
 
-/// A loaded table with the rows it was created with.
+/// What is declared of the table that most is written to.
+pub(super) fn able(run: &Run) -> WriteCapabilities {
+    run.subject.table("write_parent").map_or(run.capabilities().write, |loaded| run.capabilities().write_of(&loaded.remote))
+}
+
+/// A loaded table with the rows it was created with, if it is written.
 pub(super) fn target(run: &Run, fixture: &str) -> Option<Target> {
     let loaded = run.subject.table(fixture)?;
+    if run.subject.limitations.iter().any(|limitation| limitation.is_read_only(fixture)) {
+        return None;
+    }
     let relation = run.relation(loaded)?;
     let key = loaded.fixture.position(loaded.fixture.primary_key.first()?)?;
     Some(Target { relation, key, rows: loaded.fixture.rows.clone() })
@@ -180,13 +201,25 @@ pub(super) fn judge(run: &mut Run, check: &'static str, what: &str, verdict: Res
 /// Whether the table holds just the rows it must hold. When it does not, what it holds becomes what is expected, so that later
 /// checks are not blamed for it.
 pub(super) async fn stored(run: &Run, target: &mut Target) -> Result<(), String> {
-    let answer = run.ask(&SourceQuery::scan(target.relation.clone())).await.map_err(|no_answer| no_answer.to_string())?;
+    let answer = run.ask_all(&reading(run, target)?).await.map_err(|no_answer| no_answer.to_string())?;
     let verdict =
         same_rows(&target.rows, &answer.rows).map_err(|difference| format!("the table does not hold what it should: {difference}"));
     if verdict.is_err() {
         target.rows = answer.rows;
     }
     verdict
+}
+
+/// The queries that read the table: whole, or by the keys of the rows that it must hold, that it held at first, and of those that are made.
+fn reading(run: &Run, target: &Target) -> Result<Vec<SourceQuery>, String> {
+    let mut rows = target.rows.clone();
+    let made = (0..NUMBERS).filter_map(|number| {
+        let mut row = rows.first()?.clone();
+        *row.get_mut(target.key)? = target.number(target.key, number);
+        Some(row)
+    });
+    rows.extend(made.collect::<Vec<_>>());
+    crate::checks::scan::whole(run, &target.relation, &rows).ok_or_else(|| "the table cannot be read".to_owned())
 }
 
 /// Whether the outcome is `Done` with that row (where rows are returned).
@@ -199,7 +232,7 @@ pub(super) fn done(
     match outcomes.as_deref() {
         Ok([ChangeOutcome::Done { row: returned, created: said }]) => {
             if let Some(row) = row {
-                if run.capabilities().write.returning && returned.as_deref() != Some(row) {
+                if able(run).returning && returned.as_deref() != Some(row) {
                     return Err(format!("returned {returned:?} instead of {row:?}"));
                 }
                 if *said != created {
@@ -207,6 +240,11 @@ pub(super) fn done(
                 }
             }
             Ok(())
+        }
+        // Of a new row the key may come back alone.
+        Ok([ChangeOutcome::Keyed(told)]) if created && !able(run).returning && able(run).returning_key => {
+            let wrong = told.iter().find(|(column, value)| row.is_some_and(|row| row.get(*column) != Some(value)));
+            if told.is_empty() || wrong.is_some() { Err(format!("told the key {told:?}")) } else { Ok(()) }
         }
         other => Err(format!("expected one change done, got {}", outcome_text(other))),
     }

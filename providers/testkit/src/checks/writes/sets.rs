@@ -9,7 +9,7 @@ use portico_provider_api::{Change, ChangeOutcome, ChangeValue, Precondition, Sou
 /// refuse sets of several changes.
 pub(super) async fn atomicity(run: &mut Run, table: &mut Target) {
     let name = table.column("name");
-    if !run.capabilities().write.transactions {
+    if !super::able(run).transactions {
         let outcomes = send(run, vec![table.insert(200, "one"), table.insert(201, "two")]).await;
         let verdict = match outcomes {
             Err(error) if error.kind == SourceErrorKind::Unsupported => Ok(()),
@@ -20,7 +20,7 @@ pub(super) async fn atomicity(run: &mut Run, table: &mut Target) {
         judge(run, WRITE_ATOMICITY, "two changes without transactions", verdict);
         return;
     }
-    if run.capabilities().write.update {
+    if super::able(run).update {
         let missing = Change::Update {
             table: table.relation.clone(),
             key: table.key(999),
@@ -64,7 +64,7 @@ pub(super) async fn atomicity(run: &mut Run, table: &mut Target) {
 
 /// A child that takes its reference from the parent inserted before it.
 pub(super) async fn from_change(run: &mut Run, table: &mut Target) {
-    let Some(mut child) = target(run, "write_child").filter(|_| run.capabilities().write.transactions) else {
+    let Some(mut child) = target(run, "write_child").filter(|_| super::able(run).transactions) else {
         run.summary.does_not_apply(WRITE_FROM_CHANGE, "needs the table 'write_child' and transactions");
         return;
     };

@@ -8,7 +8,7 @@ use crate::plan::names::Names;
 use crate::policy::access::AccessDefinition;
 use crate::policy::rights::Rights;
 use datafusion::execution::session_state::SessionState;
-use portico_catalog::{Model, ModelError, Operation, Origin};
+use portico_catalog::{Model, ModelError, Operation};
 use portico_provider_api::Value;
 use std::sync::Arc;
 
@@ -69,11 +69,27 @@ fn check_roles(access: &AccessDefinition, operation: &Operation, path: &[&str]) 
 /// read before anything is written, and so none may be read of what an earlier statement writes.
 fn check_writes(steps: &Steps, called: Option<&str>) -> Result<(), (usize, String)> {
     let mut earlier = called;
+    let several = steps.writes.len() + usize::from(called.is_some()) > 1;
     for (index, (statement, write)) in steps.writes.iter().enumerate() {
         let table = &write.rights.table;
-        let Origin::Single { source, writable: true, .. } = &table.origin else {
+        let able = table.origin.writing().able;
+        let may = match write.verb {
+            Verb::Insert => able.insert,
+            Verb::Update => able.update,
+            Verb::Delete => able.delete,
+        };
+        let Some((source, _)) = table.origin.remote_table().filter(|_| table.origin.writing().any()) else {
             return Err((*statement, format!("'{}' cannot be written to", table.name)));
         };
+        if !may {
+            let (verb, name) = (write.verb.name(), &table.name);
+            return Err((*statement, format!("the source of '{name}' does not {verb} its rows")));
+        }
+        if several && !able.transactions {
+            let message =
+                format!("what it does is several changes, which the source of '{}' cannot do as a whole or not at all", table.name);
+            return Err((*statement, message));
+        }
         if let Some(other) = earlier.replace(source).filter(|other| *other != source) {
             let message = format!(
                 "'{}' is of the source '{source}', but what else it does is done by '{other}': what an action writes cannot be done as a whole or not \
