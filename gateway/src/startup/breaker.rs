@@ -78,8 +78,9 @@ impl Breaker {
         Breaker { settings, begun: Instant::now(), failures: zero(), until: AtomicU64::new(0), tries: zero() }
     }
 
+    /// In milliseconds, from one on: zero says that it is closed.
     fn since_begun(&self, now: Instant) -> u64 {
-        u64::try_from(now.saturating_duration_since(self.begun).as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(now.saturating_duration_since(self.begun).as_millis()).unwrap_or(u64::MAX).saturating_add(1)
     }
 
     fn pause(&self) -> u64 {
@@ -151,7 +152,7 @@ impl Breaker {
     pub fn lives(&self) {
         let until = self.until.load(Ordering::Acquire);
         if until != 0 {
-            let now = self.since_begun(Instant::now()).max(1);
+            let now = self.since_begun(Instant::now());
             let _ = self.until.compare_exchange(until, now.min(until), Ordering::AcqRel, Ordering::Acquire);
         }
     }

@@ -55,7 +55,7 @@ impl Named {
 
 /// Compares a live schema with the accepted one.
 pub fn reconcile(locked: &RemoteSchema, live: &RemoteSchema, named: &Named) -> Reconciled {
-    let locked = &respelt(locked, live);
+    let locked = &respelt(locked, live, named);
     let mut schema = locked.clone();
     schema.capabilities = live.capabilities.clone();
     let mut drift = Vec::new();
@@ -85,20 +85,24 @@ pub fn reconcile(locked: &RemoteSchema, live: &RemoteSchema, named: &Named) -> R
     Reconciled { schema, drift, accepted }
 }
 
-/// The accepted schema with its tables under the names that they have now, where a lock from before that rule has a shorter one.
-fn respelt(locked: &RemoteSchema, live: &RemoteSchema) -> RemoteSchema {
-    let mut respelt = locked.clone();
-    for table in &mut respelt.tables {
-        if live.table(&table.name).is_some() {
-            continue;
-        }
-        let mut meant = live.tables.iter().filter(|now| names(&table.name, &now.name) && locked.table(&now.name).is_none());
-        if let (Some(now), None) = (meant.next(), meant.next()) {
-            table.name = now.name.clone();
+/// The accepted schema with its tables under the names that they have now: a lock from another version may have shorter ones, and one from
+/// another place other outer parts (a database's), which the configuration does not name.
+fn respelt(locked: &RemoteSchema, live: &RemoteSchema, named: &Named) -> RemoteSchema {
+    let mut tables: Vec<RemoteTable> = Vec::with_capacity(locked.tables.len());
+    for table in &locked.tables {
+        let called = named.tables.iter().find(|wanted| names(wanted, &table.name)).unwrap_or(&table.name);
+        let mut meant = live.tables.iter().filter(|now| names(called, &now.name));
+        let name = match (live.table(&table.name), meant.next(), meant.next()) {
+            (None, Some(now), None) => now.name.clone(),
+            _ => table.name.clone(),
+        };
+        // Two spellings of one table are one.
+        let is_there = name != table.name && (locked.table(&name).is_some() || tables.iter().any(|other| other.name == name));
+        if !is_there {
+            tables.push(RemoteTable { name, ..table.clone() });
         }
     }
-    respelt.tables.dedup_by(|one, other| one.name == other.name);
-    respelt
+    RemoteSchema { tables, ..locked.clone() }
 }
 
 /// Keeps the operations that were accepted; whether there is one that is accepted now.
@@ -274,7 +278,7 @@ mod tests {
     #[test]
     fn a_lock_with_a_shorter_spelling_is_the_same_table() {
         let columns = || vec![column("id", ScalarType::Int64, false)];
-        let locked = schema("v1", &[("a", columns()), ("b", columns()), ("public.c", columns())]);
+        let locked = schema("v1", &[("a", columns()), ("b", columns()), ("c", columns()), ("public.c", columns())]);
         let live = schema("v2", &[("public.a", columns()), ("public.b", columns()), ("other.b", columns()), ("public.c", columns())]);
         let reconciled = reconcile(&locked, &live, &Named::default());
         let told: Vec<String> = reconciled.drift.iter().map(|drift| format!("{} {}", drift.table, drift.change)).collect();
@@ -285,6 +289,11 @@ mod tests {
         );
         let published: Vec<String> = reconciled.schema.tables.iter().map(|table| table.name.to_string()).collect();
         assert_eq!(published, ["public.a", "b", "public.c"]);
+        // The same server elsewhere: what the configuration calls `a` is the same table.
+        let named = Named { tables: vec![RemoteTableName::parse("a")], operations: Vec::new() };
+        let reconciled = reconcile(&schema("v1", &[("test.a", columns())]), &schema("v2", &[("production.a", columns())]), &named);
+        assert!(reconciled.drift.is_empty() && !reconciled.accepted);
+        assert_eq!(reconciled.schema.tables[0].name.to_string(), "production.a");
     }
 
     fn operation(name: &str, given: Option<ScalarType>, changes: bool) -> RemoteOperation {

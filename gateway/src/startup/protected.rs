@@ -51,6 +51,14 @@ impl Rate {
         Ok(wait)
     }
 
+    /// Whether the next place in time is free now.
+    fn is_free(&self) -> bool {
+        let now = Instant::now();
+        let spent_until = *self.spent_until.lock().unwrap_or_else(PoisonError::into_inner);
+        let ahead = self.limit.interval.saturating_mul(self.limit.burst.saturating_sub(1));
+        spent_until.is_none_or(|until| until.saturating_duration_since(now) <= ahead)
+    }
+
     /// Waits for the next free place in time.
     async fn spend(&self, name: &str, longest: Duration) -> Result<(), SourceError> {
         let late = |wait| throttled(name, "its rate is used up for longer than this request may wait".to_owned(), wait);
@@ -96,12 +104,11 @@ struct Turn {
 
 impl Turn {
     /// Takes note of how it ended, or how it began to be answered.
-    fn note<T>(&self, outcome: Result<T, SourceError>) -> Result<T, SourceError> {
-        match &outcome {
-            Ok(_) => self.health.answered(),
+    fn heard(&self, outcome: Result<(), &SourceError>) {
+        match outcome {
+            Ok(()) => self.health.answered(),
             Err(error) => self.failed(error),
         }
-        outcome
     }
 
     fn failed(&self, error: &SourceError) {
@@ -113,9 +120,15 @@ impl Turn {
         }
     }
 
-    /// The answer to a query: what fails on the way is noted, too.
+    /// The answer to a query. It is one when its first rows are there, or its end: until then a source has promised it only.
     fn with(self, answer: Result<QueryStream, SourceError>) -> Result<QueryStream, SourceError> {
-        Ok(self.note(answer)?.holding(self, Turn::failed))
+        match answer {
+            Ok(answer) => Ok(answer.holding(self, Turn::heard)),
+            Err(error) => {
+                self.failed(&error);
+                Err(error)
+            }
+        }
     }
 }
 
@@ -222,6 +235,10 @@ impl Source for Protected {
     }
 
     async fn probe(&self, context: &QueryContext) -> Result<Probe, SourceError> {
+        // It spends no rate that somebody waits for.
+        if let Some(rate) = self.limits.rate.as_ref().filter(|rate| !rate.is_free()) {
+            return Err(throttled(&self.limits.name, "its rate is used up".to_owned(), rate.limit.interval));
+        }
         let turn = self.own_turn(context).await?;
         let outcome = self.inner.probe(context).await;
         turn.health.heard(&outcome);
@@ -253,8 +270,13 @@ impl Source for Protected {
 }
 
 impl Protected {
+    /// A turn for what the gateway asks for itself. Half of its time is left for the source: that no turn comes says nothing of that.
     async fn own_turn(&self, context: &QueryContext) -> Result<Turn, SourceError> {
-        let turn = self.limits.place(&self.limits.places.queries, Asked::AsAlways, context).await;
+        let Limits { name, places, .. } = self.limits.as_ref();
+        let longest = self.limits.longest(context) / 2;
+        let busy = |_| throttled(name, "all its places are taken".to_owned(), longest);
+        let turn = tokio::time::timeout(longest, self.limits.place(&places.queries, Asked::AsAlways, context));
+        let turn = turn.await.map_err(busy)?;
         turn.map_err(|error| SourceError { kind: SourceErrorKind::Throttled, ..error })
     }
 }
@@ -287,7 +309,9 @@ impl WritableSource for Protected {
         };
         let turn = self.limits.turn(&self.limits.places.queries, context).await?;
         let paced = self.limits.paced(context);
-        turn.note(writable.write(changes, paced.as_ref().unwrap_or(context)).await)
+        let outcome = writable.write(changes, paced.as_ref().unwrap_or(context)).await;
+        turn.heard(outcome.as_ref().map(drop));
+        outcome
     }
 }
 

@@ -62,10 +62,11 @@ impl QueryStream {
         QueryStream { schema, batches, report }
     }
 
-    /// The same, keeping something until the rows have ended or are dropped: a place among those who may ask. It is told of a failure.
+    /// The same, keeping something until the rows have ended or are dropped: a place among those who may ask. `heard` is told once that the source
+    /// has answered, with its first batch or its end, and of a failure whenever it comes.
     #[must_use]
-    pub fn holding<T: Send + Unpin + 'static>(self, held: T, failed: fn(&T, &SourceError)) -> QueryStream {
-        QueryStream { batches: Box::pin(Holding { batches: self.batches, held: Some((held, failed)) }), ..self }
+    pub fn holding<T: Send + Unpin + 'static>(self, held: T, heard: fn(&T, Result<(), &SourceError>)) -> QueryStream {
+        QueryStream { batches: Box::pin(Holding { batches: self.batches, held: Some((held, heard)), begun: false }), ..self }
     }
 
     /// The schema of every batch.
@@ -81,7 +82,8 @@ impl QueryStream {
 
 struct Holding<T> {
     batches: BatchStream,
-    held: Option<(T, fn(&T, &SourceError))>,
+    held: Option<(T, fn(&T, Result<(), &SourceError>))>,
+    begun: bool,
 }
 
 impl<T: Unpin> Stream for Holding<T> {
@@ -89,13 +91,23 @@ impl<T: Unpin> Stream for Holding<T> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let polled = self.batches.as_mut().poll_next(cx);
-        if let Poll::Ready(Some(Err(error))) = &polled
-            && let Some((held, failed)) = self.held.take()
-        {
-            failed(&held, error);
-        }
-        if matches!(polled, Poll::Ready(None)) {
-            self.held = None;
+        match &polled {
+            Poll::Pending => {}
+            Poll::Ready(Some(Err(error))) => {
+                if let Some((held, heard)) = self.held.take() {
+                    heard(&held, Err(error));
+                }
+            }
+            Poll::Ready(answer) => {
+                if !std::mem::replace(&mut self.begun, true)
+                    && let Some((held, heard)) = &self.held
+                {
+                    heard(held, Ok(()));
+                }
+                if answer.is_none() {
+                    self.held = None;
+                }
+            }
         }
         polled
     }

@@ -167,8 +167,10 @@ async fn a_selection_and_the_databases_limit_what_is_described() {
     };
     let source = database.source(1);
     let full = format!("{}.hidden", database.name);
-    assert_eq!(found(&source, names(&["orders", &full, "Hidden", "mysql.user", "missing", "a.b.c"])).await, [full.as_str(), "orders"]);
-    // A table found by its bare name is asked by it, too.
+    let orders = format!("{}.orders", database.name);
+    let wanted = names(&["orders", &orders, &full, "Hidden", "mysql.user", "missing", "a.b.c"]);
+    assert_eq!(found(&source, wanted).await, [full.as_str(), orders.as_str()], "each once, whichever way it is spelt");
+    // What is asked without a database is looked for in the url's.
     let relation = portico_provider_api::TableRelation { table: RemoteTableName::parse("orders"), columns: Vec::new() };
     assert!(rows(&source, SourceQuery::scan(relation), &context).await.unwrap().is_empty());
     let all = connect(&database.url.replace(&database.name, ""), 1).unwrap();
@@ -284,7 +286,7 @@ async fn what_a_type_cannot_hold_is_an_error_that_names_the_column() {
         let query = SourceQuery::scan(relation(&source, &table).await);
         let error = rows(&source, query, &QueryContext::default()).await.unwrap_err();
         assert_eq!(error.kind, SourceErrorKind::Malformed, "{type_name} {value}: {error}");
-        assert!(error.message.contains(&format!("column {table}.bad ")), "{error}");
+        assert!(error.message.contains(&format!("column {}.{table}.bad ", database.name)), "{error}");
     }
     // As the settings say, they are nulls, and are null in conditions too.
     let lenient = connect_with(serde_json::json!({"url": database.url, "zero_dates": "null"}), 1).unwrap();

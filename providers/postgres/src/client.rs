@@ -2,21 +2,18 @@
 //! It must not know the IR: it is given text and bound values.
 
 use crate::connecting::Connector;
-use crate::encode::Bound;
 use crate::errors::{self, Failure};
-use bytes::Bytes;
+use crate::statement::{Answer, copy, run};
+pub use crate::statement::{Part, Request, types};
 use deadpool_postgres::{
     ClientWrapper, Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
     Timeouts,
 };
-use futures::TryStreamExt;
 use portico_provider_api::{ConnectContext, Late, Patience, QueryContext, SourceError, SourceErrorKind, Waiting};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_postgres::types::Type;
-use tokio_postgres::{CopyOutStream, Row, RowStream, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// What every new session is told. A session is read-only by default, so that no read can write by accident; writes open their
@@ -44,40 +41,6 @@ pub struct Client {
     tls: MakeRustlsConnect,
     source_name: String,
     timeout: Duration,
-}
-
-/// Text and bound values of one statement, and how its rows come.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Request {
-    /// SQL with `$n` placeholders.
-    pub text: String,
-    /// The value of each placeholder.
-    pub parameters: Vec<Bound>,
-    /// Whether the rows come as a binary COPY of the statement, which must then have no parameters: COPY takes none.
-    pub copied: bool,
-}
-
-/// A part of an answer as it comes.
-pub enum Part {
-    /// A row.
-    Row(Row),
-    /// Some bytes of a binary COPY.
-    Copied(Bytes),
-}
-
-/// An answer under way.
-enum Answer {
-    Rows(Pin<Box<RowStream>>),
-    Copy(Pin<Box<CopyOutStream>>),
-}
-
-impl Answer {
-    async fn next(&mut self) -> Result<Option<Part>, tokio_postgres::Error> {
-        Ok(match self {
-            Answer::Rows(rows) => rows.try_next().await?.map(Part::Row),
-            Answer::Copy(copy) => copy.try_next().await?.map(Part::Copied),
-        })
-    }
 }
 
 /// What is said before a statement, without waiting for an answer in between.
@@ -485,27 +448,6 @@ impl Lease {
             object.statement_cache.clear();
         }
     }
-}
-
-/// Starts a statement with its parameters. It stays prepared on the connection, unless it is asked only once.
-async fn run(object: &Object, request: &Request, once: bool) -> Result<(Vec<Type>, Answer), tokio_postgres::Error> {
-    let statement = if once { object.prepare(&request.text).await? } else { object.prepare_cached(&request.text).await? };
-    let rows = object.query_raw(&statement, &request.parameters).await?;
-    Ok((types(&statement), Answer::Rows(Box::pin(rows))))
-}
-
-/// Starts a binary COPY. It does not say which types its columns have, so the statement inside is described first, anew each time: that
-/// locks its tables until the end of the transaction, and no type can change in between.
-async fn copy(object: &Object, request: &Request) -> Result<(Vec<Type>, Answer), tokio_postgres::Error> {
-    let text = format!("COPY ({}) TO STDOUT (FORMAT BINARY)", request.text);
-    let (described, copy) = futures::join!(object.prepare(&request.text), object.prepare(&text));
-    let (types, copy) = (types(&described?), copy?);
-    Ok((types, Answer::Copy(Box::pin(object.copy_out(&copy).await?))))
-}
-
-/// The types of a statement's columns.
-pub fn types(statement: &Statement) -> Vec<Type> {
-    statement.columns().iter().map(|column| column.type_().clone()).collect()
 }
 
 impl Drop for Lease {

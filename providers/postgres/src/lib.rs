@@ -18,6 +18,7 @@ mod read;
 mod rows;
 mod shared;
 mod split;
+mod statement;
 mod tls;
 mod translate;
 mod write;

@@ -55,6 +55,22 @@ async fn operations(source: &Arc<dyn Source>) -> Vec<RemoteOperation> {
     source.remote_schema(&Selection::Tables(Vec::new()), &QueryContext::default()).await.unwrap().operations
 }
 
+#[tokio::test]
+async fn a_selection_limits_the_operations() {
+    let (_database, source, all) = database().await;
+    let found = async |wanted: &[&str]| {
+        let operations = wanted.iter().map(|name| (*name).to_owned()).collect();
+        let wanted = Selection::Named { tables: Some(Vec::new()), operations };
+        let schema = source.remote_schema(&wanted, &QueryContext::default()).await.unwrap();
+        assert!(schema.tables.is_empty());
+        schema.operations
+    };
+    assert!(found(&[]).await.is_empty());
+    let wanted = ["total", "public.price(int4)", "no_such_thing"];
+    let expected: Vec<RemoteOperation> = all.into_iter().filter(|one| wanted.iter().any(|name| one.is_named(name))).collect();
+    assert_eq!((expected.len(), found(&wanted).await), (2, expected));
+}
+
 fn named<'a>(operations: &'a [RemoteOperation], name: &str) -> &'a RemoteOperation {
     let mut found = operations.iter().filter(|one| one.is_named(name));
     let (only, None) = (found.next().unwrap_or_else(|| panic!("no {name}")), found.next()) else { panic!("several {name}") };

@@ -154,10 +154,11 @@ async fn a_selection_and_the_schemas_limit_what_is_described() {
     let source = database.source(1);
     let names = |list: &[&str]| Selection::Tables(list.iter().map(|name| RemoteTableName::parse(name)).collect());
     let context = QueryContext::default();
-    let schema = source.remote_schema(&names(&["other.thing", "orders", "public.nothing", "a.b.c"]), &context).await.unwrap();
+    let schema =
+        source.remote_schema(&names(&["other.thing", "orders", "public.orders", "public.nothing", "a.b.c"]), &context).await.unwrap();
     let found: Vec<String> = schema.tables.iter().map(|table| table.name.to_string()).collect();
-    assert_eq!(found, ["other.thing", "orders"]);
-    // A table found by its bare name is asked by it, too.
+    assert_eq!(found, ["other.thing", "public.orders"], "each once, whichever way it is spelt");
+    // What is asked without a schema is looked for in the search path.
     let relation = portico_provider_api::TableRelation { table: RemoteTableName::parse("orders"), columns: Vec::new() };
     assert!(rows(&source, SourceQuery::scan(relation), &context).await.unwrap().is_empty());
 

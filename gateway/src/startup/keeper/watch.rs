@@ -5,7 +5,6 @@ use super::{FIRST_RETRY, Heard, Keeper, LAST_RETRY, LOCK_LOOK, RECHECK_SHARE, So
 use crate::startup::lock;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use portico_provider_api::RemoteSchema;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -73,7 +72,7 @@ impl Keeper {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(LOCK_LOOK) => {}
             }
-            if self.reload_lock() {
+            if self.reload_lock() && self.compare_all().await {
                 tracing::info!("the lock has changed: what it holds is published");
                 if let Err(errors) = self.publish() {
                     tracing::error!("the model cannot be published with what the lock holds: {errors}");
@@ -82,7 +81,7 @@ impl Keeper {
         }
     }
 
-    /// Takes over a lock that another process has written, `portico check --write-lock` above all; whether what is published has to change.
+    /// Takes over a lock that another process has written, `portico check --write-lock` above all; whether there is one.
     fn reload_lock(&self) -> bool {
         let seen = lock::stamp(&self.lock_path);
         let mut known = self.known();
@@ -100,22 +99,33 @@ impl Keeper {
             }
         };
         known.locked = locked;
-        let live = known.live.clone();
-        let unseen: Vec<(String, RemoteSchema)> = known
-            .locked
-            .iter()
-            .filter(|(name, _)| self.sources.contains_key(*name) && !live.contains_key(*name))
-            .map(|(name, schema)| (name.clone(), schema.clone()))
-            .collect();
+        true
+    }
+
+    /// Compares what all sources have with the lock; whether what is published has to change. They are asked anew: whoever has accepted what a
+    /// source has now knows more of it than is known here. One that does not answer is compared as it was, or is what the lock says.
+    async fn compare_all(&self) -> bool {
         let mut changed = false;
-        for (name, schema) in unseen {
-            changed |= known.schemas.get(&name) != Some(&schema);
-            known.schemas.insert(name, schema);
+        for name in self.sources.keys() {
+            let heard = self.introspect_one(name, Duration::MAX).await;
+            if let Heard::Answer { changed: other } = heard {
+                changed |= other;
+                continue;
+            }
+            let live = self.known().live.get(name).cloned();
+            changed |= match live {
+                Some(live) => self.accept(name, live),
+                None => self.take_from_lock(name),
+            };
         }
-        drop(known);
-        for (name, schema) in live {
-            changed |= self.accept(&name, schema);
-        }
+        changed
+    }
+
+    fn take_from_lock(&self, name: &str) -> bool {
+        let mut known = self.known();
+        let Some(locked) = known.locked.get(name).cloned() else { return false };
+        let changed = known.schemas.get(name) != Some(&locked);
+        known.schemas.insert(name.to_owned(), locked);
         changed
     }
 }

@@ -89,6 +89,7 @@ async fn selection(run: &mut Run) {
         }
     }
     canonical(run).await;
+    probe(run).await;
     let Some(first) = run.subject.tables.first().map(|table| table.remote.clone()) else { return };
     let wanted = Selection::Tables(vec![first.clone(), RemoteTableName(vec!["no_such_table_anywhere".to_owned()])]);
     match source.remote_schema(&wanted, &context).await {
@@ -99,6 +100,19 @@ async fn selection(run: &mut Run) {
         Err(error) => {
             run.saw(&error);
             run.summary.expect(SCHEMA, false, || format!("a selection with a missing table failed: {error}"));
+        }
+    }
+}
+
+/// A probe is answered, and says the same of a schema that is the same.
+async fn probe(run: &mut Run) {
+    let source = std::sync::Arc::clone(&run.subject.source);
+    let context = QueryContext::default();
+    match (source.probe(&context).await, source.probe(&context).await) {
+        (Ok(one), Ok(other)) => run.summary.expect(SCHEMA, one == other, || format!("a probe says {one:?}, and then {other:?}")),
+        (Err(error), _) | (_, Err(error)) => {
+            run.saw(&error);
+            run.summary.expect(SCHEMA, false, || format!("a probe failed: {error}"));
         }
     }
 }

@@ -81,7 +81,8 @@ impl Rights {
 
     /// Every right on every table: for views' own schemas and for checks, never for a caller.
     pub fn everything(model: &Model) -> Rights {
-        let tables = model.tables.iter().map(|(name, table)| (name.clone(), Arc::new(TableRights::whole(Arc::clone(table)))));
+        let all = model.remote_tables.iter().chain(&model.tables);
+        let tables = all.map(|(name, table)| (name.clone(), Arc::new(TableRights::whole(Arc::clone(table)))));
         Rights { tables: tables.collect() }
     }
 }
