@@ -380,7 +380,7 @@ fn introspection_context() -> QueryContext {
         deadline_unix_ms: deadline,
         ..RequestInfo::default()
     };
-    QueryContext { request, observer: None }
+    QueryContext { request, ..QueryContext::default() }
 }
 
 fn now() -> u64 {

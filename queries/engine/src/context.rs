@@ -49,7 +49,7 @@ impl RequestContext {
             deadline_unix_ms: deadline,
             ..RequestInfo::default()
         };
-        QueryContext { request, observer: None }
+        QueryContext { request, ..QueryContext::default() }
     }
 
     /// The same, where native requests are noted under the number of a call in the journal.

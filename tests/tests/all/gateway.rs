@@ -17,6 +17,13 @@ const START: Duration = Duration::from_secs(60);
 /// What the program under test signs with.
 pub const TOKEN_KEY: &str = "0123456789abcdef0123456789abcdef";
 
+/// A client that asks what is on the loopback, without proxies. It trusts no certificate: what is encrypted is asked by other clients.
+pub fn http_client() -> Client {
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let tls = tls.with_safe_default_protocol_versions().unwrap().with_root_certificates(rustls::RootCertStore::empty());
+    Client::builder().tls_backend_preconfigured(tls.with_no_client_auth()).no_proxy().build().unwrap()
+}
+
 /// A running gateway. Dropping it stops it.
 pub struct Gateway {
     child: Child,
@@ -109,7 +116,7 @@ impl Gateway {
             flight: format!("{flight_scheme}://127.0.0.1:{flight}"),
             admin: format!("http://127.0.0.1:{admin}"),
             log,
-            client: Client::builder().no_proxy().build().unwrap(),
+            client: http_client(),
         };
         gateway.wait_for("/live").await
     }

@@ -48,7 +48,7 @@ pub(crate) async fn describe(run: &mut Run) {
 /// A query whose deadline has passed ends as a timeout.
 pub(crate) async fn deadline(run: &mut Run) {
     let request = RequestInfo { request_id: "late".to_owned(), deadline_unix_ms: Some(1), ..RequestInfo::default() };
-    let context = QueryContext { request, observer: None };
+    let context = QueryContext { request, ..QueryContext::default() };
     for table in run.tables.iter().take(3).cloned().collect::<Vec<_>>() {
         let query = SourceQuery::scan(table.relation);
         run.summary.ran(DEADLINE);
