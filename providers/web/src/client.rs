@@ -125,6 +125,7 @@ impl WebClient {
         let secrets = config.secrets().into_iter().map(|secret| secret.reveal().to_owned());
         let reporter = Reporter::new(&context.source_name, secrets);
         let credentials = Credentials::new(config, &transport, &reporter).map_err(invalid)?;
+        let reporter = credentials.texts().map_or(reporter.clone(), |text| reporter.hiding(text));
         let mut headers = HeaderMap::new();
         for (name, value) in &config.headers {
             let header: HeaderName = name.parse().map_err(|_| invalid(format!("'headers': '{name}' is no name of a header")))?;

@@ -14,6 +14,10 @@ const MOST_SAID: usize = 300;
 /// Secrets shorter than that would be found in any text.
 const SHORTEST_SECRET: usize = 3;
 
+/// What encoders of URLs usually leave as it is.
+const UNRESERVED: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'*');
+
 /// Tells failures of one source.
 #[derive(Debug, Clone)]
 pub struct Reporter {
@@ -41,8 +45,10 @@ impl Reporter {
     /// The same, of which another text is never told.
     #[must_use]
     pub fn hiding(mut self, secret: &str) -> Reporter {
-        let encoded = percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string();
-        for text in [secret.to_owned(), encoded] {
+        // As it is, and in the ways in which URLs and forms have it.
+        let encoded = |set| percent_encoding::utf8_percent_encode(secret, set).to_string();
+        let (all, usual) = (encoded(percent_encoding::NON_ALPHANUMERIC), encoded(UNRESERVED));
+        for text in [secret.to_owned(), usual.replace("%20", "+"), usual, all] {
             let hidden = Hidden(text);
             if hidden.0.len() >= SHORTEST_SECRET && !self.secrets.contains(&hidden) {
                 self.secrets.push(hidden);
@@ -328,7 +334,7 @@ mod tests {
     #[test]
     fn messages_are_cleaned() {
         let cleaned = |text: &str| reporter().cleaned(text);
-        assert_eq!(cleaned("user x, key hunter2 and hunter22, p%20w"), "user x, key … and …, …");
+        assert_eq!(cleaned("user x, key hunter2 and hunter22, p%20w p+w"), "user x, key … and …, … …");
         assert_eq!(cleaned("see https://u:p@h/a?key=b&c#d, or \"http://h/?x\" now"), "see https://h/a?… or \"http://h/?…\" now");
         assert_eq!(cleaned("a\u{0}b\u{1b}[31m"), "a b [31m");
         assert_eq!(cleaned(&"é".repeat(400)).chars().count(), MOST_SAID + 1);

@@ -102,7 +102,7 @@ pub struct Response {
     pub status: StatusCode,
     /// Headers.
     pub headers: HeaderMap,
-    /// Where it came from in the end. It may hold a key: it is for links that are relative to it, not for messages.
+    /// Where it came from in the end, without a key that was added. It is for links that are relative to it, not for messages.
     pub url: Url,
     pub(crate) body: Body,
     pub(crate) reporter: Reporter,
@@ -149,7 +149,7 @@ pub struct Page {
     pub status: StatusCode,
     /// Headers.
     pub headers: HeaderMap,
-    /// Where it came from in the end. It may hold a key: it is for links that are relative to it, not for messages.
+    /// Where it came from in the end, without a key that was added. It is for links that are relative to it, not for messages.
     pub url: Url,
     /// The body, unpacked.
     pub bytes: Bytes,

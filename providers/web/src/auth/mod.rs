@@ -66,6 +66,14 @@ impl Credentials {
         }
     }
 
+    /// The texts that would tell them, besides the secrets of the settings: what of these is sent in another form.
+    pub(crate) fn texts(&self) -> Option<&str> {
+        match self {
+            Credentials::Header(_, value) => value.to_str().ok()?.strip_prefix("Basic "),
+            Credentials::Anonymous | Credentials::Query(..) | Credentials::OAuth(_) | Credentials::Caller => None,
+        }
+    }
+
     /// Adds them to a request that goes to the source.
     ///
     /// # Errors
@@ -84,6 +92,10 @@ impl Credentials {
                 Ok(Shown::Nothing)
             }
             Credentials::Query(name, key) => {
+                // Links to next pages often hold the key already.
+                let is_other = |pair: &&str| pair.split('=').next() != Some(name.as_str());
+                let kept: Option<String> = request.url.query().map(|query| query.split('&').filter(is_other).collect::<Vec<_>>().join("&"));
+                request.url.set_query(kept.as_deref().filter(|kept| !kept.is_empty()));
                 request.url.query_pairs_mut().append_pair(name, key);
                 Ok(Shown::Nothing)
             }

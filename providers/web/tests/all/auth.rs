@@ -36,6 +36,33 @@ async fn what_does_not_change_is_sent_with_each_request() {
 }
 
 #[tokio::test]
+async fn a_key_that_a_link_holds_already_is_sent_once() {
+    let server = echo(Faults::default()).await;
+    let client = client_of(&with(&server, json!({"api_key": {"key": "k 1", "query": "key"}})));
+    let page = client.fetch(&super::setting::get(&client, "x"), &patient()).await.unwrap();
+    for link in ["x?page=2&key=k%201&a=b", "x?key=old"] {
+        let address = client.link(&page.url, link).unwrap();
+        assert!(!address.shown().0.contains("k%201"));
+        client.fetch(&portico_provider_web::Request::get(address), &patient()).await.unwrap();
+    }
+    let queries: Vec<String> = server.log().into_iter().map(|request| request.raw_query).collect();
+    assert_eq!(queries, ["key=k+1", "page=2&a=b&key=k+1", "key=k+1"]);
+    assert!(!page.url.as_str().contains("key"));
+}
+
+#[tokio::test]
+async fn what_a_server_repeats_of_a_password_is_not_told() {
+    let script = |request: &portico_provider_testkit::http::Request| {
+        let shown = request.header("authorization").unwrap();
+        Answer::json(format!(r#"{{"message":"{shown} of ann / hunter-2 is wrong"}}"#)).with_status(403)
+    };
+    let server = Server::start(script, Faults::default()).await;
+    let client = client_of(&with(&server, json!({"basic": {"user": "ann", "password": "hunter-2"}})));
+    let error = text(&client, "x", &patient()).await.unwrap_err();
+    assert_eq!(error.message, "the credentials lack a right at the server (403): Basic … of ann / … is wrong");
+}
+
+#[tokio::test]
 async fn the_caller_s_token_is_passed_on_and_no_other() {
     let server = echo(Faults::default()).await;
     let client = client_of(&with(&server, json!({"caller": "bearer"})));
