@@ -1,15 +1,44 @@
-//! What the kind declares: everything the evaluator can do, exactly. It knows no query.
+//! What the kind declares: everything the evaluator can do, exactly, and what its configuration takes away. It knows no query.
 
+use crate::config::{Config, RequirementConfig};
 use portico_provider_api::capabilities::{
     AggregateCapabilities, Capabilities, ComparisonSupport, FilterCapabilities, JoinCapabilities, KeyCapabilities, NullOrdering,
-    SortCapabilities, Support, TypeClass, WriteCapabilities,
+    Requirement, SortCapabilities, Support, TableCapabilities, TypeClass, WriteCapabilities,
 };
-use portico_provider_api::{AggregateFunction, ArithmeticOp, Collation, Function};
+use portico_provider_api::{AggregateFunction, ArithmeticOp, Collation, Function, RemoteTableName};
 
 /// Key tuples in one request at most.
 pub const MAX_KEY_TUPLES: usize = 100_000;
 
-/// The capabilities of every `memory` source.
+/// The capabilities of a configured source: what its tables cannot be asked without, and how many keys a request has.
+///
+/// # Errors
+/// Names the column that a table does not have.
+pub fn configured(config: &Config) -> Result<Capabilities, String> {
+    let mut own = capabilities();
+    own.keys.max_tuples = config.max_keys.map_or(MAX_KEY_TUPLES, |most| most.get().min(MAX_KEY_TUPLES));
+    for table in config.tables.iter().filter(|table| !table.required_keys.is_empty()) {
+        let known = |name: &String| match table.columns.iter().any(|column| column.name == *name) {
+            true => Ok(name.clone()),
+            false => Err(format!("table '{}': required_keys name '{name}', which is no column of it", table.name)),
+        };
+        let requirement = |one: &RequirementConfig| match one {
+            RequirementConfig::Key(name) => known(name).map(Requirement::Key),
+            RequirementConfig::From { from } => known(from).map(Requirement::From),
+            RequirementConfig::To { to } => known(to).map(Requirement::To),
+        };
+        if table.required_keys.iter().any(Vec::is_empty) {
+            return Err(format!("table '{}': a list of required_keys is empty", table.name));
+        }
+        let required = table.required_keys.iter().map(|list| list.iter().map(requirement).collect::<Result<Vec<_>, _>>());
+        let required_keys = required.collect::<Result<Vec<_>, _>>()?;
+        let name = RemoteTableName::parse(&table.name).to_string();
+        own.tables.insert(name, TableCapabilities { required_keys, ..TableCapabilities::default() });
+    }
+    Ok(own)
+}
+
+/// What every `memory` source can do that is not told otherwise.
 pub fn capabilities() -> Capabilities {
     Capabilities {
         filter: filter(),

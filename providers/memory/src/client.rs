@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use portico_provider_api::check::visit_tables;
 use portico_provider_api::{
-    ChangeOutcome, ChangeSet, NativeRequest, QueryContext, QueryStream, Relation, RemoteSchema, ReportHandle, Selection, Source,
-    SourceError, SourceErrorKind, SourceQuery, TableEvaluation, TableRelation, WritableSource,
+    Capabilities, ChangeOutcome, ChangeSet, NativeRequest, QueryContext, QueryStream, Relation, RemoteSchema, ReportHandle, Selection,
+    Source, SourceError, SourceErrorKind, SourceQuery, TableEvaluation, TableRelation, WritableSource,
 };
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -30,6 +30,7 @@ pub(crate) type Tables = Vec<Arc<MemoryTable>>;
 /// A source whose tables are in memory.
 pub struct MemorySource {
     name: String,
+    capabilities: Capabilities,
     tables: Mutex<Arc<Tables>>,
     /// Held for the whole of a write, so that writes come one after the other.
     writing: tokio::sync::Mutex<VecDeque<(ChangeSet, Vec<ChangeOutcome>)>>,
@@ -73,6 +74,7 @@ impl MemorySource {
             write::check_table(table, &tables).map_err(malformed)?;
         }
         Ok(MemorySource {
+            capabilities: capabilities(),
             tables: Mutex::new(Arc::new(tables.into_iter().map(Arc::new).collect())),
             writing: tokio::sync::Mutex::new(VecDeque::new()),
             log: Mutex::new(VecDeque::new()),
@@ -80,6 +82,12 @@ impl MemorySource {
             active: Arc::new(AtomicUsize::new(0)),
             name,
         })
+    }
+
+    /// The same source, which declares other capabilities and refuses what lies beyond them. It cannot do more than it can.
+    #[must_use]
+    pub fn with_capabilities(self, capabilities: Capabilities) -> MemorySource {
+        MemorySource { capabilities, ..self }
     }
 
     /// The queries received, oldest first (the last ten thousand), refused ones included.
@@ -200,12 +208,12 @@ impl Source for MemorySource {
             Selection::Tables(names) => names.contains(&table.name),
         });
         let version = format!("{:016x}", hasher.finish());
-        Ok(RemoteSchema { version, tables: tables.collect(), operations: Vec::new(), capabilities: capabilities() })
+        Ok(RemoteSchema { version, tables: tables.collect(), operations: Vec::new(), capabilities: self.capabilities.clone() })
     }
 
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
         self.remember(&query);
-        translate::check(&query).map_err(|refusal| self.error(refusal))?;
+        translate::check(&query, &self.capabilities).map_err(|refusal| self.error(refusal))?;
         let active = Active::start(&self.active);
         let fault = locked(&self.fault).clone();
         context.sending(&translate::describe(&query));
@@ -231,7 +239,7 @@ impl Source for MemorySource {
     }
 
     fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
-        if translate::check(query).is_ok() { vec![translate::describe(query)] } else { Vec::new() }
+        if translate::check(query, &self.capabilities).is_ok() { vec![translate::describe(query)] } else { Vec::new() }
     }
 
     fn writable(&self) -> Option<&dyn WritableSource> {

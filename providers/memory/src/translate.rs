@@ -1,11 +1,10 @@
 //! From a source query to what the kind runs: here the query itself, once it has been found to lie within the capabilities and
 //! to match the table. Pure.
 
-use crate::capabilities::capabilities;
 use crate::table::MemoryTable;
 use portico_provider_api::evaluate::check_query;
 use portico_provider_api::readable::{Literals, readable};
-use portico_provider_api::{EvaluateError, NativeRequest, SourceErrorKind, SourceQuery, TableRelation};
+use portico_provider_api::{Capabilities, EvaluateError, NativeRequest, SourceErrorKind, SourceQuery, TableRelation};
 
 /// Why a query is refused: its kind and a message.
 pub type Refusal = (SourceErrorKind, String);
@@ -14,8 +13,8 @@ pub type Refusal = (SourceErrorKind, String);
 ///
 /// # Errors
 /// Names the part that does.
-pub fn check(query: &SourceQuery) -> Result<(), Refusal> {
-    capabilities().check(query).map_err(|refused| (SourceErrorKind::Unsupported, refused.to_string()))?;
+pub fn check(query: &SourceQuery, capabilities: &Capabilities) -> Result<(), Refusal> {
+    capabilities.check(query).map_err(|refused| (SourceErrorKind::Unsupported, refused.to_string()))?;
     check_query(query).map_err(refusal)
 }
 

@@ -228,11 +228,12 @@ impl ExprCheck<'_> {
     fn key_column(&self, index: usize) -> Support {
         let Some(column) = self.columns.get(index) else { return Support::None };
         let class = TypeClass::of(column.scalar_type);
-        let mut support = self.comparison(class).equal;
+        let required = self.rules.get(index).is_some_and(|rule| rule.key);
+        let mut support = if required { Support::Exact } else { self.comparison(class).equal.min(self.column_restriction(index)) };
         if class == TypeClass::Text {
             support = support.min(text_comparison(self.collation(&[&Expr::Column(index)]), CompareOp::Eq));
         }
-        support.min(self.column_restriction(index))
+        support
     }
 }
 

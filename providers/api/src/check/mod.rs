@@ -4,16 +4,18 @@
 mod expression;
 mod grouping;
 mod relation;
+mod required;
 mod scope;
 #[cfg(test)]
 mod tests;
 
 pub use crate::walk::visit_tables;
+pub use required::{first_met, required_text};
 pub use scope::ExprCheck;
 
-use crate::capabilities::{Capabilities, Support};
+use crate::capabilities::{Capabilities, Requirement, Support};
 use crate::expr::Expr;
-use crate::query::{KeySet, Relation, SourceQuery, TableColumn};
+use crate::query::{Relation, SourceQuery, TableColumn};
 use thiserror::Error;
 
 /// What a source cannot be asked.
@@ -98,7 +100,7 @@ impl Capabilities {
         if filter == Some(Support::None) {
             return Err(unsupported("the filter"));
         }
-        self.keys(query.keys.as_ref(), from, &query.from)?;
+        self.keys(query, from)?;
         let keys = query.keys.as_ref().map(|keys| from.key_columns(&keys.columns));
         Ok(match (filter, keys) {
             (Some(Support::Inexact), _) => Some("an inexact filter"),
@@ -108,17 +110,15 @@ impl Capabilities {
     }
 
     /// Whether the relation takes these keys, and does not need others.
-    fn keys(&self, keys: Option<&KeySet>, from: &ExprCheck<'_>, relation: &Relation) -> Result<(), Unsupported> {
-        let required = self.required_keys(relation);
-        let Some(keys) = keys else {
-            return if required.is_empty() { Ok(()) } else { Err(without_keys(required)) };
-        };
+    fn keys(&self, query: &SourceQuery, from: &ExprCheck<'_>) -> Result<(), Unsupported> {
+        let required = self.required_keys(&query.from);
+        let of = query.keys.as_ref().map(|keys| keys.columns.as_slice()).unwrap_or_default();
+        if !required.is_empty() && first_met(required, from.columns(), query.filter.as_ref(), &|column| of.contains(&column)).is_none() {
+            return Err(without_keys(required));
+        }
+        let Some(keys) = &query.keys else { return Ok(()) };
         if from.key_columns(&keys.columns) == Support::None {
             return Err(unsupported("a key set over these columns"));
-        }
-        let position = |name: &String| from.columns().iter().position(|column| column.name == *name);
-        if !required.iter().all(|name| position(name).is_some_and(|position| keys.columns.contains(&position))) {
-            return Err(without_keys(required));
         }
         if keys.tuples.len() > self.keys.max_tuples {
             return Err(unsupported(format!("a key set of more than {} tuples", self.keys.max_tuples)));
@@ -129,8 +129,8 @@ impl Capabilities {
         Ok(())
     }
 
-    /// The columns without whose values a relation cannot be asked; only a table itself has any.
-    fn required_keys(&self, relation: &Relation) -> &[String] {
+    /// What a relation cannot be asked without; only a table itself has any.
+    fn required_keys(&self, relation: &Relation) -> &[Vec<Requirement>] {
         match relation {
             Relation::Table(table) => self.tables.get(&table.table.to_string()).map(|own| own.required_keys.as_slice()).unwrap_or_default(),
             Relation::Join(_) | Relation::Query(_) | Relation::Union(_) | Relation::Call(_) => &[],
@@ -173,8 +173,8 @@ impl Capabilities {
     }
 }
 
-fn without_keys(required: &[String]) -> Unsupported {
-    unsupported(format!("asking without keys for {}", required.join(", ")))
+fn without_keys(required: &[Vec<Requirement>]) -> Unsupported {
+    unsupported(format!("asking without keys for {}", required_text(required)))
 }
 
 /// What of a block shows how many rows were below it.

@@ -1,7 +1,7 @@
 //! What is in scope of an expression: the columns of a relation, each with the restrictions of the table column that it is, through
 //! joins, nested blocks and group keys. It judges no expression.
 
-use crate::capabilities::{Capabilities, Collation, Support, TableCapabilities};
+use crate::capabilities::{Capabilities, Collation, Requirement, Support, TableCapabilities};
 use crate::expr::Expr;
 use crate::query::{Relation, SourceQuery, TableColumn, TableRelation};
 use std::borrow::Cow;
@@ -11,6 +11,8 @@ use std::borrow::Cow;
 pub(super) struct ColumnRule {
     pub(super) filter: Support,
     pub(super) sort: Support,
+    /// Whether it is one of the keys that its table requires: then it is one whatever can be asked of it besides.
+    pub(super) key: bool,
     collation: Collation,
 }
 
@@ -53,6 +55,7 @@ impl<'a> ExprCheck<'a> {
             ColumnRule {
                 filter: restriction.filter.unwrap_or(Support::Exact).min(held),
                 sort: restriction.sort.unwrap_or(Support::Exact).min(held),
+                key: own.is_some_and(|own| own.required_keys.iter().flatten().any(|one| *one == Requirement::Key(column.name.clone()))),
                 collation: restriction.collation.unwrap_or(capabilities.collation),
             }
         };
@@ -81,7 +84,7 @@ impl<'a> ExprCheck<'a> {
             Relation::Query(query) => block(query),
             // Nothing is asked of its rows.
             Relation::Call(call) => {
-                let free = ColumnRule { filter: Support::Exact, sort: Support::Exact, collation: capabilities.collation };
+                let free = ColumnRule { filter: Support::Exact, sort: Support::Exact, key: false, collation: capabilities.collation };
                 let rules = vec![free; call.operation.columns().len()];
                 ExprCheck::computed(capabilities, call.operation.columns().to_vec(), rules, RowRule::FREE)
             }
@@ -147,9 +150,9 @@ impl<'a> ExprCheck<'a> {
     }
 
     fn rule_of(&self, expression: Option<&Expr>) -> ColumnRule {
-        let free = ColumnRule { filter: Support::Exact, sort: Support::Exact, collation: self.capabilities.collation };
+        let free = ColumnRule { filter: Support::Exact, sort: Support::Exact, key: false, collation: self.capabilities.collation };
         match expression {
-            Some(Expr::Column(index)) => self.rules.get(*index).copied().unwrap_or(free),
+            Some(Expr::Column(index)) => ColumnRule { key: false, ..self.rules.get(*index).copied().unwrap_or(free) },
             Some(other) => ColumnRule { collation: self.collation(&[other]), ..free },
             None => free,
         }

@@ -18,8 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How many chunks of the keys of one bind join are under way at a time.
-const CHUNKS_AT_ONCE: usize = 3;
+/// How many chunks of keys of one fragment are under way at a time, where its source does not allow fewer.
+const CHUNKS_AT_ONCE: usize = 8;
 
 /// The rows of a fragment. `keys` are those of a bind join; a fragment with a slot takes its own. Lazy: nothing is asked before the
 /// first poll.
@@ -36,7 +36,7 @@ fn of_template(fragment: RemoteFragment, template: &Template, run: Arc<Run>) -> 
     let Some(values) = run.constants.as_ref().and_then(|constants| template.values(constants)) else {
         return failed(EngineError::Internal("a kept plan was run with constants that are not its own".to_owned()));
     };
-    let direct = fragment.freshness.is_zero() && fragment.required_keys.is_empty();
+    let direct = fragment.freshness.is_zero();
     let source = run.sources.get(&fragment.source).filter(|_| direct);
     if let Some(prepared) = source.and_then(|source| template.prepared(source.as_ref())) {
         if let Err(error) = run.guards.check(&fragment, template.query()) {
@@ -62,19 +62,19 @@ fn of_query(fragment: RemoteFragment, keys: Option<KeySet>, run: Arc<Run>) -> Ru
         (Some((columns, slot)), _) => Some(KeySet { columns: columns.clone(), tuples: slot.keys().as_ref().clone() }),
         (None, keys) => keys,
     };
-    let checked = |queries: Vec<SourceQuery>| {
-        queries.iter().try_for_each(|query| run.guards.check(&fragment, query))?;
-        Ok(queries)
-    };
-    let queries = match questions(&fragment, keys).and_then(checked) {
+    let queries = match questions(&fragment, keys) {
         Ok(queries) => queries,
         Err(error) => return failed(error),
     };
-    // One after the other where there is an order; chunks of keys have none.
-    let at_once = if fragment.query.order_by.is_empty() { CHUNKS_AT_ONCE } else { 1 };
+    // The whole of several answers has no order: those of a slot are in order for each key, which is in one of them.
+    let own = run.sources.get(&fragment.source).and_then(|source| source.at_once());
+    let at_once = own.map_or(CHUNKS_AT_ONCE, |own| own.clamp(1, CHUNKS_AT_ONCE));
     let tally = Arc::new(Tally::new(&fragment, &run));
     let fragment = Arc::new(fragment);
     let answers = stream::iter(queries).map(move |query| {
+        if let Err(error) = run.guards.check(&fragment, &query) {
+            return failed(error);
+        }
         let (own, run, tally) = (Arc::clone(&fragment), Arc::clone(&run), Arc::clone(&tally));
         let batches = stream::once(ask(query, Arc::clone(&fragment), run)).try_flatten();
         Box::pin(batches.map(move |batch| tally.add(&own, &batch?))) as RunStream

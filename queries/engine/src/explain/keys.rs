@@ -1,6 +1,8 @@
 //! What EXPLAIN says of bind joins: which source queries may be restricted to keys of rows beside them, and how many of these one request
-//! takes. Whether they are is known when the plan runs: keys that are too many, or come too late, are not sent. It must not know sources.
+//! takes. Whether they are is known when the plan runs: keys that are too many, or come too late, are not sent. Only a table that requires keys gets
+//! them in any case. It must not know sources.
 
+use crate::pushdown::feed::key_names;
 use crate::pushdown::fragment::RemoteFragment;
 use crate::pushdown::sole_fragment;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -13,20 +15,23 @@ pub fn lines(plan: &LogicalPlan) -> String {
     let mut text = String::new();
     // Visiting cannot fail: the closure never does.
     let _ = plan.apply_with_subqueries(|node| {
+        if let Some(fragment) = sole_fragment(node).filter(|fragment| fragment.fed.is_some()) {
+            let names = fragment.fed.as_ref().map(|fed| key_names(fragment, &fed.by)).unwrap_or_default();
+            text.push_str(&line(fragment, &names, ", required"));
+        }
         if let LogicalPlan::Join(join) = node {
             for (fragment, columns) in bound(join) {
-                let most = fragment.key_limits.max_tuples;
-                text.push_str(&format!(
-                    "bind join: source={}, table={}, keys=[{}], at most {most} in one request\n",
-                    fragment.source,
-                    fragment.table,
-                    columns.join(", ")
-                ));
+                text.push_str(&line(fragment, &columns, ""));
             }
         }
         Ok(TreeNodeRecursion::Continue)
     });
     text
+}
+
+fn line(fragment: &RemoteFragment, columns: &[String], note: &str) -> String {
+    let (source, table, most) = (&fragment.source, &fragment.table, fragment.key_limits.max_tuples);
+    format!("bind join: source={source}, table={table}, keys=[{}]{note}, at most {most} in one request\n", columns.join(", "))
 }
 
 /// The source queries that the keys of a join may restrict, with the columns that the keys are values of.
@@ -124,5 +129,5 @@ fn key_name(fragment: &RemoteFragment, column: &Column) -> Option<String> {
 fn takes_keys(fragment: &RemoteFragment) -> bool {
     let query = &fragment.query;
     let whole = query.limit.is_none() && query.offset == 0 && query.order_by.is_empty() && query.limit_per.is_none();
-    whole && fragment.key_slot.is_none() && fragment.key_limits.max_tuples > 1
+    whole && fragment.key_slot.is_none() && fragment.required_keys.is_empty()
 }

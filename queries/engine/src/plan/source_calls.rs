@@ -91,6 +91,8 @@ fn asked(call: &BoundCall, body: &SourceBody) -> Result<LogicalPlan, EngineError
             table,
             key_limits: KeyCapabilities { max_tuples: 1, ..KeyCapabilities::default() },
             required_keys: Vec::new(),
+            conditions: Vec::new(),
+            fed: None,
             key_columns: Vec::new(),
             template: None,
         }),

@@ -4,9 +4,9 @@ use crate::plan::key_set::KeySlot;
 use crate::pushdown::template::Template;
 use datafusion::common::{DFSchemaRef, Result as DataFusionResult};
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::{Expr, LogicalPlan, UserDefinedLogicalNodeCore};
+use datafusion::logical_expr::{Expr as PlanExpr, LogicalPlan, UserDefinedLogicalNodeCore};
 use portico_provider_api::capabilities::KeyCapabilities;
-use portico_provider_api::{Relation, SourceQuery};
+use portico_provider_api::{Expr, Relation, Requirement, SourceQuery};
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
@@ -33,12 +33,28 @@ pub struct RemoteFragment {
     pub table: String,
     /// How many keys the source takes in one request.
     pub key_limits: KeyCapabilities,
-    /// Columns (remote names) by whose values alone the table can be asked.
-    pub required_keys: Vec<String>,
+    /// What the table cannot be asked without: any one of these lists will do.
+    pub required_keys: Vec<Vec<Requirement>>,
+    /// Conditions on the rows, over the columns of the relation, which may name keys. They are for a table that requires some, and hold in any
+    /// case: who does not get them evaluated by the source evaluates them.
+    pub conditions: Vec<Expr>,
+    /// For a table that requires keys, and has them from rows that it is joined with.
+    pub fed: Option<Fed>,
     /// Columns of the relation over which the source takes keys.
     pub key_columns: Vec<usize>,
     /// For a plan that is kept: its query for many runs. `query` then has parameters in the place of constants.
     pub template: Option<Arc<Template>>,
+}
+
+/// Where a table that requires keys has them from.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Fed {
+    /// The number that only the operator has that collects them.
+    pub number: u64,
+    /// Columns of the relation of which that operator gives keys, in its order.
+    pub columns: Vec<usize>,
+    /// All columns by which the table is asked: the conditions name keys for the others.
+    pub by: Vec<usize>,
 }
 
 impl PartialOrd for RemoteFragment {
@@ -60,7 +76,7 @@ impl UserDefinedLogicalNodeCore for RemoteFragment {
         &self.schema
     }
 
-    fn expressions(&self) -> Vec<Expr> {
+    fn expressions(&self) -> Vec<PlanExpr> {
         Vec::new()
     }
 
@@ -84,6 +100,9 @@ impl UserDefinedLogicalNodeCore for RemoteFragment {
         if self.key_slot.is_some() {
             f.write_str(", keys=per chunk of parents")?;
         }
+        if self.fed.is_some() {
+            f.write_str(", keys=of the rows joined with")?;
+        }
         if !self.query.order_by.is_empty() {
             write!(f, ", order_by={} keys", self.query.order_by.len())?;
         }
@@ -96,7 +115,7 @@ impl UserDefinedLogicalNodeCore for RemoteFragment {
         Ok(())
     }
 
-    fn with_exprs_and_inputs(&self, expressions: Vec<Expr>, inputs: Vec<LogicalPlan>) -> DataFusionResult<Self> {
+    fn with_exprs_and_inputs(&self, expressions: Vec<PlanExpr>, inputs: Vec<LogicalPlan>) -> DataFusionResult<Self> {
         if expressions.is_empty() && inputs.is_empty() {
             Ok(self.clone())
         } else {

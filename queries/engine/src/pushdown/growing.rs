@@ -2,9 +2,11 @@
 //! capabilities is always the whole query. It must not know plans, only expressions over what has been taken in.
 
 use crate::plan::key_set::{KEY_SLOT_PREFIX, KeySetFunction, KeySlot};
+use crate::policy::barrier;
 use crate::pushdown::fallible::can_fail;
 use crate::pushdown::fragment::RemoteFragment;
 use crate::pushdown::reduce::Part;
+use crate::pushdown::required;
 use crate::pushdown::shift::shifted;
 use crate::pushdown::sole_fragment;
 use crate::pushdown::support::support;
@@ -12,10 +14,12 @@ use crate::pushdown::translate::Translation;
 use datafusion::common::DFSchemaRef;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Expr as PlanExpr, Extension, LogicalPlan};
+use datafusion::logical_expr::{Expr as PlanExpr, Extension, LogicalPlan, Operator};
 use portico_provider_api::check::ExprCheck;
 use portico_provider_api::value::Value;
-use portico_provider_api::{Capabilities, CompareOp, Expr, KeySet, Output, Relation, SortKey, SourceQuery, Support, TableColumn};
+use portico_provider_api::{
+    Capabilities, CompareOp, Expr, KeySet, Output, Relation, Requirement, SortKey, SourceQuery, Support, TableColumn,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,8 +46,10 @@ pub struct Growing {
     pub query: SourceQuery,
     /// Where the keys of each run come from: columns of `from`, and the slot.
     pub key_slot: Option<(Vec<usize>, KeySlot)>,
-    /// Columns without whose values the table cannot be asked. Whether a run has them is known only then.
-    pub required_keys: Vec<String>,
+    /// What the table cannot be asked without; it may still come from a join.
+    pub required_keys: Vec<Vec<Requirement>>,
+    /// Conditions over the columns of `from` that may name what is required, whether the source evaluates them or not.
+    pub conditions: Vec<Expr>,
     /// What hides rows from the caller.
     pub rules: Rules,
     /// What tells rows apart, over the columns that outputs see, if anything is known to.
@@ -103,11 +109,52 @@ pub enum Taken {
 impl Growing {
     /// Whether the source takes the query as it is, and how well.
     pub fn support(&self) -> Support {
+        if !self.is_askable() {
+            return Support::None;
+        }
         let Some((columns, _)) = &self.key_slot else { return support(&self.capabilities, &self.query) };
         // The keys themselves are known at run time, as many at once as the source takes.
         let keys = Some(KeySet { columns: columns.clone(), tuples: Vec::new() });
         let probe = SourceQuery { keys, ..self.query.clone() };
         support(&self.capabilities, &probe)
+    }
+
+    /// Whether the rows can be fetched by the keys that the table requires, which may take several requests: what concerns the whole of them
+    /// is then done here.
+    fn is_askable(&self) -> bool {
+        if self.required_keys.is_empty() {
+            return true;
+        }
+        let one = || required::is_one_request(&self.required_keys, &self.query, &self.conditions, &self.capabilities.keys);
+        if self.key_slot.is_none() && one() {
+            return true;
+        }
+        let columns = self.query.from.columns();
+        let given = |column: &TableColumn, list: &Vec<Requirement>| list.contains(&Requirement::Key(column.name.clone()));
+        let keys = |list| columns.iter().enumerate().filter(|(_, column)| given(column, list)).map(|(at, _)| at).collect::<Vec<_>>();
+        !required::is_one_piece(&self.query) && self.required_keys.iter().any(|list| required::falls_apart(&self.query, &keys(list)))
+    }
+
+    /// Notes what conditions over the schema say about keys, for a table that requires some.
+    pub fn note_keys<'a>(&mut self, conjuncts: impl IntoIterator<Item = &'a PlanExpr>) {
+        if !self.required_keys.is_empty() && self.is_plain() {
+            let noted: Vec<Expr> = conjuncts.into_iter().filter_map(|conjunct| self.weakened(conjunct)).collect();
+            self.conditions.extend(noted);
+        }
+    }
+
+    /// What of a condition can be said in the IR: it holds wherever the condition does.
+    fn weakened(&self, condition: &PlanExpr) -> Option<Expr> {
+        let condition = barrier::unmarked(condition).unwrap_or(condition);
+        match condition {
+            PlanExpr::BinaryExpr(binary) if binary.op == Operator::And => {
+                Expr::all([&binary.left, &binary.right].into_iter().filter_map(|side| self.weakened(side)))
+            }
+            PlanExpr::BinaryExpr(binary) if binary.op == Operator::Or => {
+                Some(Expr::Or(vec![self.weakened(&binary.left)?, self.weakened(&binary.right)?]))
+            }
+            other => self.translate(other),
+        }
     }
 
     /// Itself, if the source gives just these rows.
@@ -305,6 +352,8 @@ impl Growing {
                 table: tables.join(", "),
                 key_limits: self.capabilities.keys,
                 required_keys: self.required_keys,
+                conditions: self.conditions,
+                fed: None,
                 key_columns,
                 template: None,
             }),

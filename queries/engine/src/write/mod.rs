@@ -254,6 +254,8 @@ async fn current_row(write: &PermittedWrite, key: &[Value], run: &Arc<Run>) -> R
         table: write.relation.table.to_string(),
         key_limits: KeyCapabilities { max_tuples: 1, ..KeyCapabilities::default() },
         required_keys: Vec::new(),
+        conditions: Vec::new(),
+        fed: None,
         key_columns: Vec::new(),
         template: None,
     };

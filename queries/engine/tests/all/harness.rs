@@ -164,6 +164,26 @@ impl Source for Placed {
     }
 }
 
+/// A source that answers only when so many questions are under way.
+struct Together {
+    source: Arc<dyn Source>,
+    together: Arc<tokio::sync::Barrier>,
+}
+
+#[async_trait]
+impl Source for Together {
+    async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
+        self.source.remote_schema(wanted, context).await
+    }
+    async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
+        self.together.wait().await;
+        self.source.query(query, context).await
+    }
+    fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
+        self.source.describe(query)
+    }
+}
+
 pub struct Bench {
     pub engine: Engine,
     pub crm: Arc<MemorySource>,
@@ -180,6 +200,10 @@ pub struct Options {
     pub incapable: bool,
     /// How many questions each source answers at once.
     pub places: Option<usize>,
+    /// How many questions must be under way at `erp` before it answers any.
+    pub together: Option<usize>,
+    /// What both sources declare instead of all that they can.
+    pub capabilities: Option<Capabilities>,
     pub crm: Vec<MemoryTable>,
     pub erp: Vec<MemoryTable>,
 }
@@ -193,6 +217,8 @@ impl Default for Options {
             settings: EngineSettings::default(),
             incapable: false,
             places: None,
+            together: None,
+            capabilities: None,
             crm: vec![customers()],
             erp: vec![orders()],
         }
@@ -200,8 +226,12 @@ impl Default for Options {
 }
 
 pub async fn bench(options: Options) -> Bench {
-    let crm = Arc::new(MemorySource::new("crm", options.crm).unwrap());
-    let erp = Arc::new(MemorySource::new("erp", options.erp).unwrap());
+    let memory = |name: &str, tables: Vec<MemoryTable>| {
+        let source = MemorySource::new(name, tables).unwrap();
+        let declared = options.capabilities.clone();
+        Arc::new(if let Some(declared) = declared { source.with_capabilities(declared) } else { source })
+    };
+    let (crm, erp) = (memory("crm", options.crm), memory("erp", options.erp));
     let wrap = |source: &Arc<MemorySource>| -> Arc<dyn Source> {
         let source: Arc<dyn Source> = Arc::clone(source) as _;
         match (options.incapable, options.places) {
@@ -210,7 +240,11 @@ pub async fn bench(options: Options) -> Bench {
             (false, None) => source,
         }
     };
-    let sources: BTreeMap<String, Arc<dyn Source>> = [("crm".to_owned(), wrap(&crm)), ("erp".to_owned(), wrap(&erp))].into();
+    let mut sources: BTreeMap<String, Arc<dyn Source>> = [("crm".to_owned(), wrap(&crm)), ("erp".to_owned(), wrap(&erp))].into();
+    if let Some(number) = options.together {
+        let together = Arc::new(tokio::sync::Barrier::new(number));
+        sources.insert("erp".to_owned(), Arc::new(Together { source: wrap(&erp), together }));
+    }
     let mut schemas = BTreeMap::new();
     for (source_name, source) in &sources {
         schemas.insert(source_name.clone(), source.remote_schema(&Selection::All, &QueryContext::default()).await.unwrap());

@@ -1,0 +1,92 @@
+//! Tables that cannot be asked without keys: what keys a condition names, whether they are enough, and whether the rows of a query can be
+//! fetched in parts by them. It must not know plans.
+
+use portico_provider_api::capabilities::KeyCapabilities;
+use portico_provider_api::check::first_met;
+use portico_provider_api::{CompareOp, Expr, Requirement, SourceQuery, Value};
+
+/// The constants one of which a column equals where all conditions hold: literals, and parameters of a plan that is kept.
+pub fn named(conditions: &[Expr], column: usize) -> Option<Vec<Expr>> {
+    conditions.iter().filter_map(|condition| equalled(condition, column)).min_by_key(Vec::len)
+}
+
+/// The same for one condition.
+fn equalled(condition: &Expr, column: usize) -> Option<Vec<Expr>> {
+    let is_column = |expr: &Expr| *expr == Expr::Column(column);
+    let constant = |expr: &Expr| matches!(expr, Expr::Literal(_) | Expr::Parameter { .. });
+    let is_null = |expr: &Expr| matches!(expr, Expr::Literal(value) if value.is_null());
+    match condition {
+        Expr::And(parts) => parts.iter().filter_map(|part| equalled(part, column)).min_by_key(Vec::len),
+        Expr::Or(parts) => {
+            let all = parts.iter().map(|part| equalled(part, column)).collect::<Option<Vec<_>>>()?;
+            Some(distinct(all.into_iter().flatten()))
+        }
+        Expr::Compare { op: CompareOp::Eq | CompareOp::IsNotDistinctFrom, left, right } => match (left.as_ref(), right.as_ref()) {
+            (side, value) | (value, side) if is_column(side) && constant(value) && !is_null(value) => Some(vec![value.clone()]),
+            _ => None,
+        },
+        Expr::InList { expr, list, negated: false } if is_column(expr) => {
+            // What equals null is not known, and so left out.
+            list.iter().all(constant).then(|| distinct(list.iter().filter(|item| !is_null(item)).cloned()))
+        }
+        _ => None,
+    }
+}
+
+fn distinct(values: impl Iterator<Item = Expr>) -> Vec<Expr> {
+    let mut all: Vec<Expr> = Vec::new();
+    for value in values {
+        if !all.contains(&value) {
+            all.push(value);
+        }
+    }
+    all
+}
+
+/// The columns of the first list of requirements that a query with these conditions meets by itself, or with keys of columns that `given` says.
+pub fn met(required: &[Vec<Requirement>], query: &SourceQuery, conditions: &[Expr], given: &dyn Fn(usize) -> bool) -> Option<Vec<usize>> {
+    first_met(required, &query.from.columns(), query.filter.as_ref(), &|column| given(column) || named(conditions, column).is_some())
+}
+
+/// Whether a query that names its keys itself names no more than one request has.
+pub fn is_one_request(required: &[Vec<Requirement>], query: &SourceQuery, conditions: &[Expr], limits: &KeyCapabilities) -> bool {
+    let Some(columns) = met(required, query, conditions, &|_| false) else { return false };
+    let values: Vec<Vec<Expr>> = columns.iter().filter_map(|column| named(conditions, *column)).collect();
+    let tuples = values.iter().map(Vec::len).fold(1, usize::saturating_mul);
+    if tuples <= 1 {
+        return true;
+    }
+    // How large parameters are is not known before the run.
+    let bytes = values.iter().map(|values| {
+        let literals = values.iter().map(|value| if let Expr::Literal(value) = value { Some(vec![value.clone()]) } else { None });
+        literals.map(|tuple| Some(KeyCapabilities::bytes(&[tuple?]))).try_fold(0, |most, bytes| Some(usize::max(most, bytes?)))
+    });
+    let size = || bytes.sum::<Option<usize>>().is_some_and(|tuple| tuple.saturating_mul(tuples) <= limits.max_bytes);
+    tuples <= limits.max_tuples && (limits.max_bytes == 0 || size())
+}
+
+/// Whether rows with different keys never meet in one group, and are never equal, so that they can be fetched apart. Their order, and where
+/// they are cut off, is another question.
+pub fn falls_apart(query: &SourceQuery, keys: &[usize]) -> bool {
+    let among: Vec<&Expr> = match (&query.aggregate, &query.limit_per) {
+        (Some(aggregate), _) => aggregate.group_by.iter().collect(),
+        (None, _) if query.distinct => query.output.iter().map(|output| &output.expr).collect(),
+        (None, Some(per)) => per.columns.iter().collect(),
+        (None, None) => return true,
+    };
+    keys.iter().all(|key| among.contains(&&Expr::Column(*key)))
+}
+
+/// Whether the whole of its rows is put in an order, or cut off.
+pub fn is_one_piece(query: &SourceQuery) -> bool {
+    query.limit.is_some() || query.offset > 0 || !query.order_by.is_empty()
+}
+
+/// Every combination of the values of several columns, each after every one of some tuples.
+pub fn combined(tuples: Vec<Vec<Value>>, columns: Vec<Vec<Value>>) -> Vec<Vec<Value>> {
+    columns.into_iter().fold(tuples, |tuples, values| {
+        let extended =
+            tuples.iter().flat_map(|tuple| values.iter().map(move |value| [tuple.as_slice(), std::slice::from_ref(value)].concat()));
+        extended.collect()
+    })
+}
