@@ -12,11 +12,13 @@ use datafusion::config::ConfigOptions;
 use datafusion::error::DataFusionError;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::{EquivalenceProperties, PhysicalExpr};
 use datafusion::physical_plan::execution_plan::{CardinalityEffect, apply_expression_roots};
 use datafusion::physical_plan::filter_pushdown::{ChildPushdownResult, FilterDescription, FilterPushdownPhase, FilterPushdownPropagation};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties, PlanProperties};
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, Distribution, ExecutionPlan, ExecutionPlanProperties, Partitioning, PlanProperties,
+};
 use futures::StreamExt;
 use indexmap::IndexSet;
 use portico_provider_api::{ScalarType, Value};
@@ -102,7 +104,10 @@ pub struct BindKeysExec {
 impl BindKeysExec {
     /// Above the side of a join whose keys are wanted.
     pub fn new(input: Arc<dyn ExecutionPlan>, sources: Vec<KeySource>) -> BindKeysExec {
-        let properties = Arc::new(PlanProperties::clone(input.properties()));
+        // No order: a join of sorted sides would begin before this one has been read, so it has to sort it.
+        let rows = EquivalenceProperties::new(input.schema());
+        let properties = PlanProperties::new(rows, Partitioning::UnknownPartitioning(1), input.pipeline_behavior(), input.boundedness());
+        let properties = Arc::new(properties);
         BindKeysExec { input, sources, properties }
     }
 }
@@ -131,10 +136,6 @@ impl ExecutionPlan for BindKeysExec {
 
     fn required_input_distribution(&self) -> Vec<Distribution> {
         vec![Distribution::SinglePartition]
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
     }
 
     fn cardinality_effect(&self) -> CardinalityEffect {

@@ -4,16 +4,26 @@
 use crate::error::EngineError;
 use crate::pushdown::fragment::RemoteFragment;
 use crate::pushdown::required::{combined, falls_apart, is_one_piece, met, named};
+use crate::values::{scalar_from_value, value_as};
 use portico_provider_api::check::required_text;
-use portico_provider_api::{Expr, KeySet, SourceQuery, Value};
+use portico_provider_api::{Expr, KeySet, Output, SourceQuery, Value};
 use std::collections::VecDeque;
 
 /// The queries of a fragment. They are made one by one, because there may be very many.
 pub struct Questions {
     query: SourceQuery,
     columns: Vec<usize>,
+    /// Where in the answers the keys stand, when an answer may have rows with keys that another question asks for.
+    apart: Option<Vec<usize>>,
     /// Nothing stands for a query without keys.
     chunks: VecDeque<Option<Vec<Vec<Value>>>>,
+}
+
+impl Questions {
+    /// Where in the answers the keys stand by which rows of other questions have to be left out, if there may be any.
+    pub fn apart(&self) -> Option<Vec<usize>> {
+        self.apart.clone()
+    }
 }
 
 impl Iterator for Questions {
@@ -30,9 +40,9 @@ impl Iterator for Questions {
 /// # Errors
 /// `Invalid` for a table that needs keys and has none here, `Unsupported` where one request cannot have all of them and must.
 pub fn questions(fragment: &RemoteFragment, keys: Option<KeySet>) -> Result<Questions, EngineError> {
-    let query = fragment.query.as_ref().clone();
+    let mut query = fragment.query.as_ref().clone();
     let Some(keys) = completed(fragment, keys)? else {
-        return Ok(Questions { query, columns: Vec::new(), chunks: [None].into() });
+        return Ok(Questions { query, columns: Vec::new(), apart: None, chunks: [None].into() });
     };
     let groups = query.aggregate.as_ref();
     let chunks: VecDeque<_> = if keys.tuples.is_empty() && groups.is_some_and(|aggregate| aggregate.group_by.is_empty()) {
@@ -45,7 +55,14 @@ pub fn questions(fragment: &RemoteFragment, keys: Option<KeySet>) -> Result<Ques
         let message = format!("'{}' is asked by keys, and takes fewer in one request than this one has", fragment.table);
         return Err(EngineError::Unsupported(message));
     }
-    Ok(Questions { query, columns: keys.columns, chunks })
+    let loose = chunks.len() > 1 && !keys.columns.iter().all(|column| fragment.exact_keys.contains(column));
+    let apart = loose.then(|| {
+        let first = query.output.len();
+        let keys = keys.columns.iter().enumerate();
+        query.output.extend(keys.map(|(at, column)| Output { name: format!("k{at}"), expr: Expr::Column(*column) }));
+        (first..query.output.len()).collect()
+    });
+    Ok(Questions { query, columns: keys.columns, apart, chunks })
 }
 
 /// Whether a fragment can be asked by several sets of keys instead of by one: several answers cannot be put in one order, or be cut at one
@@ -95,6 +112,12 @@ fn completed(fragment: &RemoteFragment, keys: Option<KeySet>) -> Result<Option<K
 
 /// The values that the conditions name for a column.
 fn values(fragment: &RemoteFragment, column: usize) -> Option<Vec<Value>> {
-    let value = |constant: Expr| if let Expr::Literal(value) = constant { Some(value) } else { None };
-    named(&fragment.conditions, column)?.into_iter().map(value).collect::<Option<Vec<_>>>()
+    let scalar_type = fragment.query.from.columns().get(column)?.scalar_type;
+    let mut values = Vec::new();
+    for constant in named(&fragment.conditions, column)? {
+        let Expr::Literal(value) = constant else { return None };
+        // As one of the column's type; one that cannot be is no key.
+        values.extend(value_as(&scalar_from_value(&value), scalar_type).unwrap_or(Some(value)));
+    }
+    Some(values)
 }

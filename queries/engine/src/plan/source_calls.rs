@@ -94,6 +94,7 @@ fn asked(call: &BoundCall, body: &SourceBody) -> Result<LogicalPlan, EngineError
             conditions: Vec::new(),
             fed: None,
             key_columns: Vec::new(),
+            exact_keys: Vec::new(),
             template: None,
         }),
     }))

@@ -42,6 +42,8 @@ pub struct RemoteFragment {
     pub fed: Option<Fed>,
     /// Columns of the relation over which the source takes keys.
     pub key_columns: Vec<usize>,
+    /// Those of which it finds the rows with just these keys.
+    pub exact_keys: Vec<usize>,
     /// For a plan that is kept: its query for many runs. `query` then has parameters in the place of constants.
     pub template: Option<Arc<Template>>,
 }

@@ -125,14 +125,20 @@ impl Growing {
         if self.required_keys.is_empty() {
             return true;
         }
-        let one = || required::is_one_request(&self.required_keys, &self.query, &self.conditions, &self.capabilities.keys);
-        if self.key_slot.is_none() && one() {
+        let check = ExprCheck::over(&self.capabilities, &self.query.from);
+        // What looks at all rows must not see those of other keys.
+        let clear = |columns: &[usize]| self.is_plain() || check.key_columns(columns) == Support::Exact;
+        let of_one = required::of_one_request(&self.required_keys, &self.query, &self.conditions, &self.capabilities.keys);
+        if self.key_slot.is_none() && of_one.is_some_and(|columns| columns.is_empty() || clear(&columns)) {
             return true;
         }
-        let columns = self.query.from.columns();
-        let given = |column: &TableColumn, list: &Vec<Requirement>| list.contains(&Requirement::Key(column.name.clone()));
-        let keys = |list| columns.iter().enumerate().filter(|(_, column)| given(column, list)).map(|(at, _)| at).collect::<Vec<_>>();
-        !required::is_one_piece(&self.query) && self.required_keys.iter().any(|list| required::falls_apart(&self.query, &keys(list)))
+        let columns = check.columns();
+        let keys = |list: &Vec<Requirement>| {
+            let is_key = |column: &TableColumn| list.contains(&Requirement::Key(column.name.clone()));
+            columns.iter().enumerate().filter(|(_, column)| is_key(column)).map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        let apart = |keys: &Vec<usize>| required::falls_apart(&self.query, keys) && clear(keys);
+        !required::is_one_piece(&self.query) && self.required_keys.iter().map(keys).any(|keys| apart(&keys))
     }
 
     /// Notes what conditions over the schema say about keys, for a table that requires some.
@@ -339,7 +345,8 @@ impl Growing {
         let check = ExprCheck::over(&self.capabilities, &self.query.from);
         // What needs just the rows that it asks for cannot be asked for more.
         let least = if self.is_plain() { Support::Inexact } else { Support::Exact };
-        let key_columns = (0..check.columns().len()).filter(|index| check.key_columns(&[*index]) >= least).collect();
+        let among = |least: Support| (0..check.columns().len()).filter(|index| check.key_columns(&[*index]) >= least).collect();
+        let (key_columns, exact_keys) = (among(least), among(Support::Exact));
         LogicalPlan::Extension(Extension {
             node: Arc::new(RemoteFragment {
                 source: self.source,
@@ -355,6 +362,7 @@ impl Growing {
                 conditions: self.conditions,
                 fed: None,
                 key_columns,
+                exact_keys,
                 template: None,
             }),
         })

@@ -48,13 +48,18 @@ pub fn met(required: &[Vec<Requirement>], query: &SourceQuery, conditions: &[Exp
     first_met(required, &query.from.columns(), query.filter.as_ref(), &|column| given(column) || named(conditions, column).is_some())
 }
 
-/// Whether a query that names its keys itself names no more than one request has.
-pub fn is_one_request(required: &[Vec<Requirement>], query: &SourceQuery, conditions: &[Expr], limits: &KeyCapabilities) -> bool {
-    let Some(columns) = met(required, query, conditions, &|_| false) else { return false };
+/// The columns by which a query is asked that names its keys itself, and no more than one request has.
+pub fn of_one_request(
+    required: &[Vec<Requirement>],
+    query: &SourceQuery,
+    conditions: &[Expr],
+    limits: &KeyCapabilities,
+) -> Option<Vec<usize>> {
+    let columns = met(required, query, conditions, &|_| false)?;
     let values: Vec<Vec<Expr>> = columns.iter().filter_map(|column| named(conditions, *column)).collect();
     let tuples = values.iter().map(Vec::len).fold(1, usize::saturating_mul);
     if tuples <= 1 {
-        return true;
+        return Some(columns);
     }
     // How large parameters are is not known before the run.
     let bytes = values.iter().map(|values| {
@@ -62,7 +67,7 @@ pub fn is_one_request(required: &[Vec<Requirement>], query: &SourceQuery, condit
         literals.map(|tuple| Some(KeyCapabilities::bytes(&[tuple?]))).try_fold(0, |most, bytes| Some(usize::max(most, bytes?)))
     });
     let size = || bytes.sum::<Option<usize>>().is_some_and(|tuple| tuple.saturating_mul(tuples) <= limits.max_bytes);
-    tuples <= limits.max_tuples && (limits.max_bytes == 0 || size())
+    (tuples <= limits.max_tuples && (limits.max_bytes == 0 || size())).then_some(columns)
 }
 
 /// Whether rows with different keys never meet in one group, and are never equal, so that they can be fetched apart. Their order, and where

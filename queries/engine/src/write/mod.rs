@@ -257,6 +257,7 @@ async fn current_row(write: &PermittedWrite, key: &[Value], run: &Arc<Run>) -> R
         conditions: Vec::new(),
         fed: None,
         key_columns: Vec::new(),
+        exact_keys: Vec::new(),
         template: None,
     };
     let arrow_schema = Arc::clone(fragment.schema.inner());

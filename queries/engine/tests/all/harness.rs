@@ -13,8 +13,8 @@ use portico_engine::{
 use portico_odata::{BoundQuery, BoundRead, BoundWrite, ReadKind};
 use portico_provider_api::arrays::batch_from_rows;
 use portico_provider_api::{
-    Capabilities, ForeignKey, NativeRequest, QueryContext, QueryStream, RemoteColumn, RemoteSchema, RemoteTableName, ScalarType, Selection,
-    Source, SourceError, SourceQuery, Support, Value, WritableSource,
+    Capabilities, CompareOp, Expr, ForeignKey, NativeRequest, QueryContext, QueryStream, RemoteColumn, RemoteSchema, RemoteTableName,
+    ScalarType, Selection, Source, SourceError, SourceQuery, Support, Value, WritableSource,
 };
 use portico_provider_memory::{MemorySource, MemoryTable};
 use std::collections::BTreeMap;
@@ -164,6 +164,45 @@ impl Source for Placed {
     }
 }
 
+/// A source that looks texts of a key set up whatever their letter case.
+struct IgnoresCase {
+    declared: Arc<MemorySource>,
+    free: MemorySource,
+}
+
+#[async_trait]
+impl Source for IgnoresCase {
+    async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
+        self.declared.remote_schema(wanted, context).await
+    }
+    async fn query(&self, mut query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
+        let other = |value: &Value| match value {
+            Value::Text(text) if text.to_uppercase() == *text => Value::text(text.to_lowercase()),
+            Value::Text(text) => Value::text(text.to_uppercase()),
+            value => value.clone(),
+        };
+        let mut inner = query.clone();
+        if let Some(keys) = &mut query.keys {
+            // The keys in both cases are more than one: what it declares does not hold for what it asks itself.
+            keys.tuples.extend(keys.tuples.clone().iter().map(|tuple| tuple.iter().map(other).collect()));
+            let any = keys.tuples.iter().map(|tuple| {
+                let equal = keys
+                    .columns
+                    .iter()
+                    .zip(tuple)
+                    .map(|(column, value)| Expr::compare(CompareOp::Eq, Expr::Column(*column), Expr::Literal(value.clone())));
+                Expr::all(equal).unwrap()
+            });
+            inner.filter = Expr::all(query.filter.clone().into_iter().chain([Expr::Or(any.collect())]));
+            inner.keys = None;
+        }
+        self.free.query(inner, context).await
+    }
+    fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
+        self.declared.describe(query)
+    }
+}
+
 /// A source that answers only when so many questions are under way.
 struct Together {
     source: Arc<dyn Source>,
@@ -202,6 +241,8 @@ pub struct Options {
     pub places: Option<usize>,
     /// How many questions must be under way at `erp` before it answers any.
     pub together: Option<usize>,
+    /// Whether `erp` finds by a text those that differ from it in letter case.
+    pub ignores_case: bool,
     /// What both sources declare instead of all that they can.
     pub capabilities: Option<Capabilities>,
     pub crm: Vec<MemoryTable>,
@@ -218,6 +259,7 @@ impl Default for Options {
             incapable: false,
             places: None,
             together: None,
+            ignores_case: false,
             capabilities: None,
             crm: vec![customers()],
             erp: vec![orders()],
@@ -231,6 +273,7 @@ pub async fn bench(options: Options) -> Bench {
         let declared = options.capabilities.clone();
         Arc::new(if let Some(declared) = declared { source.with_capabilities(declared) } else { source })
     };
+    let free = options.erp.clone();
     let (crm, erp) = (memory("crm", options.crm), memory("erp", options.erp));
     let wrap = |source: &Arc<MemorySource>| -> Arc<dyn Source> {
         let source: Arc<dyn Source> = Arc::clone(source) as _;
@@ -244,6 +287,10 @@ pub async fn bench(options: Options) -> Bench {
     if let Some(number) = options.together {
         let together = Arc::new(tokio::sync::Barrier::new(number));
         sources.insert("erp".to_owned(), Arc::new(Together { source: wrap(&erp), together }));
+    }
+    if options.ignores_case {
+        sources
+            .insert("erp".to_owned(), Arc::new(IgnoresCase { declared: Arc::clone(&erp), free: MemorySource::new("erp", free).unwrap() }));
     }
     let mut schemas = BTreeMap::new();
     for (source_name, source) in &sources {

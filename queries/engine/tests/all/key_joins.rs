@@ -2,11 +2,12 @@
 //! requirement.
 
 use crate::harness::{Bench, Options, bench, collection, context, customers, principal, query, table};
+use crate::odata_paths::asked;
 use arrow::array::Int64Array;
 use portico_engine::{Answer, EngineError, EngineSettings, Paging};
 use portico_odata::{BoundExpand, BoundExpr, BoundOrder, BoundQuery, ComparisonOperator};
 use portico_provider_api::capabilities::Requirement;
-use portico_provider_api::{Capabilities, RemoteColumn, ScalarType, SourceQuery, Value};
+use portico_provider_api::{Capabilities, Collation, RemoteColumn, ScalarType, SourceQuery, Value};
 use portico_provider_memory::MemoryTable;
 use std::time::{Duration, SystemTime};
 
@@ -318,4 +319,84 @@ async fn expansion_names_the_keys_that_the_relationship_does_not_have() {
     };
     assert_eq!(expanded(&both.0, of_year, true).await, expanded(&both.1, of_year, true).await);
     assert_eq!(both.0.erp.log().len(), 8, "each of four customers in each of two years");
+}
+
+#[tokio::test]
+async fn lambdas_and_paths_lead_to_tables_that_require_keys() {
+    for max_tuples in [1, 3] {
+        let both = both(&[("orders", vec![keys(&["customer_id"])]), ("customers", vec![keys(&["id"])])], max_tuples).await;
+        // The third time the plan of the first may serve.
+        for number in 1..=4 {
+            for url in [
+                format!("Customers?$filter=Id le {number} and Id in (1,2,3,4,5) and Orders/any(o:o/Amount gt 70)"),
+                format!("Customers?$filter=Id in ({number},5) and not Orders/any(o:o/Amount gt 70)"),
+                format!("Customers?$filter=(Id eq {number} or Id eq 5) and Orders/$count ge 2"),
+                format!("Orders?$filter=CustomerId eq {number} and Customer/Region eq 'EMEA'"),
+                format!("Orders?$filter=CustomerId in ({number},1,2) and Customer/Name ne 'Beta'"),
+            ] {
+                let [strict, free] = [&both.0, &both.1].map(|bench| asked(bench, "all", &url));
+                assert_eq!(strict.await.unwrap(), free.await.unwrap(), "{url}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_source_that_finds_more_by_a_key_than_has_it_gives_each_row_once() {
+    let columns = vec![RemoteColumn::plain("id", ScalarType::Int64, false), RemoteColumn::plain("name", ScalarType::Text, true)];
+    let rows = |names: &[&str]| (0_i64..).zip(names).map(|(id, name)| vec![Value::Int64(id), Value::text(*name)]).collect::<Vec<_>>();
+    let mut own = declared(&[("named", vec![keys(&["name"])])], 1);
+    own.collation = Collation::CaseInsensitive;
+    let options = Options {
+        tables: r#"{ "Many": { "source": "crm", "remote": "many" }, "Named": { "source": "erp", "remote": "named" } }"#.to_owned(),
+        access: r#"{ "roles": { "all": { "Many": {}, "Named": {} } } }"#.to_owned(),
+        crm: vec![table("many", columns.clone(), &["id"], &rows(&["a", "A", "b", "a"]))],
+        erp: vec![table("named", columns, &["id"], &rows(&["A", "a", "B", "c", "a"]))],
+        capabilities: Some(own),
+        ignores_case: true,
+        ..Options::default()
+    };
+    let bench = bench(options).await;
+    let joined = "SELECT m.id, n.id FROM Many m JOIN Named n ON n.name = m.name";
+    assert_eq!(sorted(bench.rows("all", joined).await), ["0,1", "0,4", "1,0", "3,1", "3,4"]);
+    assert_eq!(sorted(bench.rows("all", "SELECT id FROM Named WHERE name IN ('a', 'A', 'C')").await), ["0", "1", "4"]);
+    assert_eq!(bench.rows("all", "SELECT count(*) FROM Named WHERE name = 'a'").await, ["2"]);
+}
+
+#[tokio::test]
+async fn a_join_that_spills_gives_its_keys_all_the_same() {
+    let columns = vec![
+        RemoteColumn::plain("id", ScalarType::Int64, false),
+        RemoteColumn::plain("link", ScalarType::Int64, true),
+        RemoteColumn::plain("text", ScalarType::Text, false),
+    ];
+    // In batches as large as those of a server are, in proportion.
+    let chunked = |name: &str, from: i64| {
+        let row = |id: i64| vec![Value::Int64(id), Value::Int64((id * 7 + from) % 300), Value::text(format!("{id:0>400}"))];
+        let chunk = |chunk: i64| table(name, columns.clone(), &["id"], &(chunk * 250..(chunk + 1) * 250).map(row).collect::<Vec<_>>());
+        let chunks: Vec<MemoryTable> = (0..60).map(chunk).collect();
+        MemoryTable { batches: chunks.iter().flat_map(|chunk| chunk.batches.clone()).collect(), ..chunks[0].clone() }
+    };
+    let world = |settings| Options {
+        tables: r#"{ "Many": { "source": "crm", "remote": "many" }, "Others": { "source": "erp", "remote": "others" } }"#.to_owned(),
+        access: r#"{ "roles": { "all": { "Many": {}, "Others": {} } } }"#.to_owned(),
+        crm: vec![chunked("many", 1)],
+        erp: vec![chunked("others", 2)],
+        settings,
+        capabilities: Some(declared(&[("others", vec![keys(&["link"])])], 100)),
+        ..Options::default()
+    };
+    let small = EngineSettings { query_memory: 4 << 20, ..EngineSettings::default() };
+    let (little, enough) = (bench(world(small)).await, bench(world(EngineSettings::default())).await);
+    for text in [
+        "SELECT m.id, count(*), min(o.text), max(m.text) FROM Many m JOIN Others o ON o.link = m.link WHERE o.id < 90 GROUP BY m.id",
+        "SELECT m.id, o.id, m.text FROM Many m LEFT JOIN Others o ON o.link = m.link AND o.id < 90",
+        "SELECT m.id, m.text FROM Many m WHERE EXISTS (SELECT 1 FROM Others o WHERE o.link = m.link AND o.id < 90)",
+        "SELECT m.id, m.text FROM Many m WHERE NOT EXISTS (SELECT 1 FROM Others o WHERE o.link = m.link AND o.id < 90)",
+    ] {
+        let mut soon = context(&principal("all"));
+        soon.deadline = SystemTime::now() + Duration::from_secs(100);
+        let found = little.sql_in(&soon, text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(sorted(crate::harness::lines(&found)), sorted(enough.rows("all", text).await), "{text}");
+    }
 }

@@ -174,5 +174,5 @@ async fn random_joins_over_tables_that_require_keys() {
         assert!(strict.erp.log().iter().all(|query| query.keys.is_some() || query.filter.is_some()), "seed {seed}");
     }
     println!("{answered} answered, {refused} refused");
-    assert!(answered > 100 && refused > 50, "{answered} answered, {refused} refused");
+    assert!(answered > 40 && refused > 40, "{answered} answered, {refused} refused");
 }
