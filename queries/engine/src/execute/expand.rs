@@ -25,7 +25,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// How many relationships of one level are fetched at a time.
+/// How many relationships are fetched at a time.
 const CHILDREN_AT_ONCE: usize = 4;
 
 /// A batch of entities with everything that is expanded below them.
@@ -35,21 +35,24 @@ pub(crate) fn expand<'a>(
     session: &'a SessionState,
     run: &'a Arc<Run>,
 ) -> BoxFuture<'a, Result<EntityBatch, EngineError>> {
-    below(node, rows, Lineage::default(), session, run)
+    below(node, rows, Lineage::default(), CHILDREN_AT_ONCE, session, run)
 }
 
 fn below<'a>(
     node: &'a EntityNode,
     rows: RecordBatch,
     lineage: Lineage,
+    most: usize,
     session: &'a SessionState,
     run: &'a Arc<Run>,
 ) -> BoxFuture<'a, Result<EntityBatch, EngineError>> {
     Box::pin(async move {
         // The slots of levels around are shared: who fills one reads by it before another does.
         let shared = node.children.iter().any(|child| !child.around.is_empty());
-        let at_once = if shared { 1 } else { CHILDREN_AT_ONCE };
-        let of_children = node.children.iter().map(|child| children(child, &rows, &lineage, session, run));
+        let at_once = if shared { 1 } else { most };
+        // Levels below share what is allowed: one request must not fill the queue of a source by itself.
+        let each = (most / node.children.len().max(1)).max(1);
+        let of_children = node.children.iter().map(|child| children(child, &rows, &lineage, each, session, run));
         let of_children: Vec<BoxFuture<'_, _>> = of_children.map(|one| Box::pin(one) as BoxFuture<'_, _>).collect();
         let expanded = stream::iter(of_children).buffered(at_once).try_collect().await?;
         let rows = match &node.etag {
@@ -64,6 +67,7 @@ async fn children(
     child: &EntityChild,
     parents: &RecordBatch,
     lineage: &Lineage,
+    most: usize,
     session: &SessionState,
     run: &Arc<Run>,
 ) -> Result<ExpandedRows, EngineError> {
@@ -117,7 +121,7 @@ async fn children(
     }
     let rows = take_record_batch(&fetched, &UInt64Array::from(order)).map_err(arrow_error)?;
     let circular = lineage_below.circular.contains(&true).then(|| lineage_below.circular.clone());
-    let entities = below(&child.node, rows, lineage_below, session, run).await?;
+    let entities = below(&child.node, rows, lineage_below, most, session, run).await?;
     Ok(ExpandedRows {
         ranges: of_parents,
         circular,
