@@ -49,11 +49,11 @@ async fn virtual_tables_come_with_keys_and_types() {
         (&key.columns, &key.references, &key.referenced_columns),
         (&vec!["author".to_owned()], &authors.name, &vec!["id".to_owned()])
     );
-    // By a part of the name, as it is asked for.
+    // However a table is asked for, it has one name.
     let wanted = ["Authors", "public.Books", "other.Books"].map(RemoteTableName::parse).to_vec();
     let some = source.remote_schema(&Selection::Tables(wanted), &QueryContext::default()).await.unwrap();
     let names: Vec<String> = some.tables.iter().map(|table| table.name.to_string()).collect();
-    assert_eq!(names, ["Authors", "public.Books"]);
+    assert_eq!(names, ["public.Authors", "public.Books"]);
     assert!(source.writable().is_none() && !schema.capabilities.write.update);
 }
 
