@@ -194,7 +194,13 @@ impl Keeper {
         let context = own_context(time);
         let selection = self.selection(name);
         let asked = async {
-            let schema = source.remote_schema(&selection, &context).await?;
+            let mut schema = source.remote_schema(&selection, &context).await?;
+            // What is misspelt is told with what was meant, which is known of all of them alone.
+            let missing = |name: &String| !schema.operations.iter().any(|operation| operation.is_named(name));
+            if selection.operations().is_some_and(|named| named.iter().any(missing)) {
+                let everything = selection.tables().map_or(Selection::All, |tables| Selection::Tables(tables.to_vec()));
+                schema = source.remote_schema(&everything, &context).await?;
+            }
             // What the configuration says it has does not say that it is there.
             let probed = if schema.declared { source.probe(&context).await.map(drop) } else { Ok(()) };
             Ok::<_, SourceError>((schema, probed))

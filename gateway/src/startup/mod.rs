@@ -152,8 +152,8 @@ fn connect(config: &Config) -> Result<Connected, StartError> {
                 sources.insert(name.clone(), Arc::new(protected));
             }
             Err(error) => {
-                let path: Vec<&str> = ["sources", name].into_iter().chain(error.setting.iter().map(String::as_str)).collect();
-                errors.push(portico_catalog::ModelError::new(&path, error.message));
+                let path: Vec<&str> = ["sources", name].into_iter().chain(error.setting().iter().map(String::as_str)).collect();
+                errors.push(portico_catalog::ModelError::new(&path, error.message.clone()));
             }
         }
     }

@@ -30,6 +30,29 @@ pub struct RequestInfo {
     pub limits: Limits,
 }
 
+/// The bearer token that the caller showed, for sources that are asked in the caller's own name. It is never printed and never serialised. An
+/// answer that was read with it belongs to that caller: whoever keeps answers tells them apart by it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CallerToken(Arc<str>);
+
+impl CallerToken {
+    /// Wraps a token.
+    pub fn new(token: &str) -> CallerToken {
+        CallerToken(token.into())
+    }
+
+    /// The token itself. Whoever asks for it sees to it that it goes to the source and nowhere else.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for CallerToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CallerToken(…)")
+    }
+}
+
 /// Called with every native request just before it is sent.
 pub type RequestObserver = Arc<dyn Fn(&NativeRequest) + Send + Sync>;
 
@@ -42,6 +65,8 @@ pub struct QueryContext {
     pub observer: Option<RequestObserver>,
     /// Where the source is asked so many times in a time only (process-local); see [`QueryContext::turn`].
     pub pace: Option<PaceHandle>,
+    /// What the caller showed, where a source is asked with it (process-local).
+    pub caller: Option<CallerToken>,
 }
 
 impl fmt::Debug for QueryContext {

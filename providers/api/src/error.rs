@@ -76,14 +76,12 @@ pub struct SourceError {
     pub kind: SourceErrorKind,
     /// The source's own message, cleaned.
     pub message: String,
-    /// The source's own code (SQLSTATE, HTTP status), where there is one.
-    pub native_code: Option<String>,
     /// Whether a retry can help.
     pub retry: Retry,
     /// What it has done, if it was a write.
     pub effect: Effect,
-    /// Which of the kind's settings is wrong, by the keys that lead to it, where it is one of them that makes connecting impossible.
-    pub setting: Vec<String>,
+    /// What few failures have: errors travel through every result, and are kept small.
+    pub more: Option<Box<More>>,
 }
 
 /// Characters of a message at most: what a source says may hold a statement, a page of HTML, or rows.
@@ -107,6 +105,15 @@ fn cleaned(message: String) -> String {
         Some((end, _)) => format!("{}…", cleaned.get(..end).unwrap_or_default()),
         None => cleaned,
     }
+}
+
+/// What few failures have.
+#[derive(Debug, Clone, Default)]
+pub struct More {
+    /// The source's own code (SQLSTATE, HTTP status), where there is one.
+    pub native_code: Option<String>,
+    /// Which of the kind's settings is wrong, by the keys that lead to it, where it is one of them that makes connecting impossible.
+    pub setting: Vec<String>,
 }
 
 impl SourceError {
@@ -136,21 +143,24 @@ impl SourceError {
             | SourceErrorKind::Unsupported
             | SourceErrorKind::SchemaChanged => Effect::None,
         };
-        SourceError {
-            source_name: source_name.into(),
-            kind,
-            message: cleaned(message.into()),
-            native_code: None,
-            retry,
-            effect,
-            setting: Vec::new(),
-        }
+        SourceError { source_name: source_name.into(), kind, message: cleaned(message.into()), retry, effect, more: None }
     }
 
-    /// Says which setting is wrong, by the keys that lead to it: `["auth", "bearer"]`.
+    /// The source's own code (SQLSTATE, HTTP status), where there is one.
+    pub fn native_code(&self) -> Option<&str> {
+        self.more.as_ref()?.native_code.as_deref()
+    }
+
+    /// Says which of the kind's settings is wrong, by the keys that lead to it: `["auth", "bearer"]`.
     #[must_use]
-    pub fn at(self, setting: &[&str]) -> SourceError {
-        SourceError { setting: setting.iter().map(|key| (*key).to_owned()).collect(), ..self }
+    pub fn at(mut self, setting: &[&str]) -> SourceError {
+        self.more.get_or_insert_default().setting = setting.iter().map(|key| (*key).to_owned()).collect();
+        self
+    }
+
+    /// Which of the kind's settings is wrong, by the keys that lead to it, where it is one of them that makes connecting impossible.
+    pub fn setting(&self) -> &[String] {
+        self.more.as_ref().map_or(&[], |more| more.setting.as_slice())
     }
 
     /// The same where it is known that nothing was done: it was not sent, or what was sent is undone.
@@ -168,7 +178,7 @@ impl SourceError {
     /// Adds the source's own code.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> SourceError {
-        self.native_code = Some(code.into());
+        self.more.get_or_insert_default().native_code = Some(code.into());
         self
     }
 }

@@ -65,7 +65,7 @@ impl QueryStream {
     /// The same, keeping something until the rows have ended or are dropped: a place among those who may ask. `heard` is told once that the source
     /// has answered, with its first batch or its end, and of a failure whenever it comes.
     #[must_use]
-    pub fn holding<T: Send + Unpin + 'static>(self, held: T, heard: fn(&T, Result<(), &SourceError>)) -> QueryStream {
+    pub fn holding<T: Send + Unpin + 'static>(self, held: T, heard: Heard<T>) -> QueryStream {
         QueryStream { batches: Box::pin(Holding { batches: self.batches, held: Some((held, heard)), begun: false }), ..self }
     }
 
@@ -80,9 +80,12 @@ impl QueryStream {
     }
 }
 
+/// Told what has been heard of a source.
+pub type Heard<T> = fn(&T, Result<(), &SourceError>);
+
 struct Holding<T> {
     batches: BatchStream,
-    held: Option<(T, fn(&T, Result<(), &SourceError>))>,
+    held: Option<(T, Heard<T>)>,
     begun: bool,
 }
 

@@ -73,7 +73,13 @@ impl FlightSqlSource {
         error: SourceError,
     ) -> SourceError {
         match introspect::missing(client, &self.config, server, query, patience).await {
-            Ok(Some(missing)) => SourceError { native_code: error.native_code, ..client.error(SourceErrorKind::SchemaChanged, missing) },
+            Ok(Some(missing)) => {
+                let changed = client.error(SourceErrorKind::SchemaChanged, missing);
+                match error.native_code() {
+                    Some(code) => changed.with_code(code),
+                    None => changed,
+                }
+            }
             Ok(None) | Err(_) => error,
         }
     }

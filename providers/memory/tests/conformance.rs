@@ -59,7 +59,6 @@ async fn limited(limits: fn(&mut Capabilities), limitations: Vec<Limitation>) {
     let mut subject = Subject { limitations, ..Subject::new(Arc::new(source), tables) };
     subject.options.queries = 120;
     let summary = conformance(subject).await;
-    println!("{summary}");
     summary.assert_ok();
 }
 

@@ -63,7 +63,7 @@ async fn write_as(
     for attempt in 0_u64.. {
         match once(client, &changes, context, dialect, deadline).await {
             // The server chose this transaction to end a deadlock and undid all of it: nothing stands in the way of writing it again.
-            Err(error) if attempt < DEADLOCKS && error.native_code.as_deref().is_some_and(|code| code.starts_with("1213 ")) => {
+            Err(error) if attempt < DEADLOCKS && error.native_code().is_some_and(|code| code.starts_with("1213 ")) => {
                 tokio::time::sleep(Duration::from_millis(5 * attempt)).await;
             }
             outcome => return outcome,

@@ -206,7 +206,7 @@ async fn broken_constraints_name_columns_and_no_values() {
         for value in ["zzz", "9876", "1234.56", "(a)", "much too long"] {
             assert!(!error.message.contains(value), "{error}");
         }
-        assert!(error.native_code.is_some());
+        assert!(error.native_code().is_some());
     }
     assert_eq!(database.text("SELECT CAST(count(*) AS CHAR) FROM parent").await, "2");
 }

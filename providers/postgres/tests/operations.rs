@@ -278,7 +278,7 @@ async fn what_they_raise_is_told_without_its_detail() {
     ] {
         let error = raised(code).await;
         assert_eq!(error.kind, kind, "{error}");
-        assert_eq!((error.message.as_str(), error.native_code.as_deref()), (format!("nothing for {code}").as_str(), Some(code)));
+        assert_eq!((error.message.as_str(), error.native_code()), (format!("nothing for {code}").as_str(), Some(code)));
     }
 }
 

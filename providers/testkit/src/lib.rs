@@ -1,12 +1,13 @@
 //! The conformance suite that every source kind runs. It asks a live source what its declared capabilities promise, compares
 //! with the IR's evaluator, and reports what it checked. It knows no kind; of dialects, how tests tell a database of the fixtures
-//! ([`words`]).
+//! ([`words`]). For kinds that ask over HTTP it has a server that misbehaves as it is told ([`http`]).
 
 mod checks;
 mod compare;
 mod every_block;
 mod fixtures;
 mod generate;
+pub mod http;
 mod run;
 mod subject;
 mod summary;

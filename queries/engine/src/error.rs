@@ -149,7 +149,7 @@ fn fault_at(error: &SourceError) -> Option<Fault> {
     if error.kind != SourceErrorKind::Data {
         return None;
     }
-    match error.native_code.as_deref() {
+    match error.native_code() {
         Some("22012") => Some(Fault::DivisionByZero),
         Some("22003" | "22008" | "22015") => Some(Fault::OutOfRange),
         Some("22P02" | "22007" | "22018") => Some(Fault::Conversion),

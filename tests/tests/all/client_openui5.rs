@@ -3,7 +3,7 @@
 
 use super::clients::{Served, serve};
 use super::fixture::{Customer, FULL, cents, customers, invoices};
-use super::gateway::free_port;
+use super::gateway::{free_port, http_client};
 use super::webdriver::Browser;
 use serde_json::{Value, json};
 use std::path::Path;
@@ -51,7 +51,7 @@ impl Page {
         let page = Page { server, port, _directory: directory };
         // The theme is compiled when it is asked for first, so that no browser waits for it.
         let theme = page.url("resources/sap/m/themes/sap_horizon/library.css");
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = http_client();
         let end = Instant::now() + Duration::from_secs(120);
         while !client.get(&theme).send().await.is_ok_and(|response| response.status().is_success()) {
             assert!(Instant::now() < end, "the page is not served");

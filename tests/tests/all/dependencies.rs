@@ -25,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("portico-provider-memory", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-sql", &["portico-provider-api"]),
+    ("portico-provider-web", &["portico-provider-api"]),
     ("portico-provider-sqlite", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-postgres", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-mysql", &["portico-provider-api", "portico-provider-sql"]),
@@ -42,6 +43,8 @@ const RESERVED: &[(&str, &[&str])] = &[
     // As a server in the gateway, as a client in the kind that asks one.
     ("tonic", &["portico", "portico-provider-flightsql"]),
     ("arrow-flight", &["portico", "portico-provider-flightsql"]),
+    // The one HTTP client of the kinds; the benchmarks are a client of the gateway.
+    ("reqwest", &["portico-provider-web", "portico-bench"]),
 ];
 
 /// Crates that do no IO, and what would do it. Tokio is allowed for its channels and clocks; its sockets and files are looked for in

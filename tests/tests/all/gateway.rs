@@ -1,7 +1,7 @@
 //! The program under test: built, started with a configuration on free ports, waited for, asked over HTTP, and stopped. It knows the
 //! command line and the admin port, and nothing of what is inside.
 
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::io::{BufRead, BufReader};
@@ -16,6 +16,18 @@ const START: Duration = Duration::from_secs(60);
 
 /// What the program under test signs with.
 pub const TOKEN_KEY: &str = "0123456789abcdef0123456789abcdef";
+
+/// A client that asks what is on the loopback, without proxies. It trusts no certificate: what is encrypted is asked by other clients.
+pub fn http_client() -> Client {
+    http_client_builder().build().unwrap()
+}
+
+/// The same, to be told more.
+pub fn http_client_builder() -> ClientBuilder {
+    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
+    let tls = tls.with_safe_default_protocol_versions().unwrap().with_root_certificates(rustls::RootCertStore::empty());
+    Client::builder().tls_backend_preconfigured(tls.with_no_client_auth()).no_proxy()
+}
 
 /// A running gateway. Dropping it stops it.
 pub struct Gateway {
@@ -109,7 +121,7 @@ impl Gateway {
             flight: format!("{flight_scheme}://127.0.0.1:{flight}"),
             admin: format!("http://127.0.0.1:{admin}"),
             log,
-            client: Client::builder().no_proxy().build().unwrap(),
+            client: http_client(),
         };
         gateway.wait_for("/live").await
     }

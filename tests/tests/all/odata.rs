@@ -1,7 +1,7 @@
 //! OData reads over HTTP. What each query should answer is computed from the fixture's rows.
 
 use super::fixture::{Customer, FULL, Sources, customers, invoices};
-use super::gateway::Gateway;
+use super::gateway::{Gateway, http_client};
 use serde_json::Value;
 
 fn ids(answer: &Value, name: &str) -> Vec<i64> {
@@ -126,7 +126,7 @@ async fn pages(gateway: &Gateway, path: &str, size: usize) -> Vec<i64> {
         let mut request = request;
         *request.url_mut() = url.parse().unwrap();
         request.headers_mut().insert("Prefer", format!("odata.maxpagesize={size}").parse().unwrap());
-        let response = reqwest::Client::builder().no_proxy().build().unwrap().execute(request).await.unwrap();
+        let response = http_client().execute(request).await.unwrap();
         let status = response.status();
         let page: Value = response.json().await.unwrap();
         assert!(status.is_success(), "{url}: {page}");

@@ -1,7 +1,7 @@
 //! Sources that are down: at the start, and while the gateway runs. What does not need them is served.
 
 use super::fixture::{FULL, Sources};
-use super::gateway::{Ended, Gateway, free_port, run};
+use super::gateway::{Ended, Gateway, free_port, http_client, run};
 use serde_json::Value;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -121,7 +121,7 @@ async fn the_gateway_starts_from_its_lock_while_a_source_is_down() {
     assert_eq!(status(&second, "/odata/Customers?$top=1").await, 200);
     let down = status(&second, "/odata/Invoices?$top=1").await;
     assert!([502, 503, 504].contains(&down), "{down}");
-    let ready = reqwest::Client::builder().no_proxy().build().unwrap().get(format!("{}/ready", second.admin)).send().await.unwrap();
+    let ready = http_client().get(format!("{}/ready", second.admin)).send().await.unwrap();
     assert!(ready.text().await.unwrap().contains("billing"), "/ready names the source");
     proxy.set(true);
     eventually(&second, "/odata/Invoices?$top=1", 200).await;

@@ -2,7 +2,7 @@
 
 use super::fixture::{Database, FULL};
 use super::flight::adbc;
-use super::gateway::{Gateway, sha256};
+use super::gateway::{Gateway, http_client_builder, sha256};
 use super::metrics::eventually;
 use futures::StreamExt;
 use serde_json::json;
@@ -105,10 +105,9 @@ async fn a_thread_of_the_door_answers_look_ups_beside_answers_that_nobody_reads(
         assert_eq!(response.json::<serde_json::Value>().await.unwrap()["name"], format!("name {id}"));
         version
     };
-    for (one, expected) in [
-        (reqwest::Client::builder().no_proxy(), reqwest::Version::HTTP_11),
-        (reqwest::Client::builder().no_proxy().http2_prior_knowledge(), reqwest::Version::HTTP_2),
-    ] {
+    for (one, expected) in
+        [(http_client_builder(), reqwest::Version::HTTP_11), (http_client_builder().http2_prior_knowledge(), reqwest::Version::HTTP_2)]
+    {
         let client = one.build().unwrap();
         let versions = futures::future::join_all((1..=200).map(|id| find(&client, id))).await;
         assert!(versions.iter().all(|version| *version == expected));

@@ -1,7 +1,7 @@
 //! A browser without a window: Chromium, driven over the WebDriver protocol by its own driver. It knows the protocol and nothing of the
 //! pages.
 
-use super::gateway::free_port;
+use super::gateway::{free_port, http_client};
 use base64::Engine;
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -36,7 +36,7 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("chromedriver does not start ({error}): tests/run installs it"));
-        let client = Client::builder().no_proxy().build().unwrap();
+        let client = http_client();
         let root = format!("http://127.0.0.1:{port}");
         let mut browser = Browser { driver, session: root.clone(), client, _profile: profile };
         let end = Instant::now() + PATIENCE;
@@ -182,7 +182,7 @@ impl Drop for Browser {
         let ended = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let client = Client::builder().no_proxy().build().unwrap();
+                let client = http_client();
                 let _ = client.delete(session).timeout(Duration::from_secs(10)).send().await;
             });
         });

@@ -158,6 +158,15 @@ const CONSTRAINT: &str = "SELECT array_agg(a.attname::text ORDER BY u.place) FRO
      JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = u.number \
      WHERE n.nspname = $1 AND c.relname = $2";
 
+/// What is read of the catalog; all of it without lists.
+#[derive(Debug, Clone, Copy)]
+pub struct Named<'a> {
+    /// Tables, by schema and name.
+    pub tables: Option<&'a [(String, String)]>,
+    /// Functions and procedures, by name alone.
+    pub routines: Option<&'a [String]>,
+}
+
 /// Reads the catalog in one snapshot.
 ///
 /// # Errors
@@ -165,7 +174,7 @@ const CONSTRAINT: &str = "SELECT array_agg(a.attname::text ORDER BY u.place) FRO
 pub async fn read(
     client: &Client,
     schemas: Option<&[String]>,
-    (tables, named): (Option<&[(String, String)]>, Option<&[String]>),
+    Named { tables, routines: named }: Named<'_>,
     deadline: Instant,
 ) -> Result<Catalog, SourceError> {
     let wanted_schemas: Option<Vec<String>> = tables.map(|tables| tables.iter().map(|(schema, _)| schema.clone()).collect());

@@ -27,7 +27,8 @@ pub async fn remote_schema(
 ) -> Result<RemoteSchema, SourceError> {
     let tables = wanted.tables().map(|names| names.iter().filter_map(split).collect::<Vec<_>>());
     let routines = wanted.operations().map(|names| names.iter().map(|name| routine(name)).collect::<Vec<_>>());
-    let catalog = catalog::read(client, schemas, (tables.as_deref(), routines.as_deref()), deadline).await?;
+    let catalog =
+        catalog::read(client, schemas, catalog::Named { tables: tables.as_deref(), routines: routines.as_deref() }, deadline).await?;
     Ok(describe(&catalog, wanted))
 }
 

@@ -89,7 +89,8 @@ fn roughly(own: &mut Capabilities) {
 #[tokio::test]
 async fn the_rows_are_the_same_whatever_a_table_takes() {
     let whole = bench(Options::default()).await;
-    let limits: [(&str, fn(&mut Capabilities)); 3] = [("rest", like_rest), ("odata", like_odata), ("roughly", roughly)];
+    type Limits = fn(&mut Capabilities);
+    let limits: [(&str, Limits); 3] = [("rest", like_rest), ("odata", like_odata), ("roughly", roughly)];
     for (name, limits) in limits {
         let limited = bench(Options { limits, ..Options::default() }).await;
         for text in QUERIES {
