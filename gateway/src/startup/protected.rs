@@ -260,6 +260,11 @@ impl Source for Protected {
         self.inner.describe(query)
     }
 
+    fn at_once(&self) -> Option<usize> {
+        let limit = self.limits.places.queries.most_of_one();
+        Some(self.inner.at_once().map_or(limit, |own| own.min(limit)))
+    }
+
     fn writable(&self) -> Option<&dyn WritableSource> {
         self.inner.writable().map(|_| self as &dyn WritableSource)
     }

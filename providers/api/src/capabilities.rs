@@ -323,6 +323,18 @@ impl AggregateCapabilities {
     }
 }
 
+/// What a query must say of a column before its table can be asked. Columns are remote names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Requirement {
+    /// Which values it has: it is a column of the query's key set.
+    Key(String),
+    /// From which value on: a conjunct of the query's filter compares it by `>=`, `>` or `=` with a constant.
+    From(String),
+    /// Up to which value: the same by `<=`, `<` or `=`.
+    To(String),
+}
+
 /// What is particular to one table. What is absent is as the source's.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TableCapabilities {
@@ -356,9 +368,10 @@ pub struct TableCapabilities {
     /// Size of a request in bytes at most, in place of the source's.
     #[serde(default)]
     pub max_request_bytes: Option<usize>,
-    /// Columns by whose values alone the table can be asked: remote names. Queries have a key set over them.
+    /// What the table cannot be asked without: any one of these lists will do, and of that list everything (`id`, or `customer` with a
+    /// least `placed`). None means that the table can be read as a whole.
     #[serde(default)]
-    pub required_keys: Vec<String>,
+    pub required_keys: Vec<Vec<Requirement>>,
     /// By column name.
     #[serde(default)]
     pub columns: BTreeMap<String, ColumnCapabilities>,

@@ -28,7 +28,7 @@ pub mod typing;
 pub mod value;
 pub mod walk;
 
-pub use capabilities::{Capabilities, Collation, Support, TypeClass};
+pub use capabilities::{Capabilities, Collation, Requirement, Support, TypeClass};
 pub use change::{Change, ChangeOutcome, ChangeSet, ChangeValue, Precondition};
 pub use check::Unsupported;
 pub use column_builder::ColumnBuilder;

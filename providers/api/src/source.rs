@@ -65,6 +65,11 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// How many queries it is asked at a time, where that is limited: who has several for one purpose keeps no more of them under way.
+    fn at_once(&self) -> Option<usize> {
+        None
+    }
+
     /// The write side, where there is one.
     fn writable(&self) -> Option<&dyn WritableSource> {
         None

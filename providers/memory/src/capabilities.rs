@@ -1,4 +1,4 @@
-//! What the kind declares: everything the evaluator can do, exactly. It knows no query.
+//! What the kind declares: everything the evaluator can do, exactly. It knows no query; [`crate::limits`] takes away what a configuration does.
 
 use portico_provider_api::capabilities::{
     AggregateCapabilities, Capabilities, ComparisonSupport, FilterCapabilities, JoinCapabilities, KeyCapabilities, NullOrdering,
@@ -9,7 +9,7 @@ use portico_provider_api::{AggregateFunction, ArithmeticOp, Collation, Function}
 /// Key tuples in one request at most.
 pub const MAX_KEY_TUPLES: usize = 100_000;
 
-/// The capabilities of every `memory` source.
+/// What every `memory` source can do that is not told otherwise.
 pub fn capabilities() -> Capabilities {
     Capabilities {
         filter: filter(),

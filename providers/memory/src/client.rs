@@ -75,12 +75,12 @@ impl MemorySource {
             write::check_table(table, &tables).map_err(malformed)?;
         }
         Ok(MemorySource {
+            capabilities: capabilities(),
             tables: Mutex::new(Arc::new(tables.into_iter().map(Arc::new).collect())),
             writing: tokio::sync::Mutex::new(VecDeque::new()),
             log: Mutex::new(VecDeque::new()),
             fault: Mutex::new(Fault::default()),
             active: Arc::new(AtomicUsize::new(0)),
-            capabilities: capabilities(),
             name,
         })
     }

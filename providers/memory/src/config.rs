@@ -12,6 +12,9 @@ pub struct Config {
     /// The tables.
     #[serde(default)]
     pub tables: Vec<TableConfig>,
+    /// Most keys that one request may have; absent means as many as the kind takes.
+    #[serde(default)]
+    pub max_keys: Option<std::num::NonZeroUsize>,
 }
 
 /// A table.
@@ -31,12 +34,33 @@ pub struct TableConfig {
     /// Foreign keys.
     #[serde(default)]
     pub foreign_keys: Vec<ForeignKeyConfig>,
+    /// What the table cannot be asked without, as many an API's cannot: any one of these lists will do, and of that list everything.
+    #[serde(default)]
+    pub required_keys: Vec<Vec<RequirementConfig>>,
     /// Rows: an object each, by column name. An absent column is null.
     #[serde(default)]
     pub rows: Vec<serde_json::Map<String, serde_json::Value>>,
     /// What it can be asked and how it is written, where that is not everything.
     #[serde(default)]
     pub capabilities: Option<TableLimits>,
+}
+
+/// What a request must say of a column.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RequirementConfig {
+    /// Which values it has: the name of the column.
+    Key(String),
+    /// From which value on.
+    From {
+        /// The column.
+        from: String,
+    },
+    /// Up to which value.
+    To {
+        /// The column.
+        to: String,
+    },
 }
 
 /// A column.

@@ -34,6 +34,6 @@ fn connect(config: serde_json::Value, context: ConnectContext) -> Result<Arc<dyn
     let malformed = |message: String| SourceError::new(context.source_name.clone(), SourceErrorKind::Malformed, message);
     let config: config::Config = serde_json::from_value(config).map_err(|error| malformed(error.to_string()))?;
     let tables = config.tables.iter().map(decode::table).collect::<Result<Vec<_>, _>>().map_err(malformed)?;
-    let limited = limits::capabilities_of(&config.tables).map_err(malformed)?;
+    let limited = limits::capabilities_of(&config).map_err(malformed)?;
     Ok(Arc::new(MemorySource::new(context.source_name.clone(), tables)?.limited_to(limited)))
 }

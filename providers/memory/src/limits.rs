@@ -1,24 +1,58 @@
-//! What a table in the configuration can be asked, where that is not everything: for a table that stands in for a service's. Pure.
+//! What a table in the configuration can be asked, and by what it must be, where it is not one that can be asked everything: for a table
+//! that stands in for a service's. Pure.
 
-use crate::capabilities::capabilities;
-use crate::config::{ColumnLimits, Comparison, Degree, TableConfig, TableLimits, WriteLimits};
+use crate::capabilities::{MAX_KEY_TUPLES, capabilities};
+use crate::config::{ColumnLimits, Comparison, Config, Degree, RequirementConfig, TableConfig, TableLimits, WriteLimits};
 use portico_provider_api::capabilities::{
-    AggregateCapabilities, ColumnCapabilities, ColumnComparisons, TableCapabilities, TableKeys, WriteCapabilities,
+    AggregateCapabilities, ColumnCapabilities, ColumnComparisons, Requirement, TableCapabilities, TableKeys, WriteCapabilities,
 };
 use portico_provider_api::{Capabilities, Function, RemoteTableName, Support};
 use std::collections::BTreeMap;
 
-/// The capabilities of a source with these tables.
+/// The capabilities of a configured source: how many keys a request has, and what is particular to its tables.
 ///
 /// # Errors
 /// Names the table and the column or function that does not exist.
-pub(crate) fn capabilities_of(tables: &[TableConfig]) -> Result<Capabilities, String> {
+pub(crate) fn capabilities_of(config: &Config) -> Result<Capabilities, String> {
     let mut all = capabilities();
-    for table in tables {
-        let Some(limits) = &table.capabilities else { continue };
-        all.tables.insert(RemoteTableName::parse(&table.name).to_string(), of_table(table, limits)?);
+    let most = config.max_keys.map_or(MAX_KEY_TUPLES, |most| most.get().min(MAX_KEY_TUPLES));
+    all.keys.max_tuples = most;
+    for table in config.tables.iter().filter(|table| table.capabilities.is_some() || !table.required_keys.is_empty()) {
+        let mut own = table.capabilities.as_ref().map_or(Ok(TableCapabilities::default()), |limits| of_table(table, limits))?;
+        for keys in own.keys.iter_mut().flatten() {
+            keys.max_tuples = keys.max_tuples.min(most);
+        }
+        own.required_keys = required_keys(table, own.keys.as_deref())?;
+        all.tables.insert(RemoteTableName::parse(&table.name).to_string(), own);
     }
     Ok(all)
+}
+
+/// What a table cannot be asked without; `taken` are the only key sets that it takes, where they are named.
+fn required_keys(table: &TableConfig, taken: Option<&[TableKeys]>) -> Result<Vec<Vec<Requirement>>, String> {
+    let known = |name: &String| match table.columns.iter().any(|column| column.name == *name) {
+        true => Ok(name.clone()),
+        false => Err(format!("table '{}': required_keys name '{name}', which is no column of it", table.name)),
+    };
+    let requirement = |one: &RequirementConfig| match one {
+        RequirementConfig::Key(name) => known(name).map(Requirement::Key),
+        RequirementConfig::From { from } => known(from).map(Requirement::From),
+        RequirementConfig::To { to } => known(to).map(Requirement::To),
+    };
+    if table.required_keys.iter().any(Vec::is_empty) {
+        return Err(format!("table '{}': a list of required_keys is empty", table.name));
+    }
+    let required = table.required_keys.iter().map(|list| list.iter().map(requirement).collect::<Result<Vec<_>, _>>());
+    let required = required.collect::<Result<Vec<_>, _>>()?;
+    for list in &required {
+        let keys: Vec<&String> = list.iter().filter_map(|one| if let Requirement::Key(name) = one { Some(name) } else { None }).collect();
+        let same = |own: &TableKeys| own.columns.len() == keys.len() && own.columns.iter().all(|name| keys.contains(&name));
+        if !keys.is_empty() && taken.is_some_and(|taken| !taken.iter().any(same)) {
+            let keys = keys.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            return Err(format!("table '{}': required_keys name [{keys}], which is no key set of its capabilities", table.name));
+        }
+    }
+    Ok(required)
 }
 
 fn of_table(table: &TableConfig, limits: &TableLimits) -> Result<TableCapabilities, String> {
@@ -120,8 +154,10 @@ mod tests {
 
     fn read(capabilities: &serde_json::Value) -> Result<Capabilities, String> {
         let columns = serde_json::json!([{ "name": "id", "type": "int32" }, { "name": "status", "type": "text" }]);
-        let table = serde_json::json!({ "name": "api.orders", "columns": columns, "capabilities": capabilities });
-        capabilities_of(&[serde_json::from_value(table).map_err(|error| error.to_string())?])
+        let table =
+            serde_json::json!({ "name": "api.orders", "columns": columns, "required_keys": [["id"]], "capabilities": capabilities });
+        let config = serde_json::from_value(serde_json::json!({ "max_keys": 40, "tables": [table] }));
+        capabilities_of(&config.map_err(|error| error.to_string())?)
     }
 
     #[test]
@@ -134,7 +170,9 @@ mod tests {
         });
         let all = read(&limits).unwrap();
         let own = &all.tables["api.orders"];
-        assert_eq!(own.keys.as_ref().unwrap()[0].limits().max_tuples, 50);
+        // Of the two limits it is the smaller one.
+        assert_eq!(own.keys.as_ref().unwrap()[0].limits().max_tuples, 40);
+        assert_eq!(own.required_keys, [[Requirement::Key("id".to_owned())]]);
         assert_eq!((own.offset, own.limit, own.count), (Some(Support::None), None, Some(Support::Exact)));
         assert_eq!((own.aggregate.clone(), own.max_request_bytes), (Some(AggregateCapabilities::default()), Some(2000)));
         assert_eq!(own.write, Some(WriteCapabilities { update: true, version: true, ..WriteCapabilities::default() }));
@@ -150,6 +188,7 @@ mod tests {
         for (limits, named) in [
             (serde_json::json!({ "columns": { "state": {} } }), "there is no column 'state'"),
             (serde_json::json!({ "keys": [{ "columns": ["no"], "max_tuples": 1 }] }), "there is no column 'no'"),
+            (serde_json::json!({ "keys": [{ "columns": ["status"], "max_tuples": 1 }] }), "required_keys name [id]"),
             (serde_json::json!({ "columns": { "status": { "functions": ["shout"] } } }), "column 'status': there is no function 'shout'"),
             (serde_json::json!({ "columns": { "status": { "comparisons": ["~"] } } }), "unknown variant"),
             (serde_json::json!({ "ofset": "none" }), "unknown field"),

@@ -5,7 +5,7 @@
 use futures::StreamExt;
 use portico_provider_api::{
     AggregateCall, Aggregation, Change, ChangeOutcome, ChangeSet, ChangeValue, Codec, CompareOp, ConnectContext, Expr, Join, JoinKind,
-    Output, QueryContext, Relation, RemoteColumn, RemoteTableName, ScalarType, Selection, Source, SourceError, SourceErrorKind,
+    KeySet, Output, QueryContext, Relation, RemoteColumn, RemoteTableName, ScalarType, Selection, Source, SourceError, SourceErrorKind,
     SourceQuery, TableColumn, TableRelation, Value,
 };
 use portico_provider_memory::{Fault, MemorySource, MemoryTable, kind};
@@ -253,4 +253,34 @@ fn wrong_configurations_name_the_culprit() {
         assert!(error.message.contains(culprit), "{}", error.message);
     }
     assert!((kind().config_schema)().to_string().contains("primary_key"));
+}
+
+#[tokio::test]
+async fn a_table_may_be_one_that_is_asked_by_keys_only() {
+    let config = |required: serde_json::Value| {
+        json!({ "max_keys": 1, "tables": [{ "name": "n", "required_keys": required, "rows": [{ "id": 1 }, { "id": 2 }],
+            "columns": [{ "name": "id", "type": "int32", "nullable": false }] }] })
+    };
+    let source = connect(config(json!([["id"], [{ "from": "id" }, { "to": "id" }]]))).unwrap();
+    let rows = async |query: SourceQuery| {
+        let mut stream = source.query(query, &QueryContext::default()).await?;
+        let mut rows = 0;
+        while let Some(batch) = stream.next().await {
+            rows += batch?.num_rows();
+        }
+        Ok::<_, SourceError>(rows)
+    };
+    let keys = |ids: &[i32]| Some(KeySet { columns: vec![0], tuples: ids.iter().map(|id| vec![Value::Int32(*id)]).collect() });
+    let bound = |op| Expr::compare(op, Expr::Column(0), Expr::Literal(Value::Int32(2)));
+    let between = Expr::And(vec![bound(CompareOp::GtEq), bound(CompareOp::LtEq)]);
+    assert_eq!(rows(SourceQuery { keys: keys(&[2]), ..scan() }).await.unwrap(), 1);
+    assert_eq!(rows(SourceQuery { filter: Some(between), ..scan() }).await.unwrap(), 1);
+    for refused in [scan(), SourceQuery { filter: Some(bound(CompareOp::GtEq)), ..scan() }, SourceQuery { keys: keys(&[1, 2]), ..scan() }] {
+        let error = rows(refused.clone()).await.unwrap_err();
+        assert_eq!(error.kind, SourceErrorKind::Unsupported, "{error}");
+        assert!(source.describe(&refused).is_empty());
+    }
+    let unknown = connect(config(json!([["ID"]]))).err().unwrap();
+    assert!(unknown.message.contains("required_keys name 'ID'"), "{unknown}");
+    assert!(connect(config(json!([[]]))).is_err());
 }

@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)] // A test may fail by panicking, in its helping functions too.
 
-use portico_provider_api::capabilities::{ColumnCapabilities, ColumnComparisons, TableCapabilities, TableKeys, WriteCapabilities};
+use portico_provider_api::capabilities::{
+    ColumnCapabilities, ColumnComparisons, Requirement, TableCapabilities, TableKeys, WriteCapabilities,
+};
 use portico_provider_api::{Capabilities, ForeignKey, Function, RemoteColumn, RemoteTableName, Source, Support};
 use portico_provider_memory::{MemorySource, MemoryTable, capabilities};
 use portico_provider_testkit::{FixtureTable, Limitation, Purpose, Subject, adapt, conformance, fixtures};
@@ -98,7 +100,7 @@ fn by_keys_alone(own: &mut Capabilities) {
     own.filter.and = Support::Exact;
     for (at, fixture) in fixtures().into_iter().filter(|fixture| fixture.purpose != Purpose::Large).enumerate() {
         let table = own.tables.entry(fixture.name.clone()).or_default();
-        table.required_keys = fixture.primary_key.clone();
+        table.required_keys = vec![fixture.primary_key.iter().cloned().map(Requirement::Key).collect()];
         let keys = TableKeys { columns: fixture.primary_key.clone(), support: Support::Exact, max_tuples: 1 + 20 * (at % 2), max_bytes: 0 };
         table.keys = Some(vec![keys]);
     }

@@ -122,6 +122,11 @@ impl Admission {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// How many one caller may have running.
+    pub fn most_of_one(&self) -> usize {
+        self.limits.running.min(self.limits.per_caller)
+    }
+
     /// How full it is.
     pub fn fill(&self) -> Fill {
         let state = self.state();

@@ -254,8 +254,9 @@ impl ExprCheck<'_> {
         let Some(column) = self.columns.get(index) else { return Support::None };
         let class = TypeClass::of(column.scalar_type);
         let expression = Expr::Column(index);
+        let required = self.rules.get(index).is_some_and(|rule| rule.key);
         // A table that names its key sets takes them, however else its columns are compared.
-        let own = self.has_own_keys();
+        let own = required || self.has_own_keys();
         let mut support = if own { Support::Exact } else { self.compared(&expression, class, CompareOp::Eq) };
         if class == TypeClass::Text {
             support = support.min(text_comparison(self.collation(&[&expression]), CompareOp::Eq));

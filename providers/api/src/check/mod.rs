@@ -6,6 +6,7 @@ mod expression;
 mod grouping;
 mod once;
 mod relation;
+mod required;
 mod scope;
 #[cfg(test)]
 mod table_tests;
@@ -13,11 +14,12 @@ mod table_tests;
 mod tests;
 
 pub use crate::walk::visit_tables;
+pub use required::{first_met, required_text};
 pub use scope::ExprCheck;
 
-use crate::capabilities::{Capabilities, Support};
+use crate::capabilities::{Capabilities, Requirement, Support};
 use crate::expr::Expr;
-use crate::query::{KeySet, Relation, SourceQuery, TableColumn};
+use crate::query::{Relation, SourceQuery, TableColumn};
 use thiserror::Error;
 
 /// What a source cannot be asked.
@@ -106,7 +108,7 @@ impl Capabilities {
         if filter == Some(Support::None) {
             return Err(unsupported("the filter"));
         }
-        self.keys(query.keys.as_ref(), from, &query.from)?;
+        self.keys(query, from)?;
         from.each_once(query.filter.as_ref(), query.keys.as_ref())?;
         let keys = query.keys.as_ref().map(|keys| from.key_columns(&keys.columns));
         Ok(match (filter, keys) {
@@ -117,17 +119,15 @@ impl Capabilities {
     }
 
     /// Whether the relation takes these keys, and does not need others.
-    fn keys(&self, keys: Option<&KeySet>, from: &ExprCheck<'_>, relation: &Relation) -> Result<(), Unsupported> {
-        let required = self.required_keys(relation);
-        let Some(keys) = keys else {
-            return if required.is_empty() { Ok(()) } else { Err(without_keys(required)) };
-        };
+    fn keys(&self, query: &SourceQuery, from: &ExprCheck<'_>) -> Result<(), Unsupported> {
+        let required = self.required_keys(&query.from);
+        let of = query.keys.as_ref().map(|keys| keys.columns.as_slice()).unwrap_or_default();
+        if !required.is_empty() && first_met(required, from.columns(), query.filter.as_ref(), &|column| of.contains(&column)).is_none() {
+            return Err(without_keys(required));
+        }
+        let Some(keys) = &query.keys else { return Ok(()) };
         if from.key_columns(&keys.columns) == Support::None {
             return Err(unsupported("a key set over these columns"));
-        }
-        let position = |name: &String| from.columns().iter().position(|column| column.name == *name);
-        if !required.iter().all(|name| position(name).is_some_and(|position| keys.columns.contains(&position))) {
-            return Err(without_keys(required));
         }
         let limits = from.key_limits(&keys.columns).unwrap_or_default();
         if keys.tuples.len() > limits.max_tuples {
@@ -139,8 +139,8 @@ impl Capabilities {
         Ok(())
     }
 
-    /// The columns without whose values a relation cannot be asked; only a table itself has any.
-    fn required_keys(&self, relation: &Relation) -> &[String] {
+    /// What a relation cannot be asked without; only a table itself has any.
+    fn required_keys(&self, relation: &Relation) -> &[Vec<Requirement>] {
         match relation {
             Relation::Table(table) => self.tables.get(&table.table.to_string()).map(|own| own.required_keys.as_slice()).unwrap_or_default(),
             Relation::Join(_) | Relation::Query(_) | Relation::Union(_) | Relation::Call(_) => &[],
@@ -183,8 +183,8 @@ impl Capabilities {
     }
 }
 
-fn without_keys(required: &[String]) -> Unsupported {
-    unsupported(format!("asking without keys for {}", required.join(", ")))
+fn without_keys(required: &[Vec<Requirement>]) -> Unsupported {
+    unsupported(format!("asking without keys for {}", required_text(required)))
 }
 
 /// What of a block shows how many rows were below it.

@@ -16,7 +16,10 @@ enum Use {
 
 impl ExprCheck<'_> {
     /// Refuses a second use of the same kind of a column that takes one, among a filter and keys.
-    pub(super) fn each_once(&self, filter: Option<&Expr>, keys: Option<&KeySet>) -> Result<(), Unsupported> {
+    ///
+    /// # Errors
+    /// Names the column.
+    pub fn each_once(&self, filter: Option<&Expr>, keys: Option<&KeySet>) -> Result<(), Unsupported> {
         if !self.rules.iter().any(|rule| rule.once) {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! What is in scope of an expression: the columns of a relation, each with the restrictions of the table column that it is, through
 //! joins, nested blocks and group keys. It judges no expression.
 
-use crate::capabilities::{AggregateCapabilities, Capabilities, Collation, ColumnComparisons, KeyCapabilities, Support};
+use crate::capabilities::{AggregateCapabilities, Capabilities, Collation, ColumnComparisons, KeyCapabilities, Requirement, Support};
 use crate::expr::{Expr, Function};
 use crate::query::{Relation, SourceQuery, TableColumn, TableRelation};
 use std::borrow::Cow;
@@ -18,13 +18,15 @@ pub(super) struct ColumnRule<'a> {
     pub(super) functions: Option<&'a BTreeMap<Function, Support>>,
     /// Whether each comparison of it can be made once.
     pub(super) once: bool,
+    /// Whether it is one of the keys that its table requires: then it is one whatever can be asked of it besides.
+    pub(super) key: bool,
     collation: Collation,
 }
 
 impl ColumnRule<'_> {
     fn free(collation: Collation) -> Self {
         let (filter, sort) = (Support::Exact, Support::Exact);
-        ColumnRule { filter, sort, comparisons: None, max_in_list: None, functions: None, once: false, collation }
+        ColumnRule { filter, sort, comparisons: None, max_in_list: None, functions: None, once: false, key: false, collation }
     }
 
     /// Whether it is restricted in a way that only its table itself knows how to keep.
@@ -158,7 +160,9 @@ impl<'a> ExprCheck<'a> {
         let own = capabilities.tables.get(&table.table.to_string());
         let rule = |column: &TableColumn| {
             let held = column.codec.and(capabilities.filter.stored_forms).unwrap_or(Support::Exact);
-            let free = ColumnRule { filter: held, sort: held, ..ColumnRule::free(capabilities.collation) };
+            let required = |one: &Requirement| matches!(one, Requirement::Key(name) if *name == column.name);
+            let key = own.is_some_and(|own| own.required_keys.iter().flatten().any(required));
+            let free = ColumnRule { filter: held, sort: held, key, ..ColumnRule::free(capabilities.collation) };
             let Some(own) = own.and_then(|own| own.columns.get(&column.name)) else { return free };
             ColumnRule {
                 filter: own.filter.unwrap_or(Support::Exact).min(held),
@@ -168,6 +172,7 @@ impl<'a> ExprCheck<'a> {
                 functions: own.functions.as_ref(),
                 once: own.once,
                 collation: own.collation.unwrap_or(capabilities.collation),
+                key,
             }
         };
         ExprCheck {
@@ -262,7 +267,10 @@ impl<'a> ExprCheck<'a> {
 
     fn rule_of(&self, expression: Option<&Expr>) -> ColumnRule<'a> {
         match expression {
-            Some(Expr::Column(index)) => self.rules.get(*index).copied().unwrap_or_else(|| ColumnRule::free(self.capabilities.collation)),
+            Some(Expr::Column(index)) => {
+                let rule = self.rules.get(*index).copied().unwrap_or_else(|| ColumnRule::free(self.capabilities.collation));
+                ColumnRule { key: false, ..rule }
+            }
             Some(other) => ColumnRule::free(self.collation(&[other])),
             None => ColumnRule::free(self.capabilities.collation),
         }

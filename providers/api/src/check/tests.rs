@@ -2,8 +2,8 @@
 
 use super::ExprCheck;
 use crate::capabilities::{
-    AggregateCapabilities, Capabilities, Collation, ColumnCapabilities, ComparisonSupport, KeyCapabilities, Support, TableCapabilities,
-    TypeClass,
+    AggregateCapabilities, Capabilities, Collation, ColumnCapabilities, ComparisonSupport, KeyCapabilities, Requirement, Support,
+    TableCapabilities, TypeClass,
 };
 use crate::expr::{ArithmeticOp, CompareOp, Expr, Function, WindowFunction};
 use crate::query::{
@@ -366,7 +366,10 @@ fn restrictions_follow_their_column() {
 #[test]
 fn a_table_that_needs_keys_is_asked_alone() {
     let mut capabilities = all();
-    capabilities.tables.insert("t".to_owned(), TableCapabilities { required_keys: vec!["id".to_owned()], ..TableCapabilities::default() });
+    capabilities.tables.insert(
+        "t".to_owned(),
+        TableCapabilities { required_keys: vec![vec![Requirement::Key("id".to_owned())]], ..TableCapabilities::default() },
+    );
     let keys = Some(KeySet { columns: vec![0], tuples: vec![vec![Value::Int32(1)]] });
     let keyed = SourceQuery { keys: keys.clone(), ..scan() };
     for (query, expected) in [

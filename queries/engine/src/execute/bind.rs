@@ -20,6 +20,15 @@ use portico_provider_api::{Expr, KeySet, TableColumn, Value};
 use std::collections::HashSet;
 use std::sync::Arc;
 
+/// A request with so many keys is worth itself.
+const FULL_REQUEST: usize = 100;
+/// So few requests always are.
+const FEW_REQUESTS: usize = 8;
+/// More of them, of few keys each, never are where a table can be read without.
+const MANY_REQUESTS: usize = 100;
+/// So many rows are returned in the time that a request takes by itself.
+const ROWS_PER_REQUEST: usize = 10;
+
 /// A filter that may be filled while the plan runs.
 #[derive(Debug, Clone)]
 pub struct BindFilter {
@@ -96,7 +105,16 @@ pub async fn keys(fragment: &RemoteFragment, filters: &[BindFilter], run: &Run) 
         tracing::debug!(source = %fragment.source, "the keys of a bind join did not come in time; the scan is not restricted");
     }
     let sets = granted.iter().flat_map(|filter| key_sets(&filter.expression, fragment));
-    sets.filter(|keys| keys.tuples.len() <= run.settings.bind_max_keys).min_by_key(|keys| keys.tuples.len())
+    let sent = |keys: &KeySet| keys.tuples.len() <= run.settings.bind_max_keys && is_cheaper(fragment, keys);
+    sets.filter(sent).min_by_key(|keys| keys.tuples.len())
+}
+
+/// Whether asking by keys is likely less work for a source than to return the whole table: many requests with few keys each are not.
+fn is_cheaper(fragment: &RemoteFragment, keys: &KeySet) -> bool {
+    let requests = fragment.chunk_limits(&keys.columns).chunks(&keys.tuples).len();
+    let rows = usize::try_from(fragment.estimate).unwrap_or(usize::MAX);
+    let full = requests.saturating_mul(FULL_REQUEST) <= keys.tuples.len();
+    full || requests <= FEW_REQUESTS || (requests <= MANY_REQUESTS && requests.saturating_mul(ROWS_PER_REQUEST) <= rows)
 }
 
 async fn filled(expression: &Arc<dyn PhysicalExpr>) {

@@ -1,7 +1,8 @@
-//! Expansion: fetches the children of a batch of parents along each expanded relationship, one query per chunk of their distinct
-//! keys, and gives each parent its own.
+//! Expansion: fetches the children of a batch of parents along each expanded relationship, by their distinct keys, and gives each parent its
+//! own. Several relationships are fetched at a time, and so are the chunks of keys that a source takes.
 
 use crate::error::EngineError;
+use crate::execute::questions::splits;
 use crate::execute::run::{Run, start};
 use crate::plan::entities::{AroundSlot, EntityChild, EntityNode, EtagColumns, Identity};
 use crate::plan::key_set::KeySlot;
@@ -13,8 +14,8 @@ use arrow::datatypes::{DataType, Field, Schema};
 use arrow::row::{RowConverter, SortField};
 use datafusion::common::ScalarValue;
 use datafusion::execution::session_state::SessionState;
-use futures::StreamExt;
 use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt, TryStreamExt};
 use hmac::{Hmac, KeyInit, Mac};
 use portico_odata::{EntityBatch, ExpandForm, ExpandedRows};
 use portico_provider_api::capabilities::KeyCapabilities;
@@ -24,6 +25,9 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+/// How many relationships are fetched at a time.
+const CHILDREN_AT_ONCE: usize = 4;
+
 /// A batch of entities with everything that is expanded below them.
 pub(crate) fn expand<'a>(
     node: &'a EntityNode,
@@ -31,21 +35,26 @@ pub(crate) fn expand<'a>(
     session: &'a SessionState,
     run: &'a Arc<Run>,
 ) -> BoxFuture<'a, Result<EntityBatch, EngineError>> {
-    below(node, rows, Lineage::default(), session, run)
+    below(node, rows, Lineage::default(), CHILDREN_AT_ONCE, session, run)
 }
 
 fn below<'a>(
     node: &'a EntityNode,
     rows: RecordBatch,
     lineage: Lineage,
+    most: usize,
     session: &'a SessionState,
     run: &'a Arc<Run>,
 ) -> BoxFuture<'a, Result<EntityBatch, EngineError>> {
     Box::pin(async move {
-        let mut expanded = Vec::with_capacity(node.children.len());
-        for child in &node.children {
-            expanded.push(children(child, &rows, &lineage, session, run).await?);
-        }
+        // The slots of levels around are shared: who fills one reads by it before another does.
+        let shared = node.children.iter().any(|child| !child.around.is_empty());
+        let at_once = if shared { 1 } else { most };
+        // Levels below share what is allowed: one request must not fill the queue of a source by itself.
+        let each = (most / node.children.len().max(1)).max(1);
+        let of_children = node.children.iter().map(|child| children(child, &rows, &lineage, each, session, run));
+        let of_children: Vec<BoxFuture<'_, _>> = of_children.map(|one| Box::pin(one) as BoxFuture<'_, _>).collect();
+        let expanded = stream::iter(of_children).buffered(at_once).try_collect().await?;
         let rows = match &node.etag {
             Some(made_of) => with_etags(&rows, made_of, &run.settings.etag_key)?,
             None => rows,
@@ -58,6 +67,7 @@ async fn children(
     child: &EntityChild,
     parents: &RecordBatch,
     lineage: &Lineage,
+    most: usize,
     session: &SessionState,
     run: &Arc<Run>,
 ) -> Result<ExpandedRows, EngineError> {
@@ -111,7 +121,7 @@ async fn children(
     }
     let rows = take_record_batch(&fetched, &UInt64Array::from(order)).map_err(arrow_error)?;
     let circular = lineage_below.circular.contains(&true).then(|| lineage_below.circular.clone());
-    let entities = below(&child.node, rows, lineage_below, session, run).await?;
+    let entities = below(&child.node, rows, lineage_below, most, session, run).await?;
     Ok(ExpandedRows {
         ranges: of_parents,
         circular,
@@ -281,7 +291,8 @@ fn kept(child: &EntityChild, groups: Vec<Vec<u64>>) -> Result<Kept, EngineError>
     Ok((ranges, order, more))
 }
 
-/// All children of these keys, one query per chunk that the source takes at once.
+/// All children of these keys. The chunks that a source takes are its scan's work, several at a time; where what is asked of it holds for all
+/// keys together, there are no more of them at once than it takes.
 async fn fetch(
     child: &EntityChild,
     keys: &[Vec<Value>],
@@ -290,12 +301,17 @@ async fn fetch(
     run: &Arc<Run>,
 ) -> Result<RecordBatch, EngineError> {
     let is_filled = |slot: &KeySlot| *slot == child.slot || child.around.iter().any(|around| around.slot == *slot);
-    let with_slot =
-        fragments(&child.node.plan).into_iter().filter(|fragment| fragment.key_slot.as_ref().is_some_and(|(_, slot)| is_filled(slot)));
-    let limits: Vec<KeyCapabilities> = with_slot.map(|fragment| fragment.key_limits).collect();
-    let tuples = limits.iter().map(|limits| limits.max_tuples).min().unwrap_or(usize::MAX).min(run.settings.expand_chunk).max(1);
-    let bytes_of_keys = limits.iter().map(|limits| limits.max_bytes).filter(|bytes| *bytes > 0).min().unwrap_or(0);
-    let limits = KeyCapabilities { max_tuples: tuples, max_bytes: bytes_of_keys, ..KeyCapabilities::default() };
+    let mut limits = KeyCapabilities { max_tuples: run.settings.expand_chunk.max(1), ..KeyCapabilities::default() };
+    for fragment in fragments(&child.node.plan) {
+        let Some((columns, _)) = fragment.key_slot.as_ref().filter(|(_, slot)| is_filled(slot)) else { continue };
+        if splits(&fragment, columns) {
+            continue;
+        }
+        let own = fragment.chunk_limits(columns);
+        limits.max_tuples = limits.max_tuples.min(own.max_tuples).max(1);
+        let bytes = [limits.max_bytes, own.max_bytes].into_iter().filter(|bytes| *bytes > 0).min();
+        limits.max_bytes = bytes.unwrap_or(0);
+    }
     let schema = Arc::new(child.node.plan.schema().as_arrow().clone());
     let (mut batches, mut bytes) = (Vec::new(), 0_usize);
     let none: &[Vec<Value>] = &[];

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod bind;
+pub mod bind_keys;
 pub mod entities;
 pub mod expand;
 pub mod guard;

@@ -4,22 +4,25 @@
 use crate::cache::{Key, batch_bytes};
 use crate::context::{CallOutcome, RequestedFreshness, SourceCall};
 use crate::error::EngineError;
+use crate::execute::expand::key_tuples;
 use crate::execute::local::at_home;
 use crate::execute::questions::questions;
 use crate::execute::run::{Run, RunStream};
 use crate::pushdown::fragment::RemoteFragment;
 use crate::pushdown::template::Template;
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::array::{BooleanArray, RecordBatch, RecordBatchOptions};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::SchemaRef;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use portico_catalog::RowLimits;
-use portico_provider_api::{KeySet, PreparedQuery, QueryStream, SourceError, SourceErrorKind, SourceQuery, Value};
+use portico_provider_api::{KeySet, PreparedQuery, QueryStream, ScalarType, SourceError, SourceErrorKind, SourceQuery, Value};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-/// How many chunks of the keys of one bind join are under way at a time.
-const CHUNKS_AT_ONCE: usize = 3;
+/// How many chunks of keys of one fragment are under way at a time, where its source does not allow fewer.
+const CHUNKS_AT_ONCE: usize = 8;
 
 /// The rows of a fragment. `keys` are those of a bind join; a fragment with a slot takes its own. Lazy: nothing is asked before the
 /// first poll.
@@ -36,7 +39,7 @@ fn of_template(fragment: RemoteFragment, template: &Template, run: Arc<Run>) -> 
     let Some(values) = run.constants.as_ref().and_then(|constants| template.values(constants)) else {
         return failed(EngineError::Internal("a kept plan was run with constants that are not its own".to_owned()));
     };
-    let direct = fragment.freshness.is_zero() && fragment.required_keys.is_empty();
+    let direct = fragment.freshness.is_zero();
     let source = run.sources.get(&fragment.source).filter(|_| direct);
     if let Some(prepared) = source.and_then(|source| template.prepared(source.as_ref())) {
         if let Err(error) = run.guards.check(&fragment, template.query()) {
@@ -62,24 +65,47 @@ fn of_query(fragment: RemoteFragment, keys: Option<KeySet>, run: Arc<Run>) -> Ru
         (Some((columns, slot)), _) => Some(KeySet { columns: columns.clone(), tuples: slot.keys().as_ref().clone() }),
         (None, keys) => keys,
     };
-    let checked = |queries: Vec<SourceQuery>| {
-        queries.iter().try_for_each(|query| run.guards.check(&fragment, query))?;
-        Ok(queries)
-    };
-    let queries = match questions(&fragment, keys).and_then(checked) {
+    let queries = match questions(&fragment, keys) {
         Ok(queries) => queries,
         Err(error) => return failed(error),
     };
-    // One after the other where there is an order; chunks of keys have none.
-    let at_once = if fragment.query.order_by.is_empty() { CHUNKS_AT_ONCE } else { 1 };
+    // The whole of several answers has no order: those of a slot are in order for each key, which is in one of them.
+    let own = run.sources.get(&fragment.source).and_then(|source| source.at_once());
+    let at_once = own.map_or(CHUNKS_AT_ONCE, |own| own.clamp(1, CHUNKS_AT_ONCE));
     let tally = Arc::new(Tally::new(&fragment, &run));
     let fragment = Arc::new(fragment);
+    let apart = queries.apart();
     let answers = stream::iter(queries).map(move |query| {
+        if let Err(error) = run.guards.check(&fragment, &query) {
+            return failed(error);
+        }
         let (own, run, tally) = (Arc::clone(&fragment), Arc::clone(&run), Arc::clone(&tally));
+        let keys = apart.as_ref().and_then(|at| Some(OwnKeys::new(at, query.keys.as_ref()?)));
         let batches = stream::once(ask(query, Arc::clone(&fragment), run)).try_flatten();
-        Box::pin(batches.map(move |batch| tally.add(&own, &batch?))) as RunStream
+        let own_rows = move |batch: RecordBatch| keys.as_ref().map_or(Ok(batch.clone()), |keys| keys.rows(&batch));
+        Box::pin(batches.map(move |batch| tally.add(&own, &own_rows(batch?)?))) as RunStream
     });
     Box::pin(answers.flatten_unordered(at_once))
+}
+
+/// The keys of one of several questions to a source that finds more rows by a key than have it: the others are those of another question too.
+struct OwnKeys {
+    at: Vec<usize>,
+    types: Vec<ScalarType>,
+    keys: HashSet<Vec<Value>>,
+}
+
+impl OwnKeys {
+    fn new(at: &[usize], keys: &KeySet) -> OwnKeys {
+        let types = keys.tuples.first().map(|tuple| tuple.iter().map(Value::scalar_type).collect()).unwrap_or_default();
+        OwnKeys { at: at.to_vec(), types, keys: keys.tuples.iter().cloned().collect() }
+    }
+
+    fn rows(&self, batch: &RecordBatch) -> Result<RecordBatch, EngineError> {
+        let found = key_tuples(batch, &self.at, &self.types)?;
+        let own: BooleanArray = found.iter().map(|key| Some(key.as_ref().is_some_and(|key| self.keys.contains(key)))).collect();
+        filter_record_batch(batch, &own).map_err(|error| EngineError::Internal(error.to_string()))
+    }
 }
 
 /// How much all questions of a fragment have fetched, and how much they may.

@@ -1,7 +1,9 @@
 //! The remote scan: the leaf of a physical plan that asks a source. It is lazy — nothing is sent before it is first polled — so that
 //! the keys of a bind join, which DataFusion's hash join publishes when it has read its build side, can restrict what is asked.
 
+use crate::error::EngineError;
 use crate::execute::bind::{self, BindFilter};
+use crate::execute::bind_keys::KeyCell;
 use crate::execute::remote;
 use crate::execute::run::Run;
 use crate::pushdown::fragment::RemoteFragment;
@@ -16,7 +18,8 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType, apply
 use datafusion::physical_plan::filter_pushdown::{ChildPushdownResult, FilterPushdownPhase, FilterPushdownPropagation, PushedDown};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Partitioning, PlanProperties, StatisticsArgs};
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
+use portico_provider_api::KeySet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -25,16 +28,18 @@ use std::sync::Arc;
 pub struct RemoteScanExec {
     fragment: Arc<RemoteFragment>,
     filters: Vec<BindFilter>,
+    /// Where its keys are put, for a table that requires some and has them from a join.
+    fed: Option<Arc<KeyCell>>,
     properties: Arc<PlanProperties>,
 }
 
 impl RemoteScanExec {
     /// The scan of a fragment.
-    pub fn new(fragment: RemoteFragment) -> RemoteScanExec {
+    pub fn new(fragment: RemoteFragment, fed: Option<Arc<KeyCell>>) -> RemoteScanExec {
         let equivalence = EquivalenceProperties::new(Arc::clone(fragment.schema.inner()));
         let properties =
             PlanProperties::new(equivalence, Partitioning::UnknownPartitioning(1), EmissionType::Incremental, Boundedness::Bounded);
-        RemoteScanExec { fragment: Arc::new(fragment), filters: Vec::new(), properties: Arc::new(properties) }
+        RemoteScanExec { fragment: Arc::new(fragment), filters: Vec::new(), fed, properties: Arc::new(properties) }
     }
 
     /// The same scan, waiting for those of its filters that are granted.
@@ -44,7 +49,7 @@ impl RemoteScanExec {
     }
 
     /// Keys cannot be put below a limit, nor below an order that several chunks of keys would break; and only one set of keys fits. Groups and
-    /// distinct rows take keys that are among what they return.
+    /// distinct rows take keys that are among what they return. A table that requires keys has its own already.
     fn takes_keys(&self) -> bool {
         let query = &self.fragment.query;
         query.limit.is_none()
@@ -52,7 +57,7 @@ impl RemoteScanExec {
             && query.order_by.is_empty()
             && query.limit_per.is_none()
             && self.fragment.key_slot.is_none()
-            && self.fragment.key_limits.max_tuples > 1
+            && self.fragment.required_keys.is_empty()
     }
 }
 
@@ -95,12 +100,16 @@ impl ExecutionPlan for RemoteScanExec {
     fn execute(&self, _partition: usize, context: Arc<TaskContext>) -> DataFusionResult<SendableRecordBatchStream> {
         let run = context.session_config().get_extension::<Run>();
         let run = run.ok_or_else(|| DataFusionError::Internal("a remote scan was started outside a run".to_owned()))?;
-        let (fragment, filters) = (Arc::clone(&self.fragment), self.filters.clone());
+        let (fragment, filters, fed) = (Arc::clone(&self.fragment), self.filters.clone(), self.fed.clone());
         let rows = futures::stream::once(async move {
-            let keys = bind::keys(&fragment, &filters, &run).await;
-            remote::stream(fragment.as_ref().clone(), keys, run)
+            let keys = match (&fragment.fed, fed) {
+                (Some(own), Some(cell)) => Some(KeySet { columns: own.columns.clone(), tuples: cell.keys().await? }),
+                (Some(_), None) => return Err(EngineError::Internal("nothing collects the keys of a bind join".to_owned())),
+                (None, _) => bind::keys(&fragment, &filters, &run).await,
+            };
+            Ok(remote::stream(fragment.as_ref().clone(), keys, run))
         });
-        let rows = rows.flatten().map(|batch| batch.map_err(|error| DataFusionError::External(Box::new(error))));
+        let rows = rows.try_flatten().map(|batch| batch.map_err(|error| DataFusionError::External(Box::new(error))));
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
     }
 

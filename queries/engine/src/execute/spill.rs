@@ -1,6 +1,7 @@
 //! Joins that spill. A hash join holds one side in memory and cannot spill; a sort-merge join sorts both, and sorts spill. It is slower, and
-//! asks sources without the keys of the other side, so it is what a query is run as again when its hash joins did not fit.
+//! asks sources without the keys of the other side, but for tables that require them, so it is what a query is run as again when its hash joins did not fit.
 
+use crate::execute::bind_keys::BindKeysExec;
 use arrow::datatypes::Schema;
 use datafusion::common::JoinType;
 use datafusion::common::Result as DataFusionResult;
@@ -69,9 +70,11 @@ impl PhysicalOptimizerRule for MergeJoins {
     }
 }
 
-/// An anti join that knows about nulls (`NOT IN`) has no other form; nor have joins that mark rows here.
+/// An anti join that knows about nulls (`NOT IN`) has no other form; nor have joins that mark rows here, nor
+/// have joins whose second side waits for keys of the first and is the one that a merge begins with.
 fn can_merge(join: &HashJoinExec) -> bool {
-    !join.null_aware && !matches!(join.join_type(), JoinType::LeftMark | JoinType::RightMark)
+    let waits = join.left().is::<BindKeysExec>() && *join.join_type() == JoinType::RightSemi;
+    !waits && !join.null_aware && !matches!(join.join_type(), JoinType::LeftMark | JoinType::RightMark)
 }
 
 fn merge(join: &HashJoinExec) -> DataFusionResult<Arc<dyn ExecutionPlan>> {

@@ -1,6 +1,8 @@
 //! What EXPLAIN says of bind joins: which source queries may be restricted to keys of rows beside them, and how many of these one request
-//! takes. Whether they are is known when the plan runs: keys that are too many, or come too late, are not sent. It must not know sources.
+//! takes. Whether they are is known when the plan runs: keys that are too many, or come too late, are not sent. Only a table that requires keys gets
+//! them in any case. It must not know sources.
 
+use crate::pushdown::feed::key_names;
 use crate::pushdown::fragment::RemoteFragment;
 use crate::pushdown::sole_fragment;
 use datafusion::common::tree_node::TreeNodeRecursion;
@@ -13,15 +15,13 @@ pub fn lines(plan: &LogicalPlan) -> String {
     let mut text = String::new();
     // Visiting cannot fail: the closure never does.
     let _ = plan.apply_with_subqueries(|node| {
+        if let Some(fragment) = sole_fragment(node).filter(|fragment| fragment.fed.is_some()) {
+            let by = fragment.fed.as_ref().map(|fed| fed.by.as_slice()).unwrap_or_default();
+            text.push_str(&line(fragment, by, ", required"));
+        }
         if let LogicalPlan::Join(join) = node {
             for (fragment, columns) in bound(join) {
-                let most = fragment.key_limits.max_tuples;
-                text.push_str(&format!(
-                    "bind join: source={}, table={}, keys=[{}], at most {most} in one request\n",
-                    fragment.source,
-                    fragment.table,
-                    columns.join(", ")
-                ));
+                text.push_str(&line(fragment, &columns, ""));
             }
         }
         Ok(TreeNodeRecursion::Continue)
@@ -29,8 +29,14 @@ pub fn lines(plan: &LogicalPlan) -> String {
     text
 }
 
-/// The source queries that the keys of a join may restrict, with the columns that the keys are values of.
-fn bound(join: &Join) -> Vec<(&RemoteFragment, Vec<String>)> {
+fn line(fragment: &RemoteFragment, columns: &[usize], note: &str) -> String {
+    let (source, table, most) = (&fragment.source, &fragment.table, fragment.chunk_limits(columns).max_tuples);
+    let keys = key_names(fragment, columns).join(", ");
+    format!("bind join: source={source}, table={table}, keys=[{keys}]{note}, at most {most} in one request\n")
+}
+
+/// The source queries that the keys of a join may restrict, with the columns of their relations that the keys are values of.
+fn bound(join: &Join) -> Vec<(&RemoteFragment, Vec<usize>)> {
     let (left, right): (Vec<&Expr>, Vec<&Expr>) = join.on.iter().map(|(left, right)| (left, right)).unzip();
     // The smaller side is read first, where it is known which one that is; keys are sent to the other.
     let swapped = matches!((rows(&join.left), rows(&join.right)), (Some(left), Some(right)) if left > right);
@@ -61,11 +67,11 @@ fn rows(plan: &LogicalPlan) -> Option<u64> {
 }
 
 /// The source queries of a plan that return some of the columns, where nothing between them keeps keys from reaching them.
-fn below<'a>(plan: &'a LogicalPlan, columns: Vec<Column>, found: &mut Vec<(&'a RemoteFragment, Vec<String>)>) {
+fn below<'a>(plan: &'a LogicalPlan, columns: Vec<Column>, found: &mut Vec<(&'a RemoteFragment, Vec<usize>)>) {
     if let Some(fragment) = sole_fragment(plan) {
-        let names = columns.iter().filter_map(|column| key_name(fragment, column)).collect::<Vec<_>>();
-        if !names.is_empty() && takes_keys(fragment) {
-            found.push((fragment, names));
+        let keys = columns.iter().filter_map(|column| key_column(fragment, column)).collect::<Vec<_>>();
+        if !keys.is_empty() && fragment.limits_of(&keys).is_some() && takes_keys(fragment) {
+            found.push((fragment, keys));
         }
         return;
     }
@@ -109,20 +115,20 @@ fn position(schema: &DFSchema, column: &Column) -> Option<usize> {
     schema.maybe_index_of_column(column)
 }
 
-/// The remote name of a column over which the source takes keys.
-fn key_name(fragment: &RemoteFragment, column: &Column) -> Option<String> {
+/// The column of the relation that a column is, where the source takes keys over it.
+fn key_column(fragment: &RemoteFragment, column: &Column) -> Option<usize> {
     let output = fragment.query.output.get(position(&fragment.schema, column)?)?;
     let RemoteExpr::Column(mut at) = output.expr else { return None };
     if let Some(aggregate) = &fragment.query.aggregate {
         let RemoteExpr::Column(key) = aggregate.group_by.get(at)? else { return None };
         at = *key;
     }
-    fragment.key_columns.contains(&at).then(|| fragment.query.from.columns().get(at).map(|column| column.name.clone()))?
+    fragment.is_in_keys(at).then_some(at)
 }
 
 /// Keys are not put below a limit or an order.
 fn takes_keys(fragment: &RemoteFragment) -> bool {
     let query = &fragment.query;
     let whole = query.limit.is_none() && query.offset == 0 && query.order_by.is_empty() && query.limit_per.is_none();
-    whole && fragment.key_slot.is_none() && fragment.key_limits.max_tuples > 1
+    whole && fragment.key_slot.is_none() && fragment.required_keys.is_empty()
 }

@@ -4,13 +4,17 @@ mod keys;
 
 use crate::answer::TableAnswer;
 use crate::error::EngineError;
+use crate::execute::questions::questions;
 use crate::plan::PlanNode;
 use crate::plan::entities::EntityNode;
+use crate::pushdown::fragment::RemoteFragment;
+use crate::pushdown::required::named;
 use crate::pushdown::{PushedPlan, fragments};
 use arrow::array::{RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::logical_expr::LogicalPlan;
-use portico_provider_api::{KeySet, NativeRequest, Source, Value};
+use portico_provider_api::walk::bind_parameters;
+use portico_provider_api::{Expr as RemoteExpr, KeySet, NativeRequest, Relation, Source, SourceQuery, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -66,15 +70,40 @@ fn add(explanation: &mut Explanation, title: &str, plan: &LogicalPlan, asked: &A
         let template = fragment.template.as_ref();
         let bound = template.and_then(|template| template.with(&template.values(asked.constants)?).ok());
         let mut query = bound.unwrap_or_else(|| fragment.query.as_ref().clone());
-        if let Some((columns, _)) = &fragment.key_slot {
-            // One tuple stands for the keys of a chunk; requests show placeholders only.
-            let relation = query.from.columns();
-            let tuple = columns.iter().filter_map(|index| relation.get(*index)).map(|column| Value::example(column.scalar_type)).collect();
-            query.keys = Some(KeySet { columns: columns.clone(), tuples: vec![tuple] });
-        }
+        query.keys = keys_of(&fragment);
         let requests = asked.sources.get(&fragment.source).map(|source| source.describe(&query)).unwrap_or_default();
         explanation.requests.extend(requests.into_iter().map(|request| (fragment.source.clone(), request)));
     }
+}
+
+/// The keys that a fragment is asked by, where there are some in any case. Those that are named are shown as the first request has them; of the
+/// others one tuple stands for a chunk, since requests show placeholders only.
+fn keys_of(fragment: &RemoteFragment) -> Option<KeySet> {
+    let given = match (&fragment.key_slot, &fragment.fed) {
+        (Some((columns, _)), _) => Some(columns),
+        (None, fed) => fed.as_ref().map(|fed| &fed.columns),
+    };
+    let bare = RemoteFragment { conditions: fragment.conditions.iter().map(without_parameters).collect(), ..fragment.clone() };
+    let relation = fragment.query.from.columns();
+    let example = given.map(|columns| {
+        let part = |column: &usize| match named(&bare.conditions, *column)?.into_iter().next() {
+            Some(RemoteExpr::Literal(value)) => Some(value),
+            _ => None,
+        };
+        let any = |column: &usize| relation.get(*column).map(|column| Value::example(column.scalar_type));
+        let tuple = columns.iter().filter_map(|column| part(column).or_else(|| any(column))).collect();
+        KeySet { columns: columns.clone(), tuples: vec![tuple] }
+    });
+    questions(&bare, example).ok()?.next()?.keys
+}
+
+/// A condition with examples in the place of its parameters.
+fn without_parameters(condition: &RemoteExpr) -> RemoteExpr {
+    let call = Relation::Union(Vec::new());
+    let mut probe = SourceQuery { filter: Some(condition.clone()), ..SourceQuery::select(call, Vec::new()) };
+    // Every parameter has an example.
+    let _ = bind_parameters(&mut probe, &|_, scalar_type| Some(Value::example(scalar_type)));
+    probe.filter.unwrap_or_else(|| condition.clone())
 }
 
 impl Explanation {

@@ -91,9 +91,12 @@ fn asked(call: &BoundCall, body: &SourceBody) -> Result<LogicalPlan, EngineError
             table,
             key_limits: KeyCapabilities { max_tuples: 1, ..KeyCapabilities::default() },
             required_keys: Vec::new(),
+            conditions: Vec::new(),
+            fed: None,
             key_columns: Vec::new(),
             own_keys: None,
             max_request_bytes: 0,
+            exact_keys: Vec::new(),
             template: None,
         }),
     }))

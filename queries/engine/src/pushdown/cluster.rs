@@ -4,6 +4,7 @@
 use crate::error::EngineError;
 use crate::pushdown::cut::{Piece, columns_of, cut_subqueries, grow, project};
 use crate::pushdown::equalities::{Equalities, covers};
+use crate::pushdown::feed::{self, Hungry};
 use crate::pushdown::fragment::RemoteFragment;
 use crate::pushdown::growing::{Growing, Taken};
 use crate::pushdown::join::{self, Condition};
@@ -51,6 +52,15 @@ struct Reduction {
     groups: usize,
     rows: usize,
     reduced: Growing,
+}
+
+/// A piece that is joined here, before it is.
+struct Waiting {
+    /// Roughly how many rows it has.
+    rows: u64,
+    plan: LogicalPlan,
+    /// The tables in it that still lack the keys that they require.
+    hungry: Vec<Hungry>,
 }
 
 /// A cluster while it is joined.
@@ -210,17 +220,18 @@ impl Joining {
     /// of a small piece can restrict what is asked of a large one.
     fn here(mut self, pieces: Vec<Piece>) -> Result<LogicalPlan, EngineError> {
         let needed = self.needed();
-        let mut waiting: Vec<(u64, LogicalPlan)> = Vec::with_capacity(pieces.len());
+        let mut waiting: Vec<Waiting> = Vec::with_capacity(pieces.len());
         let mut names = Names::default();
         for piece in pieces {
             let rows = piece.estimate();
-            waiting.push((rows, names.distinct(narrowed(piece, &needed)?)?));
+            let plan = names.distinct(narrowed(piece, &needed)?)?;
+            waiting.push(Waiting { rows, hungry: feed::hungry(&plan)?, plan });
         }
         self.equalities = self.equalities.try_map(&|expression| names.renamed(expression))?;
         self.conditions = self.conditions.into_iter().map(|condition| names.renamed(condition)).collect::<Result<_, _>>()?;
         let mut joined: Option<LogicalPlan> = None;
         while let Some(next) = self.next(joined.as_ref(), &waiting) {
-            let (_, plan) = waiting.remove(next);
+            let Waiting { plan, .. } = waiting.remove(next);
             let together = match joined.take() {
                 None => plan,
                 Some(left) => self.local_join(left, plan)?,
@@ -235,11 +246,14 @@ impl Joining {
         Ok(plan.project(names.original(&self.wanted))?.build()?)
     }
 
-    /// The smallest piece that is connected, or the smallest at all.
-    fn next(&self, joined: Option<&LogicalPlan>, waiting: &[(u64, LogicalPlan)]) -> Option<usize> {
-        let connected =
-            |plan: &LogicalPlan| joined.is_some_and(|joined| !self.equalities.between(joined.schema(), plan.schema()).is_empty());
-        let order = |(_, (rows, plan)): &(usize, &(u64, LogicalPlan))| (!connected(plan), *rows);
+    /// The smallest piece that is connected, or the smallest at all. One that requires keys comes after those that do not, and not before what
+    /// is there has the keys.
+    fn next(&self, joined: Option<&LogicalPlan>, waiting: &[Waiting]) -> Option<usize> {
+        let order = |(_, piece): &(usize, &Waiting)| {
+            let on = joined.map(|joined| self.equalities.between(joined.schema(), piece.plan.schema())).unwrap_or_default();
+            let starves = !piece.hungry.iter().all(|hungry| hungry.can_be_fed(piece.plan.schema(), &on));
+            (starves, on.is_empty(), !piece.hungry.is_empty(), piece.rows)
+        };
         waiting.iter().enumerate().min_by_key(order).map(|(index, _)| index)
     }
 

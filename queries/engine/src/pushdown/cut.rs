@@ -22,7 +22,7 @@ use datafusion::logical_expr::{
     SubqueryAlias, TableScan, Union,
 };
 use portico_catalog::{Model, Origin};
-use portico_provider_api::{Capabilities, Expr, Relation, SortKey, SourceQuery};
+use portico_provider_api::{Capabilities, Expr, Relation, Requirement, SortKey, SourceQuery};
 use std::sync::Arc;
 
 /// Cuts a plan.
@@ -272,6 +272,7 @@ fn grow_scan(scan: TableScan, model: &Model) -> Result<Piece, EngineError> {
         source: remote.source.clone(),
         capabilities,
         required_keys,
+        conditions: Vec::new(),
         schema_version: known.schema_version.clone(),
         freshness: remote.table.freshness,
         rows,
@@ -284,6 +285,7 @@ fn grow_scan(scan: TableScan, model: &Model) -> Result<Piece, EngineError> {
     };
     let conjuncts: Vec<PlanExpr> = scan.filters.iter().flat_map(split_conjunction).cloned().collect();
     let rules = conjuncts.iter().filter_map(barrier::unmarked).filter_map(|rule| growing.translate(rule)).collect();
+    growing.note_keys(&conjuncts);
     let conjuncts = barrier::guarded(conjuncts, &growing.schema)?;
     let residual = growing.take_filters(&conjuncts);
     // Those that the source does not evaluate are in the rest, above which nothing grows.
@@ -315,13 +317,18 @@ fn grow_scan(scan: TableScan, model: &Model) -> Result<Piece, EngineError> {
     Ok(Piece::Local(builder.build()?))
 }
 
-/// The keys without which a table cannot be asked, and the capabilities as if there were none.
-fn without_required_keys(capabilities: &Arc<Capabilities>, table: &str) -> (Arc<Capabilities>, Vec<String>) {
+/// What a table cannot be asked without, and the capabilities as if that were nothing.
+fn without_required_keys(capabilities: &Arc<Capabilities>, table: &str) -> (Arc<Capabilities>, Vec<Vec<Requirement>>) {
     match capabilities.tables.get(table) {
         Some(of_table) if !of_table.required_keys.is_empty() => {
             let mut without = Capabilities::clone(capabilities);
-            let required = without.tables.get_mut(table).map(|of_table| std::mem::take(&mut of_table.required_keys));
-            (Arc::new(without), required.unwrap_or_default())
+            let of_table = without.tables.get_mut(table).map(|of_table| {
+                let required = of_table.required_keys.clone();
+                // Of an empty list there is everything; which columns are keys is known all the same.
+                of_table.required_keys.push(Vec::new());
+                required
+            });
+            (Arc::new(without), of_table.unwrap_or_default())
         }
         _ => (Arc::clone(capabilities), Vec::new()),
     }
@@ -353,6 +360,7 @@ fn grow_filter(filter: Filter, model: &Model) -> Result<Piece, EngineError> {
         Ok(growing) => growing,
         Err(other) => return Ok(Piece::Local(LogicalPlan::Filter(Filter::try_new(predicate, Arc::new(other.into_plan()?))?))),
     };
+    growing.note_keys(split_conjunction(&predicate));
     let residual = growing.take_filters(&[predicate]);
     match residual.into_iter().reduce(PlanExpr::and) {
         None => Ok(Piece::Remote(Box::new(growing))),

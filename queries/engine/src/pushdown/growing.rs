@@ -2,9 +2,11 @@
 //! capabilities is always the whole query. It must not know plans, only expressions over what has been taken in.
 
 use crate::plan::key_set::{KEY_SLOT_PREFIX, KeySetFunction, KeySlot};
+use crate::policy::barrier;
 use crate::pushdown::fallible::can_fail;
-use crate::pushdown::fragment::RemoteFragment;
+use crate::pushdown::fragment::{RemoteFragment, beside_query};
 use crate::pushdown::reduce::Part;
+use crate::pushdown::required;
 use crate::pushdown::shift::shifted;
 use crate::pushdown::sole_fragment;
 use crate::pushdown::support::support;
@@ -12,10 +14,13 @@ use crate::pushdown::translate::Translation;
 use datafusion::common::DFSchemaRef;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::utils::split_conjunction;
-use datafusion::logical_expr::{Expr as PlanExpr, Extension, LogicalPlan};
+use datafusion::logical_expr::{Expr as PlanExpr, Extension, LogicalPlan, Operator};
+use portico_provider_api::capabilities::KeyCapabilities;
 use portico_provider_api::check::ExprCheck;
 use portico_provider_api::value::Value;
-use portico_provider_api::{Capabilities, CompareOp, Expr, KeySet, Output, Relation, SortKey, SourceQuery, Support, TableColumn};
+use portico_provider_api::{
+    Capabilities, CompareOp, Expr, KeySet, Output, Relation, Requirement, SortKey, SourceQuery, Support, TableColumn,
+};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,8 +47,10 @@ pub struct Growing {
     pub query: SourceQuery,
     /// Where the keys of each run come from: columns of `from`, and the slot.
     pub key_slot: Option<(Vec<usize>, KeySlot)>,
-    /// Columns without whose values the table cannot be asked. Whether a run has them is known only then.
-    pub required_keys: Vec<String>,
+    /// What the table cannot be asked without; it may still come from a join.
+    pub required_keys: Vec<Vec<Requirement>>,
+    /// Conditions over the columns of `from` that may name what is required, whether the source evaluates them or not.
+    pub conditions: Vec<Expr>,
     /// What hides rows from the caller.
     pub rules: Rules,
     /// What tells rows apart, over the columns that outputs see, if anything is known to.
@@ -103,11 +110,79 @@ pub enum Taken {
 impl Growing {
     /// Whether the source takes the query as it is, and how well.
     pub fn support(&self) -> Support {
+        if !self.is_askable() {
+            return Support::None;
+        }
         let Some((columns, _)) = &self.key_slot else { return support(&self.capabilities, &self.query) };
         // The keys themselves are known at run time, as many at once as the source takes.
         let keys = Some(KeySet { columns: columns.clone(), tuples: Vec::new() });
         let probe = SourceQuery { keys, ..self.query.clone() };
         support(&self.capabilities, &probe)
+    }
+
+    /// Whether the rows can be fetched by the keys that the table requires, which may take several requests: what concerns the whole of them
+    /// is then done here.
+    fn is_askable(&self) -> bool {
+        if self.required_keys.is_empty() {
+            return true;
+        }
+        let check = ExprCheck::over(&self.capabilities, &self.query.from);
+        let columns = check.columns();
+        let keys = |list: &Vec<Requirement>| {
+            let is_key = |column: &TableColumn| list.contains(&Requirement::Key(column.name.clone()));
+            columns.iter().enumerate().filter(|(_, column)| is_key(column)).map(|(at, _)| at).collect::<Vec<_>>()
+        };
+        let lists: Vec<Vec<usize>> = self.required_keys.iter().map(keys).collect();
+        // Which of them will be taken is not known: a condition that could not stand beside its keys is evaluated here.
+        if !lists.iter().all(|keys| self.stands_beside(&check, keys)) {
+            return false;
+        }
+        let most = self.capabilities.max_request_bytes(&self.query);
+        let limits = |columns: &[usize]| Some(beside_query(self.key_limits(&check, columns)?, most, &self.query, columns));
+        if self.key_slot.is_none() && required::of_one_request(&self.required_keys, &self.query, &self.conditions, &limits).is_some() {
+            return true;
+        }
+        let given = self.key_slot.as_ref().map(|(columns, _)| columns.as_slice()).unwrap_or_default();
+        let taken = |all: &[usize]| all.is_empty() || self.key_limits(&check, all).is_some();
+        let apart = |keys: &Vec<usize>| required::falls_apart(&self.query, keys) && taken(&required::together(given, keys));
+        !required::is_one_piece(&self.query) && lists.iter().any(apart)
+    }
+
+    /// What keys over some columns are measured by, and how well rows are found by them; nothing where they cannot be asked for.
+    fn key_limits(&self, check: &ExprCheck<'_>, columns: &[usize]) -> Option<KeyCapabilities> {
+        // What looks at all rows must not see those of other keys.
+        let least = if self.is_plain() { Support::Inexact } else { Support::Exact };
+        let support = check.key_columns(columns);
+        let limits = check.key_limits(columns).filter(|_| support >= least && self.stands_beside(check, columns))?;
+        Some(KeyCapabilities { support, ..limits })
+    }
+
+    /// Whether the filter leaves columns free that can be compared once in a request.
+    fn stands_beside(&self, check: &ExprCheck<'_>, columns: &[usize]) -> bool {
+        let keys = KeySet { columns: columns.to_vec(), tuples: Vec::new() };
+        check.each_once(self.query.filter.as_ref(), Some(&keys)).is_ok()
+    }
+
+    /// Notes what conditions over the schema say about keys, for a table that requires some.
+    pub fn note_keys<'a>(&mut self, conjuncts: impl IntoIterator<Item = &'a PlanExpr>) {
+        if !self.required_keys.is_empty() && self.is_plain() {
+            let noted: Vec<Expr> = conjuncts.into_iter().filter_map(|conjunct| self.weakened(conjunct)).collect();
+            self.conditions.extend(noted);
+        }
+    }
+
+    /// What of a condition can be said in the IR: it holds wherever the condition does.
+    fn weakened(&self, condition: &PlanExpr) -> Option<Expr> {
+        let condition = barrier::unmarked(condition).unwrap_or(condition);
+        match condition {
+            PlanExpr::BinaryExpr(binary) if binary.op == Operator::And => {
+                Expr::all([&binary.left, &binary.right].into_iter().filter_map(|side| self.weakened(side)))
+            }
+            PlanExpr::BinaryExpr(binary) if binary.op == Operator::Or => {
+                Some(Expr::Or(vec![self.weakened(&binary.left)?, self.weakened(&binary.right)?]))
+            }
+            other => self.translate(other),
+        }
     }
 
     /// Itself, if the source gives just these rows.
@@ -298,16 +373,18 @@ impl Growing {
         let estimate = self.estimate();
         let tables: Vec<String> = self.query.tables().into_iter().map(ToString::to_string).collect();
         let check = ExprCheck::over(&self.capabilities, &self.query.from);
-        // What needs just the rows that it asks for cannot be asked for more.
-        let least = if self.is_plain() { Support::Inexact } else { Support::Exact };
-        let key_columns = (0..check.columns().len()).filter(|index| check.key_columns(&[*index]) >= least).collect();
-        let own_keys = check.own_keys().map(|all| {
-            let taken = all.into_iter().filter(|columns| check.key_columns(columns) >= least);
-            taken.filter_map(|columns| check.key_limits(&columns).map(|limits| (columns, limits))).collect::<Vec<_>>()
-        });
-        let of_slot = self.key_slot.as_ref().and_then(|(columns, _)| check.key_limits(columns));
+        let limits = |columns: &[usize]| self.key_limits(&check, columns);
+        let among =
+            |least: Support| (0..check.columns().len()).filter(move |index| limits(&[*index]).is_some_and(|of| of.support >= least));
+        let (key_columns, exact_keys) = (among(Support::Inexact).collect(), among(Support::Exact).collect());
+        let own_keys: Option<Vec<_>> =
+            check.own_keys().map(|all| all.into_iter().filter_map(|columns| limits(&columns).map(|of| (columns, of))).collect());
+        let of_slot = self.key_slot.as_ref().and_then(|(columns, _)| limits(columns));
         let of_own = own_keys.as_ref().map(|own| own.iter().map(|(_, limits)| *limits).max_by_key(|limits| limits.max_tuples));
-        let key_limits = of_slot.unwrap_or_else(|| of_own.map_or(self.capabilities.keys, Option::unwrap_or_default));
+        let key_limits = match of_own {
+            Some(of_own) => of_slot.or(of_own).unwrap_or_default(),
+            None => self.capabilities.keys,
+        };
         let max_request_bytes = self.capabilities.max_request_bytes(&self.query);
         LogicalPlan::Extension(Extension {
             node: Arc::new(RemoteFragment {
@@ -323,7 +400,10 @@ impl Growing {
                 own_keys,
                 max_request_bytes,
                 required_keys: self.required_keys,
+                conditions: self.conditions,
+                fed: None,
                 key_columns,
+                exact_keys,
                 template: None,
             }),
         })

@@ -5,12 +5,14 @@ mod cluster;
 pub mod cut;
 mod equalities;
 mod fallible;
+pub mod feed;
 pub mod fragment;
 mod growing;
 mod join;
 mod partial;
 pub mod query_planner;
 mod reduce;
+pub mod required;
 mod shift;
 mod support;
 pub mod template;
@@ -97,7 +99,7 @@ pub fn push_down(plan: PermittedPlan, session: &SessionState) -> Result<PushedPl
 
 fn cut_node(node: PlanNode, model: &Model, session: &SessionState) -> Result<PlanNode, EngineError> {
     let optimise = |plan: LogicalPlan| Ok::<_, EngineError>(session.optimize(&decimal_factors::hide(plan)?)?);
-    let mut node = node.try_map(&mut |plan| checked::rewrite(cut::cut(optimise(plan)?, model)?))?;
+    let mut node = node.try_map(&mut |plan| feed::fed(checked::rewrite(cut::cut(optimise(plan)?, model)?)?))?;
     if let PlanNode::Entities(entities) = &mut node {
         push_limits_per_parent(&mut Arc::make_mut(entities).root, model);
     }

@@ -9,9 +9,9 @@ use crate::pushdown::template::Template;
 use crate::values::typed_as;
 use datafusion::common::Result as DataFusionResult;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::logical_expr::{Expr, Extension, LogicalPlan};
-use portico_provider_api::Value;
+use datafusion::logical_expr::{Expr as PlanExpr, Extension, LogicalPlan};
 use portico_provider_api::walk::bind_parameters;
+use portico_provider_api::{Expr, SourceQuery, Value};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(super) fn bound(template: &PlanNode, values: Vec<Value>) -> Option<Kept> {
 pub(super) fn templates(node: PlanNode) -> Option<PlanNode> {
     let prepared = node.try_map(&mut |plan| {
         Ok(match sole_fragment(&plan) {
-            Some(fragment) if fragment.key_slot.is_none() => {
+            Some(fragment) if fragment.key_slot.is_none() && fragment.required_keys.is_empty() => {
                 let template = Some(Arc::new(Template::new(fragment.query.as_ref().clone())));
                 wrapped(RemoteFragment { template, ..fragment.clone() })
             }
@@ -114,8 +114,8 @@ fn stands_alone(node: &LogicalPlan) -> DataFusionResult<bool> {
     node.apply_expressions(|expression| {
         expression.apply(|part| {
             alone &= match part {
-                Expr::Placeholder(_) => false,
-                Expr::ScalarFunction(call) => !call.func.name().starts_with(KEYS_PREFIX),
+                PlanExpr::Placeholder(_) => false,
+                PlanExpr::ScalarFunction(call) => !call.func.name().starts_with(KEYS_PREFIX),
                 _ => true,
             };
             Ok(TreeNodeRecursion::Continue)
@@ -131,5 +131,12 @@ fn bind_fragment(fragment: &RemoteFragment, values: &[Value], slots: &mut Slots)
     }
     let value = |index: u32, scalar_type| typed_as(values.get(usize::try_from(index).ok()?)?.clone(), scalar_type);
     bind_parameters(Arc::make_mut(&mut own.query), &value).ok()?;
+    if !own.conditions.is_empty() {
+        // They stand in for the filter of a query, because that is what parameters are put into.
+        let mut conditions =
+            SourceQuery { filter: Some(Expr::And(own.conditions)), ..SourceQuery::select(own.query.from.clone(), Vec::new()) };
+        bind_parameters(&mut conditions, &value).ok()?;
+        own.conditions = conditions.filter.into_iter().collect();
+    }
     Some(own)
 }

@@ -7,10 +7,11 @@ use crate::execute::remote;
 use crate::execute::run::Run;
 use crate::policy::PermittedWrite;
 use crate::pushdown::fragment::RemoteFragment;
+use crate::pushdown::required::{combined, named};
 use arrow::array::RecordBatch;
 use datafusion::common::DFSchema;
 use futures::StreamExt;
-use portico_provider_api::check::ExprCheck;
+use portico_provider_api::check::{ExprCheck, first_met};
 use portico_provider_api::{CompareOp, Expr, KeySet, Output, Relation, SourceQuery, Support, Value, evaluate_expr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ pub(super) async fn current_row(write: &PermittedWrite, key: &[Value], run: &Arc
     let schema = DFSchema::try_from(query.result_schema().as_ref().clone())?;
     let key_limits = query.keys.as_ref().and_then(|keys| ExprCheck::over(&write.capabilities, &query.from).key_limits(&keys.columns));
     let keys = query.keys.clone();
+    let key_columns = keys.as_ref().map(|keys| keys.columns.clone()).unwrap_or_default();
     let fragment = RemoteFragment {
         source: write.source.clone(),
         schema: Arc::new(schema),
@@ -34,10 +36,14 @@ pub(super) async fn current_row(write: &PermittedWrite, key: &[Value], run: &Arc
         estimate: 1,
         table: write.relation.table.to_string(),
         key_limits: key_limits.unwrap_or_default(),
+        // They are among its keys already.
         required_keys: Vec::new(),
-        key_columns: Vec::new(),
+        conditions: Vec::new(),
+        fed: None,
+        key_columns,
         own_keys: None,
         max_request_bytes: 0,
+        exact_keys: Vec::new(),
         template: None,
     };
     let mut rows = remote::stream(fragment, keys, Arc::clone(run));
@@ -76,7 +82,8 @@ pub(super) fn satisfies(write: &PermittedWrite, rule: &Expr, row: &[Value]) -> R
     Ok(value == Value::Boolean(true))
 }
 
-/// The question: all of it as a condition where that is exact, else by the key, else by what of the condition is taken.
+/// The question: all of it as a condition where that is exact, else by the key, else by keys that the table requires and the conditions
+/// name, else by what of the condition is taken.
 fn query(write: &PermittedWrite, key: &[Value]) -> SourceQuery {
     let output = (0..write.relation.columns.len()).map(|index| Output { name: format!("c{index}"), expr: Expr::Column(index) }).collect();
     let plain = SourceQuery::select(Relation::Table(write.relation.clone()), output);
@@ -95,8 +102,33 @@ fn query(write: &PermittedWrite, key: &[Value]) -> SourceQuery {
         let visible = SourceQuery { filter: write.visible.clone(), ..by_key.clone() };
         return if taken(&visible) == Support::None { by_key } else { visible };
     }
+    if let Some(required) = by_required(write, &plain, &conditions).into_iter().find(|query| taken(query) != Support::None) {
+        return required;
+    }
     conditions.into_iter().fold(plain, |query, condition| {
         let more = SourceQuery { filter: Expr::all(query.filter.iter().cloned().chain([condition])), ..query.clone() };
         if taken(&more) == Support::None { query } else { more }
     })
+}
+
+/// The question by each of the lists of keys one of which the table requires, as far as conditions name them: with all conditions, or with
+/// just those that are no keys.
+fn by_required(write: &PermittedWrite, plain: &SourceQuery, conditions: &[Expr]) -> Vec<SourceQuery> {
+    let table = write.capabilities.tables.get(&write.relation.table.to_string());
+    let all = Expr::all(conditions.iter().cloned());
+    let values = |column: usize| {
+        let constants = named(conditions, column)?.into_iter();
+        constants.map(|constant| if let Expr::Literal(value) = constant { Some(value) } else { None }).collect::<Option<Vec<Value>>>()
+    };
+    let mut queries = Vec::new();
+    for list in table.iter().flat_map(|table| &table.required_keys) {
+        let list = std::slice::from_ref(list);
+        let Some(columns) = first_met(list, &write.relation.columns, all.as_ref(), &|column| values(column).is_some()) else { continue };
+        let tuples = combined(vec![Vec::new()], columns.iter().filter_map(|column| values(*column)).collect());
+        let no_key = |condition: &&Expr| !columns.iter().any(|column| condition.columns().contains(column));
+        let rest = Expr::all(conditions.iter().filter(no_key).cloned());
+        let keys = (!columns.is_empty()).then_some(KeySet { columns, tuples });
+        queries.extend([all.clone(), rest, None].map(|filter| SourceQuery { filter, keys: keys.clone(), ..plain.clone() }));
+    }
+    queries
 }

@@ -13,8 +13,8 @@ use portico_engine::{
 use portico_odata::{BoundQuery, BoundRead, BoundWrite, ReadKind};
 use portico_provider_api::arrays::batch_from_rows;
 use portico_provider_api::{
-    Capabilities, ChangeOutcome, ChangeSet, ForeignKey, NativeRequest, QueryContext, QueryStream, RemoteColumn, RemoteSchema,
-    RemoteTableName, ScalarType, Selection, Source, SourceError, SourceQuery, Support, Value, WritableSource,
+    Capabilities, ChangeOutcome, ChangeSet, CompareOp, Expr, ForeignKey, NativeRequest, QueryContext, QueryStream, RemoteColumn,
+    RemoteSchema, RemoteTableName, ScalarType, Selection, Source, SourceError, SourceQuery, Support, Value, WritableSource,
 };
 use portico_provider_memory::{MemorySource, MemoryTable};
 use std::collections::BTreeMap;
@@ -194,6 +194,65 @@ impl WritableSource for Meddling {
     }
 }
 
+/// A source that looks texts of a key set up whatever their letter case.
+struct IgnoresCase {
+    declared: Arc<MemorySource>,
+    free: MemorySource,
+}
+
+#[async_trait]
+impl Source for IgnoresCase {
+    async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
+        self.declared.remote_schema(wanted, context).await
+    }
+    async fn query(&self, mut query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
+        let other = |value: &Value| match value {
+            Value::Text(text) if text.to_uppercase() == *text => Value::text(text.to_lowercase()),
+            Value::Text(text) => Value::text(text.to_uppercase()),
+            value => value.clone(),
+        };
+        let mut inner = query.clone();
+        if let Some(keys) = &mut query.keys {
+            // The keys in both cases are more than one: what it declares does not hold for what it asks itself.
+            keys.tuples.extend(keys.tuples.clone().iter().map(|tuple| tuple.iter().map(other).collect()));
+            let any = keys.tuples.iter().map(|tuple| {
+                let equal = keys
+                    .columns
+                    .iter()
+                    .zip(tuple)
+                    .map(|(column, value)| Expr::compare(CompareOp::Eq, Expr::Column(*column), Expr::Literal(value.clone())));
+                Expr::all(equal).unwrap()
+            });
+            inner.filter = Expr::all(query.filter.clone().into_iter().chain([Expr::Or(any.collect())]));
+            inner.keys = None;
+        }
+        self.free.query(inner, context).await
+    }
+    fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
+        self.declared.describe(query)
+    }
+}
+
+/// A source that answers only when so many questions are under way.
+struct Together {
+    source: Arc<dyn Source>,
+    together: Arc<tokio::sync::Barrier>,
+}
+
+#[async_trait]
+impl Source for Together {
+    async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
+        self.source.remote_schema(wanted, context).await
+    }
+    async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
+        self.together.wait().await;
+        self.source.query(query, context).await
+    }
+    fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
+        self.source.describe(query)
+    }
+}
+
 pub struct Bench {
     pub engine: Engine,
     pub crm: Arc<MemorySource>,
@@ -212,7 +271,13 @@ pub struct Options {
     pub places: Option<usize>,
     /// A table that somebody else puts into the source between reading and writing.
     pub meddling: Option<fn() -> MemoryTable>,
-    /// What is taken from the abilities of both sources, which refuse what is left out.
+    /// How many questions must be under way at `erp` before it answers any.
+    pub together: Option<usize>,
+    /// Whether `erp` finds by a text those that differ from it in letter case.
+    pub ignores_case: bool,
+    /// What both sources declare, and keep to, instead of all that they can.
+    pub capabilities: Option<Capabilities>,
+    /// What is taken from that, which they then refuse.
     pub limits: fn(&mut Capabilities),
     pub crm: Vec<MemoryTable>,
     pub erp: Vec<MemoryTable>,
@@ -229,6 +294,9 @@ impl Default for Options {
             places: None,
             meddling: None,
             limits: |_| {},
+            together: None,
+            ignores_case: false,
+            capabilities: None,
             crm: vec![customers()],
             erp: vec![orders()],
         }
@@ -236,20 +304,28 @@ impl Default for Options {
 }
 
 pub async fn bench(options: Options) -> Bench {
-    let mut able = portico_provider_memory::capabilities::capabilities();
+    let mut able = options.capabilities.unwrap_or_else(portico_provider_memory::capabilities::capabilities);
     (options.limits)(&mut able);
-    let crm = Arc::new(MemorySource::new("crm", options.crm).unwrap().limited_to(able.clone()));
-    let erp = Arc::new(MemorySource::new("erp", options.erp).unwrap().limited_to(able));
+    let memory = |name: &str, tables: Vec<MemoryTable>| Arc::new(MemorySource::new(name, tables).unwrap().limited_to(able.clone()));
+    let free = options.erp.clone();
+    let (crm, erp) = (memory("crm", options.crm), memory("erp", options.erp));
     let wrap = |inner: &Arc<MemorySource>| -> Arc<dyn Source> {
-        let source = inner;
-        let source: Arc<dyn Source> = Arc::clone(source) as _;
+        let source: Arc<dyn Source> = Arc::clone(inner) as _;
         match (options.incapable, options.places) {
             (true, _) => Arc::new(Incapable(source)),
             (false, Some(places)) => Arc::new(Placed { source, places: Arc::new(tokio::sync::Semaphore::new(places)) }),
             (false, None) => options.meddling.map_or(source, |table| Arc::new(Meddling { inner: inner.clone(), table })),
         }
     };
-    let sources: BTreeMap<String, Arc<dyn Source>> = [("crm".to_owned(), wrap(&crm)), ("erp".to_owned(), wrap(&erp))].into();
+    let mut sources: BTreeMap<String, Arc<dyn Source>> = [("crm".to_owned(), wrap(&crm)), ("erp".to_owned(), wrap(&erp))].into();
+    if let Some(number) = options.together {
+        let together = Arc::new(tokio::sync::Barrier::new(number));
+        sources.insert("erp".to_owned(), Arc::new(Together { source: wrap(&erp), together }));
+    }
+    if options.ignores_case {
+        sources
+            .insert("erp".to_owned(), Arc::new(IgnoresCase { declared: Arc::clone(&erp), free: MemorySource::new("erp", free).unwrap() }));
+    }
     let mut schemas = BTreeMap::new();
     for (source_name, source) in &sources {
         schemas.insert(source_name.clone(), source.remote_schema(&Selection::All, &QueryContext::default()).await.unwrap());

@@ -1,6 +1,7 @@
 //! Requests by keys: as large as the source takes, and the only ones where the table can be asked no other way.
 
 use crate::harness::Options;
+use crate::key_joins::keys;
 use crate::review::tweaked;
 
 fn sorted(mut rows: Vec<String>) -> Vec<String> {
@@ -22,7 +23,7 @@ async fn keys_are_sent_in_requests_that_are_not_too_large() {
 #[tokio::test]
 async fn a_table_that_is_asked_by_keys_only_says_so() {
     let bench = tweaked(Options::default(), |own| {
-        own.tables.entry("customers".to_owned()).or_default().required_keys = vec!["id".to_owned()];
+        own.tables.entry("customers".to_owned()).or_default().required_keys = vec![keys(&["id"])];
     })
     .await;
     assert_eq!(bench.rows("all", "SELECT Name FROM Customers WHERE Id = 2").await.len(), 1);

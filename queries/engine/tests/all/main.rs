@@ -18,6 +18,8 @@ mod entities;
 mod functions;
 mod guard;
 mod harness;
+mod key_joins;
+mod key_joins_random;
 mod key_limits;
 mod kinds;
 mod levels;

@@ -140,7 +140,7 @@ async fn paths_lambdas_and_counts_find_what_sql_written_by_hand_finds() {
     assert!(wrong.is_empty(), "{wrong}");
 }
 
-async fn asked(bench: &Bench, role: &str, url: &str) -> Result<Vec<i64>, ODataError> {
+pub async fn asked(bench: &Bench, role: &str, url: &str) -> Result<Vec<i64>, ODataError> {
     let service = bench.engine.model().unwrap().services.keys().next().unwrap().clone();
     let view = bench.engine.view(&principal(role), &service).unwrap();
     let (path, query) = url.split_once('?').unwrap();

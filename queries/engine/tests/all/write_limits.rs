@@ -2,6 +2,7 @@
 //! what is done soundly, what is refused, and what metadata says of it.
 
 use crate::harness::{Bench, Options, TABLES, bench, customers, principal, table};
+use crate::key_joins::keys;
 use portico_engine::{EngineError, WriteAnswer};
 use portico_odata::{BoundWrite, MatchCondition, WriteAction};
 use portico_provider_api::arrays::batch_from_rows;
@@ -70,7 +71,7 @@ async fn a_row_is_found_within_what_its_source_takes() {
         let keys = vec![TableKeys { columns: vec!["id".to_owned()], support: Support::Exact, max_tuples: 1, max_bytes: 0 }];
         *of_customers(own) = TableCapabilities { filter: Some(Support::None), keys: Some(keys), ..TableCapabilities::default() };
     };
-    let needs_key: fn(&mut Capabilities) = |own| of_customers(own).required_keys = vec!["id".to_owned()];
+    let needs_key: fn(&mut Capabilities) = |own| of_customers(own).required_keys = vec![keys(&["id"])];
     let whole: fn(&mut Capabilities) = |own| {
         *of_customers(own) = TableCapabilities { filter: Some(Support::None), keys: Some(Vec::new()), ..TableCapabilities::default() };
     };
@@ -89,6 +90,20 @@ async fn a_row_is_found_within_what_its_source_takes() {
         let rows = bench.sql_as(&principal("all"), "SELECT Id, Name FROM Customers WHERE Id IN (1, 2, 5)").await.unwrap();
         assert_eq!(crate::harness::lines(&rows), ["1,Renamed", "2,Beta"]);
     }
+}
+
+#[tokio::test]
+async fn a_row_is_found_by_the_keys_that_its_table_requires() {
+    let limits: fn(&mut Capabilities) = |own| of_customers(own).required_keys = vec![keys(&["name"]), keys(&["region"])];
+    let bench = limited("", limits).await;
+    bench.crm.clear_log();
+    bench.write("emea", &rename(1, MatchCondition::Any)).await.unwrap();
+    let asked = bench.crm.log().into_iter().next().and_then(|query| query.keys);
+    assert_eq!(asked.map(|keys| keys.tuples), Some(vec![vec![Value::text("EMEA")]]));
+    assert!(matches!(bench.write("emea", &rename(2, MatchCondition::Any)).await, Err(EngineError::NotFound(_))));
+    // Nothing says in which region it is.
+    let refused = bench.write("all", &rename(1, MatchCondition::Any)).await.err().unwrap();
+    assert!(refused.to_string().contains("without keys"), "{refused}");
 }
 
 fn changed_meanwhile() -> MemoryTable {
