@@ -174,7 +174,8 @@ impl SharedConnections {
         })
     }
 
-    /// A connection that answers, made now where there is none yet; nothing when all are stalled or being made, or none can be made.
+    /// A connection that answers: the runtime's own, made now where there is none yet, or else one that another has made; nothing when all are
+    /// stalled or being made, or none can be made.
     async fn take(&self, client: &Client, deadline: Instant) -> Option<(usize, Arc<Shared>)> {
         let first = self.first();
         for step in 0..self.slots.len() {
@@ -192,7 +193,10 @@ impl SharedConnections {
                 Some((Health::Spent, shared)) => self.leave(at, &shared),
                 None => {}
             }
-            if let Some(made) = make(slot, client, deadline).await {
+            // What a runtime makes it drives: in the place of another, it would be the other's from then on, and wake both for each look-up.
+            if step == 0
+                && let Some(made) = make(slot, client, deadline).await
+            {
                 return Some((at, made));
             }
         }
@@ -276,6 +280,41 @@ async fn make(slot: &Mutex<Slot>, client: &Client, deadline: Instant) -> Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{config, tls};
+    use futures::FutureExt;
+    use portico_provider_api::ConnectContext;
+    use std::net::TcpListener;
+
+    /// A client of a server that accepts connections and says nothing.
+    fn unanswered(server: &TcpListener) -> Client {
+        let second = Duration::from_secs(1);
+        let context = ConnectContext {
+            source_name: "billing".to_owned(),
+            base_directory: ".".into(),
+            max_connections: 16,
+            timeout: second * 30,
+            request_time: second * 600,
+        };
+        let url = format!("postgres://nobody@{}/nothing", server.local_addr().unwrap());
+        let config = config::read(serde_json::json!({ "url": url }), &context).unwrap();
+        let driver = config::driver_config(&config, &context).unwrap();
+        Client::new(driver, tls::connector(&config.tls, &context).unwrap(), &context, 4).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_runtime_makes_its_own_connection_and_no_other_runtime_s() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (client, shared) = (unanswered(&server), SharedConnections::of(16));
+        let deadline = Instant::now() + Duration::from_secs(600);
+        let mut first = Box::pin(shared.take(&client, deadline));
+        assert!(futures::poll!(&mut first).is_pending(), "the server says nothing");
+        // Those who come meanwhile are served by the pool.
+        assert!(matches!(shared.take(&client, deadline).now_or_never(), Some(None)));
+        let begun = shared.slots.iter().filter(|slot| !matches!(&*locked(slot), Slot::Free)).count();
+        assert_eq!(begun, 1, "the places of other runtimes are left to them");
+        drop(first);
+        assert!(matches!(&*locked(&shared.slots[0]), Slot::Free), "who gives up leaves the place free");
+    }
 
     #[test]
     fn a_connection_is_well_while_answers_come() {
