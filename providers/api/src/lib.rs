@@ -14,6 +14,8 @@ mod count;
 pub mod error;
 pub mod evaluate;
 pub mod expr;
+pub mod json;
+pub mod number;
 pub mod operation;
 pub mod pace;
 pub mod patience;

@@ -6,12 +6,12 @@ use crate::calendar::{self, MICROS_PER_DAY};
 use crate::duration;
 use crate::edm;
 use crate::json::combined;
-use crate::number::Number;
 use crate::value_type::ValueType;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use portico_catalog::Enumeration;
 use portico_provider_api::evaluate::cast_value;
+use portico_provider_api::number::Number;
 use portico_provider_api::value::Float;
 use portico_provider_api::{ScalarType, Value};
 

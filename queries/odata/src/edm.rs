@@ -1,10 +1,10 @@
 //! What the scalar types are called in EDM, and how values of them are read from text. It must not know where the text came from.
 
 use crate::calendar;
-use crate::number::Number;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use portico_provider_api::number::Number;
 use portico_provider_api::value::Float;
 use portico_provider_api::{ScalarType, Value};
 

@@ -22,8 +22,8 @@
 mod tests;
 
 use crate::edm;
-use crate::number::Number;
 use arrow::datatypes::i256;
+use portico_provider_api::number::Number;
 use portico_provider_api::value::Float;
 use portico_provider_api::{ScalarType, Value};
 use sha2::{Digest, Sha256};

@@ -31,7 +31,6 @@ pub mod header;
 pub mod json;
 pub mod metadata;
 pub mod names;
-mod number;
 pub mod parse;
 mod pattern;
 pub mod profile;

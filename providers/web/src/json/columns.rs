@@ -1,12 +1,12 @@
 //! What the columns of a page are, and the Arrow arrays that their values are collected in: objects as structs, arrays as lists, all else by the
 //! contract's builders. It must not know how a page comes.
 
-use super::reader::{Json, Reader, Token};
 use super::value;
 use super::{Fault, Place};
 use arrow::array::{ArrayRef, ListArray, StructArray};
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Field, FieldRef, Fields};
+use portico_provider_api::json::{Json, Reader, Token};
 use portico_provider_api::{ColumnBuilder, ScalarType, Value};
 use std::fmt;
 use std::sync::Arc;

@@ -2,21 +2,19 @@
 //! (`/value/17/amount: "abc" is no decimal(13,2)`). Pure; it must not know where pages come from, nor any kind's conventions.
 
 mod columns;
-mod number;
 mod page;
-mod reader;
 mod rows;
 mod scan;
 mod value;
 
 pub use columns::{JsonColumn, JsonField, JsonType, Missing, ValueReader};
 pub use page::{PageEnd, PageReader, PageShape};
-pub use reader::Json;
+pub use portico_provider_api::json::Json;
 pub use scan::Pointer;
 
 use crate::failure::Reporter;
+use portico_provider_api::json::Malformed;
 use portico_provider_api::{SourceError, SourceErrorKind};
-use reader::Malformed;
 use std::fmt;
 use thiserror::Error;
 

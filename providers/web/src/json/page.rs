@@ -1,12 +1,12 @@
 //! A page: where its rows stand, what else of it is wanted, and its rows in batches as they come. It must not know what a next link is.
 
 use super::columns::JsonColumn;
-use super::reader::{Json, Reader};
 use super::rows::Rows;
 use super::scan::{Found, Scan};
 use super::{Fault, JsonError, Pointer};
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
+use portico_provider_api::json::{Json, Reader};
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! One row after the other into the builders of the columns. It must not know how a page comes.
 
 use super::columns::{Builder, JsonColumn, absent, by_reader};
-use super::reader::{Reader, Token};
 use super::{Fault, Place};
+use portico_provider_api::json::{Reader, Token};
 
 /// The columns of rows, by where they stand.
 #[derive(Debug)]

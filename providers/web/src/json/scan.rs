@@ -2,7 +2,7 @@
 //! and forgotten. Memory is that of the largest wanted value. It must not know what the values are for.
 
 use super::JsonError;
-use super::reader::{MAX_DEPTH, Malformed, Reader, Token};
+use portico_provider_api::json::{MAX_DEPTH, Malformed, Reader, Token};
 
 /// A place in a document: names and numbers, from the outside in (RFC 6901).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -1,12 +1,12 @@
 //! One JSON value as a value of a scalar type: exact, or not at all. It must not know where the value stands.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use super::number;
-use super::reader::Token;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use portico_provider_api::evaluate::cast_value;
+use portico_provider_api::json::Token;
+use portico_provider_api::number::{self, Number};
 use portico_provider_api::value::Float;
 use portico_provider_api::{ScalarType, Value};
 
@@ -101,7 +101,7 @@ pub(super) fn misfit(token: &Token<'_>, to: impl std::fmt::Display, numeric: boo
         Token::Null => format!("null, where a value of type {to} is needed"),
         Token::Boolean(value) => format!("{value} is no {to}"),
         Token::Number(text) if numeric => format!("{} does not fit {to}", cut(text)),
-        Token::Text(text) if numeric && number::is_number(text) => format!("\"{}\" does not fit {to}", cut(text)),
+        Token::Text(text) if numeric && Number::parse(text).is_some() => format!("\"{}\" does not fit {to}", cut(text)),
         Token::Number(text) => format!("{} is no {to}", cut(text)),
         Token::Text(text) => format!("\"{}\" is no {to}", cut(text)),
         Token::Array => format!("an array is no {to}"),

@@ -2,11 +2,12 @@
 //! as they are written.
 
 use super::{BatchItem, BatchRequest, Condition, check_count, shown, wrong};
-use crate::body::reader::{self, Json};
 use crate::error::ODataError;
+use crate::json::push_value;
 use base64::Engine;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use portico_provider_api::json::{self, Json};
 use std::collections::HashSet;
 
 /// base64url, with or without padding.
@@ -21,7 +22,7 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 /// Whatever does not have the form of a batch: a member that is missing, of the wrong type, given twice or not known, an id given
 /// twice, a dependency on what does not come before, a group that is interrupted.
 pub fn read(body: &[u8], most: usize) -> Result<Vec<BatchItem>, ODataError> {
-    let document = reader::read(body).map_err(|error| wrong(format!("the body is not JSON: {} (at byte {})", error.message, error.at)))?;
+    let document = json::read(body).map_err(|error| wrong(format!("the body is not JSON: {} (at byte {})", error.message, error.at)))?;
     let mut requests = None;
     for (name, value) in object(document, "the batch")? {
         match name.as_str() {
@@ -159,7 +160,7 @@ fn take_body(request: &mut BatchRequest, body: Json, what: &str) -> Result<(), O
     request.body = match (form, body) {
         (super::BodyForm::Json, body) => {
             let mut bytes = Vec::new();
-            body.write(&mut bytes);
+            push_value(&body, &mut bytes);
             bytes
         }
         (super::BodyForm::Text, Json::Text(text)) => text.into_bytes(),

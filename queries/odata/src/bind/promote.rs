@@ -5,13 +5,13 @@
 use crate::bound::{BoundExpr, ComparisonOperator};
 use crate::duration;
 use crate::edm::{self, Misfit, type_name};
-use crate::number::Number;
 use crate::spatial;
 use crate::syntax::{Literal, LiteralKind};
 use crate::value_type::ValueType;
 use portico_catalog::Enumeration;
 use portico_catalog::overlay::EnumerationMember;
 use portico_catalog::spatial::SpatialFamily;
+use portico_provider_api::number::Number;
 use portico_provider_api::{ScalarType, Value};
 
 /// A bound operand.

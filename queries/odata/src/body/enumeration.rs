@@ -3,9 +3,9 @@
 use super::wrong;
 use crate::edm;
 use crate::error::ODataError;
-use crate::number::Number;
 use portico_catalog::Enumeration;
 use portico_catalog::names::nearest;
+use portico_provider_api::number::Number;
 use portico_provider_api::{ScalarType, Value};
 
 /// The value that names stand for: one member, of flags several with commas between. Digits are taken as the number that they are,

@@ -3,7 +3,6 @@
 
 mod enumeration;
 mod parameters;
-pub(crate) mod reader;
 mod structure;
 #[cfg(test)]
 mod tests;
@@ -15,7 +14,7 @@ pub use parameters::parameters;
 use portico_catalog::overlay::Mutability;
 use portico_catalog::{Column, TableView};
 use portico_provider_api::Value;
-pub(crate) use reader::Json;
+use portico_provider_api::json::{self, Json};
 use structure::Given;
 
 /// What a body is for.
@@ -75,7 +74,7 @@ pub fn entity(bytes: &[u8], namespace: &str, view: &TableView, purpose: Purpose)
 
 /// Reads a body as JSON.
 pub(crate) fn read_json(bytes: &[u8]) -> Result<Json, ODataError> {
-    reader::read(bytes).map_err(|error| malformed(bytes, &error))
+    json::read(bytes).map_err(|error| malformed(bytes, &error))
 }
 
 /// The members of a document that must be an object.
@@ -92,7 +91,7 @@ fn wrong(property: &str, message: String) -> ODataError {
     ODataError::bad_request(message).at(property, None)
 }
 
-fn malformed(bytes: &[u8], error: &reader::JsonError) -> ODataError {
+fn malformed(bytes: &[u8], error: &json::Malformed) -> ODataError {
     let before = String::from_utf8_lossy(bytes.get(..error.at).unwrap_or(bytes));
     let (line, column) = (before.matches('\n').count() + 1, before.chars().rev().take_while(|c| *c != '\n').count() + 1);
     let message = format!("the body is not well-formed JSON at line {line}, column {column}: {}", error.message);

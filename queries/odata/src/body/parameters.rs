@@ -1,12 +1,12 @@
 //! The body of an action's call: an object with its parameters → values in the order of their declaration.
 
-use super::reader::Json;
 use super::value::{self, Wanted};
 use super::{document, wrong};
 use crate::error::ODataError;
 use portico_catalog::names::nearest;
 use portico_catalog::overlay::Parameter;
 use portico_provider_api::Value;
+use portico_provider_api::json::Json;
 
 /// Reads the parameters of an action from its body: `{"p":1}`. An empty body gives none. The values are in the order of `parameters`;
 /// those that are optional and not given are absent.

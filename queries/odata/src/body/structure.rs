@@ -1,7 +1,6 @@
 //! The members of an object as columns: plain properties, and those of complex properties at any depth. It must not know what the
 //! values are for.
 
-use super::reader::Json;
 use super::value::{self, Wanted};
 use super::{control_information, wrong};
 use crate::error::ODataError;
@@ -9,6 +8,7 @@ use portico_catalog::names::nearest;
 use portico_catalog::overlay::ComplexProperty;
 use portico_catalog::{PropertyView, TableView};
 use portico_provider_api::Value;
+use portico_provider_api::json::Json;
 use std::collections::HashSet;
 
 /// A value with its column and the name that the body gave it: `City`, `Address/City`.

@@ -241,7 +241,7 @@ fn complex_properties_and_enumerations() {
 #[test]
 fn durations_are_read_as_they_are_written() {
     let wanted = super::value::Wanted { value_type: ValueType::Duration, max_length: None, spatial: None };
-    let read = |json: &str| super::value::read("P", &super::reader::read(json.as_bytes()).unwrap(), &wanted);
+    let read = |json: &str| super::value::read("P", &portico_provider_api::json::read(json.as_bytes()).unwrap(), &wanted);
     assert_eq!(read("\"PT1.5S\"").unwrap(), Value::Int64(1_500_000));
     assert_eq!(read("null").unwrap(), Value::Null(ScalarType::Int64));
     for bad in ["\"P1Y\"", "5", "\"\"", "{}"] {

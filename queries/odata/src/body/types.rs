@@ -1,11 +1,11 @@
 //! The type that a body says its entity is of, and what follows from it: the value of the column that tells types apart, and which
 //! properties there are. It must not know what a body is for otherwise.
 
-use super::reader::Json;
 use super::wrong;
 use crate::error::ODataError;
 use portico_catalog::TableView;
 use portico_provider_api::Value;
+use portico_provider_api::json::Json;
 
 /// The derived type that a body names in its control information; nothing when that is the table's own type, or none is named.
 ///

@@ -1,16 +1,16 @@
 //! One JSON value as a value of a column or parameter. It must not know where the value goes.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use super::reader::Json;
 use super::{enumeration, wrong};
 use crate::duration;
 use crate::edm::{self, Misfit, type_name};
 use crate::error::ODataError;
-use crate::number::Number;
 use crate::spatial::{self, Geometry};
 use crate::value_type::ValueType;
 use portico_catalog::spatial::{SpatialColumn, SpatialType};
 use portico_catalog::{Column, Enumeration};
+use portico_provider_api::json::Json;
+use portico_provider_api::number::Number;
 use portico_provider_api::value::Float;
 use portico_provider_api::{ScalarType, Value};
 use std::sync::Arc;

@@ -9,6 +9,7 @@
 mod context;
 mod cross_join;
 mod digits;
+mod document;
 mod encode;
 mod entity;
 mod enumeration;
@@ -29,6 +30,7 @@ use crate::header::{OmitValues, Version};
 pub use context::{ContextOf, Listed, context, context_url, listed, listed_members, name_contexts};
 pub use cross_join::{CrossJoinForm, CrossJoinShape, CrossJoinWriter};
 pub(crate) use digits::push_decimal;
+pub(crate) use document::push_value;
 pub(crate) use enumeration::combined;
 pub use error::{ErrorDetail, error_object, odata_error};
 pub(crate) use escape::push_string;

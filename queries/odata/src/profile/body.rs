@@ -4,14 +4,16 @@
 use super::path::native_path;
 use super::request::guid_of;
 use super::{Remembered, key_of};
-use crate::body::{Json, read_json};
+use crate::body::read_json;
 use crate::calendar::{self, MICROS_PER_DAY};
 use crate::error::ODataError;
 use crate::guid_key::{KeyGuid, conform};
+use crate::json::push_value;
 use crate::json::value_text;
 use portico_catalog::TableView;
 use portico_catalog::names::nearest;
 use portico_catalog::profile::{GuidProperty, Published, Widening};
+use portico_provider_api::json::Json;
 use portico_provider_api::{ScalarType, Value};
 
 /// Translates the body of an insertion (`key` absent) or of an update of the entity with that key. A GUID property of a relationship sets
@@ -38,7 +40,7 @@ pub fn native_body(
         }
     }
     let mut out = Vec::with_capacity(bytes.len());
-    Json::Object(body.members).write(&mut out);
+    push_value(&Json::Object(body.members), &mut out);
     Ok(out)
 }
 

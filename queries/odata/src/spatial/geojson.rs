@@ -2,14 +2,14 @@
 //! how they are written.
 
 use super::{Geometry, Given, MAX_DEPTH, Position};
-use crate::body::{Json, reader};
 use portico_catalog::spatial::{SpatialType, WGS84};
+use portico_provider_api::json::{self, Json};
 use std::fmt::Write;
 
 /// Reads a document.
 pub(super) fn read(text: &str) -> Result<Given, String> {
     let json =
-        reader::read(text.as_bytes()).map_err(|error| format!("it is not well-formed JSON at byte {}: {}", error.at, error.message))?;
+        json::read(text.as_bytes()).map_err(|error| format!("it is not well-formed JSON at byte {}: {}", error.at, error.message))?;
     from_json(&json)
 }
 

@@ -7,10 +7,10 @@ mod geojson;
 mod tests;
 mod wkt;
 
-use crate::body::Json;
 use arrow::array::{Array, AsArray, Float32Array, Float64Array};
 use arrow::datatypes::{DataType, Float64Type};
 use portico_catalog::spatial::{SpatialColumn, SpatialFamily, SpatialFormat, SpatialShape, SpatialType, WGS84};
+use portico_provider_api::json::Json;
 
 /// The type of points over two columns: those that receivers of satellites tell.
 pub const POINT: SpatialType = SpatialType { family: SpatialFamily::Geography, shape: SpatialShape::Point, srid: WGS84 };

@@ -1,13 +1,13 @@
-//! Exact numbers from text: nothing here goes through a binary float unless a float is asked for.
+//! Exact numbers from text: nothing here goes through a binary float unless a float is asked for. It must not know what a number is for.
 
 use arrow::datatypes::i256;
 
 /// Most digits of a decimal.
-pub(crate) const MAX_DIGITS: i64 = 76;
+pub const MAX_DIGITS: i64 = 76;
 
 /// A finite number: `digits` × 10^`exponent`, without leading or trailing zero digits; zero has no digits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Number {
+pub struct Number {
     negative: bool,
     digits: String,
     exponent: i64,
@@ -15,7 +15,7 @@ pub(crate) struct Number {
 
 impl Number {
     /// Reads `[+-]digits[.digits][e[+-]digits]`; `None` for anything else.
-    pub(crate) fn parse(text: &str) -> Option<Number> {
+    pub fn parse(text: &str) -> Option<Number> {
         let (negative, unsigned) = match text.strip_prefix('-') {
             Some(rest) => (true, rest),
             None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -44,14 +44,14 @@ impl Number {
     }
 
     /// Precision and scale of the narrowest decimal that holds it; `None` beyond 76 digits.
-    pub(crate) fn decimal_type(&self) -> Option<(u8, i8)> {
+    pub fn decimal_type(&self) -> Option<(u8, i8)> {
         let (scale, whole) = self.extent();
         let precision = (scale + whole).max(1);
         (precision <= MAX_DIGITS).then_some((precision as u8, scale as i8))
     }
 
     /// The unscaled digits of it as a decimal of that type; `None` when it has more digits on either side.
-    pub(crate) fn to_decimal(&self, precision: u8, scale: i8) -> Option<i256> {
+    pub fn to_decimal(&self, precision: u8, scale: i8) -> Option<i256> {
         let (least_scale, whole) = self.extent();
         if least_scale > i64::from(scale) || whole > i64::from(precision) - i64::from(scale) {
             return None;
@@ -65,7 +65,7 @@ impl Number {
     }
 
     /// The unscaled digits of it with that many digits after the point, rounded half away from zero; `None` beyond 76 digits.
-    pub(crate) fn rounded(&self, scale: i8) -> Option<i256> {
+    pub fn rounded(&self, scale: i8) -> Option<i256> {
         if let Some(exact) = self.to_decimal(MAX_DIGITS as u8, scale) {
             return Some(exact);
         }
@@ -83,23 +83,47 @@ impl Number {
     }
 
     /// It as an integer; `None` when it is none or does not fit.
-    pub(crate) fn to_i64(&self) -> Option<i64> {
+    pub fn to_i64(&self) -> Option<i64> {
         self.to_decimal(19, 0).and_then(i256::to_i128).and_then(|value| i64::try_from(value).ok())
     }
 
     /// The nearest double; infinite when out of range.
-    pub(crate) fn to_f64(&self) -> f64 {
+    pub fn to_f64(&self) -> f64 {
         let sign = if self.negative { "-" } else { "" };
         let digits = if self.digits.is_empty() { "0" } else { &self.digits };
         format!("{sign}{digits}e{}", self.exponent).parse().unwrap_or(f64::NAN)
     }
 
     /// The nearest single; infinite when out of range.
-    pub(crate) fn to_f32(&self) -> f32 {
+    pub fn to_f32(&self) -> f32 {
         let sign = if self.negative { "-" } else { "" };
         let digits = if self.digits.is_empty() { "0" } else { &self.digits };
         format!("{sign}{digits}e{}", self.exponent).parse().unwrap_or(f32::NAN)
     }
+}
+
+/// A whole number; `None` when it is none, or does not fit.
+pub fn integer(text: &str) -> Option<i64> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
+    if plain && let Ok(number) = text.parse() {
+        return Some(number);
+    }
+    Number::parse(text)?.to_i64()
+}
+
+/// The unscaled digits of a number as a decimal of that type; `None` when it is none, or has more digits on either side.
+pub fn decimal(text: &str, precision: u8, scale: i8) -> Option<i256> {
+    Number::parse(text)?.to_decimal(precision, scale)
+}
+
+/// The nearest double; `None` when it is no number, or out of range.
+pub fn double(text: &str) -> Option<f64> {
+    Some(Number::parse(text)?.to_f64()).filter(|number| number.is_finite())
+}
+
+/// The nearest single; `None` when it is no number, or out of range.
+pub fn single(text: &str) -> Option<f32> {
+    Some(Number::parse(text)?.to_f32()).filter(|number| number.is_finite())
 }
 
 fn parse_exponent(text: &str) -> Option<i64> {
@@ -153,5 +177,13 @@ mod tests {
         for bad in ["", "-", ".5", "5.", "1e", "1e+", "0x1", "1_0", " 1", "1 ", "--1", "NaN"] {
             assert_eq!(Number::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn texts_that_are_numbers() {
+        assert_eq!((integer("9223372036854775807"), integer("-9223372036854775808")), (Some(i64::MAX), Some(i64::MIN)));
+        assert_eq!((integer("9223372036854775808"), integer("1.5"), integer("1.0"), integer("1e3")), (None, None, Some(1), Some(1000)));
+        assert_eq!((double("0.1"), double("1e400"), double("inf"), single("0.1")), (Some(0.1), None, None, Some(0.1)));
+        assert_eq!((integer("1-"), integer(""), double("1_0"), super::decimal("x", 5, 2)), (None, None, None, None));
     }
 }

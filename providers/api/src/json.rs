@@ -1,10 +1,10 @@
-//! Values of JSON text, one after the other: numbers stay as they are written, and names that occur twice are seen. It must not know what the
-//! values are for.
+//! Values of JSON text, one after the other: numbers stay as they are written, and names that occur twice are seen, since neither may be lost on
+//! the way to an exact value. It must not know what the values are for.
 
 use std::borrow::Cow;
 
 /// How deep values may be nested.
-pub(super) const MAX_DEPTH: usize = 64;
+pub const MAX_DEPTH: usize = 64;
 
 /// A JSON value as it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,39 +38,61 @@ impl Json {
     /// A whole number, written as a number or as a text.
     pub fn integer(&self) -> Option<i64> {
         match self {
-            Json::Number(text) | Json::Text(text) => super::number::integer(text),
+            Json::Number(text) | Json::Text(text) => crate::number::integer(text),
             Json::Null | Json::Boolean(_) | Json::Array(_) | Json::Object(_) => None,
         }
     }
 }
 
+/// Reads one document: UTF-8, with nothing after it. A byte order mark is not JSON, but some write one, and RFC 8259 (section 8.1) allows to
+/// ignore it.
+///
+/// # Errors
+/// What is wrong, and at which byte.
+pub fn read(bytes: &[u8]) -> Result<Json, Malformed> {
+    let text = std::str::from_utf8(bytes).map_err(|error| Malformed { message: "it is not UTF-8", at: error.valid_up_to() })?;
+    let mut reader = Reader { text, at: if text.starts_with('\u{FEFF}') { 3 } else { 0 }, depth: 0 };
+    let value = reader.json()?;
+    reader.end().map(|()| value)
+}
+
 /// The beginning of a value. Of an object or array, what it holds is read next.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Token<'a> {
+pub enum Token<'a> {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Boolean(bool),
+    /// A number, as it is written.
     Number(&'a str),
+    /// A text.
     Text(Cow<'a, str>),
+    /// `[`.
     Array,
+    /// `{`.
     Object,
 }
 
 /// What is wrong with the text, and at which byte of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Malformed {
-    pub(super) message: &'static str,
-    pub(super) at: usize,
+pub struct Malformed {
+    /// What is wrong.
+    pub message: &'static str,
+    /// The byte.
+    pub at: usize,
 }
 
 /// Reads one text.
-pub(super) struct Reader<'a> {
+#[derive(Debug)]
+pub struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(text: &'a str) -> Reader<'a> {
+    /// At the beginning of a text.
+    pub fn new(text: &'a str) -> Reader<'a> {
         Reader { text, at: 0, depth: 0 }
     }
 
@@ -95,7 +117,10 @@ impl<'a> Reader<'a> {
     }
 
     /// The value that begins here.
-    pub(super) fn token(&mut self) -> Result<Token<'a>, Malformed> {
+    ///
+    /// # Errors
+    /// What is wrong, and at which byte.
+    pub fn token(&mut self) -> Result<Token<'a>, Malformed> {
         self.space();
         match self.peek() {
             Some(b'{') => self.open().map(|()| Token::Object),
@@ -111,7 +136,10 @@ impl<'a> Reader<'a> {
     }
 
     /// The name of the next member of the object that was entered; `None` at its end, which is left.
-    pub(super) fn name(&mut self, first: bool) -> Result<Option<Cow<'a, str>>, Malformed> {
+    ///
+    /// # Errors
+    /// What is wrong, and at which byte.
+    pub fn name(&mut self, first: bool) -> Result<Option<Cow<'a, str>>, Malformed> {
         self.space();
         if self.eat(b'}') {
             self.depth -= 1;
@@ -132,7 +160,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether the array that was entered has a next item; at its end it is left.
-    pub(super) fn item(&mut self, first: bool) -> Result<bool, Malformed> {
+    ///
+    /// # Errors
+    /// What is wrong, and at which byte.
+    pub fn item(&mut self, first: bool) -> Result<bool, Malformed> {
         self.space();
         if self.eat(b']') {
             self.depth -= 1;
@@ -145,7 +176,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Goes past the value that begins here, and returns it as it is written.
-    pub(super) fn skip(&mut self) -> Result<&'a str, Malformed> {
+    ///
+    /// # Errors
+    /// What is wrong, and at which byte.
+    pub fn skip(&mut self) -> Result<&'a str, Malformed> {
         self.space();
         let start = self.at;
         let token = self.token()?;
@@ -154,7 +188,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Goes past what the object or array holds whose beginning was read.
-    pub(super) fn rest(&mut self, token: &Token<'a>) -> Result<(), Malformed> {
+    ///
+    /// # Errors
+    /// What is wrong, and at which byte.
+    pub fn rest(&mut self, token: &Token<'a>) -> Result<(), Malformed> {
         let mut first = true;
         match token {
             Token::Null | Token::Boolean(_) | Token::Number(_) | Token::Text(_) => {}
@@ -175,7 +212,10 @@ impl<'a> Reader<'a> {
     }
 
     /// The value that begins here, with all that it holds.
-    pub(super) fn json(&mut self) -> Result<Json, Malformed> {
+    ///
+    /// # Errors
+    /// What is wrong, and at which byte.
+    pub fn json(&mut self) -> Result<Json, Malformed> {
         let mut first = true;
         Ok(match self.token()? {
             Token::Null => Json::Null,
@@ -200,7 +240,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Nothing may follow.
-    pub(super) fn end(&mut self) -> Result<(), Malformed> {
+    ///
+    /// # Errors
+    /// What is wrong, and at which byte.
+    pub fn end(&mut self) -> Result<(), Malformed> {
         self.space();
         if self.at < self.text.len() { Err(self.error("something follows the value")) } else { Ok(()) }
     }
@@ -323,12 +366,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(text: &str) -> Result<Json, Malformed> {
-        let mut reader = Reader::new(text);
-        let json = reader.json()?;
-        reader.end().map(|()| json)
-    }
-
     fn plain(value: &Json) -> serde_json::Value {
         match value {
             Json::Null => serde_json::Value::Null,
@@ -344,16 +381,18 @@ mod tests {
     fn malformed_texts_are_refused() {
         let bad = "|{|{\"a\"}|{\"a\":}|{\"a\":1,}|[1,]|01|1.|-|1e|\"a|\"\\x\"|\"\\u12\"|\"\\ud800\"|\"\\udc00\"|\"\u{1}\"|{} x|nul|{a:1}|'a'|NaN|\"\\|\"\\u|[1 2]|{\"a\":1 \"b\":2}";
         for bad in bad.split('|') {
-            assert!(read(bad).is_err(), "{bad}");
+            assert!(read(bad.as_bytes()).is_err(), "{bad}");
         }
-        assert_eq!(read(&"[".repeat(1000)).unwrap_err().message, "it is nested too deeply");
+        assert_eq!(read(b"\"\xff\"").unwrap_err(), Malformed { message: "it is not UTF-8", at: 1 });
+        assert_eq!(read("\u{FEFF}[]".as_bytes()), Ok(Json::Array(Vec::new())));
+        assert_eq!(read("[".repeat(1000).as_bytes()).unwrap_err().message, "it is nested too deeply");
     }
 
     proptest! {
         #[test]
         fn agrees_with_serde_json(text in "[\\[\\]{}\",:0-9eE+.a-z\\\\ -]{0,40}") {
             let theirs = serde_json::from_str::<serde_json::Value>(&text);
-            let ours = read(&text);
+            let ours = read(text.as_bytes());
             // Numbers out of a double's range are refused there, and kept here.
             if theirs.is_ok() || !text.contains(['e', 'E']) {
                 prop_assert_eq!(theirs.is_ok(), ours.is_ok(), "{}", text);
@@ -365,7 +404,7 @@ mod tests {
 
         #[test]
         fn texts_survive(text in any::<String>()) {
-            prop_assert_eq!(read(&serde_json::to_string(&text).unwrap()), Ok(Json::Text(text)));
+            prop_assert_eq!(read(serde_json::to_string(&text).unwrap().as_bytes()), Ok(Json::Text(text)));
         }
     }
 }
