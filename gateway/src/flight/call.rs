@@ -6,6 +6,7 @@ use crate::identity::{Credentials, KEY_HEADER, Tokens};
 use crate::startup::Gateway;
 use crate::telemetry::{Door, Outcome, Trace};
 use portico_engine::{EngineError, Journal, LocalPermit, Principal, RequestContext, RequestedFreshness};
+use portico_provider_api::CallerToken;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tonic::Status;
@@ -66,7 +67,7 @@ pub fn failed(trace: &Trace, error: RequestError) -> Status {
 }
 
 async fn admit(gateway: &Arc<Gateway>, metadata: &MetadataMap, trace: &Arc<Trace>, weight: Weight) -> Result<RequestContext, RequestError> {
-    let principal = authenticate(gateway, metadata).await?;
+    let (principal, caller) = authenticate(gateway, metadata).await?;
     trace.set_principal(&principal.name);
     current_model(gateway)?;
     let journal = Arc::new(Journal::default());
@@ -79,21 +80,25 @@ async fn admit(gateway: &Arc<Gateway>, metadata: &MetadataMap, trace: &Arc<Trace
         trace.hold(gateway.admission.admit(&principal.name, remaining).await.map_err(EngineError::from)?);
     }
     let (freshness, local) = (RequestedFreshness::AsDeclared, LocalPermit::default());
-    Ok(RequestContext { request_id: trace.id.clone(), principal, deadline, freshness, journal, local })
+    Ok(RequestContext { request_id: trace.id.clone(), principal, caller, deadline, freshness, journal, local })
 }
 
-/// Who asks: by a token from a handshake, an API key, or user and password.
+/// Who asks: by a token from a handshake, an API key, or user and password; and the token that is his own, if he showed one.
 ///
 /// # Errors
 /// `Unauthenticated`.
-pub async fn authenticate(gateway: &Gateway, metadata: &MetadataMap) -> Result<Arc<Principal>, RequestError> {
+pub async fn authenticate(gateway: &Gateway, metadata: &MetadataMap) -> Result<(Arc<Principal>, Option<CallerToken>), RequestError> {
     let credentials = Credentials::read(text(metadata, KEY_HEADER).as_deref(), text(metadata, "authorization").as_deref(), None)?;
     match &credentials {
         Credentials::Bearer(token) if Tokens::is_token(token) => {
             let caller = gateway.tokens.caller(token).and_then(|name| gateway.identities.named(&name));
-            caller.ok_or_else(|| RequestError::new(Code::Unauthenticated, "the token has expired or is not from here: log in again"))
+            let expired = || RequestError::new(Code::Unauthenticated, "the token has expired or is not from here: log in again");
+            Ok((caller.ok_or_else(expired)?, None))
         }
-        _ => gateway.identities.authenticate(credentials).await,
+        _ => {
+            let own = credentials.token();
+            Ok((gateway.identities.authenticate(credentials).await?, own))
+        }
     }
 }
 

@@ -455,7 +455,7 @@ impl FlightSqlService for FlightSql {
 async fn handshake(gateway: &Gateway, request: Request<Streaming<HandshakeRequest>>) -> Result<String, RequestError> {
     let metadata = request.metadata().clone();
     let principal = if metadata.contains_key("authorization") || metadata.contains_key(crate::identity::KEY_HEADER) {
-        authenticate(gateway, &metadata).await?
+        authenticate(gateway, &metadata).await?.0
     } else {
         let first = request.into_inner().message().await.ok().flatten();
         let basic = first.and_then(|message| arrow_flight::BasicAuth::decode(message.payload).ok());

@@ -124,6 +124,7 @@ async fn within(asked: Asked, body: Body, deadline: SystemTime) -> Result<Respon
     let settings = &asked.gateway.config.gateway.http;
     let (target, key) = parts::split_target(&asked.uri, settings.max_url)?;
     let credentials = parts::credentials(&asked.headers, key)?;
+    let caller = credentials.token();
     let principal = asked.gateway.identities.authenticate(credentials).await?;
     asked.trace.set_principal(&principal.name);
     let root = root::public_root(settings, &asked.uri, &asked.headers, asked.peer.ip())?;
@@ -131,7 +132,7 @@ async fn within(asked: Asked, body: Body, deadline: SystemTime) -> Result<Respon
     asked.trace.set_journal(&journal);
     let freshness = parts::freshness(&asked.headers)?;
     let local = LocalPermit::default();
-    let context = RequestContext { request_id: asked.trace.id.clone(), principal, deadline, freshness, journal, local };
+    let context = RequestContext { request_id: asked.trace.id.clone(), principal, caller, deadline, freshness, journal, local };
     let version = negotiated(&asked.headers);
     let call = Call { gateway: asked.gateway, context, trace: asked.trace, root, target, headers: asked.headers, version, alone: true };
     if !dispatch::is_light(&call, &asked.method) {

@@ -11,6 +11,7 @@ use crate::error::{Code, RequestError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use portico_engine::{Attribute, Principal};
+use portico_provider_api::CallerToken;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -53,6 +54,14 @@ impl Credentials {
             return Ok(Credentials::HeaderKey(key.trim().to_owned()));
         }
         authorization.map_or(Ok(Credentials::Absent), Credentials::from_authorization)
+    }
+
+    /// The bearer token, for sources that know callers by it.
+    pub fn token(&self) -> Option<CallerToken> {
+        match self {
+            Credentials::Bearer(token) => Some(CallerToken::new(token)),
+            Credentials::Absent | Credentials::HeaderKey(_) | Credentials::QueryKey(_) | Credentials::Basic(..) => None,
+        }
     }
 
     /// Reads an `Authorization` header.

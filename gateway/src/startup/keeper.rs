@@ -21,7 +21,7 @@ use futures::stream::FuturesUnordered;
 use portico_catalog::{Model, ModelError, Report, TableDefinition};
 use portico_engine::Engine;
 use portico_provider_api::{
-    Probe, QueryContext, RemoteSchema, RemoteTableName, RequestInfo, Selection, Source, SourceError, SourceErrorKind,
+    Caller, Probe, QueryContext, RemoteSchema, RemoteTableName, RequestInfo, Selection, Source, SourceError, SourceErrorKind,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -512,7 +512,7 @@ fn own_context(time: Duration) -> QueryContext {
         deadline_unix_ms: deadline,
         ..RequestInfo::default()
     };
-    QueryContext { request, ..QueryContext::default() }
+    QueryContext { request, caller: Caller::Gateway, ..QueryContext::default() }
 }
 
 fn now() -> u64 {

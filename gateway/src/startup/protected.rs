@@ -265,6 +265,10 @@ impl Source for Protected {
         Some(self.inner.at_once().map_or(limit, |own| own.min(limit)))
     }
 
+    fn asks_as_caller(&self) -> bool {
+        self.inner.asks_as_caller()
+    }
+
     fn writable(&self) -> Option<&dyn WritableSource> {
         self.inner.writable().map(|_| self as &dyn WritableSource)
     }

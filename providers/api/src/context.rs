@@ -53,6 +53,18 @@ impl fmt::Debug for CallerToken {
     }
 }
 
+/// In whose name a source is asked, where it is to know that.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Caller {
+    /// In that of a caller who showed no token of his own.
+    #[default]
+    WithoutToken,
+    /// In that of the caller who showed this.
+    Token(CallerToken),
+    /// In the gateway's own: it reads the schema, or finds out whether the source answers.
+    Gateway,
+}
+
 /// Called with every native request just before it is sent.
 pub type RequestObserver = Arc<dyn Fn(&NativeRequest) + Send + Sync>;
 
@@ -65,8 +77,8 @@ pub struct QueryContext {
     pub observer: Option<RequestObserver>,
     /// Where the source is asked so many times in a time only (process-local); see [`QueryContext::turn`].
     pub pace: Option<PaceHandle>,
-    /// What the caller showed, where a source is asked with it (process-local).
-    pub caller: Option<CallerToken>,
+    /// In whose name a source is asked ([`Source::asks_as_caller`](crate::Source::asks_as_caller)) (process-local).
+    pub caller: Caller,
 }
 
 impl fmt::Debug for QueryContext {

@@ -34,7 +34,7 @@ pub use capabilities::{Capabilities, Collation, Requirement, Support, TypeClass}
 pub use change::{Change, ChangeOutcome, ChangeSet, ChangeValue, Precondition};
 pub use check::Unsupported;
 pub use column_builder::ColumnBuilder;
-pub use context::{CallerToken, Limits, QueryContext, RequestInfo};
+pub use context::{Caller, CallerToken, Limits, QueryContext, RequestInfo};
 pub use error::{ConstraintKind, Effect, Retry, SourceError, SourceErrorKind};
 pub use evaluate::{EvaluateError, TableEvaluation, evaluate, evaluate_expr, evaluate_over};
 pub use expr::{ArithmeticOp, CompareOp, Expr, Function, WindowFunction};

@@ -70,6 +70,12 @@ pub trait Source: Send + Sync {
         None
     }
 
+    /// Whether callers are shown to it by their own tokens ([`crate::QueryContext::caller`]), so that its answers are theirs: what one was told
+    /// is told to nobody else.
+    fn asks_as_caller(&self) -> bool {
+        false
+    }
+
     /// The write side, where there is one.
     fn writable(&self) -> Option<&dyn WritableSource> {
         None

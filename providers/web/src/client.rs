@@ -168,6 +168,11 @@ impl WebClient {
         self.base.link(from, link).map_err(|error| self.reporter.error(SourceErrorKind::Malformed, error.to_string()))
     }
 
+    /// Whether callers are shown to the source by their own tokens, so that its answers are theirs.
+    pub fn asks_as_caller(&self) -> bool {
+        self.credentials.are_the_caller_s()
+    }
+
     /// Tells failures of this source, for those who read its answers.
     pub fn reporter(&self) -> &Reporter {
         &self.reporter

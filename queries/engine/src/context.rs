@@ -2,7 +2,7 @@
 
 use crate::admission::Permit;
 use crate::policy::Principal;
-use portico_provider_api::{NativeRequest, QueryContext, RequestInfo};
+use portico_provider_api::{Caller, CallerToken, NativeRequest, QueryContext, RequestInfo};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::OnceCell;
@@ -24,6 +24,8 @@ pub struct RequestContext {
     pub request_id: String,
     /// Who asks.
     pub principal: Arc<Principal>,
+    /// The token that the caller showed, if he showed one that is his own.
+    pub caller: Option<CallerToken>,
     /// When it must be done.
     pub deadline: SystemTime,
     /// How old the answer may be.
@@ -49,7 +51,8 @@ impl RequestContext {
             deadline_unix_ms: deadline,
             ..RequestInfo::default()
         };
-        QueryContext { request, ..QueryContext::default() }
+        let caller = self.caller.clone().map_or(Caller::WithoutToken, Caller::Token);
+        QueryContext { request, caller, ..QueryContext::default() }
     }
 
     /// The same, where native requests are noted under the number of a call in the journal.

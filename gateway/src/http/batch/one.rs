@@ -42,7 +42,8 @@ async fn within(outer: Arc<Call>, prepared: Prepared, request_id: String, trace:
     let _part = Part { whole: Arc::clone(&outer.context.journal), own: Arc::clone(&journal) };
     let freshness = parts::freshness(&prepared.headers)?;
     let local = outer.context.local.clone();
-    let context = RequestContext { request_id, principal, deadline: outer.context.deadline, freshness, journal, local };
+    let (caller, deadline) = (outer.context.caller.clone(), outer.context.deadline);
+    let context = RequestContext { request_id, principal, caller, deadline, freshness, journal, local };
     let call = Call {
         gateway: Arc::clone(&outer.gateway),
         context,

@@ -9,7 +9,7 @@ use crate::transport::{Outgoing, Transport};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use oauth::{Token, TokenSource};
-use portico_provider_api::{QueryContext, SourceError, SourceErrorKind};
+use portico_provider_api::{Caller, QueryContext, SourceError, SourceErrorKind};
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 pub(crate) use session::{Session, Sessions};
 use std::sync::Arc;
@@ -21,7 +21,8 @@ pub(crate) enum Credentials {
     Header(HeaderName, HeaderValue),
     Query(String, String),
     OAuth(Box<TokenSource>),
-    Caller,
+    /// What each caller shows, and what the gateway shows for itself.
+    Caller(Box<Credentials>),
 }
 
 /// What was added to one request: with it the next one tells what to do when it was rejected.
@@ -37,7 +38,13 @@ impl Credentials {
     /// # Errors
     /// Names the setting that cannot be sent.
     pub(crate) fn new(config: &WebConfig, transport: &Arc<dyn Transport>, reporter: &Reporter) -> Result<Credentials, String> {
-        let Some(Auth { basic, bearer, api_key, oauth2, caller }) = &config.auth else { return Ok(Credentials::Anonymous) };
+        let Some(auth) = &config.auth else { return Ok(Credentials::Anonymous) };
+        let Auth { basic, bearer, api_key, oauth2, caller } = auth;
+        if let Some(CallerAuth::Bearer) = caller {
+            let own = Auth { caller: None, ..auth.clone() };
+            let own = Credentials::new(&WebConfig { auth: Some(own), ..config.clone() }, transport, reporter)?;
+            return Ok(Credentials::Caller(Box::new(own)));
+        }
         if let Some(basic) = basic {
             if basic.user.contains(':') {
                 return Err("'auth.basic.user' holds a ':', which no server could tell from the password".to_owned());
@@ -60,9 +67,19 @@ impl Credentials {
             return TokenSource::new(oauth2, config, Arc::clone(transport), reporter.clone())
                 .map(|source| Credentials::OAuth(Box::new(source)));
         }
-        match caller {
-            Some(CallerAuth::Bearer) => Ok(Credentials::Caller),
-            None => Ok(Credentials::Anonymous),
+        Ok(Credentials::Anonymous)
+    }
+
+    /// Whether callers are shown to the source by their own tokens.
+    pub(crate) fn are_the_caller_s(&self) -> bool {
+        matches!(self, Credentials::Caller(_))
+    }
+
+    /// Those with which a request goes that is made in this name.
+    fn of(&self, caller: &Caller) -> &Credentials {
+        match (self, caller) {
+            (Credentials::Caller(own), Caller::Gateway) => own,
+            _ => self,
         }
     }
 
@@ -70,7 +87,8 @@ impl Credentials {
     pub(crate) fn texts(&self) -> Option<&str> {
         match self {
             Credentials::Header(_, value) => value.to_str().ok()?.strip_prefix("Basic "),
-            Credentials::Anonymous | Credentials::Query(..) | Credentials::OAuth(_) | Credentials::Caller => None,
+            Credentials::Caller(own) => own.texts(),
+            Credentials::Anonymous | Credentials::Query(..) | Credentials::OAuth(_) => None,
         }
     }
 
@@ -85,7 +103,7 @@ impl Credentials {
         reporter: &Reporter,
         deadline: Option<Instant>,
     ) -> Result<Shown, SourceError> {
-        match self {
+        match self.of(&context.caller) {
             Credentials::Anonymous => Ok(Shown::Nothing),
             Credentials::Header(name, value) => {
                 request.headers.insert(name, value.clone());
@@ -104,10 +122,13 @@ impl Credentials {
                 request.headers.insert(AUTHORIZATION, token.header().clone());
                 Ok(Shown::Token(token))
             }
-            Credentials::Caller => {
+            Credentials::Caller(_) => {
                 let rejected = |message: &str| reporter.error(SourceErrorKind::Credentials, message);
-                let none = || rejected("it is asked with the caller's own token, and the caller showed none");
-                let token = context.caller.as_ref().ok_or_else(none)?;
+                let Caller::Token(token) = &context.caller else {
+                    return Err(rejected(
+                        "it is asked with the caller's own token, and the caller showed none: 'Authorization: Bearer' takes it",
+                    ));
+                };
                 let value = secret_value("", &format!("Bearer {}", token.reveal()));
                 request.headers.insert(AUTHORIZATION, value.map_err(|_| rejected("the caller's token cannot be sent in a header"))?);
                 Ok(Shown::Caller)
@@ -120,7 +141,8 @@ impl Credentials {
     /// # Errors
     /// When nothing else is to be had.
     pub(crate) async fn renew(&self, shown: &Shown, deadline: Option<Instant>) -> Result<bool, SourceError> {
-        match (self, shown) {
+        let own = if let Credentials::Caller(own) = self { own } else { self };
+        match (own, shown) {
             (Credentials::OAuth(source), Shown::Token(token)) => source.renew(token, deadline).await.map(|()| true),
             _ => Ok(false),
         }
@@ -130,7 +152,7 @@ impl Credentials {
     pub(crate) fn hiding(&self, reporter: &Reporter, shown: &Shown, context: &QueryContext) -> Reporter {
         match (shown, &context.caller) {
             (Shown::Token(token), _) => reporter.clone().hiding(token.text()),
-            (Shown::Caller, Some(token)) => reporter.clone().hiding(token.reveal()),
+            (Shown::Caller, Caller::Token(token)) => reporter.clone().hiding(token.reveal()),
             _ => reporter.clone(),
         }
     }
@@ -138,7 +160,7 @@ impl Credentials {
     /// Whose session a request belongs to: callers who are asked for in their own name must not meet in one.
     pub(crate) fn session<'a>(&self, context: &'a QueryContext) -> &'a str {
         match (self, &context.caller) {
-            (Credentials::Caller, Some(token)) => token.reveal(),
+            (Credentials::Caller(_), Caller::Token(token)) => token.reveal(),
             _ => "",
         }
     }

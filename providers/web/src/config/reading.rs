@@ -78,9 +78,12 @@ fn without_value(message: &str) -> String {
 /// What the types alone do not say.
 fn checked(config: &WebConfig) -> Result<(), &'static str> {
     if let Some(auth) = &config.auth {
-        let ways = [auth.basic.is_some(), auth.bearer.is_some(), auth.api_key.is_some(), auth.oauth2.is_some(), auth.caller.is_some()];
-        if ways.iter().filter(|given| **given).count() != 1 {
-            return Err("'auth' must be one of 'basic', 'bearer', 'api_key', 'oauth2' and 'caller'");
+        let ways = [auth.basic.is_some(), auth.bearer.is_some(), auth.api_key.is_some(), auth.oauth2.is_some()];
+        let given = ways.iter().filter(|given| **given).count();
+        if given > 1 || (given == 0 && auth.caller.is_none()) {
+            return Err(
+                "'auth' must be one of 'basic', 'bearer', 'api_key', 'oauth2' and 'caller'; one of the others may stand beside 'caller'",
+            );
         }
         if auth.api_key.as_ref().is_some_and(|api_key| api_key.header.is_some() && api_key.query.is_some()) {
             return Err("'auth.api_key' is sent in a 'header' or in the 'query', not in both");

@@ -1,7 +1,7 @@
 //! Who asks: keys, passwords, tokens that stay and tokens that are renewed, and the caller's own.
 
 use super::setting::{client_of, connect, patient, settings, text};
-use portico_provider_api::{CallerToken, QueryContext, SourceErrorKind};
+use portico_provider_api::{Caller, CallerToken, QueryContext, SourceErrorKind};
 use portico_provider_testkit::http::{Answer, Faults, Server, Tokens};
 use portico_provider_web::{WebClient, WebConfig};
 use serde_json::{Value, json};
@@ -66,7 +66,7 @@ async fn what_a_server_repeats_of_a_password_is_not_told() {
 async fn the_caller_s_token_is_passed_on_and_no_other() {
     let server = echo(Faults::default()).await;
     let client = client_of(&with(&server, json!({"caller": "bearer"})));
-    let as_caller = |token: &str| QueryContext { caller: Some(CallerToken::new(token)), ..patient() };
+    let as_caller = |token: &str| QueryContext { caller: Caller::Token(CallerToken::new(token)), ..patient() };
     text(&client, "x", &as_caller("ann")).await.unwrap();
     text(&client, "x", &as_caller("bob")).await.unwrap();
     let error = text(&client, "x", &patient()).await.unwrap_err();
@@ -83,6 +83,25 @@ async fn the_caller_s_token_is_passed_on_and_no_other() {
     let client = client_of(&with(&server, json!({"caller": "bearer"})));
     let error = text(&client, "x", &as_caller("hunter2")).await.unwrap_err();
     assert_eq!(error.message, "the server rejected the credentials (401): Bearer … is no good");
+}
+
+#[tokio::test]
+async fn what_the_gateway_shows_for_itself_is_shown_for_no_caller() {
+    let server = echo(Faults::default()).await;
+    let client = client_of(&with(&server, json!({"caller": "bearer", "basic": {"user": "portico", "password": "own"}})));
+    assert!(client.asks_as_caller());
+    let named = |caller: Caller| QueryContext { caller, ..patient() };
+    text(&client, "x", &named(Caller::Gateway)).await.unwrap();
+    text(&client, "x", &named(Caller::Token(CallerToken::new("ann")))).await.unwrap();
+    let error = text(&client, "x", &named(Caller::WithoutToken)).await.unwrap_err();
+    assert_eq!(error.kind, SourceErrorKind::Credentials);
+    let shown: Vec<String> = server.log().iter().map(|request| request.header("authorization").unwrap().to_owned()).collect();
+    assert_eq!(shown, ["Basic cG9ydGljbzpvd24=", "Bearer ann"]);
+    // Without anything of its own it shows nothing.
+    let client = client_of(&with(&server, json!({"caller": "bearer"})));
+    text(&client, "x", &named(Caller::Gateway)).await.unwrap();
+    assert_eq!(server.log().last().and_then(|request| request.header("authorization").map(str::to_owned)), None);
+    assert!(!client_of(&with(&server, json!({"bearer": "t"}))).asks_as_caller());
 }
 
 fn oauth(server: &Server, more: Value) -> WebConfig {

@@ -1,7 +1,7 @@
 //! Sessions: cookies, and tokens against forged requests in the way of SAP.
 
 use super::setting::{client_of, patient, settings, text};
-use portico_provider_api::{CallerToken, QueryContext, SourceErrorKind};
+use portico_provider_api::{Caller, CallerToken, QueryContext, SourceErrorKind};
 use portico_provider_testkit::http::{Answer, Csrf, Faults, Server};
 use portico_provider_web::{Method, Request, WebClient};
 use serde_json::json;
@@ -78,7 +78,7 @@ async fn cookies_are_kept_for_who_they_were_given_to() {
         assert_eq!(text(client, "x", &patient()).await.unwrap(), second);
     }
     let passed = client_of(&settings(json!({"url": url, "auth": {"caller": "bearer"}, "http": {"cookies": true}})));
-    let caller = |token: &str| QueryContext { caller: Some(CallerToken::new(token)), ..patient() };
+    let caller = |token: &str| QueryContext { caller: Caller::Token(CallerToken::new(token)), ..patient() };
     for (who, cookie) in [("ann", "\"\""), ("bob", "\"\""), ("ann", "\"sid=ann\""), ("bob", "\"sid=bob\"")] {
         assert_eq!(text(&passed, "x", &caller(who)).await.unwrap(), cookie);
     }

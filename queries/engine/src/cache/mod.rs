@@ -5,12 +5,13 @@
 use arrow::array::RecordBatch;
 use moka::Expiry;
 use moka::future::Cache;
-use portico_provider_api::SourceQuery;
+use portico_provider_api::{CallerToken, SourceQuery};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime};
 
-/// A question: source, schema version, epochs of all tables read, canonical query with its values. Compared whole, not by a hash.
+/// A question: source, schema version, who asks where that matters, epochs of all tables read, canonical query with its values. Compared whole,
+/// not by a hash, and never printed.
 pub type Key = Arc<[u8]>;
 
 /// A complete answer.
@@ -72,9 +73,13 @@ impl ResultCache {
         self.max_entry
     }
 
-    /// The key of a question; `None` when it cannot be written down, which plain data always can.
-    pub fn key(&self, source: &str, schema_version: &str, query: &SourceQuery) -> Option<Key> {
+    /// The key of a question; `None` when it cannot be written down, which plain data always can. `caller` is the
+    /// token of who asks, for a source whose answers are for him alone.
+    pub fn key(&self, source: &str, schema_version: &str, caller: Option<&CallerToken>, query: &SourceQuery) -> Option<Key> {
         let mut bytes = format!("{source}\n{schema_version}\n").into_bytes();
+        let token = caller.map_or("", CallerToken::reveal);
+        // The length keeps what follows from being read as a part of it.
+        bytes.extend_from_slice(format!("{} {token}\n", token.len()).as_bytes());
         let epochs = self.epochs.read().unwrap_or_else(PoisonError::into_inner);
         for table in query.tables() {
             let epoch = epochs.get(&(source.to_owned(), table.to_string())).copied().unwrap_or_default();
@@ -120,4 +125,23 @@ impl ResultCache {
 /// The memory that a batch holds, roughly.
 pub fn batch_bytes(batch: &RecordBatch) -> u64 {
     u64::try_from(batch.get_array_memory_size()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portico_provider_api::{RemoteTableName, SourceQuery, TableRelation};
+
+    #[test]
+    fn what_one_caller_was_told_is_found_by_him_alone() {
+        let cache = ResultCache::new(1 << 20);
+        let table = TableRelation { table: RemoteTableName(vec!["orders".to_owned()]), columns: Vec::new() };
+        let query = SourceQuery::scan(table);
+        let key = |token: Option<&str>| cache.key("erp", "1", token.map(CallerToken::new).as_ref(), &query).unwrap();
+        let keys = [key(None), key(Some("ann")), key(Some("bob")), key(Some("ann\n0 "))];
+        for (index, one) in keys.iter().enumerate() {
+            assert!(keys.iter().skip(index + 1).all(|other| other != one), "{index}");
+        }
+        assert_eq!(key(Some("ann")), keys[1]);
+    }
 }

@@ -166,7 +166,9 @@ async fn ask(query: SourceQuery, fragment: Arc<RemoteFragment>, run: Arc<Run>) -
     if fragment.freshness.is_zero() {
         return Ok(Box::pin(Call::begin(&query, &fragment, &run).open(Question::Query(Box::new(query)), run).await?));
     }
-    let Some(key) = run.cache.key(&fragment.source, &fragment.schema_version, &query) else {
+    let his_own = run.sources.get(&fragment.source).is_some_and(|source| source.asks_as_caller());
+    let caller = run.request.caller.as_ref().filter(|_| his_own);
+    let Some(key) = run.cache.key(&fragment.source, &fragment.schema_version, caller, &query) else {
         return Ok(Box::pin(Call::begin(&query, &fragment, &run).open(Question::Query(Box::new(query)), run).await?));
     };
     let allowed = freshness(&fragment, &run);

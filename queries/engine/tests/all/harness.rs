@@ -353,6 +353,7 @@ pub fn context(principal: &Principal) -> RequestContext {
     RequestContext {
         request_id: "test".to_owned(),
         principal: Arc::new(principal.clone()),
+        caller: None,
         deadline: SystemTime::now() + Duration::from_secs(300),
         freshness: RequestedFreshness::AsDeclared,
         journal: Arc::new(Journal::default()),
