@@ -154,7 +154,7 @@ mod tests {
         assert!(refused(json!({"url": url, "tls": {"cert": "x"}})).contains("'tls.cert'"));
         assert!(refused(json!({"url": url, "tls": {"certificate": "x"}})).contains("belong together"));
         assert!(refused(json!({"url": url, "auth": {}})).contains("must be one of"));
-        assert!(refused(json!({"url": url, "auth": {"bearer": "a", "caller": "bearer"}})).contains("must be one of"));
+        assert!(refused(json!({"url": url, "auth": {"bearer": "a", "api_key": {"key": "b"}}})).contains("must be one of"));
         assert!(refused(json!({"url": url, "auth": {"api_key": {"key": "k", "header": "a", "query": "b"}}})).contains("not in both"));
         assert!(refused(json!({"url": url, "http": {"retries": 99}})).contains("at most 20"));
         assert!(refused(json!({"url": url, "http": {"idle_timeout": "0s"}})).contains("zero"));
