@@ -3,11 +3,12 @@
 
 mod database;
 
-use database::own_server::OwnServer;
 use database::{Database, patient, relation, within};
 use futures::TryStreamExt;
 use portico_provider_api::{QueryContext, QueryStream, Source, SourceErrorKind, SourceQuery};
+use portico_provider_testkit::OwnServer;
 use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,13 +53,13 @@ async fn a_client_may_be_slower_than_the_timeout() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_falls_silent_midway_fails_the_read_by_its_name() {
-    let server = OwnServer::start();
+    let server = OwnServer::start(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/server.sh")), "data/postmaster.pid").unwrap();
     let source = patient(&server.url, json!({}), 2, TIMEOUT);
     database::client(&server.url).await.batch_execute(TABLE).await.unwrap();
     let query = scan(&source).await;
     let mut stream = source.query(query.clone(), &QueryContext::default()).await.unwrap();
     stream.try_next().await.unwrap().unwrap();
-    server.signal("STOP");
+    server.signal("STOP").unwrap();
     let error = loop {
         match stream.try_next().await {
             Ok(Some(_)) => {}
@@ -72,7 +73,7 @@ async fn a_server_that_falls_silent_midway_fails_the_read_by_its_name() {
     // Nor does one who asks now wait for longer.
     let asked = source.query(SourceQuery { limit: Some(1), ..query }, &QueryContext::default()).await;
     assert_eq!(asked.unwrap_err().kind, SourceErrorKind::Timeout);
-    server.signal("CONT");
+    server.signal("CONT").unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -8,6 +8,7 @@ mod every_block;
 mod fixtures;
 mod generate;
 pub mod http;
+mod own_server;
 mod run;
 mod subject;
 mod summary;
@@ -15,6 +16,7 @@ pub mod words;
 
 pub use every_block::{EveryBlock, ask_every_block};
 pub use fixtures::{FixtureColumn, FixtureForeignKey, FixtureTable, Purpose, adapt, edge_values, fixtures};
+pub use own_server::OwnServer;
 pub use subject::{ActiveProbe, ExampleCall, Limitation, LoadedTable, Options, Subject};
 pub use summary::{Failure, Summary};
 

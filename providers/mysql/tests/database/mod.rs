@@ -2,8 +2,6 @@
 //! Rows are written here as SQL text, on another way than the one under test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, missing_docs, reason = "part of the tests")]
 
-pub mod own_server;
-
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Opts};
 use portico_provider_api::{

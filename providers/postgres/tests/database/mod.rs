@@ -2,8 +2,6 @@
 //! Rows are written here as SQL text, on another way than the one under test.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, dead_code, reason = "part of the tests")]
 
-pub mod own_server;
-
 use portico_provider_api::{
     ConnectContext, QueryContext, RemoteColumn, RemoteTable, RemoteTableName, ScalarType, Selection, Source, SourceError, SourceQuery,
     TableColumn, TableRelation, Value,
