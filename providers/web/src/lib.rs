@@ -15,7 +15,7 @@ pub mod request;
 pub mod retry;
 pub mod tls;
 pub mod transport;
-pub mod units;
+pub use portico_provider_api::units;
 
 pub use address::{Address, AddressError, Base};
 pub use budget::{Budget, Pace, Turn};
