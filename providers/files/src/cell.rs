@@ -105,11 +105,15 @@ impl Reading {
     fn value(&self, cell: &Cell<'_>) -> Option<Value> {
         match cell {
             // A text of JSON is JSON in its quotes.
-            Cell::Text { text, origin: Origin::Typed } if self.scalar_type == ScalarType::Json => self.of_json(&serde_json::to_string(text).ok()?),
+            Cell::Text { text, origin: Origin::Typed } if self.scalar_type == ScalarType::Json => {
+                self.of_json(&serde_json::to_string(text).ok()?)
+            }
             Cell::Text { text, .. } => self.of_text(text.trim()),
             Cell::Number(number) => self.of_number(number),
             Cell::Double(number) => self.of_double(*number),
-            Cell::Boolean(flag) => (self.scalar_type == ScalarType::Boolean).then_some(Value::Boolean(*flag)).or_else(|| self.of_json(if *flag { "true" } else { "false" })),
+            Cell::Boolean(flag) => (self.scalar_type == ScalarType::Boolean)
+                .then_some(Value::Boolean(*flag))
+                .or_else(|| self.of_json(if *flag { "true" } else { "false" })),
             Cell::Moment { micros, shape } => self.of_moment(*micros, *shape),
             Cell::Nested(json) => self.of_json(json),
             Cell::Null | Cell::Failed(_) => None,
@@ -265,13 +269,14 @@ fn bytes(text: &str) -> Option<Vec<u8>> {
 }
 
 fn days(date: NaiveDate) -> Option<i32> {
-    Some(i32::try_from(date.signed_duration_since(NaiveDate::from_ymd_opt(1970, 1, 1)?).num_days()).ok()?)
+    i32::try_from(date.signed_duration_since(NaiveDate::from_ymd_opt(1970, 1, 1)?).num_days()).ok()
 }
 
 /// More digits than a microsecond has are refused, as is a leap second.
 fn micros_of_day(time: NaiveTime) -> Option<i64> {
     let nanos = time.nanosecond();
-    (nanos % 1_000 == 0 && nanos < 1_000_000_000).then(|| i64::from(time.num_seconds_from_midnight()) * 1_000_000 + i64::from(nanos / 1_000))
+    (nanos.is_multiple_of(1_000) && nanos < 1_000_000_000)
+        .then(|| i64::from(time.num_seconds_from_midnight()) * 1_000_000 + i64::from(nanos / 1_000))
 }
 
 fn micros(moment: NaiveDateTime) -> Option<i64> {

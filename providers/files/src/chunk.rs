@@ -1,17 +1,17 @@
 //! Rows of a file as batches of typed columns, whatever the form of the file. It must not know queries.
 
+use crate::config::Format;
 use crate::directory::Opened;
 use crate::layout::{Column, Layout};
 use crate::parquet_file::ParquetChunks;
 use crate::problem::Problem;
+use crate::pruning::Pruning;
 use crate::rows::csv::CsvRecords;
 use crate::rows::decoding::Decoded;
 use crate::rows::json::JsonRecords;
 use crate::rows::{Cell, Records};
 use crate::table::Table;
 use crate::xlsx::Workbook;
-use crate::config::Format;
-use crate::pruning::Pruning;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
 use portico_provider_api::ColumnBuilder;
@@ -53,7 +53,13 @@ pub(crate) fn records(table: &Table, opened: &Opened, known: &[String]) -> Resul
 }
 
 /// The rows of a file, of which the columns at `wanted` are read. `pruning` may leave out rows that the query does not want.
-pub(crate) fn chunks(table: &Table, opened: &Opened, layout: &Layout, wanted: &[usize], pruning: Option<Arc<Pruning>>) -> Result<Box<dyn Chunks>, Problem> {
+pub(crate) fn chunks(
+    table: &Table,
+    opened: &Opened,
+    layout: &Layout,
+    wanted: &[usize],
+    pruning: Option<Arc<Pruning>>,
+) -> Result<Box<dyn Chunks>, Problem> {
     let columns: Vec<Column> = wanted.iter().filter_map(|at| layout.columns.get(*at).cloned()).collect();
     if table.format == Format::Parquet {
         return Ok(Box::new(ParquetChunks::new(opened, columns, pruning)?));

@@ -1,6 +1,7 @@
 //! The source itself: opens the files of a table at one version, knows what they hold, and answers from them. Reading is blocking work, and is
 //! done on threads that may block.
 
+use crate::capabilities::capabilities;
 use crate::directory::{Directory, NotOpened, Opened, Stamp};
 use crate::layout::Layout;
 use crate::problem::Problem;
@@ -8,13 +9,12 @@ use crate::running::{Piece, Running};
 use crate::source_tables::{being_written, discover, discovered};
 use crate::table::Table;
 use crate::translate;
-use crate::capabilities::capabilities;
-use async_trait::async_trait;
 use arrow::array::RecordBatch;
+use async_trait::async_trait;
 use futures::{StreamExt, stream};
 use portico_provider_api::{
-    Capabilities, ConnectContext, Late, NativeRequest, Patience, Probe, QueryContext, QueryStream, RemoteSchema, RemoteTable, RemoteTableName,
-    ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceQuery, Waiting,
+    Capabilities, ConnectContext, Late, NativeRequest, Patience, Probe, QueryContext, QueryStream, RemoteSchema, RemoteTable,
+    RemoteTableName, ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceQuery, Waiting,
 };
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -164,7 +164,10 @@ impl FilesSource {
         let (batches, received) = mpsc::channel(BATCHES_AHEAD);
         let deadline = context.remaining().map(|left| Instant::now() + left);
         let (source_name, limits) = (self.name.clone(), context.request.limits);
-        Ok(Started { running: Running { source_name, table, files, layout, asked, wanted, schema, limits, deadline, batches, sent: (0, 0) }, received })
+        Ok(Started {
+            running: Running { source_name, table, files, layout, asked, wanted, schema, limits, deadline, batches, sent: (0, 0) },
+            received,
+        })
     }
 }
 
@@ -202,7 +205,9 @@ impl Source for FilesSource {
         };
         // Looking into large files takes its time: only the whole of it is limited.
         match context.remaining() {
-            Some(left) => tokio::time::timeout(left, work).await.unwrap_or_else(|_| Err(Problem::new(SourceErrorKind::Timeout, "the deadline has passed"))),
+            Some(left) => tokio::time::timeout(left, work)
+                .await
+                .unwrap_or_else(|_| Err(Problem::new(SourceErrorKind::Timeout, "the deadline has passed"))),
             None => work.await,
         }
         .map_err(|problem| self.error(problem))

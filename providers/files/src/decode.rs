@@ -14,7 +14,12 @@ use std::sync::Arc;
 ///
 /// # Errors
 /// Names the row and column of which a stored value does not decode; never with the value.
-pub(crate) fn as_declared(batch: RecordBatch, relation: &TableRelation, layout: &Layout, place: &dyn Fn(usize) -> String) -> Result<RecordBatch, Problem> {
+pub(crate) fn as_declared(
+    batch: RecordBatch,
+    relation: &TableRelation,
+    layout: &Layout,
+    place: &dyn Fn(usize) -> String,
+) -> Result<RecordBatch, Problem> {
     let own = |name: &str| layout.position(name).and_then(|at| layout.columns.get(at)).map(|column| column.reading.scalar_type);
     let held = relation.columns.iter().filter(|column| column.codec.is_some() || own(&column.name) != Some(column.scalar_type));
     let held: Vec<_> = held.collect();

@@ -58,7 +58,7 @@ impl Seen {
     /// Takes note of a value.
     pub(crate) fn see(&mut self, cell: &Cell<'_>, written: &Written, at: u64) {
         // Quotes around nothing are a text without characters only where the column is one of texts, which is not known yet.
-        if written.is_null(cell, false) {
+        if written.is_null(cell, false) || matches!(cell, Cell::Failed(_)) {
             return;
         }
         let could_be = self.could_be(cell, written);

@@ -102,10 +102,17 @@ fn of_parquet(table: &Table, files: &[Opened]) -> Result<Layout, Problem> {
                             let message = format!("{}: column '{name}' is {other}, and {scalar_type} in the files before it", file.name);
                             return Err(Problem::malformed(message));
                         }
-                        None => return Err(Problem::malformed(format!("{}: column '{name}' is missing, which the files before it have", file.name))),
+                        None => {
+                            return Err(Problem::malformed(format!(
+                                "{}: column '{name}' is missing, which the files before it have",
+                                file.name
+                            )));
+                        }
                     }
                 }
-                if let Some((other, _, _)) = described.columns.iter().find(|(other, _, _)| !first.columns.iter().any(|(name, _, _)| name == other)) {
+                if let Some((other, _, _)) =
+                    described.columns.iter().find(|(other, _, _)| !first.columns.iter().any(|(name, _, _)| name == other))
+                {
                     return Err(Problem::malformed(format!("{}: the files before it have no column '{other}'", file.name)));
                 }
             }
@@ -119,7 +126,8 @@ fn of_parquet(table: &Table, files: &[Opened]) -> Result<Layout, Problem> {
         let reading = Reading { scalar_type, nullable: nullable && table.nullable(&name), max_length: None, written: table.written(&name) };
         Column { name, reading }
     });
-    let note = |name: &String| format!("table '{}' is published without column '{name}': values of its type are made of others", table.name);
+    let note =
+        |name: &String| format!("table '{}' is published without column '{name}': values of its type are made of others", table.name);
     let notes = first.left_out.iter().map(note).collect();
     Ok(Layout { columns: columns.collect(), rows, defect: None, notes })
 }

@@ -36,7 +36,9 @@ pub fn kind() -> SourceKind {
 }
 
 fn connect(config: serde_json::Value, context: ConnectContext) -> Result<Arc<dyn Source>, SourceError> {
-    let wrong = |message: String| SourceError::new(&context.source_name, SourceErrorKind::Unsupported, format!("settings of kind 'files': {message}"));
+    let wrong = |message: String| {
+        SourceError::new(&context.source_name, SourceErrorKind::Unsupported, format!("settings of kind 'files': {message}"))
+    };
     let config: Config = serde_json::from_value(config).map_err(|error| wrong(error.to_string()))?;
     let tables = table::configured(&config).map_err(|mistake| {
         let setting: Vec<&str> = mistake.setting.iter().map(String::as_str).collect();

@@ -7,9 +7,7 @@ use crate::problem::Problem;
 use crate::pruning::{Bounds, Pruning};
 use arrow::array::{Array, ArrayRef, AsArray, FixedSizeBinaryArray, RecordBatch, RecordBatchOptions, StringArray};
 use arrow::compute::{CastOptions, cast_with_options};
-use arrow::datatypes::{
-    DataType, Date64Type, Field, Schema, SchemaRef, Time64NanosecondType, TimeUnit, TimestampNanosecondType,
-};
+use arrow::datatypes::{DataType, Date64Type, Field, Schema, SchemaRef, Time64NanosecondType, TimeUnit, TimestampNanosecondType};
 use arrow::error::ArrowError;
 use bytes::Bytes;
 use parquet::arrow::ProjectionMask;
@@ -73,7 +71,8 @@ pub(crate) fn describe(opened: &Opened) -> Result<Described, Problem> {
     if let Some(twice) = names.windows(2).find(|pair| pair.first() == pair.last()).and_then(|pair| pair.first()) {
         return Err(Problem::malformed(format!("{}: two columns are called '{twice}'", opened.name)));
     }
-    let rows = u64::try_from(metadata.metadata().file_metadata().num_rows()).map_err(|_| broken(&opened.name, "its number of rows is negative"))?;
+    let rows = u64::try_from(metadata.metadata().file_metadata().num_rows())
+        .map_err(|_| broken(&opened.name, "its number of rows is negative"))?;
     Ok(Described { columns, left_out, rows })
 }
 
@@ -87,7 +86,10 @@ fn scalar_type(field: &Field) -> Option<ScalarType> {
         DataType::UInt32 => ScalarType::Int64,
         DataType::UInt64 => ScalarType::Decimal { precision: 20, scale: 0 },
         DataType::Float16 => ScalarType::Float32,
-        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) | DataType::Decimal128(precision, scale) | DataType::Decimal256(precision, scale) => {
+        DataType::Decimal32(precision, scale)
+        | DataType::Decimal64(precision, scale)
+        | DataType::Decimal128(precision, scale)
+        | DataType::Decimal256(precision, scale) => {
             let fits = *scale >= 0 && scale.unsigned_abs() <= *precision;
             return fits.then_some(ScalarType::Decimal { precision: *precision, scale: *scale });
         }
@@ -120,7 +122,9 @@ fn converted(array: &ArrayRef, scalar_type: ScalarType) -> Result<ArrayRef, (Opt
         DataType::Time64(TimeUnit::Nanosecond) => {
             array.as_primitive::<Time64NanosecondType>().iter().position(|value| value.is_some_and(|nanos| nanos % 1_000 != 0))
         }
-        DataType::Date64 => array.as_primitive::<Date64Type>().iter().position(|value| value.is_some_and(|millis| millis % 86_400_000 != 0)),
+        DataType::Date64 => {
+            array.as_primitive::<Date64Type>().iter().position(|value| value.is_some_and(|millis| millis % 86_400_000 != 0))
+        }
         _ => None,
     };
     if let Some(row) = inexact {
@@ -173,7 +177,8 @@ impl ParquetChunks {
         }
         let one = |array: ArrayRef| converted(&array, scalar_type).ok().filter(|array| array.len() == 1);
         let (least, greatest) = (one(converter.row_group_mins([group]).ok()?)?, one(converter.row_group_maxes([group]).ok()?)?);
-        let value = |array: &ArrayRef| portico_provider_api::arrays::value_at(array.as_ref(), 0, scalar_type).ok().filter(|value| !value.is_null());
+        let value =
+            |array: &ArrayRef| portico_provider_api::arrays::value_at(array.as_ref(), 0, scalar_type).ok().filter(|value| !value.is_null());
         Some(Bounds { least: value(&least)?, greatest: value(&greatest)? })
     }
 
@@ -204,7 +209,9 @@ impl ParquetChunks {
         self.row += batch.num_rows() as u64;
         let mut arrays = Vec::with_capacity(self.columns.len());
         for column in &self.columns {
-            let array = batch.column_by_name(&column.name).ok_or_else(|| broken(&self.opened.name, format!("column '{}' is missing", column.name)))?;
+            let array = batch
+                .column_by_name(&column.name)
+                .ok_or_else(|| broken(&self.opened.name, format!("column '{}' is missing", column.name)))?;
             let array = converted(array, column.reading.scalar_type).map_err(|(row, what)| {
                 let place = match row {
                     Some(row) => format!("row {}", first + row as u64),
@@ -212,14 +219,17 @@ impl ParquetChunks {
                 };
                 Problem::malformed(format!("{}: {what}", crate::chunk::in_column(&self.opened.name, &place, &column.name)))
             })?;
-            if let Some(row) = (!column.reading.nullable && array.null_count() > 0).then(|| (0..array.len()).find(|row| array.is_null(*row))).flatten() {
+            if let Some(row) =
+                (!column.reading.nullable && array.null_count() > 0).then(|| (0..array.len()).find(|row| array.is_null(*row))).flatten()
+            {
                 let place = crate::chunk::in_column(&self.opened.name, &format!("row {}", first + row as u64), &column.name);
                 return Err(Problem::malformed(format!("{place}: a value is missing")));
             }
             arrays.push(array);
         }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options).map_err(|error| broken(&self.opened.name, error))?;
+        let batch = RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
+            .map_err(|error| broken(&self.opened.name, error))?;
         Ok(Chunk { batch, rows: (first..self.row).collect() })
     }
 }

@@ -32,7 +32,6 @@ impl Pattern {
     pub(crate) fn parts(&self) -> &[String] {
         &self.parts
     }
-
 }
 
 /// Whether a name of a pattern stands for several.
@@ -74,7 +73,9 @@ pub(crate) fn matches(pattern: &str, name: &str) -> bool {
 /// Names that no pattern stands for.
 pub(crate) fn is_left_out(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    name.starts_with(['.', '~']) || name.ends_with('~') || [".tmp", ".part", ".partial", ".crdownload", ".swp"].iter().any(|end| lower.ends_with(end))
+    name.starts_with(['.', '~'])
+        || name.ends_with('~')
+        || [".tmp", ".part", ".partial", ".crdownload", ".swp"].iter().any(|end| lower.ends_with(end))
 }
 
 #[cfg(test)]

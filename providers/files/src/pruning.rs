@@ -57,7 +57,9 @@ impl Pruning {
 
     /// Whether a part of a file may have a row for which all conditions hold.
     pub(crate) fn may_have(&self, bounds: &dyn Fn(&str, ScalarType) -> Option<Bounds>) -> bool {
-        self.conditions.iter().all(|condition| bounds(&condition.column, condition.scalar_type).is_none_or(|bounds| condition.wanted.may_be(&bounds)))
+        self.conditions
+            .iter()
+            .all(|condition| bounds(&condition.column, condition.scalar_type).is_none_or(|bounds| condition.wanted.may_be(&bounds)))
     }
 }
 
@@ -72,15 +74,23 @@ fn conjuncts(filter: &Expr) -> Vec<&Expr> {
 /// because their bounds are those of what is held.
 fn of_column(index: usize, columns: &[TableColumn], wanted: Wanted) -> Option<Condition> {
     let column = columns.get(index)?;
-    let is_sure = column.codec.is_none() && !matches!(column.scalar_type, ScalarType::Float32 | ScalarType::Float64 | ScalarType::Json | ScalarType::Binary | ScalarType::Guid);
+    let is_sure = column.codec.is_none()
+        && !matches!(
+            column.scalar_type,
+            ScalarType::Float32 | ScalarType::Float64 | ScalarType::Json | ScalarType::Binary | ScalarType::Guid
+        );
     is_sure.then(|| Condition { column: column.name.clone(), scalar_type: column.scalar_type, wanted })
 }
 
 fn condition(part: &Expr, columns: &[TableColumn]) -> Option<Condition> {
     if let Expr::Compare { op, left, right } = part {
         return match (left.as_ref(), right.as_ref()) {
-            (Expr::Column(index), Expr::Literal(value)) if !value.is_null() => of_column(*index, columns, Wanted::Compared(*op, value.clone())),
-            (Expr::Literal(value), Expr::Column(index)) if !value.is_null() => of_column(*index, columns, Wanted::Compared(turned(*op), value.clone())),
+            (Expr::Column(index), Expr::Literal(value)) if !value.is_null() => {
+                of_column(*index, columns, Wanted::Compared(*op, value.clone()))
+            }
+            (Expr::Literal(value), Expr::Column(index)) if !value.is_null() => {
+                of_column(*index, columns, Wanted::Compared(turned(*op), value.clone()))
+            }
             _ => None,
         };
     }
@@ -109,7 +119,8 @@ impl Wanted {
     fn may_be(&self, bounds: &Bounds) -> bool {
         match self {
             Wanted::Compared(op, value) => {
-                let (Ok(Some(least)), Ok(Some(greatest))) = (compare_values(&bounds.least, value), compare_values(&bounds.greatest, value)) else {
+                let (Ok(Some(least)), Ok(Some(greatest))) = (compare_values(&bounds.least, value), compare_values(&bounds.greatest, value))
+                else {
                     return true;
                 };
                 match op {

@@ -150,7 +150,9 @@ impl Running {
             return Err(Problem::new(SourceErrorKind::Unsupported, format!("the answer has more than the allowed {max_rows} rows")).into());
         }
         if over(self.sent.1, max_bytes) {
-            return Err(Problem::new(SourceErrorKind::Unsupported, format!("the answer has more than the allowed {max_bytes} bytes")).into());
+            return Err(
+                Problem::new(SourceErrorKind::Unsupported, format!("the answer has more than the allowed {max_bytes} bytes")).into()
+            );
         }
         self.batches.blocking_send(Ok(Piece::Rows(batch))).map_err(|_| Stopped::Unread)
     }

@@ -57,7 +57,8 @@ pub(crate) fn discovered(directory: &Directory, name: &RemoteTableName) -> Resul
         _ => return Ok(None),
     };
     let files = directory.files()?;
-    let file = files.iter().find(|file| known(file).is_some_and(|(stem, format)| stem == wanted && (sheet.is_none() || format == Format::Xlsx)));
+    let file =
+        files.iter().find(|file| known(file).is_some_and(|(stem, format)| stem == wanted && (sheet.is_none() || format == Format::Xlsx)));
     Ok(file.and_then(|file| table(name.clone(), file, sheet).ok()))
 }
 

@@ -33,7 +33,10 @@ pub(crate) struct Mistake {
 pub(crate) fn configured(config: &Config) -> Result<Option<Vec<Table>>, Mistake> {
     let Some(tables) = &config.tables else { return Ok(None) };
     if tables.is_empty() {
-        return Err(Mistake { setting: vec!["tables".to_owned()], message: "there are no tables: name some, or leave 'tables' out".to_owned() });
+        return Err(Mistake {
+            setting: vec!["tables".to_owned()],
+            message: "there are no tables: name some, or leave 'tables' out".to_owned(),
+        });
     }
     let checked = tables.iter().map(|(name, table)| {
         let place = |Mistake { setting, message }: Mistake| Mistake {
@@ -135,7 +138,8 @@ fn suits(config: &TableConfig, format: Format) -> Result<(), Mistake> {
 }
 
 fn dialect(config: &TableConfig) -> Result<Dialect, Mistake> {
-    let is_tab = config.path.rsplit('.').next().is_some_and(|ending| ending.eq_ignore_ascii_case("tsv") || ending.eq_ignore_ascii_case("tab"));
+    let is_tab =
+        config.path.rsplit('.').next().is_some_and(|ending| ending.eq_ignore_ascii_case("tsv") || ending.eq_ignore_ascii_case("tab"));
     let one = |setting: &'static str, given: Option<char>, usual: char| match u8::try_from(given.unwrap_or(usual)) {
         Ok(byte) if byte.is_ascii() && byte != b'\n' && byte != b'\r' => Ok(byte),
         _ => at(&[setting], format!("'{setting}' must be one ASCII character that ends no line")),

@@ -5,8 +5,7 @@ use crate::problem::Problem;
 use portico_provider_api::evaluate::check_query;
 use portico_provider_api::readable::{Literals, readable};
 use portico_provider_api::{
-    AggregateCall, Aggregation, Capabilities, Expr, NativeRequest, Relation, ScalarType, SourceErrorKind, SourceQuery,
-    TableRelation,
+    AggregateCall, Aggregation, Capabilities, Expr, NativeRequest, Relation, ScalarType, SourceErrorKind, SourceQuery, TableRelation,
 };
 
 /// What a source can be asked.
@@ -55,7 +54,9 @@ pub(crate) fn describe(query: &SourceQuery) -> NativeRequest {
 pub(crate) fn positions(relation: &TableRelation, layout: &Layout) -> Result<Vec<usize>, Problem> {
     let mut found = Vec::with_capacity(relation.columns.len());
     for column in &relation.columns {
-        let changed = |what: String| Problem::new(SourceErrorKind::SchemaChanged, format!("column '{}' of table '{}' {what}", column.name, relation.table));
+        let changed = |what: String| {
+            Problem::new(SourceErrorKind::SchemaChanged, format!("column '{}' of table '{}' {what}", column.name, relation.table))
+        };
         let at = layout.position(&column.name).ok_or_else(|| changed("does not exist any more".to_owned()))?;
         let Some(own) = layout.columns.get(at).map(|own| &own.reading) else { continue };
         if column.codec.is_none() && own.scalar_type != column.scalar_type && !are_integers(own.scalar_type, column.scalar_type) {
@@ -72,5 +73,3 @@ pub(crate) fn positions(relation: &TableRelation, layout: &Layout) -> Result<Vec
 fn are_integers(one: ScalarType, other: ScalarType) -> bool {
     [one, other].iter().all(|scalar_type| matches!(scalar_type, ScalarType::Int16 | ScalarType::Int32 | ScalarType::Int64))
 }
-
-

@@ -10,6 +10,7 @@ pub fn kinds() -> Vec<SourceKind> {
         portico_provider_postgres::kind(),
         portico_provider_mysql::kind(),
         portico_provider_flightsql::kind(),
+        portico_provider_files::kind(),
         #[cfg(feature = "odbc")]
         portico_provider_odbc::kind(),
     ]
@@ -72,6 +73,7 @@ fn nearest(wrong: &str, known: &[&'static str]) -> Option<&'static str> {
         "sqlite3" => Some("sqlite"),
         "flight" | "flight_sql" | "flight-sql" | "portico" | "arrow" => Some("flightsql"),
         "mem" | "inline" => Some("memory"),
+        "file" | "csv" | "json" | "excel" | "xlsx" | "parquet" => Some("files"),
         _ => None,
     };
     by_alias.filter(|alias| known.contains(alias)).or_else(|| {
@@ -123,7 +125,7 @@ mod tests {
         ] {
             let error = find(wrong).err().unwrap();
             assert_eq!(error.suggestion, meant, "{wrong}");
-            assert!(error.to_string().contains("memory, sqlite, postgres, mysql, flightsql"));
+            assert!(error.to_string().contains("memory, sqlite, postgres, mysql, flightsql, files"));
         }
     }
 }

@@ -78,7 +78,6 @@ impl<R: BufRead + Send> CsvRecords<R> {
         Ok(records)
     }
 
-
     fn wrong(&self, line: u64, what: &str) -> Problem {
         Problem::malformed(format!("{}, line {line}: {what}", self.file))
     }

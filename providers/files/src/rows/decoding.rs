@@ -66,7 +66,11 @@ impl<R: Read> Decoded<R> {
                 let is_utf_16 = |encoding: &Encoding| encoding == UTF_16LE || encoding == UTF_16BE;
                 // `utf-16` is little-endian in the WHATWG's list, and the mark knows better.
                 if !(is_utf_16(self.encoding) && is_utf_16(marked)) {
-                    return Err(invalid(format!("its byte order mark says {}, and the configuration {}", marked.name(), self.encoding.name())));
+                    return Err(invalid(format!(
+                        "its byte order mark says {}, and the configuration {}",
+                        marked.name(),
+                        self.encoding.name()
+                    )));
                 }
             }
             self.encoding = marked;
@@ -149,7 +153,8 @@ mod tests {
         let mut text = String::new();
         let declared = declared.map(|name| encoding(name).unwrap());
         // One byte at a time, so that characters are cut everywhere.
-        let pieces = bytes.iter().fold(Box::new(std::io::empty()) as Box<dyn Read>, |all, byte| Box::new(all.chain(std::io::Cursor::new([*byte]))));
+        let pieces =
+            bytes.iter().fold(Box::new(std::io::empty()) as Box<dyn Read>, |all, byte| Box::new(all.chain(std::io::Cursor::new([*byte]))));
         Decoded::new(pieces, declared).read_to_string(&mut text).map(|_| text).map_err(|error| error.to_string())
     }
 

@@ -59,7 +59,10 @@ impl Archive {
         let (count, length, at) = (u16_at(end, 10), u32_at(end, 12), u32_at(end, 16));
         let (Some(count), Some(length), Some(at)) = (count, length, at) else { return Err(wrong()) };
         if count == u16::MAX || length == u32::MAX || at == u32::MAX {
-            return Err(Problem::new(portico_provider_api::SourceErrorKind::Unsupported, format!("{file} is an archive in the form ZIP64, which is not read")));
+            return Err(Problem::new(
+                portico_provider_api::SourceErrorKind::Unsupported,
+                format!("{file} is an archive in the form ZIP64, which is not read"),
+            ));
         }
         if u64::from(length) > MAX_DIRECTORY {
             return Err(wrong());

@@ -105,7 +105,8 @@ fn shows(code: &str) -> Shows {
                 while let Some(next) = characters.next().filter(|next| *next != ']') {
                     inner.push(next.to_ascii_lowercase());
                 }
-                let is_length = !inner.is_empty() && ["h", "m", "s"].iter().any(|unit| inner.trim_matches(|letter| unit.contains(letter)).is_empty());
+                let is_length =
+                    !inner.is_empty() && ["h", "m", "s"].iter().any(|unit| inner.trim_matches(|letter| unit.contains(letter)).is_empty());
                 if is_length {
                     return Shows::Number;
                 }
@@ -152,7 +153,8 @@ mod tests {
 
     #[test]
     fn days_are_counted_as_excel_does() {
-        let day = |is_1904, number| Styles { shown: vec![Shows::Date], is_1904 }.moment(0, number).map(|(micros, _)| micros / MICROS_PER_DAY);
+        let day =
+            |is_1904, number| Styles { shown: vec![Shows::Date], is_1904 }.moment(0, number).map(|(micros, _)| micros / MICROS_PER_DAY);
         assert_eq!(day(false, 45_351.0), Some(19_782));
         assert_eq!(day(false, 61.0), Some(-25_508), "1900-03-01");
         assert_eq!(day(false, 59.0), Some(-25_509), "1900-02-28");

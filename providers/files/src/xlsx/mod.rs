@@ -86,7 +86,11 @@ impl Workbook {
             (Some(wanted), _) => self.sheets.iter().find(|(name, _)| name == wanted),
             (None, [only]) => Some(only),
             (None, _) => {
-                return Err(Problem::malformed(format!("{} has several sheets: say with 'sheet' which one is meant of {}", self.file, names())));
+                return Err(Problem::malformed(format!(
+                    "{} has several sheets: say with 'sheet' which one is meant of {}",
+                    self.file,
+                    names()
+                )));
             }
         };
         let Some((name, part)) = found else {
@@ -104,7 +108,8 @@ fn sheets(file: &str, archive: &Archive) -> Result<(Vec<(String, String)>, bool)
     let mut targets = HashMap::new();
     elements(file, relations, archive.part(relations)?, |element| {
         if element.local_name().as_ref() == "Relationship"
-            && let (Some(id), Some(target), Some(kind)) = (attribute(element, "Id"), attribute(element, "Target"), attribute(element, "Type"))
+            && let (Some(id), Some(target), Some(kind)) =
+                (attribute(element, "Id"), attribute(element, "Target"), attribute(element, "Type"))
             && kind.ends_with("/worksheet")
         {
             // A target begins at the workbook's own folder, or at the root.

@@ -123,7 +123,10 @@ impl SheetRecords {
             return Ok(records);
         }
         if !records.read_row()? {
-            return Err(Problem::malformed(format!("{}, sheet '{}' has no row with the names of its columns", records.file, records.sheet)));
+            return Err(Problem::malformed(format!(
+                "{}, sheet '{}' has no row with the names of its columns",
+                records.file, records.sheet
+            )));
         }
         for (column, raw) in std::mem::take(&mut records.cells) {
             let name = records.name(&raw).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
@@ -193,7 +196,9 @@ impl SheetRecords {
     fn cell(&self, element: &BytesStart<'_>, next: u64) -> Result<Found, Problem> {
         let column = match attribute(element, "r") {
             None => next,
-            Some(address) => corner(&address).map(|(column, _)| column).ok_or_else(|| broken(&self.file, &self.part, "a cell has no address"))?,
+            Some(address) => {
+                corner(&address).map(|(column, _)| column).ok_or_else(|| broken(&self.file, &self.part, "a cell has no address"))?
+            }
         };
         let style = attribute(element, "s").and_then(|style| style.parse().ok()).unwrap_or(0);
         Ok(Found { column, kind: attribute(element, "t").unwrap_or_default(), style, ..Found::default() })
@@ -282,7 +287,9 @@ impl Records for SheetRecords {
         let mut cells = vec![Cell::Null; self.columns.len()];
         for (column, raw) in &self.cells {
             let cell = match raw {
-                Raw::Shared(index) => Cell::Text { text: Cow::Borrowed(self.strings.get(*index).map_or("", String::as_str)), origin: Origin::Typed },
+                Raw::Shared(index) => {
+                    Cell::Text { text: Cow::Borrowed(self.strings.get(*index).map_or("", String::as_str)), origin: Origin::Typed }
+                }
                 Raw::Text(text) => Cell::Text { text: Cow::Borrowed(text), origin: Origin::Typed },
                 Raw::Number(number) => Cell::Double(*number),
                 Raw::Moment(micros, shape) => Cell::Moment { micros: *micros, shape: *shape },

@@ -30,7 +30,9 @@ impl Runs {
                 "rPh" => self.phonetic = self.phonetic.saturating_sub(1),
                 _ => {}
             },
-            Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) if self.in_text && self.phonetic == 0 => content(event, &mut self.text)?,
+            Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) if self.in_text && self.phonetic == 0 => {
+                content(event, &mut self.text)?
+            }
             _ => {}
         }
         Ok(())

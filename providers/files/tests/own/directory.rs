@@ -3,7 +3,8 @@
 use futures::StreamExt;
 use portico_provider_api::arrays::row_at;
 use portico_provider_api::{
-    ConnectContext, QueryContext, RemoteSchema, RemoteTable, RemoteTableName, Selection, Source, SourceError, SourceQuery, TableColumn, TableRelation, Value,
+    ConnectContext, QueryContext, RemoteSchema, RemoteTable, RemoteTableName, Selection, Source, SourceError, SourceQuery, TableColumn,
+    TableRelation, Value,
 };
 use serde_json::{Value as Json, json};
 use std::path::PathBuf;

@@ -108,7 +108,9 @@ pub fn write_parquet(directory: &Directory, tables: &[FixtureTable]) {
         let fields = table.columns.iter().map(|column| {
             let field = Field::new(&column.name, column.scalar_type.arrow(), column.nullable);
             match column.scalar_type {
-                ScalarType::Guid => Field::new(&column.name, DataType::FixedSizeBinary(16), column.nullable).with_metadata(extension("arrow.uuid")),
+                ScalarType::Guid => {
+                    Field::new(&column.name, DataType::FixedSizeBinary(16), column.nullable).with_metadata(extension("arrow.uuid"))
+                }
                 ScalarType::Json => field.with_metadata(extension("arrow.json")),
                 _ => field,
             }
