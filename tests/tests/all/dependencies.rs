@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "portico-provider-postgres",
             "portico-provider-mysql",
             "portico-provider-flightsql",
+            "portico-provider-rest",
             "portico-provider-odbc",
         ],
     ),
@@ -31,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("portico-provider-mysql", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-flightsql", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-odbc", &["portico-provider-api", "portico-provider-sql"]),
+    ("portico-provider-rest", &["portico-provider-api", "portico-provider-web"]),
     ("portico-tests", &[]),
     ("portico-bench", &[]),
 ];
