@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "portico-provider-mysql",
             "portico-provider-flightsql",
             "portico-provider-files",
+            "portico-provider-rest",
             "portico-provider-odbc",
         ],
     ),
@@ -33,6 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("portico-provider-flightsql", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-files", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-odbc", &["portico-provider-api", "portico-provider-sql"]),
+    ("portico-provider-rest", &["portico-provider-api", "portico-provider-web"]),
     ("portico-tests", &[]),
     ("portico-bench", &[]),
 ];

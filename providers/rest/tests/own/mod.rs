@@ -1,0 +1,3 @@
+//! What is particular to the kind.
+
+pub mod postgrest;
