@@ -35,18 +35,21 @@ import org.apache.olingo.odata2.ref.processor.ScenarioErrorCallback;
 import org.apache.tomcat.util.buf.EncodedSolidusHandling;
 import org.apache.tomcat.util.descriptor.web.FilterDef;
 import org.apache.tomcat.util.descriptor.web.FilterMap;
+import types.TypesService;
 
 /**
  * The reference scenario of Apache Olingo 2, unchanged, on 127.0.0.1 and a free port; README.md beside it says what it serves.
  *
  * <p>Its own service factory makes new rows for every request. Here the first segment of the path names them: {@code /NAME/odata.svc/} is a data set
- * of its own, fresh when it is first asked for, and {@code /NAME/requests} lists what its service was asked. A data set whose name begins with {@code
+ * of its own, fresh when it is first asked for, and {@code /NAME/requests} lists what its service was asked. {@code
+ * /NAME/types.svc/} has rows of every type. A data set whose name begins with {@code
  * csrf} takes writes only with a token and the session it was fetched in, as an SAP Gateway does.
  *
  * <p>Prints one line, {@code http://127.0.0.1:PORT/}, when it is up, and ends when its standard input does.
  */
 public final class ReferenceServer {
   private static final String ROOT = "/odata.svc";
+  private static final String TYPES_ROOT = "/types.svc";
 
   private ReferenceServer() {}
 
@@ -92,13 +95,23 @@ public final class ReferenceServer {
     final RequestLog requests = new RequestLog();
     final Map<String, String> tokens = new ConcurrentHashMap<>();
     final DataContainer rows = new DataContainer();
+    final TypesService types;
 
     DataSet() {
       rows.reset();
+      try {
+        types = new TypesService();
+      } catch (final ODataException error) {
+        throw new IllegalStateException(error);
+      }
     }
 
     @Override
     public ODataService createService(final ODataContext context) throws ODataException {
+      final HttpServletRequest request = (HttpServletRequest) context.getParameter(ODataContext.HTTP_SERVLET_REQUEST_OBJECT);
+      if (request.getServletPath().equals(TYPES_ROOT)) {
+        return createODataSingleProcessorService(types.model(), types.processor());
+      }
       return createODataSingleProcessorService(new ScenarioEdmProvider(), new ListsProcessor(new ScenarioDataSource(rows)));
     }
 
@@ -130,7 +143,9 @@ public final class ReferenceServer {
       if (rest.equals("/requests")) {
         set.requests.serve(request.getMethod(), response::setContentType, response.getOutputStream());
       } else if (rest.equals(ROOT) || rest.startsWith(ROOT + "/")) {
-        serve(set, new InDataSet(request, name), response, next);
+        serve(set, new InDataSet(request, name, ROOT), response, next);
+      } else if (rest.equals(TYPES_ROOT) || rest.startsWith(TYPES_ROOT + "/")) {
+        serve(set, new InDataSet(request, name, TYPES_ROOT), response, next);
       } else {
         response.sendError(HttpServletResponse.SC_NOT_FOUND, "a path is /NAME" + ROOT + "/...");
       }
@@ -186,16 +201,18 @@ public final class ReferenceServer {
 
   private static final class InDataSet extends HttpServletRequestWrapper {
     final String name;
+    final String root;
     final byte[] body;
 
-    InDataSet(final HttpServletRequest request, final String name) throws IOException {
+    InDataSet(final HttpServletRequest request, final String name, final String root) throws IOException {
       super(request);
       this.name = name;
+      this.root = root;
       body = request.getInputStream().readAllBytes();
     }
 
     String target() {
-      final String path = getRequestURI().substring((name + ROOT).length());
+      final String path = getRequestURI().substring((name + root).length());
       return getQueryString() == null ? path : path + "?" + getQueryString();
     }
 
@@ -211,13 +228,13 @@ public final class ReferenceServer {
 
     @Override
     public String getServletPath() {
-      return ROOT;
+      return root;
     }
 
     @Override
     public String getPathInfo() {
       // Decoded, as a container gives it; nothing below the root is a redirect to the root.
-      final String path = super.getPathInfo().substring((name + ROOT).length());
+      final String path = super.getPathInfo().substring((name + root).length());
       return path.isEmpty() ? null : path;
     }
   }
