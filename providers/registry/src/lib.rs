@@ -12,6 +12,7 @@ pub fn kinds() -> Vec<SourceKind> {
         portico_provider_flightsql::kind(),
         portico_provider_files::kind(),
         portico_provider_rest::kind(),
+        portico_provider_odata::kind(),
         #[cfg(feature = "odbc")]
         portico_provider_odbc::kind(),
     ]
@@ -126,7 +127,7 @@ mod tests {
         ] {
             let error = find(wrong).err().unwrap();
             assert_eq!(error.suggestion, meant, "{wrong}");
-            assert!(error.to_string().contains("memory, sqlite, postgres, mysql, flightsql, files, rest"));
+            assert!(error.to_string().contains("memory, sqlite, postgres, mysql, flightsql, files, rest, odata"));
         }
     }
 }

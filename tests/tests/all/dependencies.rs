@@ -23,6 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "portico-provider-files",
             "portico-provider-rest",
             "portico-provider-odbc",
+            "portico-provider-odata",
         ],
     ),
     ("portico-provider-memory", &["portico-provider-api", "portico-provider-sql"]),
@@ -35,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("portico-provider-files", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-odbc", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-rest", &["portico-provider-api", "portico-provider-web"]),
+    ("portico-provider-odata", &["portico-provider-api", "portico-provider-sql", "portico-provider-web"]),
     ("portico-tests", &[]),
     ("portico-bench", &[]),
 ];
