@@ -63,7 +63,7 @@ enum Command {
         #[arg(long = "as")]
         caller: Option<String>,
     },
-    /// Serve a demonstration: two embedded sources full of data.
+    /// Serve a demonstration: a CRM, an ERP behind OData and a logistics company behind REST, full of data.
     Demo(demo::DemoOptions),
 }
 
@@ -96,9 +96,6 @@ fn run(command: Command) -> Result<(), StartError> {
             let schema = schema.map_err(|error| StartError::System(format!("the schema cannot be written: {error}")))?;
             startup::check::print(&format!("{schema}\n"))
         }
-        Command::Demo(options) => {
-            let path = demo::prepare(&options).map_err(|error| StartError::System(error.to_string()))?;
-            runtime.block_on(startup::serve::run(config::load(&path)?))
-        }
+        Command::Demo(options) => runtime.block_on(demo::run(options)),
     }
 }
