@@ -89,10 +89,10 @@ fn table(resource: &Resource, nulls: Option<NullsConfig>) -> TableCapabilities {
     if resource.postgrest {
         let own = |column: &Column| {
             let collation = column.collation.map(collation);
-            let capabilities = ColumnCapabilities { collation, ..ColumnCapabilities::INHERITED };
-            (column.name.clone(), capabilities)
+            let free = if column.sort { ColumnCapabilities::INHERITED } else { ColumnCapabilities::NOT_COMPARED };
+            (column.name.clone(), ColumnCapabilities { collation, ..free })
         };
-        let columns = resource.columns.iter().filter(|column| column.collation.is_some()).map(own).collect();
+        let columns = resource.columns.iter().filter(|column| column.collation.is_some() || !column.sort).map(own).collect();
         return TableCapabilities { count: Some(Support::Exact), columns, write, ..TableCapabilities::default() };
     }
     let open = resource.main.as_ref().filter(|main| main.needs.is_empty());
@@ -114,14 +114,16 @@ fn table(resource: &Resource, nulls: Option<NullsConfig>) -> TableCapabilities {
 fn write(resource: &Resource) -> WriteCapabilities {
     if resource.postgrest {
         let writable = resource.writable;
+        // What has no equality of its own there cannot be looked at in the step that writes.
+        let equal = resource.columns.iter().all(|column| column.sort && column.scalar_type != ScalarType::Json);
         return WriteCapabilities {
             insert: writable,
             update: writable && !resource.key.is_empty(),
             delete: writable && !resource.key.is_empty(),
             returning: writable,
             returning_key: writable,
-            version: writable,
-            unchanged: writable,
+            version: writable && equal,
+            unchanged: writable && equal,
             visible: writable,
             ..WriteCapabilities::default()
         };

@@ -17,14 +17,15 @@ mod rows;
 mod template;
 mod translate;
 mod write;
+mod writer;
 mod xml;
 
 use async_trait::async_trait;
 use client::{Client, Run};
 use config::{Preset, RestConfig};
 use portico_provider_api::{
-    Capabilities, ConnectContext, NativeRequest, Probe, QueryContext, QueryStream, Relation, RemoteSchema, RemoteTableName, Selection,
-    Source, SourceError, SourceErrorKind, SourceKind, SourceQuery, TableColumn,
+    Capabilities, Change, ChangeOutcome, ChangeSet, ConnectContext, NativeRequest, Probe, QueryContext, QueryStream, Relation,
+    RemoteSchema, RemoteTableName, Selection, Source, SourceError, SourceErrorKind, SourceKind, SourceQuery, TableColumn, WritableSource,
 };
 use portico_provider_web::config as web_config;
 use resource::Resource;
@@ -181,8 +182,41 @@ impl Source for RestSource {
         rows::start(&self.client, run, &read, query, table, context, sent).await
     }
 
+    fn writable(&self) -> Option<&dyn WritableSource> {
+        let written = |known: &Known| known.resources.iter().any(|resource| resource.writable || resource.write.is_some());
+        // What is not known yet may be written: whoever writes has read the schema.
+        self.known().is_none_or(|known| written(&known)).then_some(self as &dyn WritableSource)
+    }
+
     fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
         let Some(known) = self.known() else { return Vec::new() };
         self.translated(&known, query).map(|(_, read)| self.client.described(&read)).unwrap_or_default()
+    }
+}
+
+#[async_trait]
+impl WritableSource for RestSource {
+    async fn write(&self, changes: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError> {
+        let known = self.ask_or_known(context).await.map_err(SourceError::without_effect)?;
+        let unsupported = |unsupported: portico_provider_api::Unsupported| self.client.refused(Refusal::Unsupported(unsupported.feature));
+        known.capabilities.check_changes(&changes).map_err(unsupported)?;
+        let mut outcomes = Vec::new();
+        // There is one at most: several would be no transaction.
+        for change in &changes.changes {
+            let table = match change {
+                Change::Insert { table, .. }
+                | Change::Update { table, .. }
+                | Change::Upsert { table, .. }
+                | Change::Delete { table, .. }
+                | Change::Link { table, .. }
+                | Change::Unlink { table, .. } => table,
+                Change::Invoke { .. } => return Err(self.client.refused(Refusal::Unsupported("calling an operation".to_owned()))),
+            };
+            let missing = || Refusal::Missing(format!("the source has no resource '{}'", table.table));
+            let resource = known.resource(&table.table).ok_or_else(|| self.client.refused(missing()))?;
+            let writer = writer::Writer { client: &self.client, resource, context };
+            outcomes.push(writer.one(change).await?);
+        }
+        Ok(outcomes)
     }
 }

@@ -146,6 +146,8 @@ pub struct Access {
     pub method: String,
     /// Body and media type.
     pub body: Option<(Template, String)>,
+    /// The media type of a body that is made of what is given, where one is.
+    pub plain_body: Option<String>,
     /// Where the rows stand.
     pub rows: Vec<String>,
     /// What stands there is one row.
@@ -248,12 +250,15 @@ fn resource(name: &str, own: &ResourceConfig, config: &RestConfig) -> Result<Res
         sort: sort(own)?,
         select: own.select.as_ref().map(|select| (select.parameter.clone(), select.separator.clone())),
         inside: None,
-        write: own.write.as_ref().map(|write| Write::new(write, own)).transpose()?,
+        write: own.write.as_ref().map(|write| Write::new(write, format)).transpose()?,
         postgrest: false,
         writable: false,
     };
     made.requires = requires(own, &made)?;
     checked(&made)?;
+    if let Some(write) = &made.write {
+        write.checked(&made)?;
+    }
     Ok(made)
 }
 
@@ -359,7 +364,7 @@ fn column(name: &str, own: &ColumnConfig, format: Format, config: &RestConfig) -
     };
     let codec = own.codec.as_ref().map(|codec| codec_named(codec)).transpose().map_err(place)?;
     let nullable = own.nullable.unwrap_or(true) && !own.asked;
-    let optional = own.optional.unwrap_or(nullable && matches!(format, Format::Xml | Format::Csv));
+    let optional = own.optional.unwrap_or(nullable && format == Format::Xml);
     if optional && !nullable && !own.asked {
         return Err(place("it is optional, and may not be null: what would a row without it mean?".to_owned()));
     }
@@ -465,6 +470,7 @@ fn access(lookup: &LookupConfig, own: &ResourceConfig, format: Format, paging: P
         headers: lookup.headers.iter().map(plain).collect::<Result<_, _>>()?,
         method,
         body,
+        plain_body: None,
         rows: pointer(lookup.rows.as_deref().unwrap_or_default())?,
         single: lookup.single,
         paging,

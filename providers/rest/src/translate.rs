@@ -26,6 +26,8 @@ pub struct Call {
     pub body: Option<(String, String)>,
     /// Values that were asked for, by column, for columns that no row has.
     pub asked: Vec<(String, Value)>,
+    /// The keys that are asked for: what else comes back is none of this request's.
+    pub keys: Vec<Vec<Value>>,
 }
 
 /// A parameter.
@@ -227,6 +229,7 @@ fn split(
         split(resource, table, query, way, left, fits, calls)?;
         return split(resource, table, query, way, right, fits, calls);
     }
+    call.keys = chunk.to_vec();
     if let [only] = chunk {
         let asked = way.columns.iter().zip(only).filter(|(column, _)| column.asked);
         call.asked = asked.map(|(column, value)| (column.name.clone(), value.clone())).collect();
@@ -284,7 +287,7 @@ fn list<'v>(column: Option<&Column>, values: impl Iterator<Item = &'v Value>, se
 }
 
 /// A request with the values of an access in their places.
-fn begun(access: &Access, value: &dyn Fn(&str) -> Option<Value>) -> Result<Call, Refusal> {
+pub fn begun(access: &Access, value: &dyn Fn(&str) -> Option<Value>) -> Result<Call, Refusal> {
     let fill = |template: &Template| template.fill(value).map_err(Refusal::Data);
     let segments = access.path.iter().map(|segment| Ok((fill(segment)?, segment.shown()))).collect::<Result<_, Refusal>>()?;
     let pair = |(name, template): &(String, Template)| {
@@ -293,7 +296,7 @@ fn begun(access: &Access, value: &dyn Fn(&str) -> Option<Value>) -> Result<Call,
     let pairs = access.query.iter().map(pair).collect::<Result<_, Refusal>>()?;
     let headers = access.headers.iter().map(|(name, template)| Ok((name.clone(), fill(template)?))).collect::<Result<_, Refusal>>()?;
     let body = access.body.as_ref().map(|(body, kind)| Ok::<_, Refusal>((fill(body)?, kind.clone()))).transpose()?;
-    Ok(Call { method: access.method.clone(), segments, slash: access.slash, pairs, headers, body, asked: Vec::new() })
+    Ok(Call { method: access.method.clone(), segments, slash: access.slash, pairs, headers, body, asked: Vec::new(), keys: Vec::new() })
 }
 
 /// The parameters of the filter. False where no row can satisfy it.
