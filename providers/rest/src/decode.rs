@@ -139,7 +139,7 @@ impl Decoder {
     /// The failure that an answer tells whose rows could not be read.
     pub fn failure_instead(&self, bytes: &[u8]) -> Option<String> {
         let bytes = match self.format {
-            Format::Xml => xml::whole(bytes).ok()?.into(),
+            Format::Xml => xml::whole(bytes).ok()?,
             Format::Json | Format::Ndjson | Format::Csv => bytes.to_vec(),
         };
         let json: serde_json::Value = serde_json::from_slice(&bytes).ok()?;

@@ -2,6 +2,9 @@
 
 mod answers;
 mod asking;
+mod described;
 mod paging;
 pub mod postgrest;
 mod serving;
+mod soap;
+mod writing;
