@@ -328,6 +328,8 @@ pub enum Operator {
     Ge,
     /// One of a list, joined.
     In,
+    /// None of a list, joined.
+    NotIn,
     /// Null.
     IsNull,
     /// The text contains another.

@@ -374,6 +374,14 @@ fn column(name: &str, own: &ColumnConfig, format: Format, config: &RestConfig) -
     if scalar_type != ScalarType::Text && text_only.iter().any(|operator| filters.contains_key(operator)) {
         return Err(place("only texts contain, start and end with others".to_owned()));
     }
+    // `<>` and lists of what is not wanted are one thing to whoever asks.
+    let lists = filters.contains_key(&Operator::In) && own.max_in_list != Some(1);
+    if filters.contains_key(&Operator::Ne) && lists && !own.repeatable && !filters.contains_key(&Operator::NotIn) {
+        return Err(place(
+            "'ne' beside 'in' needs 'not_in' as well, or a parameter that is 'repeatable': what is none of a list is asked for, too"
+                .to_owned(),
+        ));
+    }
     Ok(Column {
         name: name.to_owned(),
         scalar_type,
@@ -409,7 +417,7 @@ fn filter(operator: Operator, own: &FilterConfig) -> Result<Filter, String> {
     let (parameter, value) = send.split_once('=').ok_or_else(|| format!("'{send}' is no parameter: write name={{value}}"))?;
     let value = Template::parse(value, Context::Plain)?;
     let wanted: &[&str] = match (operator, repeat) {
-        (Operator::In, false) => &["values"],
+        (Operator::In | Operator::NotIn, false) => &["values"],
         (Operator::IsNull, _) => &[],
         (_, _) => &["value"],
     };
@@ -421,7 +429,9 @@ fn filter(operator: Operator, own: &FilterConfig) -> Result<Filter, String> {
 }
 
 fn main(path: &str, own: &ResourceConfig, format: Format, config: &RestConfig) -> Result<Access, String> {
-    let paging = own.paging.as_ref().or(config.paging.as_ref()).map(Paging::new).transpose()?.unwrap_or_default();
+    // One row has no pages, whatever the source says of lists.
+    let inherited = config.paging.as_ref().filter(|_| !own.single);
+    let paging = own.paging.as_ref().or(inherited).map(Paging::new).transpose()?.unwrap_or_default();
     let lookup = LookupConfig {
         path: Some(path.to_owned()),
         query: own.query.clone(),
@@ -562,7 +572,11 @@ fn parameters(resource: &Resource) -> Result<(), String> {
     for column in &resource.columns {
         for (operator, filter) in &column.filters {
             // `=` and a list are never asked of one column at once.
-            let kind = if *operator == Operator::In { Operator::Eq } else { *operator };
+            let kind = match operator {
+                Operator::In => Operator::Eq,
+                Operator::NotIn => Operator::Ne,
+                other => *other,
+            };
             let own = format!("column '{}', {kind:?}", column.name);
             let other = taken.iter().find(|(name, by)| *name == filter.parameter && *by != own);
             if let Some((name, by)) = other.filter(|_| !column.repeatable) {

@@ -331,11 +331,15 @@ fn one_filter(resource: &Resource, table: &TableRelation, part: &Expr, call: &mu
             (Expr::Literal(value), Expr::Column(index)) => (*index, mirrored(operator(*op).ok_or_else(beyond)?), vec![value]),
             (_, _) => return Err(beyond()),
         },
-        Expr::InList { expr, list, negated: false } => {
+        Expr::InList { expr, list, negated } => {
             let values = list.iter().map(|item| if let Expr::Literal(value) = item { Some(value) } else { None });
             let values: Vec<&Value> = values.collect::<Option<_>>().ok_or_else(beyond)?;
+            // What is in no list with a null is unknown.
+            if *negated && values.iter().any(|value| value.is_null()) {
+                return Ok(false);
+            }
             let values = values.into_iter().filter(|value| !value.is_null()).collect();
-            (expr.as_column().ok_or_else(beyond)?, Operator::In, values)
+            (expr.as_column().ok_or_else(beyond)?, if *negated { Operator::NotIn } else { Operator::In }, values)
         }
         Expr::Column(index) => {
             let column = in_scope(resource, table, *index)?;
@@ -351,7 +355,6 @@ fn one_filter(resource: &Resource, table: &TableRelation, part: &Expr, call: &mu
         Expr::And(_)
         | Expr::Or(_)
         | Expr::Not(_)
-        | Expr::InList { negated: true, .. }
         | Expr::OuterColumn { .. }
         | Expr::Literal(_)
         | Expr::Parameter { .. }
@@ -372,6 +375,14 @@ fn one_filter(resource: &Resource, table: &TableRelation, part: &Expr, call: &mu
         (Some(filter), _, _) => filter,
         (None, Operator::In, [_]) => column.filters.get(&Operator::Eq).ok_or_else(beyond)?,
         (None, Operator::Eq, _) => column.filters.get(&Operator::In).ok_or_else(beyond)?,
+        (None, Operator::Ne, _) => column.filters.get(&Operator::NotIn).ok_or_else(beyond)?,
+        (None, Operator::NotIn, several) => {
+            let filter = column.filters.get(&Operator::Ne).filter(|_| column.repeatable || several.len() == 1).ok_or_else(beyond)?;
+            for value in several {
+                send(column, filter, &[value], call)?;
+            }
+            return Ok(true);
+        }
         (None, _, _) => return Err(beyond()),
     };
     send(column, filter, &values, call)?;
@@ -413,9 +424,14 @@ fn mirrored(operator: Operator) -> Operator {
         Operator::Le => Operator::Ge,
         Operator::Gt => Operator::Lt,
         Operator::Ge => Operator::Le,
-        Operator::Eq | Operator::Ne | Operator::In | Operator::IsNull | Operator::Contains | Operator::StartsWith | Operator::EndsWith => {
-            operator
-        }
+        Operator::Eq
+        | Operator::Ne
+        | Operator::In
+        | Operator::NotIn
+        | Operator::IsNull
+        | Operator::Contains
+        | Operator::StartsWith
+        | Operator::EndsWith => operator,
     }
 }
 

@@ -230,14 +230,17 @@ impl Writer<'_> {
 
     /// Whether the change was made, by the status and by what the answer tells.
     fn succeeded(&self, page: &Page) -> Result<(), SourceError> {
-        if !page.status.is_success() {
-            return Err(self.client.status(page, false));
-        }
         let told = crate::decode::failure_in(self.resource, &page.bytes);
-        told.map_or(Ok(()), |told| {
-            let kind = SourceErrorKind::Constraint { kind: ConstraintKind::Check, columns: Vec::new() };
-            Err(self.client.error(kind, format!("the server refused the change: {told}")))
-        })
+        match told {
+            Some(told) => {
+                let kind = SourceErrorKind::Constraint { kind: ConstraintKind::Check, columns: Vec::new() };
+                let error = self.client.error(kind, format!("the server refused the change: {told}"));
+                // A server that failed on the way may have begun.
+                Err(if page.status.is_server_error() { error.with_unknown_effect() } else { error })
+            }
+            None if page.status.is_success() => Ok(()),
+            None => Err(self.client.status(page, false)),
+        }
     }
 
     fn rows(&self, access: &Access, page: &Page, table: &TableRelation) -> Result<Vec<Vec<Value>>, SourceError> {

@@ -217,6 +217,7 @@ fn a_wrong_configuration_is_told_by_its_place() {
         (json!({"path": "/o", "columns": {"id": {"type": "int64", "filter": {"eq": "id"}}}}), "name={value}"),
         (json!({"path": "/o", "columns": {"id": {"type": "int64", "filter": {"eq": "id=7"}}}}), "'{value}'"),
         (json!({"path": "/o", "columns": {"id": {"type": "int64", "filter": {"ge": "a={value}", "gt": "a={value}"}}}}), "'a'"),
+        (json!({"path": "/o", "columns": {"id": {"type": "int64", "filter": {"in": "a={values}", "ne": "b={value}"}}}}), "'not_in'"),
         (json!({"path": "/o", "columns": {"id": {"type": "int64", "filter": {"starts_with": "a={value}"}}}}), "only texts"),
         (json!({"path": "/o", "columns": {"id": id}, "key": ["nr"]}), "'nr' is no column"),
         (json!({"path": "/o", "columns": {"id": id}, "rows": "data"}), "no place in a document"),

@@ -3,6 +3,7 @@
 mod answers;
 mod asking;
 mod described;
+mod documented;
 mod paging;
 pub mod postgrest;
 mod serving;
