@@ -63,6 +63,15 @@ enum Command {
         #[arg(long = "as")]
         caller: Option<String>,
     },
+    /// Print the settings of a source for what a document describes.
+    Introspect {
+        /// An OpenAPI document of a REST API, JSON or YAML.
+        #[arg(long)]
+        openapi: PathBuf,
+        /// The name of the source.
+        #[arg(long, default_value = "api")]
+        name: String,
+    },
     /// Serve a demonstration: a CRM, an ERP behind OData and a logistics company behind REST, full of data.
     Demo(demo::DemoOptions),
 }
@@ -95,6 +104,11 @@ fn run(command: Command) -> Result<(), StartError> {
             let schema = serde_json::to_string_pretty(&config::schema::file_schema());
             let schema = schema.map_err(|error| StartError::System(format!("the schema cannot be written: {error}")))?;
             startup::check::print(&format!("{schema}\n"))
+        }
+        Command::Introspect { openapi, name } => {
+            let wrong = |wrong: String| StartError::System(format!("{}: {wrong}", openapi.display()));
+            let text = std::fs::read_to_string(&openapi).map_err(|error| wrong(error.to_string()))?;
+            startup::check::print(&portico_provider_registry::source_of_openapi(&text, &name).map_err(wrong)?)
         }
         Command::Demo(options) => runtime.block_on(demo::run(options)),
     }

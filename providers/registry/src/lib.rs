@@ -21,6 +21,16 @@ pub fn kinds() -> Vec<SourceKind> {
 /// Kinds that only some builds know, and the feature that brings each.
 const BY_FEATURE: &[(&str, &str)] = &[("odbc", "odbc")];
 
+/// The settings of a `rest` source for what an OpenAPI document describes, as YAML to be put under `sources`.
+///
+/// # Errors
+/// When it is no such document, or describes nothing that can be read as a table.
+pub fn source_of_openapi(text: &str, name: &str) -> Result<String, String> {
+    use portico_provider_rest::openapi;
+    let settings = openapi::settings(&openapi::document(text)?)?;
+    Ok(openapi::yaml(&serde_json::json!({ "sources": { name: settings } }), 0))
+}
+
 /// The kind of that name.
 ///
 /// # Errors

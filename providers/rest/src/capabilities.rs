@@ -89,10 +89,10 @@ fn table(resource: &Resource, nulls: Option<NullsConfig>) -> TableCapabilities {
     if resource.postgrest {
         let own = |column: &Column| {
             let collation = column.collation.map(collation);
-            let capabilities = ColumnCapabilities { collation, ..ColumnCapabilities::INHERITED };
-            (column.name.clone(), capabilities)
+            let free = if column.sort { ColumnCapabilities::INHERITED } else { ColumnCapabilities::NOT_COMPARED };
+            (column.name.clone(), ColumnCapabilities { collation, ..free })
         };
-        let columns = resource.columns.iter().filter(|column| column.collation.is_some()).map(own).collect();
+        let columns = resource.columns.iter().filter(|column| column.collation.is_some() || !column.sort).map(own).collect();
         return TableCapabilities { count: Some(Support::Exact), columns, write, ..TableCapabilities::default() };
     }
     let open = resource.main.as_ref().filter(|main| main.needs.is_empty());
@@ -114,14 +114,16 @@ fn table(resource: &Resource, nulls: Option<NullsConfig>) -> TableCapabilities {
 fn write(resource: &Resource) -> WriteCapabilities {
     if resource.postgrest {
         let writable = resource.writable;
+        // What has no equality of its own there cannot be looked at in the step that writes.
+        let equal = resource.columns.iter().all(|column| column.sort && column.scalar_type != ScalarType::Json);
         return WriteCapabilities {
             insert: writable,
             update: writable && !resource.key.is_empty(),
             delete: writable && !resource.key.is_empty(),
             returning: writable,
             returning_key: writable,
-            version: writable,
-            unchanged: writable,
+            version: writable && equal,
+            unchanged: writable && equal,
             visible: writable,
             ..WriteCapabilities::default()
         };
@@ -179,7 +181,7 @@ fn column(column: &Column, resource: &Resource, nulls: Option<NullsConfig>) -> C
         filter: None,
         comparisons: Some(ColumnComparisons {
             equal,
-            not_equal: of(Operator::Ne),
+            not_equal: support(column.filters.get(&Operator::Ne).or_else(|| column.filters.get(&Operator::NotIn))),
             less: of(Operator::Lt),
             less_or_equal: of(Operator::Le),
             greater: of(Operator::Gt),
@@ -187,11 +189,7 @@ fn column(column: &Column, resource: &Resource, nulls: Option<NullsConfig>) -> C
             distinct_from: Support::None,
             is_null: of(Operator::IsNull),
         }),
-        max_in_list: Some(match (column.filters.get(&Operator::In), column.filters.get(&Operator::Eq)) {
-            (Some(_), _) => column.max_in_list,
-            (None, Some(_)) => 1,
-            (None, None) => 0,
-        }),
+        max_in_list: Some(max_in_list(column)),
         functions: Some(functions),
         once: !column.repeatable,
         sort: Some(if column.sort && resource.sort.is_some() && (!column.nullable || nulls.is_some()) {
@@ -206,4 +204,18 @@ fn column(column: &Column, resource: &Resource, nulls: Option<NullsConfig>) -> C
         capabilities.sort = Some(Support::None);
     }
     capabilities
+}
+
+/// Values of one list, wanted or not, as far as both can be said.
+fn max_in_list(column: &Column) -> usize {
+    let has = |operator: Operator| column.filters.contains_key(&operator);
+    let many = column.max_in_list;
+    let wanted = if has(Operator::In) { Some(many) } else { has(Operator::Eq).then_some(1) };
+    let unwanted =
+        if has(Operator::NotIn) || (has(Operator::Ne) && column.repeatable) { Some(many) } else { has(Operator::Ne).then_some(1) };
+    match (wanted, unwanted) {
+        (Some(wanted), Some(unwanted)) => wanted.min(unwanted),
+        (Some(most), None) | (None, Some(most)) => most,
+        (None, None) => 0,
+    }
 }

@@ -31,7 +31,6 @@ pub struct Run {
     client: Arc<Client>,
     context: QueryContext,
     resource: Arc<Resource>,
-    access: Access,
     paging: crate::paging::Paging,
     decoder: Decoder,
     offset: u64,
@@ -198,7 +197,6 @@ impl Run {
             context,
             resource: Arc::clone(resource),
             paging: read.paging.clone(),
-            access,
             decoder,
             offset: read.offset,
             most: read.most,
@@ -465,12 +463,5 @@ impl Chain {
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Client").finish_non_exhaustive()
-    }
-}
-
-impl Run {
-    /// How answers are paged, for tests of the way.
-    pub fn access(&self) -> &Access {
-        &self.access
     }
 }

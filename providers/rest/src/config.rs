@@ -328,6 +328,8 @@ pub enum Operator {
     Ge,
     /// One of a list, joined.
     In,
+    /// None of a list, joined.
+    NotIn,
     /// Null.
     IsNull,
     /// The text contains another.
@@ -492,6 +494,15 @@ pub struct WriteConfig {
     /// What a change is made under.
     #[serde(default)]
     pub version: Option<VersionConfig>,
+    /// The statuses that say that the row was changed meanwhile. By default 412, and with a version 409.
+    #[serde(default)]
+    pub changed: Vec<u16>,
+    /// The statuses that say that there is no such row. By default 404 and 410.
+    #[serde(default)]
+    pub not_found: Vec<u16>,
+    /// The statuses that say that there is such a row already. By default 409.
+    #[serde(default)]
+    pub duplicate: Vec<u16>,
 }
 
 /// A request that writes.
@@ -544,6 +555,9 @@ pub struct VersionConfig {
     /// The header that it is sent in. Without it: in the body, under the column's own place.
     #[serde(default)]
     pub header: Option<String>,
+    /// How the header writes it: `"{value}"`.
+    #[serde(default)]
+    pub value: Option<String>,
     /// The row's own ETag, which comes in the header of an answer with one row: it is fetched before a change, and sent as `If-Match`.
     #[serde(default)]
     pub etag: bool,

@@ -139,7 +139,7 @@ impl Decoder {
     /// The failure that an answer tells whose rows could not be read.
     pub fn failure_instead(&self, bytes: &[u8]) -> Option<String> {
         let bytes = match self.format {
-            Format::Xml => xml::whole(bytes).ok()?.into(),
+            Format::Xml => xml::whole(bytes).ok()?,
             Format::Json | Format::Ndjson | Format::Csv => bytes.to_vec(),
         };
         let json: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
@@ -330,4 +330,17 @@ fn lines(bytes: &[u8]) -> Result<Vec<u8>, String> {
     }
     document.push(']');
     Ok(document.into_bytes())
+}
+
+/// The failure that an answer tells which has no rows, such as that to a write.
+pub fn failure_in(resource: &Resource, bytes: &[u8]) -> Option<String> {
+    let document = match resource.format {
+        Format::Xml => xml::whole(bytes).ok()?,
+        Format::Json | Format::Ndjson | Format::Csv => bytes.to_vec(),
+    };
+    let json: serde_json::Value = serde_json::from_slice(&document).ok()?;
+    resource.errors.iter().find_map(|rule| {
+        let place = rule.at.iter().try_fold(&json, |json, name| json.get(name))?;
+        told(&plain(place), rule)
+    })
 }

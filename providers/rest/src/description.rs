@@ -22,7 +22,8 @@ pub fn of_postgrest(document: &Value, config: &RestConfig) -> Result<(Vec<Resour
         let own = config.resources.get(name);
         let paging = own.and_then(|own| own.paging.as_ref()).map(Paging::new).transpose()?.unwrap_or_else(|| paging.clone());
         let mut made = table(name, definition, paging, config, &mut notes);
-        made.writable = false;
+        let path = format!("/paths/{}", format!("/{name}").replace('~', "~0").replace('/', "~1"));
+        made.writable = document.pointer(&path).is_some_and(|path| path.get("post").is_some());
         if let Some(own) = own {
             if !own.key.is_empty() {
                 made.key.clone_from(&own.key);
@@ -114,6 +115,7 @@ fn table(name: &str, definition: &Value, paging: Paging, config: &RestConfig, no
         headers: Vec::new(),
         method: "GET".to_owned(),
         body: None,
+        plain_body: None,
         rows: Vec::new(),
         single: false,
         paging,

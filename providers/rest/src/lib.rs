@@ -10,6 +10,8 @@ mod csv;
 mod decode;
 mod description;
 mod form;
+mod infer;
+pub mod openapi;
 mod paging;
 mod postgrest;
 mod resource;
@@ -17,18 +19,20 @@ mod rows;
 mod template;
 mod translate;
 mod write;
+mod writer;
 mod xml;
 
 use async_trait::async_trait;
 use client::{Client, Run};
 use config::{Preset, RestConfig};
 use portico_provider_api::{
-    Capabilities, ConnectContext, NativeRequest, Probe, QueryContext, QueryStream, Relation, RemoteSchema, RemoteTableName, Selection,
-    Source, SourceError, SourceErrorKind, SourceKind, SourceQuery, TableColumn,
+    Capabilities, Change, ChangeOutcome, ChangeSet, ConnectContext, NativeRequest, Probe, QueryContext, QueryStream, Relation,
+    RemoteSchema, RemoteTableName, Selection, Source, SourceError, SourceErrorKind, SourceKind, SourceQuery, TableColumn, WritableSource,
 };
 use portico_provider_web::config as web_config;
 use resource::Resource;
 use sha2::{Digest, Sha256};
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use translate::{Call, Read, Refusal};
 
@@ -40,6 +44,7 @@ pub fn kind() -> SourceKind {
 fn connect(config: serde_json::Value, context: ConnectContext) -> Result<Arc<dyn Source>, SourceError> {
     let (web, own): (_, RestConfig) = web_config::read(config, &context)?;
     let invalid = |message: String| SourceError::new(&context.source_name, SourceErrorKind::Unsupported, message);
+    let own = described(own, &context.base_directory).map_err(invalid)?;
     let resources = match own.preset {
         Some(Preset::Postgrest) => None,
         None if own.resources.is_empty() => return Err(invalid("it has no 'resources': there is no table to ask for".to_owned())),
@@ -49,6 +54,49 @@ fn connect(config: serde_json::Value, context: ConnectContext) -> Result<Arc<dyn
     let known = resources.map(|resources| Known::new(resources, &own, max_url)).transpose().map_err(invalid)?;
     let client = Arc::new(Client::new(&web, &context)?);
     Ok(Arc::new(RestSource { client, config: own, max_url, known: RwLock::new(known.map(Arc::new)) }))
+}
+
+/// The configuration with the columns that are taken from files: from an OpenAPI document, or a sample of an answer.
+fn described(mut config: RestConfig, directory: &Path) -> Result<RestConfig, String> {
+    let read = |name: &Path| {
+        std::fs::read_to_string(directory.join(name)).map_err(|error| format!("the file '{}' cannot be read: {error}", name.display()))
+    };
+    let document = match &config.openapi {
+        Some(name) => Some(openapi::document(&read(name)?).map_err(|wrong| format!("'openapi': {wrong}"))?),
+        None => None,
+    };
+    for (name, resource) in &mut config.resources {
+        let place = |wrong: String| format!("resource '{name}': {wrong}");
+        let taken = match (&resource.sample, &document) {
+            (Some(sample), _) => {
+                let text = read(sample).map_err(place)?;
+                let sample: serde_json::Value = serde_json::from_str(&text).map_err(|_| place("its 'sample' is no JSON".to_owned()))?;
+                let mut rows = resource::pointer(resource.rows.as_deref().unwrap_or_default()).map_err(place)?;
+                if let Some(parent) = &resource.parent {
+                    rows = resource::pointer(&format!("/{}", parent.rows.trim_start_matches('/'))).map_err(place)?;
+                }
+                infer::columns(&sample, &rows, resource.single).map_err(place)?
+            }
+            (None, Some(document)) if resource.columns.is_empty() || resource.schema.is_some() => {
+                openapi::columns(document, resource.path.as_deref(), resource.schema.as_deref()).map_err(place)?
+            }
+            (None, None) if resource.schema.is_some() => {
+                return Err(place("'schema' is one of an 'openapi' document, and there is none".to_owned()));
+            }
+            (None, _) => continue,
+        };
+        for (column, taken) in taken {
+            let declared = resource.columns.entry(column).or_insert_with(|| taken.clone());
+            // What is declared of a column is kept; what is not is taken.
+            if declared.scalar_type.is_none() {
+                declared.scalar_type = taken.scalar_type;
+                declared.nullable = declared.nullable.or(taken.nullable);
+                declared.optional = declared.optional.or(taken.optional);
+                declared.max_length = declared.max_length.or(taken.max_length);
+            }
+        }
+    }
+    Ok(config)
 }
 
 /// What is known of a source: its resources, as declared or as it describes them.
@@ -181,8 +229,41 @@ impl Source for RestSource {
         rows::start(&self.client, run, &read, query, table, context, sent).await
     }
 
+    fn writable(&self) -> Option<&dyn WritableSource> {
+        let written = |known: &Known| known.resources.iter().any(|resource| resource.writable || resource.write.is_some());
+        // What is not known yet may be written: whoever writes has read the schema.
+        self.known().is_none_or(|known| written(&known)).then_some(self as &dyn WritableSource)
+    }
+
     fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
         let Some(known) = self.known() else { return Vec::new() };
         self.translated(&known, query).map(|(_, read)| self.client.described(&read)).unwrap_or_default()
+    }
+}
+
+#[async_trait]
+impl WritableSource for RestSource {
+    async fn write(&self, changes: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError> {
+        let known = self.ask_or_known(context).await.map_err(SourceError::without_effect)?;
+        let unsupported = |unsupported: portico_provider_api::Unsupported| self.client.refused(Refusal::Unsupported(unsupported.feature));
+        known.capabilities.check_changes(&changes).map_err(unsupported)?;
+        let mut outcomes = Vec::new();
+        // There is one at most: several would be no transaction.
+        for change in &changes.changes {
+            let table = match change {
+                Change::Insert { table, .. }
+                | Change::Update { table, .. }
+                | Change::Upsert { table, .. }
+                | Change::Delete { table, .. }
+                | Change::Link { table, .. }
+                | Change::Unlink { table, .. } => table,
+                Change::Invoke { .. } => return Err(self.client.refused(Refusal::Unsupported("calling an operation".to_owned()))),
+            };
+            let missing = || Refusal::Missing(format!("the source has no resource '{}'", table.table));
+            let resource = known.resource(&table.table).ok_or_else(|| self.client.refused(missing()))?;
+            let writer = writer::Writer { client: &self.client, resource, context };
+            outcomes.push(writer.one(change).await?);
+        }
+        Ok(outcomes)
     }
 }

@@ -195,11 +195,6 @@ impl Pager {
         Pager { paging: paging.clone(), guard, page: paging.first, rows: 0, offset, total: None, size, largest: 0 }
     }
 
-    /// Rows so far.
-    pub fn rows(&self) -> u64 {
-        self.rows
-    }
-
     /// How many rows there are in all, as far as it was said.
     pub fn total(&self) -> Option<u64> {
         self.total

@@ -190,12 +190,12 @@ fn bound(resource: &Resource, table: &TableRelation, query: &SourceQuery) -> Opt
     }
     let mut parts = Vec::new();
     crate::translate::conjuncts(query.filter.as_ref(), &mut parts);
-    let equal = |part: &&Expr| match part {
-        Expr::Compare { op: CompareOp::Eq, left, right } => match (left.as_ref(), right.as_ref()) {
+    let equal = |part: &&Expr| {
+        let Expr::Compare { op: CompareOp::Eq, left, right } = part else { return None };
+        match (left.as_ref(), right.as_ref()) {
             (Expr::Column(index), Expr::Literal(_)) | (Expr::Literal(_), Expr::Column(index)) => Some(name(*index)),
             (_, _) => None,
-        },
-        _ => None,
+        }
     };
     is_key(&parts.iter().filter_map(equal).collect::<Vec<_>>()).then_some(1)
 }
@@ -282,10 +282,20 @@ pub enum Truth {
     Null,
 }
 
-const BEYOND: &str = "this condition";
+impl Truth {
+    fn of(value: &Value) -> Truth {
+        if *value == Value::Boolean(true) {
+            Truth::True
+        } else if *value == Value::Boolean(false) {
+            Truth::False
+        } else {
+            Truth::Null
+        }
+    }
+}
 
 fn beyond() -> Refusal {
-    Refusal::Unsupported(BEYOND.to_owned())
+    Refusal::Unsupported("this condition".to_owned())
 }
 
 /// The condition under which an expression is true, false or unknown: two-valued, so that nothing unknown is ever negated.
@@ -294,12 +304,7 @@ fn beyond() -> Refusal {
 /// When the expression is beyond what is declared.
 pub fn held(expression: &Expr, truth: Truth, table: &TableRelation) -> Result<Condition, Refusal> {
     if let Some(value) = constant(expression)? {
-        let is = match value {
-            Value::Boolean(true) => Truth::True,
-            Value::Boolean(false) => Truth::False,
-            _ => Truth::Null,
-        };
-        return Ok(Condition::Constant(is == truth));
+        return Ok(Condition::Constant(Truth::of(&value) == truth));
     }
     let each = |parts: &[Expr], truth| parts.iter().map(|part| held(part, truth, table)).collect::<Result<Vec<_>, _>>();
     match (expression, truth) {
@@ -350,16 +355,16 @@ fn is_null(column: &TableColumn, negated: bool) -> Condition {
 }
 
 fn null(inner: &Expr, table: &TableRelation) -> Result<Condition, Refusal> {
-    match inner {
-        Expr::Column(index) => Ok(is_null(column(*index, table)?, false)),
-        other => held(other, Truth::Null, table),
+    match inner.as_column() {
+        Some(index) => Ok(is_null(column(index, table)?, false)),
+        None => held(inner, Truth::Null, table),
     }
 }
 
 fn not_null(inner: &Expr, table: &TableRelation) -> Result<Condition, Refusal> {
-    match inner {
-        Expr::Column(index) => Ok(is_null(column(*index, table)?, true)),
-        other => Ok(Condition::any(vec![held(other, Truth::True, table)?, held(other, Truth::False, table)?])),
+    match inner.as_column() {
+        Some(index) => Ok(is_null(column(index, table)?, true)),
+        None => Ok(Condition::any(vec![held(inner, Truth::True, table)?, held(inner, Truth::False, table)?])),
     }
 }
 
@@ -401,12 +406,7 @@ fn with_truth(op: CompareOp, condition: &Expr, value: &Value, truth: Truth, tabl
         [(Truth::True, Value::Boolean(true)), (Truth::False, Value::Boolean(false)), (Truth::Null, Value::Null(ScalarType::Boolean))]
     {
         let known = Expr::compare(op, Expr::Literal(own), Expr::Literal(value.clone()));
-        let result = match constant(&known)? {
-            Some(Value::Boolean(true)) => Truth::True,
-            Some(Value::Boolean(false)) => Truth::False,
-            _ => Truth::Null,
-        };
-        if result == truth {
+        if constant(&known)?.is_some_and(|value| Truth::of(&value) == truth) {
             found.push(held(condition, state, table)?);
         }
     }
@@ -563,18 +563,15 @@ fn like(pattern: &str) -> Result<String, Refusal> {
 
 /// A value as PostgreSQL reads it.
 fn text(value: &Value) -> String {
-    match value {
-        Value::Binary(bytes) => format!("\\x{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
-        other => form::text(other),
+    if let Value::Binary(bytes) = value {
+        return format!("\\x{}", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     }
+    form::text(value)
 }
 
 /// A value of a body, as PostgreSQL reads it from JSON.
 pub fn json(value: &Value) -> String {
-    match value {
-        Value::Binary(_) => serde_json::Value::from(text(value)).to_string(),
-        other => form::json(other),
-    }
+    if matches!(value, Value::Binary(_)) { serde_json::Value::from(text(value)).to_string() } else { form::json(value) }
 }
 
 /// A name as it stands in parameters.
@@ -607,7 +604,7 @@ impl Condition {
                 Condition::Constant(value) => return Condition::Constant(value),
                 Condition::All(inner) if all => flat.extend(inner),
                 Condition::Any(inner) if !all => flat.extend(inner),
-                other => flat.push(other),
+                other @ (Condition::Leaf(_) | Condition::All(_) | Condition::Any(_)) => flat.push(other),
             }
         }
         match (flat.len(), flat.pop()) {
@@ -679,8 +676,5 @@ pub fn condition_pairs(condition: &Condition, resource: &Resource, pairs: &mut V
             pairs.push(Pair::bound(word, text(false), text(true), part.values()));
         }
     };
-    match condition {
-        Condition::All(parts) => parts.iter().for_each(one),
-        other => one(other),
-    }
+    if let Condition::All(parts) = condition { parts.iter().for_each(one) } else { one(condition) }
 }

@@ -146,6 +146,8 @@ pub struct Access {
     pub method: String,
     /// Body and media type.
     pub body: Option<(Template, String)>,
+    /// The media type of a body that is made of what is given, where one is.
+    pub plain_body: Option<String>,
     /// Where the rows stand.
     pub rows: Vec<String>,
     /// What stands there is one row.
@@ -248,12 +250,15 @@ fn resource(name: &str, own: &ResourceConfig, config: &RestConfig) -> Result<Res
         sort: sort(own)?,
         select: own.select.as_ref().map(|select| (select.parameter.clone(), select.separator.clone())),
         inside: None,
-        write: own.write.as_ref().map(|write| Write::new(write, own)).transpose()?,
+        write: own.write.as_ref().map(|write| Write::new(write, format)).transpose()?,
         postgrest: false,
         writable: false,
     };
     made.requires = requires(own, &made)?;
     checked(&made)?;
+    if let Some(write) = &made.write {
+        write.checked(&made)?;
+    }
     Ok(made)
 }
 
@@ -359,7 +364,7 @@ fn column(name: &str, own: &ColumnConfig, format: Format, config: &RestConfig) -
     };
     let codec = own.codec.as_ref().map(|codec| codec_named(codec)).transpose().map_err(place)?;
     let nullable = own.nullable.unwrap_or(true) && !own.asked;
-    let optional = own.optional.unwrap_or(nullable && matches!(format, Format::Xml | Format::Csv));
+    let optional = own.optional.unwrap_or(nullable && format == Format::Xml);
     if optional && !nullable && !own.asked {
         return Err(place("it is optional, and may not be null: what would a row without it mean?".to_owned()));
     }
@@ -368,6 +373,14 @@ fn column(name: &str, own: &ColumnConfig, format: Format, config: &RestConfig) -
     let text_only = [Operator::Contains, Operator::StartsWith, Operator::EndsWith];
     if scalar_type != ScalarType::Text && text_only.iter().any(|operator| filters.contains_key(operator)) {
         return Err(place("only texts contain, start and end with others".to_owned()));
+    }
+    // `<>` and lists of what is not wanted are one thing to whoever asks.
+    let lists = filters.contains_key(&Operator::In) && own.max_in_list != Some(1);
+    if filters.contains_key(&Operator::Ne) && lists && !own.repeatable && !filters.contains_key(&Operator::NotIn) {
+        return Err(place(
+            "'ne' beside 'in' needs 'not_in' as well, or a parameter that is 'repeatable': what is none of a list is asked for, too"
+                .to_owned(),
+        ));
     }
     Ok(Column {
         name: name.to_owned(),
@@ -404,7 +417,7 @@ fn filter(operator: Operator, own: &FilterConfig) -> Result<Filter, String> {
     let (parameter, value) = send.split_once('=').ok_or_else(|| format!("'{send}' is no parameter: write name={{value}}"))?;
     let value = Template::parse(value, Context::Plain)?;
     let wanted: &[&str] = match (operator, repeat) {
-        (Operator::In, false) => &["values"],
+        (Operator::In | Operator::NotIn, false) => &["values"],
         (Operator::IsNull, _) => &[],
         (_, _) => &["value"],
     };
@@ -416,7 +429,9 @@ fn filter(operator: Operator, own: &FilterConfig) -> Result<Filter, String> {
 }
 
 fn main(path: &str, own: &ResourceConfig, format: Format, config: &RestConfig) -> Result<Access, String> {
-    let paging = own.paging.as_ref().or(config.paging.as_ref()).map(Paging::new).transpose()?.unwrap_or_default();
+    // One row has no pages, whatever the source says of lists.
+    let inherited = config.paging.as_ref().filter(|_| !own.single);
+    let paging = own.paging.as_ref().or(inherited).map(Paging::new).transpose()?.unwrap_or_default();
     let lookup = LookupConfig {
         path: Some(path.to_owned()),
         query: own.query.clone(),
@@ -465,6 +480,7 @@ fn access(lookup: &LookupConfig, own: &ResourceConfig, format: Format, paging: P
         headers: lookup.headers.iter().map(plain).collect::<Result<_, _>>()?,
         method,
         body,
+        plain_body: None,
         rows: pointer(lookup.rows.as_deref().unwrap_or_default())?,
         single: lookup.single,
         paging,
@@ -556,7 +572,11 @@ fn parameters(resource: &Resource) -> Result<(), String> {
     for column in &resource.columns {
         for (operator, filter) in &column.filters {
             // `=` and a list are never asked of one column at once.
-            let kind = if *operator == Operator::In { Operator::Eq } else { *operator };
+            let kind = match operator {
+                Operator::In => Operator::Eq,
+                Operator::NotIn => Operator::Ne,
+                other => *other,
+            };
             let own = format!("column '{}', {kind:?}", column.name);
             let other = taken.iter().find(|(name, by)| *name == filter.parameter && *by != own);
             if let Some((name, by)) = other.filter(|_| !column.repeatable) {

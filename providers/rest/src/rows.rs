@@ -9,7 +9,8 @@ use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use portico_provider_api::evaluate::TableEvaluation;
 use portico_provider_api::{
-    NativeRequest, QueryContext, QueryReport, QueryStream, ReportHandle, SourceError, SourceErrorKind, SourceQuery, TableRelation,
+    Expr, KeySet, NativeRequest, Output, QueryContext, QueryReport, QueryStream, ReportHandle, SourceError, SourceErrorKind, SourceQuery,
+    TableRelation, Value,
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,10 +56,13 @@ pub async fn start(
         // The only row may be left out.
         futures::stream::iter((query.offset == 0).then_some(Ok(batch))).boxed()
     } else {
-        let rows: Batches = {
-            let run = Arc::clone(&run);
-            futures::stream::iter(calls).map(move |call| run.rows(call)).flatten_unordered(AT_ONCE).boxed()
-        };
+        let mut chains = Vec::new();
+        for call in calls {
+            let keys = call.keys.clone();
+            let rows = run.rows(call);
+            chains.push(if keys.is_empty() { rows } else { own_keys(rows, &query, &table, read, keys, client)? });
+        }
+        let rows: Batches = futures::stream::iter(chains).flatten_unordered(AT_ONCE).boxed();
         if read.local { evaluated(rows, query, client)? } else { projected(rows, query, table, Arc::clone(&schema), Arc::clone(client)) }
     };
     let report = ReportHandle::default();
@@ -137,6 +141,27 @@ fn evaluated(rows: Batches, query: SourceQuery, client: &Arc<Client>) -> Result<
         evaluation.evaluate(&all).map(Some).map_err(|error| wrong(&client, error))
     };
     Ok(futures::stream::once(whole).filter_map(|batch| std::future::ready(batch.transpose())).boxed())
+}
+
+/// The rows of a chain that have its keys: a server may ignore what it does not understand, and answer with all rows.
+fn own_keys(
+    rows: Batches,
+    query: &SourceQuery,
+    table: &TableRelation,
+    read: &Read<'_>,
+    tuples: Vec<Vec<Value>>,
+    client: &Arc<Client>,
+) -> Result<Batches, SourceError> {
+    let wrong = |client: &Client, error: portico_provider_api::EvaluateError| client.error(SourceErrorKind::Data, error.to_string());
+    let is_read = |name: &String| read.columns.iter().any(|column| column.name == *name);
+    let output = table.columns.iter().enumerate().filter(|(_, column)| is_read(&column.name));
+    let output = output.map(|(index, column)| Output { name: column.name.clone(), expr: Expr::Column(index) }).collect();
+    let columns = query.keys.as_ref().map(|keys| keys.columns.clone()).unwrap_or_default();
+    let keyed = SourceQuery::select(query.from.clone(), output);
+    let keyed = SourceQuery { keys: Some(KeySet { columns, tuples }), ..keyed };
+    let evaluation = TableEvaluation::owned(keyed).map_err(|error| wrong(client, error))?;
+    let client = Arc::clone(client);
+    Ok(rows.map(move |batch| evaluation.evaluate(&batch?).map_err(|error| wrong(&client, error))).boxed())
 }
 
 async fn counted(run: &Arc<Run>, calls: Vec<Call>, schema: &SchemaRef, client: &Arc<Client>) -> Result<RecordBatch, SourceError> {

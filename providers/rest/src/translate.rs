@@ -26,6 +26,8 @@ pub struct Call {
     pub body: Option<(String, String)>,
     /// Values that were asked for, by column, for columns that no row has.
     pub asked: Vec<(String, Value)>,
+    /// The keys that are asked for: what else comes back is none of this request's.
+    pub keys: Vec<Vec<Value>>,
 }
 
 /// A parameter.
@@ -227,6 +229,7 @@ fn split(
         split(resource, table, query, way, left, fits, calls)?;
         return split(resource, table, query, way, right, fits, calls);
     }
+    call.keys = chunk.to_vec();
     if let [only] = chunk {
         let asked = way.columns.iter().zip(only).filter(|(column, _)| column.asked);
         call.asked = asked.map(|(column, value)| (column.name.clone(), value.clone())).collect();
@@ -284,7 +287,7 @@ fn list<'v>(column: Option<&Column>, values: impl Iterator<Item = &'v Value>, se
 }
 
 /// A request with the values of an access in their places.
-fn begun(access: &Access, value: &dyn Fn(&str) -> Option<Value>) -> Result<Call, Refusal> {
+pub fn begun(access: &Access, value: &dyn Fn(&str) -> Option<Value>) -> Result<Call, Refusal> {
     let fill = |template: &Template| template.fill(value).map_err(Refusal::Data);
     let segments = access.path.iter().map(|segment| Ok((fill(segment)?, segment.shown()))).collect::<Result<_, Refusal>>()?;
     let pair = |(name, template): &(String, Template)| {
@@ -293,7 +296,7 @@ fn begun(access: &Access, value: &dyn Fn(&str) -> Option<Value>) -> Result<Call,
     let pairs = access.query.iter().map(pair).collect::<Result<_, Refusal>>()?;
     let headers = access.headers.iter().map(|(name, template)| Ok((name.clone(), fill(template)?))).collect::<Result<_, Refusal>>()?;
     let body = access.body.as_ref().map(|(body, kind)| Ok::<_, Refusal>((fill(body)?, kind.clone()))).transpose()?;
-    Ok(Call { method: access.method.clone(), segments, slash: access.slash, pairs, headers, body, asked: Vec::new() })
+    Ok(Call { method: access.method.clone(), segments, slash: access.slash, pairs, headers, body, asked: Vec::new(), keys: Vec::new() })
 }
 
 /// The parameters of the filter. False where no row can satisfy it.
@@ -328,11 +331,15 @@ fn one_filter(resource: &Resource, table: &TableRelation, part: &Expr, call: &mu
             (Expr::Literal(value), Expr::Column(index)) => (*index, mirrored(operator(*op).ok_or_else(beyond)?), vec![value]),
             (_, _) => return Err(beyond()),
         },
-        Expr::InList { expr, list, negated: false } => {
+        Expr::InList { expr, list, negated } => {
             let values = list.iter().map(|item| if let Expr::Literal(value) = item { Some(value) } else { None });
             let values: Vec<&Value> = values.collect::<Option<_>>().ok_or_else(beyond)?;
+            // What is in no list with a null is unknown.
+            if *negated && values.iter().any(|value| value.is_null()) {
+                return Ok(false);
+            }
             let values = values.into_iter().filter(|value| !value.is_null()).collect();
-            (expr.as_column().ok_or_else(beyond)?, Operator::In, values)
+            (expr.as_column().ok_or_else(beyond)?, if *negated { Operator::NotIn } else { Operator::In }, values)
         }
         Expr::Column(index) => {
             let column = in_scope(resource, table, *index)?;
@@ -348,7 +355,6 @@ fn one_filter(resource: &Resource, table: &TableRelation, part: &Expr, call: &mu
         Expr::And(_)
         | Expr::Or(_)
         | Expr::Not(_)
-        | Expr::InList { negated: true, .. }
         | Expr::OuterColumn { .. }
         | Expr::Literal(_)
         | Expr::Parameter { .. }
@@ -369,6 +375,14 @@ fn one_filter(resource: &Resource, table: &TableRelation, part: &Expr, call: &mu
         (Some(filter), _, _) => filter,
         (None, Operator::In, [_]) => column.filters.get(&Operator::Eq).ok_or_else(beyond)?,
         (None, Operator::Eq, _) => column.filters.get(&Operator::In).ok_or_else(beyond)?,
+        (None, Operator::Ne, _) => column.filters.get(&Operator::NotIn).ok_or_else(beyond)?,
+        (None, Operator::NotIn, several) => {
+            let filter = column.filters.get(&Operator::Ne).filter(|_| column.repeatable || several.len() == 1).ok_or_else(beyond)?;
+            for value in several {
+                send(column, filter, &[value], call)?;
+            }
+            return Ok(true);
+        }
         (None, _, _) => return Err(beyond()),
     };
     send(column, filter, &values, call)?;
@@ -410,9 +424,14 @@ fn mirrored(operator: Operator) -> Operator {
         Operator::Le => Operator::Ge,
         Operator::Gt => Operator::Lt,
         Operator::Ge => Operator::Le,
-        Operator::Eq | Operator::Ne | Operator::In | Operator::IsNull | Operator::Contains | Operator::StartsWith | Operator::EndsWith => {
-            operator
-        }
+        Operator::Eq
+        | Operator::Ne
+        | Operator::In
+        | Operator::NotIn
+        | Operator::IsNull
+        | Operator::Contains
+        | Operator::StartsWith
+        | Operator::EndsWith => operator,
     }
 }
 

@@ -55,7 +55,8 @@ fn list(tree: &Value, path: &[String]) -> Option<Vec<Value>> {
             return None;
         }
     }
-    Some(parents.into_iter().flat_map(|parent| each(parent, last)).cloned().collect())
+    // One that is nil says that there is none.
+    Some(parents.into_iter().flat_map(|parent| each(parent, last)).filter(|value| !value.is_null()).cloned().collect())
 }
 
 fn each<'t>(parent: &'t Value, name: &str) -> Vec<&'t Value> {
@@ -216,7 +217,7 @@ mod tests {
     #[test]
     fn elements_are_members() {
         let xml = "<?xml version='1.0'?><s:E xmlns:s='u'><s:B><r id='1'>a &amp; b&#33;</r><r><x>1</x><x>2</x></r><r i:nil='true' xmlns:i='j'/></s:B></s:E>";
-        assert_eq!(read(xml, &["E", "B", "r"]).unwrap(), r##"{"rows":[{"@id":"1","#text":"a & b!"},{"x":["1","2"]},null]}"##);
+        assert_eq!(read(xml, &["E", "B", "r"]).unwrap(), r##"{"rows":[{"@id":"1","#text":"a & b!"},{"x":["1","2"]}]}"##);
         assert_eq!(read("<E><B/></E>", &["E", "B", "r"]).unwrap(), r#"{"rows":[]}"#);
         assert!(read("<E/>", &["E", "B", "r"]).is_err());
     }

@@ -9,9 +9,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio_postgres::{Client, NoTls};
 
-/// Nothing but a name for what a table of types may hold.
-pub const TYPES: () = ();
-
 fn variable(name: &str, what: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: it names {what}"))
 }

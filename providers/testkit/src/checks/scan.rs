@@ -128,9 +128,7 @@ pub(crate) async fn report(run: &mut Run) {
         run.summary.ran(REPORT);
         match run.ask(&query).await {
             Ok(answer) => {
-                // What no row can meet need not be sent; then nothing is described either.
-                let asks = !run.subject.source.describe(&query).is_empty();
-                if let Err(wrong) = judge(&answer, before, asks) {
+                if let Err(wrong) = judge(&answer, before) {
                     run.summary.fail(REPORT, wrong, shown(&query));
                 }
             }
@@ -140,7 +138,7 @@ pub(crate) async fn report(run: &mut Run) {
     }
 }
 
-fn judge(answer: &Answer, before: SystemTime, asks: bool) -> Result<(), String> {
+fn judge(answer: &Answer, before: SystemTime) -> Result<(), String> {
     let Some(report) = answer.report else { return Err("there is no report after the end".to_owned()) };
     if answer.early_report {
         return Err("there is a report before the end".to_owned());
@@ -151,7 +149,8 @@ fn judge(answer: &Answer, before: SystemTime, asks: bool) -> Result<(), String> 
     if report.rows != answer.rows.len() as u64 {
         return Err(format!("{} rows are reported, {} were returned", report.rows, answer.rows.len()));
     }
-    if report.requests == 0 && asks {
+    // What can have no row need not be asked for.
+    if report.requests == 0 && !answer.rows.is_empty() {
         return Err("an answer without a request is reported".to_owned());
     }
     if report.bytes == 0 && !answer.rows.is_empty() {
