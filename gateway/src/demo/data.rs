@@ -255,7 +255,7 @@ impl Generation<'_> {
             }
             let mode = item.l_shipmode.to_string();
             let (shipped, received) = (item.l_shipdate.to_string(), item.l_receiptdate.to_string());
-            let is_delivered = item.l_linestatus.to_string() == "F";
+            let is_delivered = item.l_linestatus == "F";
             match shipments.iter_mut().find(|shipment| shipment.mode == mode) {
                 Some(shipment) => {
                     shipment.quantity += item.l_quantity;
