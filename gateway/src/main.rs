@@ -63,7 +63,16 @@ enum Command {
         #[arg(long = "as")]
         caller: Option<String>,
     },
-    /// Serve a demonstration: two embedded sources full of data.
+    /// Print the settings of a source for what a document describes.
+    Introspect {
+        /// An OpenAPI document of a REST API, JSON or YAML.
+        #[arg(long)]
+        openapi: PathBuf,
+        /// The name of the source.
+        #[arg(long, default_value = "api")]
+        name: String,
+    },
+    /// Serve a demonstration: a CRM, an ERP behind OData and a logistics company behind REST, full of data.
     Demo(demo::DemoOptions),
 }
 
@@ -96,9 +105,11 @@ fn run(command: Command) -> Result<(), StartError> {
             let schema = schema.map_err(|error| StartError::System(format!("the schema cannot be written: {error}")))?;
             startup::check::print(&format!("{schema}\n"))
         }
-        Command::Demo(options) => {
-            let path = demo::prepare(&options).map_err(|error| StartError::System(error.to_string()))?;
-            runtime.block_on(startup::serve::run(config::load(&path)?))
+        Command::Introspect { openapi, name } => {
+            let wrong = |wrong: String| StartError::System(format!("{}: {wrong}", openapi.display()));
+            let text = std::fs::read_to_string(&openapi).map_err(|error| wrong(error.to_string()))?;
+            startup::check::print(&portico_provider_registry::source_of_openapi(&text, &name).map_err(wrong)?)
         }
+        Command::Demo(options) => runtime.block_on(demo::run(options)),
     }
 }

@@ -1,7 +1,7 @@
 //! The demonstration's configuration, as text: it is written beside the data, commented, for its reader to change and serve again.
 
 use super::data::DataFiles;
-use super::{DemoError, DemoOptions};
+use super::{DemoError, DemoOptions, logistics};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
 
@@ -12,9 +12,28 @@ const SALES_KEY: &str = "demo-sales";
 /// The key of reporting: it reads, and sees no telephone numbers.
 const ANALYST_KEY: &str = "demo-analyst";
 
+/// The key that the ERP asks for.
+const ERP_KEY: &str = "demo-erp";
+
+/// The ERP: a gateway of its own over one of the files, which the other one asks through OData.
+const ERP_TEMPLATE: &str = r#"# The ERP of the demonstration: what it is to others is the OData service at http://{erp_address}/odata
+gateway:
+  http: { listen: "{erp_address}" }
+  token_key: { file: token.key }
+  log: { level: warn, format: text }
+sources:
+  database: { kind: sqlite, path: {erp}, read_only: true }
+access:
+  roles:
+    partner: { orders: {}, lineitem: {}, part: {}, supplier: {}, partsupp: {} }
+  keys:
+    partner: { sha256: "{erp_hash}", roles: [partner] }
+  anonymous: none
+"#;
+
 /// What is served from where. Names in braces are filled in by [`write`].
-const TEMPLATE: &str = r#"# The demonstration of Portico. Change it as you like, then: portico serve --config THIS_FILE
-# It is written anew by every `portico demo`.
+const TEMPLATE: &str = r#"# The demonstration of Portico. It is written anew by every `portico demo`. To change it, copy it, leave the systems that it asks running with
+# `portico demo --systems-only`, and serve the copy: portico serve --config COPY
 gateway:
   http:   { listen: "{http}" }
   flight: { listen: "{flight}" }
@@ -22,10 +41,39 @@ gateway:
   token_key: { file: token.key }          # signs continuation links and Flight tokens
   log: { level: warn, format: text }
 
-# Two systems that know nothing of each other.
+# Three systems that know nothing of each other.
 sources:
-  erp: { kind: sqlite, path: {erp} }
   crm: { kind: sqlite, path: {crm} }
+  erp:
+    kind: odata                           # what it has is read from its $metadata
+    url: "http://{erp_address}/odata"
+    product: portico
+    auth: { api_key: { header: X-Api-Key, key: { file: erp.key } } }
+  logistics:
+    kind: rest                            # what it has is said here
+    url: "http://{logistics_address}/api"
+    auth: { api_key: { header: X-Api-Key, key: { file: logistics.key } } }
+    limits: { rate: { requests: 80, per: 1s } }   # it takes a hundred in a second, and says 429 then
+    resources:
+      shipments:
+        path: /shipments
+        rows: /shipments
+        key: [id]
+        paging: { by: cursor, parameter: cursor, next: /next, size: 200, size_parameter: limit }
+        columns:
+          id:        { type: int64, nullable: false }
+          order:     { type: int64, nullable: false, filter: { eq: "order={value}" } }
+          carrier:   { type: text, path: carrier/name, nullable: false }
+          mode:      { type: text, nullable: false }
+          status:    { type: text, nullable: false, filter: { eq: "status={value}" } }
+          shipped:   { type: date, nullable: false }
+          delivered: { type: date }
+          packages:  { type: int32, nullable: false }
+          weight:    { type: "decimal(9,1)", nullable: false }
+        lookups:
+          - { path: "/shipments/{id}", single: true }
+          # No order has more than seven shipments, so that those of 25 orders are one page.
+          - { query: { order: "{order}" }, batch: 25 }
 
 tables:
   Customers:
@@ -83,12 +131,29 @@ tables:
     relationships:
       Customer:  { to: Customers, on: { CustomerKey: CustomerKey } }
       LineItems: { to: LineItems, on: { OrderKey: OrderKey }, many: true }
+      Shipments: { to: Shipments, on: { OrderKey: OrderKey }, many: true }
+  Shipments:
+    source: logistics
+    remote: shipments
+    description: "Shipments, as the logistics company knows them"
+    columns:
+      ShipmentId:  { remote: id }
+      OrderKey:    { remote: order }
+      Carrier:     { remote: carrier }
+      Mode:        { remote: mode }
+      Status:      { remote: status }
+      ShipDate:    { remote: shipped }
+      Delivered:   { remote: delivered }
+      Packages:    { remote: packages }
+      Weight:      { remote: weight }
+    relationships:
+      Order: { to: Orders, on: { OrderKey: OrderKey } }
   LineItems:
     source: erp
     remote: lineitem
     columns:
       OrderKey:      { remote: l_orderkey }
-      LineNumber:    { remote: l_linenumber, type: int32 }
+      LineNumber:    { remote: l_linenumber }
       PartKey:       { remote: l_partkey }
       SupplierKey:   { remote: l_suppkey }
       Quantity:      { remote: l_quantity }
@@ -112,7 +177,7 @@ tables:
       Name:        { remote: p_name }
       Brand:       { remote: p_brand }
       Type:        { remote: p_type }
-      Size:        { remote: p_size, type: int32 }
+      Size:        { remote: p_size }
       Container:   { remote: p_container }
       RetailPrice: { remote: p_retailprice }
     relationships:
@@ -137,12 +202,12 @@ tables:
     columns:
       PartKey:     { remote: ps_partkey }
       SupplierKey: { remote: ps_suppkey }
-      Available:   { remote: ps_availqty, type: int32 }
+      Available:   { remote: ps_availqty }
       Cost:        { remote: ps_supplycost }
     relationships:
       Part:     { to: Parts, on: { PartKey: PartKey } }
       Supplier: { to: Suppliers, on: { SupplierKey: SupplierKey } }
-  # A read-only view across both sources.
+  # A read-only view across two sources.
   SegmentRevenue:
     sql: >-
       SELECT c."Segment" AS "Segment", count(*) AS "Orders", sum(o."TotalPrice") AS "Revenue"
@@ -156,6 +221,7 @@ access:
       Customers: { write: [insert, update, delete] }
       Orders: {}
       LineItems: {}
+      Shipments: {}
       Parts: {}
       Suppliers: {}
       PartSupplies: {}
@@ -165,6 +231,7 @@ access:
       Customers: { hide: [Address], mask: { Phone: "'***'" } }
       Orders: {}
       LineItems: {}
+      Shipments: {}
       Parts: {}
       Suppliers: { mask: { Phone: "'***'" } }
       PartSupplies: {}
@@ -178,16 +245,36 @@ access:
   anonymous: none
 "#;
 
-/// Writes the configuration and the token key beside the data.
-pub(super) fn write(directory: &Path, files: &DataFiles, options: &DemoOptions) -> Result<PathBuf, DemoError> {
+/// Writes the configurations and keys beside the data.
+pub(super) fn write(directory: &Path, files: &DataFiles, options: &DemoOptions) -> Result<Written, DemoError> {
+    // Each gateway keeps its lock beside its configuration.
+    let erp = directory.join("erp");
+    std::fs::create_dir_all(&erp).map_err(|error| DemoError::file(&erp, &error))?;
     write_token_key(&directory.join("token.key"))?;
-    let path = directory.join("demo.yaml");
-    std::fs::write(&path, text(files, options)).map_err(|error| DemoError::file(&path, &error))?;
-    Ok(path)
+    write_token_key(&erp.join("token.key"))?;
+    let put = |path: PathBuf, content: String| {
+        std::fs::write(&path, content).map(|()| path.clone()).map_err(|error| DemoError::file(&path, &error))
+    };
+    put(directory.join("erp.key"), ERP_KEY.to_owned())?;
+    put(directory.join("logistics.key"), logistics::KEY.to_owned())?;
+    let erp = put(erp.join("erp.yaml"), filled(ERP_TEMPLATE, files, options))?;
+    let gateway = put(directory.join("demo.yaml"), filled(TEMPLATE, files, options))?;
+    Ok(Written { gateway, erp })
 }
 
-fn text(files: &DataFiles, options: &DemoOptions) -> String {
-    let filled: [(&str, String); 9] = [
+/// The configurations that were written.
+pub(super) struct Written {
+    /// Of the demonstration itself.
+    pub(super) gateway: PathBuf,
+    /// Of the gateway that plays the ERP.
+    pub(super) erp: PathBuf,
+}
+
+fn filled(template: &str, files: &DataFiles, options: &DemoOptions) -> String {
+    let filled: [(&str, String); 12] = [
+        ("{erp_address}", options.erp.to_string()),
+        ("{logistics_address}", options.logistics.to_string()),
+        ("{erp_hash}", sha256(ERP_KEY)),
         ("{http}", options.http.to_string()),
         ("{flight}", options.flight.to_string()),
         ("{admin}", options.admin.to_string()),
@@ -198,7 +285,7 @@ fn text(files: &DataFiles, options: &DemoOptions) -> String {
         ("{sales_hash}", sha256(SALES_KEY)),
         ("{analyst_hash}", sha256(ANALYST_KEY)),
     ];
-    filled.iter().fold(TEMPLATE.to_owned(), |text, (place, value)| text.replace(place, value))
+    filled.iter().fold(template.to_owned(), |text, (place, value)| text.replace(place, value))
 }
 
 /// A path as a quoted YAML scalar: JSON's quoting is a part of YAML's.
@@ -225,23 +312,38 @@ fn write_token_key(path: &Path) -> Result<(), DemoError> {
     }
 }
 
+/// A question that needs all three systems. It stands between single quotes of a shell.
+const THREE_SYSTEMS: &str = concat!(
+    r#"SELECT c."Name", o."OrderKey", s."Carrier", s."ShipDate", s."Weight" FROM "Customers" c "#,
+    r#"JOIN "Orders" o ON o."CustomerKey" = c."CustomerKey" JOIN "Shipments" s ON s."OrderKey" = o."OrderKey" "#,
+    r#"WHERE c."CustomerKey" < 20 AND o."TotalPrice" > 250000 AND s."Weight" > 20 ORDER BY s."ShipDate", o."OrderKey""#,
+);
+
 /// What to try, for the person who started the demonstration.
 pub(super) fn introduction(config: &Path, options: &DemoOptions) -> String {
-    let (http, flight) = (options.http, options.flight);
+    let DemoOptions { http, flight, erp, logistics, .. } = options;
+    let sql = THREE_SYSTEMS;
     format!(
         r#"Its configuration is {config}
+Beside it run the ERP, an OData service at http://{erp}/odata, and the logistics company's REST API at http://{logistics}/api
 
 In a second shell, try:
 
-1. A page of customers from the CRM, each with its three greatest orders from the ERP
-   curl -s -H 'X-Api-Key: {SALES_KEY}' 'http://{http}/odata/Customers?$top=2&$select=Name,Segment&$expand=Orders($top=3;$orderby=TotalPrice%20desc;$select=OrderDate,TotalPrice)'
+1. Customers from the CRM, each with its greatest orders from the ERP, each of these with its shipments from the logistics company
+   curl -s -H 'X-Api-Key: {SALES_KEY}' 'http://{http}/odata/Customers?$top=2&$select=Name,Segment&$expand=Orders($top=2;$orderby=TotalPrice%20desc;$select=OrderDate,TotalPrice;$expand=Shipments($select=Carrier,Status,ShipDate))'
 
 2. A change, refused with 412 when somebody else was faster: run the last line twice
    url='http://{http}/odata/Customers(1)'
    etag=$(curl -s -D - -o /dev/null -H 'X-Api-Key: {SALES_KEY}' "$url" | tr -d '\r' | sed -n 's/^etag: //Ip')
    curl -si -X PATCH -H 'X-Api-Key: {SALES_KEY}' -H "If-Match: $etag" -H 'Content-Type: application/json' -d '{{"Phone":"25-989-741-2988"}}' "$url"
 
-3. SQL across both sources, from Python (pip install adbc-driver-flightsql adbc-driver-manager pyarrow)
+3. SQL across all three: how heavy parts of large orders went to some customers
+   curl -s -H 'X-Api-Key: {ANALYST_KEY}' -H 'Content-Type: text/plain' -H 'Accept: application/json' http://{http}/sql -d '{sql}'
+
+4. What each of the three systems is asked for it
+   curl -s -H 'X-Api-Key: {ANALYST_KEY}' -H 'Content-Type: text/plain' -H 'Accept: application/json' http://{http}/sql -d 'EXPLAIN {sql}'
+
+5. SQL from Python (pip install adbc-driver-flightsql adbc-driver-manager pyarrow)
    python3 - <<'END'
 import adbc_driver_flightsql.dbapi as flight_sql
 options = {{"adbc.flight.sql.authorization_header": "Bearer {ANALYST_KEY}"}}
@@ -263,20 +365,41 @@ mod tests {
     use std::net::SocketAddr;
 
     #[test]
-    fn the_configuration_is_one_that_the_gateway_accepts() {
+    fn the_configurations_are_ones_that_the_gateway_accepts() {
         let directory = tempfile::tempdir().unwrap();
         let address = |port| SocketAddr::from(([127, 0, 0, 1], port));
-        let options = DemoOptions { scale: 0.01, directory: None, http: address(18080), flight: address(18081), admin: address(18082) };
-        let files = DataFiles { erp: directory.path().join("erp \"one\".sqlite"), crm: directory.path().join("crm.sqlite") };
-        let path = write(directory.path(), &files, &options).unwrap();
-        let config = crate::config::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
+        let options = DemoOptions {
+            scale: 0.01,
+            directory: None,
+            http: address(18080),
+            flight: address(18081),
+            admin: address(18082),
+            erp: address(18083),
+            logistics: address(18084),
+            systems_only: false,
+        };
+        let file = |name: &str| directory.path().join(name);
+        let files = DataFiles { erp: file("erp \"one\".sqlite"), crm: file("crm.sqlite"), logistics: file("logistics.sqlite") };
+        let written = write(directory.path(), &files, &options).unwrap();
+        let config = crate::config::load(&written.gateway).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(config.gateway.http.listen, "127.0.0.1:18080");
-        assert_eq!(config.sources["erp"].settings["path"], files.erp.display().to_string());
+        assert_eq!(config.sources["erp"].settings["url"], "http://127.0.0.1:18083/odata");
+        assert_eq!(config.sources["logistics"].settings["auth"]["api_key"]["key"], logistics::KEY);
         assert!(config.gateway.token_key_configured);
+        let erp = crate::config::load(&written.erp).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!((erp.gateway.http.listen.as_str(), erp.gateway.flight.is_none()), ("127.0.0.1:18083", true));
+        assert_eq!(erp.sources["database"].settings["path"], files.erp.display().to_string());
         let key = std::fs::read_to_string(directory.path().join("token.key")).unwrap();
         write(directory.path(), &files, &options).unwrap();
         assert_eq!(std::fs::read_to_string(directory.path().join("token.key")).unwrap(), key, "the token key is kept");
-        let text = introduction(&path, &options);
-        assert!(text.contains("http://127.0.0.1:18080/odata/Customers") && text.contains("grpc://127.0.0.1:18081"), "{text}");
+        let text = introduction(&written.gateway, &options);
+        for part in [
+            "http://127.0.0.1:18080/odata/Customers",
+            "grpc://127.0.0.1:18081",
+            "http://127.0.0.1:18083/odata",
+            "http://127.0.0.1:18084/api",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The demonstration's data: TPC-H rows in two SQLite files, one for the ERP, one for the CRM. The generator is seeded, so that
+//! The demonstration's data: TPC-H rows in SQLite files, one for the ERP, one for the CRM, one for the logistics service. The generator is seeded, so that
 //! equal scale factors give equal rows. It must not know the gateway that serves them.
 
 use super::DemoError;
@@ -23,13 +23,15 @@ const TEXT_POOL_BYTES: i32 = 8 << 20;
 /// Rows between two updates of the progress bar.
 const PROGRESS_STEP: u64 = 5_000;
 
-/// The two files.
+/// The files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DataFiles {
     /// Orders, line items, parts, suppliers.
     pub erp: PathBuf,
     /// Customers, nations, regions.
     pub crm: PathBuf,
+    /// Shipments of the orders.
+    pub logistics: PathBuf,
 }
 
 /// Makes the files unless they are there and complete.
@@ -37,8 +39,9 @@ pub struct DataFiles {
 /// # Errors
 /// When the directory or a file cannot be written.
 pub fn prepare(directory: &Path, scale: f64) -> Result<DataFiles, DemoError> {
-    let files = DataFiles { erp: directory.join("erp.sqlite"), crm: directory.join("crm.sqlite") };
-    if is_complete(&files.erp) && is_complete(&files.crm) {
+    let file = |name: &str| directory.join(name);
+    let files = DataFiles { erp: file("erp.sqlite"), crm: file("crm.sqlite"), logistics: file("logistics.sqlite") };
+    if [&files.erp, &files.crm, &files.logistics].into_iter().all(|file| is_complete(file)) {
         return Ok(files);
     }
     std::fs::create_dir_all(directory).map_err(|error| DemoError::file(directory, &error))?;
@@ -47,6 +50,7 @@ pub fn prepare(directory: &Path, scale: f64) -> Result<DataFiles, DemoError> {
     let generation = Generation { scale, pool: &pool, progress: &progress };
     // CRM first: it is small, and whoever looks into the directory meanwhile sees the large one grow.
     make(&files.crm, schema::CRM_TABLES, schema::CRM_INDEXES, |connection| generation.crm(connection))?;
+    make(&files.logistics, schema::LOGISTICS_TABLES, schema::LOGISTICS_INDEXES, |connection| generation.shipments(connection))?;
     make(&files.erp, schema::ERP_TABLES, schema::ERP_INDEXES, |connection| generation.erp(connection))?;
     progress.finish_and_clear();
     Ok(files)
@@ -236,6 +240,81 @@ impl Generation<'_> {
         });
         self.insert(connection, "lineitem", items)
     }
+
+    /// What of an order goes the same way goes together: the shipments are those of its line items.
+    fn shipments(&self, connection: &Connection) -> Result<(), rusqlite::Error> {
+        let words = Distributions::static_default();
+        let items = LineItemGenerator::new_with_distributions_and_text_pool(self.scale, 1, 1, words, self.pool);
+        let mut shipments: Vec<Shipment> = Vec::new();
+        let mut order = None;
+        let mut numbered = Vec::new();
+        for item in items.iter() {
+            if order != Some(item.l_orderkey) {
+                numbered.append(&mut shipments);
+                order = Some(item.l_orderkey);
+            }
+            let mode = item.l_shipmode.to_string();
+            let (shipped, received) = (item.l_shipdate.to_string(), item.l_receiptdate.to_string());
+            let is_delivered = item.l_linestatus == "F";
+            match shipments.iter_mut().find(|shipment| shipment.mode == mode) {
+                Some(shipment) => {
+                    shipment.quantity += item.l_quantity;
+                    shipment.packages += 1;
+                    shipment.is_delivered &= is_delivered;
+                    // Dates are in ISO 8601: the later one is the greater text.
+                    shipment.shipped = shipped.min(std::mem::take(&mut shipment.shipped));
+                    shipment.received = received.max(std::mem::take(&mut shipment.received));
+                }
+                None => {
+                    let (order, quantity, packages) = (item.l_orderkey, item.l_quantity, 1);
+                    shipments.push(Shipment { order, mode, shipped, received, is_delivered, packages, quantity });
+                }
+            }
+        }
+        numbered.append(&mut shipments);
+        let rows = (1..).zip(numbered).map(|(id, shipment): (i64, Shipment)| shipment.row(id));
+        self.insert(connection, "shipment", rows)
+    }
+}
+
+/// A shipment that is being put together.
+struct Shipment {
+    order: i64,
+    mode: String,
+    shipped: String,
+    received: String,
+    is_delivered: bool,
+    packages: i64,
+    quantity: i64,
+}
+
+impl Shipment {
+    fn row(self, id: i64) -> [Value; 10] {
+        let (code, name) = match self.mode.as_str() {
+            "AIR" | "REG AIR" => ("AQL", "Aquila Air Cargo"),
+            "TRUCK" => ("TRH", "Terra Haulage"),
+            "RAIL" => ("FRR", "Ferro Rail"),
+            "SHIP" => ("MAR", "Mare Lines"),
+            "MAIL" => ("PST", "Posta Express"),
+            _ => ("PUP", "Picked up"),
+        };
+        let status = if self.is_delivered { "delivered" } else { "in_transit" };
+        let delivered = if self.is_delivered { Value::Text(self.received) } else { Value::Null };
+        // Half a kilogram apiece.
+        let weight = format!("{}.{}", self.quantity / 2, if self.quantity % 2 == 0 { "0" } else { "5" });
+        [
+            integer(id),
+            integer(self.order),
+            text(code),
+            text(name),
+            text(self.mode),
+            text(status),
+            text(self.shipped),
+            delivered,
+            integer(self.packages),
+            text(weight),
+        ]
+    }
 }
 
 fn integer(value: impl Into<i64>) -> Value {
@@ -265,6 +344,9 @@ mod tests {
         assert_eq!(number(&files.erp, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
         assert_eq!(number(&files.crm, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
         assert_eq!(number(&files.erp, "SELECT max(o_custkey) > 1500 FROM orders"), 0, "every order has its customer");
+        assert_eq!(number(&files.logistics, "SELECT count(DISTINCT order_number) FROM shipment"), 15_000, "every order has shipments");
+        let packages = number(&files.logistics, "SELECT sum(packages) FROM shipment");
+        assert_eq!(packages, number(&files.erp, "SELECT count(*) FROM lineitem"), "and all of its line items are in them");
         Connection::open(&files.crm).unwrap().execute("UPDATE customer SET c_name = 'x' WHERE c_custkey = 1", []).unwrap();
         assert_eq!(number(&files.crm, "SELECT version FROM customer WHERE c_custkey = 1"), 2);
         assert_eq!(number(&files.crm, "SELECT version FROM customer WHERE c_custkey = 2"), 1);
@@ -279,6 +361,6 @@ mod tests {
         let files = prepare(directory.path(), 0.01).unwrap();
         assert_eq!(number(&files.crm, "SELECT count(*) FROM region"), 5);
         let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(left.len(), 2, "{left:?}");
+        assert_eq!(left.len(), 3, "{left:?}");
     }
 }

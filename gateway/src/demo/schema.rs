@@ -1,4 +1,4 @@
-//! The tables of the demonstration's two sources, as an ERP and a CRM would have them: declared types, keys and foreign keys, so
+//! The tables of the demonstration's three systems, as an ERP, a CRM and a logistics company would have them: declared types, keys and foreign keys, so
 //! that there is something to infer from. The names are TPC-H's own.
 
 /// Tables of the CRM. The trigger keeps `version` changing with every update, whoever makes it: it is what ETags are made of.
@@ -109,4 +109,25 @@ CREATE INDEX orders_customer ON orders (o_custkey);
 CREATE INDEX orders_date ON orders (o_orderdate);
 CREATE INDEX lineitem_part ON lineitem (l_partkey);
 CREATE INDEX lineitem_supplier ON lineitem (l_suppkey);
+";
+
+/// The table of the logistics service. Orders are in another system.
+pub const LOGISTICS_TABLES: &str = "
+CREATE TABLE shipment (
+  id INTEGER PRIMARY KEY NOT NULL,
+  order_number INTEGER NOT NULL,
+  carrier_code VARCHAR(4) NOT NULL,
+  carrier_name VARCHAR(25) NOT NULL,
+  mode VARCHAR(10) NOT NULL,
+  status VARCHAR(10) NOT NULL,
+  shipped DATE NOT NULL,
+  delivered DATE,
+  packages INTEGER NOT NULL,
+  weight TEXT NOT NULL
+);
+";
+
+/// Indexes of the logistics service.
+pub const LOGISTICS_INDEXES: &str = "
+CREATE INDEX shipment_order ON shipment (order_number);
 ";

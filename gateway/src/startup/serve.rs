@@ -12,7 +12,7 @@ use rustls::ServerConfig;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// Open doors; each ends when it has stopped.
@@ -61,6 +61,24 @@ pub async fn run(config: Config) -> Result<(), StartError> {
     outcome
 }
 
+/// Serves OData beside the gateway of this process until it is told to stop: for systems that are only played. It has one door, `listener`, and no
+/// operators. What it returns ends when it has stopped.
+///
+/// # Errors
+/// Why it does not start.
+pub async fn beside(
+    config: Config,
+    listener: TcpListener,
+    stop: CancellationToken,
+) -> Result<JoinHandle<Result<(), StartError>>, StartError> {
+    tls::install_provider();
+    listener.set_nonblocking(true).map_err(|error| StartError::Door(format!("a door cannot be opened: {error}")))?;
+    let gateway = Arc::new(assemble(config)?);
+    gateway.keeper.introspect().await;
+    gateway.keeper.publish()?;
+    Ok(tokio::spawn(connections::serve(gateway, listener, None, stop)))
+}
+
 /// Waits for a signal, or for a door that fails.
 async fn until_stopped(doors: &mut Doors, operators: &mut Doors) -> Result<(), StartError> {
     let ended = tokio::select! {
@@ -75,7 +93,11 @@ async fn until_stopped(doors: &mut Doors, operators: &mut Doors) -> Result<(), S
     }
 }
 
-async fn signal() -> Result<(), StartError> {
+/// Waits for a signal to stop.
+///
+/// # Errors
+/// When signals cannot be received.
+pub async fn signal() -> Result<(), StartError> {
     let failed = |error: std::io::Error| StartError::System(format!("signals cannot be received: {error}"));
     #[cfg(unix)]
     {

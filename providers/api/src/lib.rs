@@ -27,6 +27,7 @@ pub mod source;
 pub mod stream;
 pub mod types;
 pub mod typing;
+pub mod units;
 pub mod value;
 pub mod walk;
 

@@ -10,6 +10,9 @@ pub fn kinds() -> Vec<SourceKind> {
         portico_provider_postgres::kind(),
         portico_provider_mysql::kind(),
         portico_provider_flightsql::kind(),
+        portico_provider_files::kind(),
+        portico_provider_rest::kind(),
+        portico_provider_odata::kind(),
         #[cfg(feature = "odbc")]
         portico_provider_odbc::kind(),
     ]
@@ -17,6 +20,16 @@ pub fn kinds() -> Vec<SourceKind> {
 
 /// Kinds that only some builds know, and the feature that brings each.
 const BY_FEATURE: &[(&str, &str)] = &[("odbc", "odbc")];
+
+/// The settings of a `rest` source for what an OpenAPI document describes, as YAML to be put under `sources`.
+///
+/// # Errors
+/// When it is no such document, or describes nothing that can be read as a table.
+pub fn source_of_openapi(text: &str, name: &str) -> Result<String, String> {
+    use portico_provider_rest::openapi;
+    let settings = openapi::settings(&openapi::document(text)?)?;
+    Ok(openapi::yaml(&serde_json::json!({ "sources": { name: settings } }), 0))
+}
 
 /// The kind of that name.
 ///
@@ -72,6 +85,7 @@ fn nearest(wrong: &str, known: &[&'static str]) -> Option<&'static str> {
         "sqlite3" => Some("sqlite"),
         "flight" | "flight_sql" | "flight-sql" | "portico" | "arrow" => Some("flightsql"),
         "mem" | "inline" => Some("memory"),
+        "file" | "csv" | "json" | "excel" | "xlsx" | "parquet" => Some("files"),
         _ => None,
     };
     by_alias.filter(|alias| known.contains(alias)).or_else(|| {
@@ -123,7 +137,7 @@ mod tests {
         ] {
             let error = find(wrong).err().unwrap();
             assert_eq!(error.suggestion, meant, "{wrong}");
-            assert!(error.to_string().contains("memory, sqlite, postgres, mysql, flightsql"));
+            assert!(error.to_string().contains("memory, sqlite, postgres, mysql, flightsql, files, rest, odata"));
         }
     }
 }

@@ -1,0 +1,11 @@
+//! What is particular to the kind.
+
+mod answers;
+mod asking;
+mod described;
+mod documented;
+mod paging;
+pub mod postgrest;
+mod serving;
+mod soap;
+mod writing;
