@@ -4,10 +4,10 @@ use crate::config::{ColumnOverrides, OdataConfig, TableOverrides, TextFunction};
 use crate::metadata::{Edm, EntitySet, General, Property};
 use crate::presets::Preset;
 use portico_provider_api::capabilities::{
-    ColumnCapabilities, ColumnComparisons, ComparisonSupport, FilterCapabilities, KeyCapabilities, NullOrdering, SortCapabilities,
-    TableCapabilities, WriteCapabilities,
+    AggregateCapabilities, ColumnCapabilities, ColumnComparisons, ComparisonSupport, FilterCapabilities, KeyCapabilities, NullOrdering,
+    SortCapabilities, TableCapabilities, WriteCapabilities,
 };
-use portico_provider_api::{Capabilities, Collation, Function, Requirement, Support, TypeClass};
+use portico_provider_api::{AggregateFunction, Capabilities, Collation, Function, Requirement, Support, TypeClass};
 use std::collections::BTreeMap;
 
 /// What decides: the product, the configuration, and the greatest length of a URL.
@@ -167,6 +167,8 @@ impl Rules {
             limit: Some(decided(own.top, said.top, preset.top)),
             offset: Some(decided(own.skip, said.skip, preset.skip)),
             count: Some(count),
+            aggregate: self.applies(set).then(aggregates),
+            distinct: self.applies(set).then_some(Support::Exact),
             joins: Some(Support::None),
             write: Some(self.write(set)),
             required_keys: if required.is_empty() { Vec::new() } else { vec![required.into_iter().map(Requirement::Key).collect()] },
@@ -242,7 +244,7 @@ impl Rules {
             insert: decided(own.insert, said.insertable),
             update: keyed && decided(own.update, said.updatable),
             delete: keyed && decided(own.delete, said.deletable),
-            upsert: false,
+            upsert: keyed && own.update != Some(false) && said.updatable != Some(false) && said.upsertable.unwrap_or(self.preset.upsert),
             transactions: self.preset.change_sets,
             returning: true,
             returning_key: true,
@@ -253,10 +255,32 @@ impl Rules {
         }
     }
 
+    /// Whether groups and aggregates of a set are computed: where its product does, and the set says so.
+    fn applies(&self, set: &EntitySet) -> bool {
+        self.preset.apply && set.restrictions.apply == Some(true)
+    }
+
     /// Whether entities of a set have an ETag.
     pub fn has_etag(&self, set: &EntitySet) -> bool {
         let own = self.tables.get(&set.name).and_then(|own| own.etag);
         !set.key.is_empty() && own.unwrap_or(set.etag || self.preset.always_etag)
+    }
+}
+
+/// Sums, least and greatest values, and numbers of rows. How an average is rounded is the service's own affair.
+fn aggregates() -> AggregateCapabilities {
+    let exact = |classes: &[TypeClass]| classes.iter().map(|class| (*class, Support::Exact)).collect::<BTreeMap<_, _>>();
+    let ordered = [TypeClass::Integer, TypeClass::Decimal, TypeClass::Date, TypeClass::Time, TypeClass::Timestamp, TypeClass::TimestampTz];
+    AggregateCapabilities {
+        group_by: Support::Exact,
+        functions: [
+            (AggregateFunction::CountRows, exact(&[TypeClass::Integer])),
+            (AggregateFunction::Sum, exact(&[TypeClass::Integer, TypeClass::Decimal])),
+            (AggregateFunction::Min, exact(&ordered)),
+            (AggregateFunction::Max, exact(&ordered)),
+        ]
+        .into(),
+        ..AggregateCapabilities::default()
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
 mod downstream;
+mod own;
 
 use downstream::{Database, Downstream, KEY, active};
 use portico_provider_api::{RemoteTableName, ScalarType};

@@ -6,7 +6,7 @@ use crate::config::OdataConfig;
 use crate::metadata::Service;
 use crate::translate::{Asking, Plan, client_page};
 use expect_test::expect;
-use portico_provider_api::AggregateCall;
+use portico_provider_api::{AggregateCall, AggregateFunction};
 use portico_provider_api::{
     Aggregation, CompareOp, Expr, Function, KeySet, Output, Relation, RemoteTableName, ScalarType, SortKey, SourceQuery, TableColumn,
     TableRelation, Value,
@@ -447,4 +447,54 @@ fn keys_are_alternatives_or_a_list_and_are_split_where_a_url_would_be_too_long()
         --
         a key set over these columns is not supported by this source
     "#]].assert_eq(&text.join("--\n"));
+}
+
+#[test]
+fn groups_and_aggregates() {
+    let set = r#"<EntitySet Name="Orders" EntityType="NS.Order"><Annotation Term="Org.OData.Aggregation.V1.ApplySupported"><Record/></Annotation></EntitySet>"#;
+    let service = read(&v4(V4_TYPES, set));
+    let columns = relation(&service).columns;
+    let column = |name: &str| Expr::Column(at(&service, name));
+    let call = |function, argument: Option<Expr>| AggregateCall::new(function, argument, &columns).unwrap();
+    let outputs = |count: usize| (0..count).map(|index| Output { name: format!("c{index}"), expr: Expr::Column(index) }).collect();
+    let calls = vec![call(AggregateFunction::Sum, Some(column("Total"))), call(AggregateFunction::CountRows, None)];
+    let grouped = SourceQuery {
+        aggregate: Some(Aggregation { group_by: vec![column("Day"), column("Open")], calls: calls.clone(), having: None }),
+        output: outputs(4),
+        filter: Some(compare(&service, "Id", CompareOp::Gt, Value::Int64(5))),
+        order_by: vec![SortKey { expr: Expr::Column(2), descending: true, nulls_first: false }],
+        limit: Some(10),
+        ..query(&service, &[])
+    };
+    let whole = SourceQuery {
+        aggregate: Some(Aggregation { group_by: Vec::new(), calls, having: None }),
+        output: outputs(2),
+        ..query(&service, &[])
+    };
+    let distinct = SourceQuery { distinct: true, ..query(&service, &["Day", "Open"]) };
+    let average = vec![call(AggregateFunction::Average, Some(column("Total")))];
+    let average = SourceQuery {
+        aggregate: Some(Aggregation { group_by: Vec::new(), calls: average, having: None }),
+        output: outputs(1),
+        ..whole.clone()
+    };
+    let mut text = String::new();
+    for settings in [json!({"product": "portico"}), json!({})] {
+        for query in [&grouped, &whole, &distinct, &average] {
+            text.push_str(&requests(&service, settings.clone(), 8000, query));
+        }
+    }
+    expect![[r#"
+        /data/Orders?sap-client=100&$apply=filter(Id%20gt%205)/groupby((Day,Open),aggregate(Total%20with%20sum%20as%20Aggregate0,$count%20as%20Aggregate1))&$orderby=Aggregate0%20desc&$top=10
+          /data/Orders?sap-client=…&$apply=filter(Id gt ?)/groupby((Day,Open),aggregate(Total with sum as Aggregate0,$count as Aggregate1))&$orderby=Aggregate0 desc&$top=10 with 1
+        /data/Orders?sap-client=100&$apply=aggregate(Total%20with%20sum%20as%20Aggregate0,$count%20as%20Aggregate1)
+          /data/Orders?sap-client=…&$apply=aggregate(Total with sum as Aggregate0,$count as Aggregate1) with 0
+        /data/Orders?sap-client=100&$apply=groupby((Day,Open))
+          /data/Orders?sap-client=…&$apply=groupby((Day,Open)) with 0
+        an average is not supported by this source
+        grouping is not supported by this source
+        a sum is not supported by this source
+        distinct is not supported by this source
+        an average is not supported by this source
+    "#]].assert_eq(&text);
 }

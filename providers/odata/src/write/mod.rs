@@ -1,10 +1,10 @@
 //! Writes: changes as requests, one alone or several as one change set of `$batch`, and what became of them. It must not know the engine.
 
-mod batch;
 mod body;
 mod explain;
 mod request;
 
+use crate::batch;
 use crate::client::spoken;
 use crate::decode::{Answer, Shape};
 use crate::translate::{Asking, Refusal};
@@ -19,7 +19,8 @@ use portico_provider_api::{
 use portico_provider_web::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, LOCATION};
 use portico_provider_web::json::PageReader;
 use portico_provider_web::{Expects, Method, Page, Request, StatusCode, Url};
-use request::{Kind, Written, written};
+pub(crate) use request::Written;
+use request::{Kind, written};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -90,7 +91,7 @@ impl Writer<'_> {
         match page.status {
             StatusCode::NOT_FOUND => Ok(ChangeOutcome::NotFound),
             StatusCode::PRECONDITION_FAILED => self.missed(asking, change).await,
-            _ => self.done(asking, written.kind, change, &page).await,
+            _ => self.done(asking, change, &page).await,
         }
     }
 
@@ -106,7 +107,7 @@ impl Writer<'_> {
         Ok(if matches!(there, Ok(None)) { ChangeOutcome::NotFound } else { ChangeOutcome::Changed })
     }
 
-    async fn done(&self, asking: &Asking<'_>, kind: Kind, change: &Change, page: &Page) -> Result<ChangeOutcome, SourceError> {
+    async fn done(&self, asking: &Asking<'_>, change: &Change, page: &Page) -> Result<ChangeOutcome, SourceError> {
         let has_body = !page.bytes.iter().all(u8::is_ascii_whitespace);
         match change {
             Change::Insert { table, .. } if has_body => self.row(table, &page.bytes).map(|row| done_with(Some(row), true)),
@@ -122,11 +123,13 @@ impl Writer<'_> {
                 Ok(done_with(row, true))
             }
             Change::Update { table, key, .. } => Ok(done_with(self.read(asking, table, key).await.ok().flatten(), false)),
-            Change::Invoke { operation, .. } => self.returned(operation, &page.bytes, has_body),
-            Change::Delete { .. } | Change::Upsert { .. } | Change::Link { .. } | Change::Unlink { .. } => {
-                debug_assert_eq!(kind, Kind::Delete);
-                Ok(done_with(None, false))
+            Change::Upsert { table, key, .. } => {
+                let created = page.status == StatusCode::CREATED;
+                let row = if has_body { Some(self.row(table, &page.bytes)?) } else { self.read(asking, table, key).await.ok().flatten() };
+                Ok(done_with(row, created))
             }
+            Change::Invoke { operation, .. } => self.returned(operation, &page.bytes, has_body),
+            Change::Delete { .. } | Change::Link { .. } | Change::Unlink { .. } => Ok(done_with(None, false)),
         }
     }
 
@@ -222,9 +225,7 @@ impl Writer<'_> {
         let mut outcomes = Vec::with_capacity(changes.len());
         for (index, change) in changes.iter().enumerate() {
             let part = parts.iter().find(|part| part.change == Some(index)).or_else(|| parts.get(index));
-            let (Some(part), Some(request)) = (part, requests.get(index)) else {
-                return Err(self.malformed("a part of $batch is missing"));
-            };
+            let part = part.ok_or_else(|| self.malformed("a part of $batch is missing"))?;
             let mut headers = portico_provider_web::header::HeaderMap::new();
             for name in [LOCATION, HeaderName::from_static("odata-entityid")] {
                 if let Some(value) = part.header(name.as_str()).and_then(|value| HeaderValue::from_str(value).ok()) {
@@ -233,7 +234,7 @@ impl Writer<'_> {
             }
             let status = StatusCode::from_u16(part.status).unwrap_or(StatusCode::OK);
             let page = Page { status, headers, url: page.url.clone(), bytes: part.body.clone().into() };
-            outcomes.push(self.done(asking, request.kind, change, &page).await?);
+            outcomes.push(self.done(asking, change, &page).await?);
         }
         Ok(outcomes)
     }
