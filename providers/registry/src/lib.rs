@@ -10,6 +10,7 @@ pub fn kinds() -> Vec<SourceKind> {
         portico_provider_postgres::kind(),
         portico_provider_mysql::kind(),
         portico_provider_flightsql::kind(),
+        portico_provider_odata::kind(),
         #[cfg(feature = "odbc")]
         portico_provider_odbc::kind(),
     ]
@@ -123,7 +124,7 @@ mod tests {
         ] {
             let error = find(wrong).err().unwrap();
             assert_eq!(error.suggestion, meant, "{wrong}");
-            assert!(error.to_string().contains("memory, sqlite, postgres, mysql, flightsql"));
+            assert!(error.to_string().contains("memory, sqlite, postgres, mysql, flightsql, odata"));
         }
     }
 }

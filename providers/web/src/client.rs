@@ -385,6 +385,10 @@ impl WebClient {
         let body = failure_body(incoming, errand.deadline).await;
         drop(turn);
         let error = reporter.status(status, &headers, &body, retry::is_read(&request.method));
+        let error = match request.explain.and_then(|explain| explain(&body)) {
+            Some(explained) => reporter.explained(error, status, &explained),
+            None => error,
+        };
         let wants_token = headers.get(CSRF).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"required"));
         if status == StatusCode::FORBIDDEN
             && wants_token

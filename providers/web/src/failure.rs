@@ -2,6 +2,7 @@
 //! it, cut and cleaned. No secret, no URL's query and no web page goes into a message. Pure; it must not know how requests are sent.
 
 use crate::body::Broken;
+use crate::request::Explained;
 use crate::retry;
 use crate::transport::{Lost, Stage};
 use portico_provider_api::{ConstraintKind, Retry, SourceError, SourceErrorKind};
@@ -127,6 +128,17 @@ impl Reporter {
             error.retry = Retry::Never;
         }
         error
+    }
+
+    /// The same failure, with what a kind has read of its body.
+    pub fn explained(&self, error: SourceError, status: StatusCode, explained: &Explained) -> SourceError {
+        let what = error.message.split_once(" (").map_or(error.message.as_str(), |(what, _)| what);
+        let message = self.error(SourceErrorKind::Internal, format!("{what} ({}): {}", status.as_u16(), explained.message)).message;
+        let kind = match error.kind {
+            SourceErrorKind::Constraint { kind, .. } => SourceErrorKind::Constraint { kind, columns: explained.columns.clone() },
+            other => other,
+        };
+        SourceError { kind, message, ..error }
     }
 
     /// What the server says of a failure, for a person.

@@ -23,6 +23,6 @@ pub use client::WebClient;
 pub use config::WebConfig;
 pub use failure::Reporter;
 pub use links::{Endless, Pages};
-pub use request::{Expects, Page, Request, Response};
+pub use request::{Expects, Explained, Page, Request, Response};
 pub use reqwest::header;
 pub use reqwest::{Method, StatusCode, Url};

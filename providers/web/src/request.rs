@@ -32,6 +32,19 @@ pub struct Request {
     pub(crate) repeatable: bool,
     pub(crate) expects: Expects,
     pub(crate) accepted: Vec<StatusCode>,
+    pub(crate) explain: Option<Explain>,
+}
+
+/// Reads what a server says of a failure, where a kind knows more of its form than is usual.
+pub type Explain = fn(&[u8]) -> Option<Explained>;
+
+/// What a server says of a failure.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Explained {
+    /// The message, for a person.
+    pub message: String,
+    /// The columns that it is about, by their remote names.
+    pub columns: Vec<String>,
 }
 
 impl Request {
@@ -39,7 +52,7 @@ impl Request {
     pub fn new(method: Method, address: Address) -> Request {
         let repeatable = retry::is_read(&method);
         let expects = Expects::Json;
-        Request { method, address, headers: HeaderMap::new(), body: Bytes::new(), repeatable, expects, accepted: Vec::new() }
+        Request { method, address, headers: HeaderMap::new(), body: Bytes::new(), repeatable, expects, accepted: Vec::new(), explain: None }
     }
 
     /// A read.
@@ -86,6 +99,13 @@ impl Request {
     #[must_use]
     pub fn accepting(mut self, status: StatusCode) -> Request {
         self.accepted.push(status);
+        self
+    }
+
+    /// How the body of a failure is read, where it says more than a message.
+    #[must_use]
+    pub fn explained_by(mut self, explain: Explain) -> Request {
+        self.explain = Some(explain);
         self
     }
 

@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "portico-provider-mysql",
             "portico-provider-flightsql",
             "portico-provider-odbc",
+            "portico-provider-odata",
         ],
     ),
     ("portico-provider-memory", &["portico-provider-api", "portico-provider-sql"]),
@@ -31,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("portico-provider-mysql", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-flightsql", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-odbc", &["portico-provider-api", "portico-provider-sql"]),
+    ("portico-provider-odata", &["portico-provider-api", "portico-provider-sql", "portico-provider-web"]),
     ("portico-tests", &[]),
     ("portico-bench", &[]),
 ];

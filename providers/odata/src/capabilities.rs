@@ -1,0 +1,265 @@
+//! What a service can be asked: the product's preset, restricted by what the metadata says, and both changed by the configuration. Pure.
+
+use crate::config::{ColumnOverrides, OdataConfig, TableOverrides, TextFunction};
+use crate::metadata::{Edm, EntitySet, General, Property};
+use crate::presets::Preset;
+use portico_provider_api::capabilities::{
+    ColumnCapabilities, ColumnComparisons, ComparisonSupport, FilterCapabilities, KeyCapabilities, NullOrdering, SortCapabilities,
+    TableCapabilities, WriteCapabilities,
+};
+use portico_provider_api::{Capabilities, Collation, Function, Requirement, Support, TypeClass};
+use std::collections::BTreeMap;
+
+/// What decides: the product, the configuration, and the greatest length of a URL.
+#[derive(Debug, Clone)]
+pub struct Rules {
+    /// Of the product, as the configuration has changed it.
+    pub preset: Preset,
+    /// What the configuration says of single sets.
+    pub tables: BTreeMap<String, TableOverrides>,
+    /// Bytes of a URL at most.
+    pub max_url: usize,
+    /// Functions that the configuration names.
+    functions: Option<Vec<TextFunction>>,
+    /// Whether the configuration says something of `$apply`, `in` or others that the service may say, too.
+    said_in: Option<bool>,
+}
+
+impl Rules {
+    /// The rules of a configuration.
+    pub fn new(config: &OdataConfig, max_url: usize) -> Rules {
+        let mut preset = config.product.preset();
+        let said = &config.capabilities;
+        for (place, value) in [
+            (&mut preset.or, said.or),
+            (&mut preset.is_null, said.is_null),
+            (&mut preset.in_list, said.r#in),
+            (&mut preset.top, said.top),
+            (&mut preset.skip, said.skip),
+            (&mut preset.sort, said.orderby),
+            (&mut preset.count, said.count),
+            (&mut preset.apply, said.apply),
+            (&mut preset.change_sets, said.change_sets),
+        ] {
+            *place = value.unwrap_or(*place);
+        }
+        preset.collation = config.collation.map_or(preset.collation, Collation::from);
+        preset.max_keys = said.max_keys.unwrap_or(preset.max_keys);
+        Rules { preset, tables: config.tables.clone(), max_url, functions: said.functions.clone(), said_in: said.r#in }
+    }
+
+    /// Whether lists are asked for by `in`.
+    pub fn uses_in(&self, general: &General) -> bool {
+        self.said_in.unwrap_or(self.preset.in_list || general.is_401)
+    }
+
+    /// What holds of a set whatever is said of it; the service itself may say more of functions.
+    pub fn source(&self, general: &General) -> Capabilities {
+        let preset = &self.preset;
+        Capabilities {
+            filter: self.filters(general),
+            collation: preset.collation,
+            projection: Support::Exact,
+            sort: SortCapabilities { columns: support(preset.sort), expressions: Support::None, nulls: NullOrdering::Lowest },
+            limit: support(preset.top),
+            offset: support(preset.skip),
+            keys: KeyCapabilities {
+                support: preset.filter,
+                max_columns: preset.max_key_columns,
+                max_tuples: preset.max_keys,
+                max_bytes: self.max_url / 8,
+            },
+            // What is between the values takes more room in a URL than it is counted with, and most of it is encoded.
+            max_request_bytes: self.max_url / 3,
+            calls: true,
+            ..Capabilities::default()
+        }
+    }
+
+    fn filters(&self, general: &General) -> FilterCapabilities {
+        let preset = &self.preset;
+        FilterCapabilities {
+            comparisons: TypeClass::ALL.into_iter().map(|class| (class, self.comparison(class))).collect(),
+            and: Support::Exact,
+            or: support(preset.or),
+            not: Support::Exact,
+            max_in_list: preset.max_keys,
+            functions: self.functions(general.filter_functions.as_deref()),
+            bare_boolean: Support::Exact,
+            stored_forms: Some(Support::None),
+            ..FilterCapabilities::default()
+        }
+    }
+
+    fn comparison(&self, class: TypeClass) -> ComparisonSupport {
+        let preset = &self.preset;
+        let is_null = support(preset.is_null);
+        // What is returned as null may compare as the least value at the service.
+        let loose = if preset.initial_is_null { Support::Inexact } else { Support::Exact };
+        let distinct_from = support(preset.strict);
+        let ordered = ComparisonSupport {
+            equal: Support::Exact,
+            not_equal: Support::Exact,
+            order: Support::Exact,
+            distinct_from,
+            sort: Support::Exact,
+            is_null,
+        };
+        let nulls = ComparisonSupport { is_null, ..ComparisonSupport::default() };
+        match class {
+            TypeClass::Boolean => ComparisonSupport { order: Support::None, ..ordered },
+            TypeClass::Integer | TypeClass::Decimal | TypeClass::Text => ordered,
+            TypeClass::Date | TypeClass::Time | TypeClass::Timestamp | TypeClass::TimestampTz => {
+                ComparisonSupport { not_equal: loose, order: loose, ..ordered }
+            }
+            TypeClass::Guid if preset.strict => ordered,
+            TypeClass::Guid => ComparisonSupport { order: Support::None, sort: Support::None, ..ordered },
+            TypeClass::Float if preset.strict => ComparisonSupport { distinct_from: Support::None, sort: Support::None, ..ordered },
+            TypeClass::Float | TypeClass::Binary => nulls,
+            TypeClass::Json => ComparisonSupport::default(),
+        }
+    }
+
+    /// The functions that may be called: those that the configuration names, else those that the service names, else the product's.
+    fn functions(&self, said: Option<&[String]>) -> BTreeMap<Function, Support> {
+        let exactness = if self.preset.collation == Collation::CaseInsensitive { Support::Inexact } else { Support::Exact };
+        let of = |function: TextFunction| match function {
+            TextFunction::Contains => Function::Contains,
+            TextFunction::Startswith => Function::StartsWith,
+            TextFunction::Endswith => Function::EndsWith,
+        };
+        let all = [TextFunction::Contains, TextFunction::Startswith, TextFunction::Endswith];
+        if let Some(named) = &self.functions {
+            return named.iter().map(|function| (of(*function), exactness)).collect();
+        }
+        let preset = self.preset.text_functions;
+        let spoken = said.filter(|_| self.preset.believes_functions);
+        let names = |function: TextFunction, said: &[String]| {
+            let name = format!("{function:?}").to_lowercase();
+            said.iter().any(|known| known.rsplit('.').next().is_some_and(|known| known.eq_ignore_ascii_case(&name)))
+        };
+        match spoken {
+            Some(said) => all.into_iter().filter(|function| names(*function, said)).map(|function| (of(function), exactness)).collect(),
+            None if preset == Support::None => BTreeMap::new(),
+            None => all.into_iter().map(|function| (of(function), preset.min(exactness))).collect(),
+        }
+    }
+
+    /// What is particular to a set.
+    pub fn table(&self, set: &EntitySet) -> TableCapabilities {
+        let unsaid = TableOverrides::default();
+        let (own, said, preset) = (self.tables.get(&set.name).unwrap_or(&unsaid), &set.restrictions, &self.preset);
+        let decided = |own: Option<bool>, said: Option<bool>, preset: bool| support(own.unwrap_or(preset && said.unwrap_or(true)));
+        let filter = match own.filter.or(said.filterable) {
+            Some(false) => Support::None,
+            Some(true) if own.filter == Some(true) => Support::Exact,
+            Some(true) | None => preset.filter,
+        };
+        let required: Vec<String> = own.required.clone().unwrap_or_else(|| said.required.clone());
+        let columns = set.properties.iter().map(|property| {
+            let own = own.columns.get(&property.name).cloned().unwrap_or_default();
+            (property.name.clone(), self.column(property, &own))
+        });
+        let count = decided(own.count, said.countable, preset.count);
+        TableCapabilities {
+            filter: Some(filter),
+            sort: Some(decided(own.orderby, said.sortable, preset.sort)),
+            limit: Some(decided(own.top, said.top, preset.top)),
+            offset: Some(decided(own.skip, said.skip, preset.skip)),
+            count: Some(count),
+            joins: Some(Support::None),
+            write: Some(self.write(set)),
+            required_keys: if required.is_empty() { Vec::new() } else { vec![required.into_iter().map(Requirement::Key).collect()] },
+            columns: columns.filter(|(_, column)| *column != ColumnCapabilities::INHERITED).collect(),
+            ..TableCapabilities::default()
+        }
+    }
+
+    fn column(&self, property: &Property, own: &ColumnOverrides) -> ColumnCapabilities {
+        let in_path = property.name.contains('/');
+        let by_type = match property.edm {
+            Edm::Json | Edm::Flags | Edm::Binary => Some(Support::None),
+            // A length of time is a text to readers, and none to the service; only whole members of an enumeration are known to it.
+            Edm::Duration => Some(Support::None),
+            Edm::Enumeration
+            | Edm::Boolean
+            | Edm::Integer
+            | Edm::Int64
+            | Edm::Single
+            | Edm::Double
+            | Edm::Decimal
+            | Edm::String
+            | Edm::Guid
+            | Edm::Date
+            | Edm::TimeOfDay
+            | Edm::DateTimeOffset
+            | Edm::DateTime
+            | Edm::DateOnly
+            | Edm::Time => None,
+        };
+        let filter = match own.filter.or(property.filterable) {
+            Some(false) => Some(Support::None),
+            // Paths into complex values are not asked about unless it is said that they can be.
+            None if in_path && !self.preset.strict => Some(Support::None),
+            Some(true) | None => None,
+        };
+        let unordered = property.edm == Edm::Enumeration || (property.nullable && !self.preset.nulls_lowest) || in_path;
+        let sort = match own.orderby.or(property.sortable) {
+            Some(false) => Some(Support::None),
+            None if unordered => Some(Support::None),
+            Some(true) | None => None,
+        };
+        let comparisons = (property.edm == Edm::Enumeration).then(|| self.enumeration(property));
+        ColumnCapabilities {
+            filter: by_type.or(filter),
+            comparisons,
+            functions: (property.edm == Edm::Enumeration).then(BTreeMap::new),
+            sort: by_type.or(sort),
+            // The names of members are told apart letter by letter.
+            collation: if property.edm == Edm::Enumeration { Some(Collation::Binary) } else { own.collation.map(Collation::from) },
+            ..ColumnCapabilities::INHERITED
+        }
+    }
+
+    /// Members of an enumeration are equal or not; in which order they stand is not that of their names.
+    fn enumeration(&self, property: &Property) -> ColumnComparisons {
+        let is_null = if property.nullable { support(self.preset.is_null) } else { Support::Exact };
+        ColumnComparisons {
+            equal: Support::Exact,
+            not_equal: if property.nullable { is_null } else { Support::Exact },
+            is_null: support(self.preset.is_null),
+            ..ColumnComparisons::default()
+        }
+    }
+
+    /// What can be written. A service checks an ETag in the step that writes, and nothing else.
+    pub fn write(&self, set: &EntitySet) -> WriteCapabilities {
+        let unsaid = TableOverrides::default();
+        let (own, said) = (self.tables.get(&set.name).unwrap_or(&unsaid), &set.restrictions);
+        let keyed = !set.key.is_empty();
+        let decided = |own: Option<bool>, said: Option<bool>| own.unwrap_or(said.unwrap_or(true));
+        WriteCapabilities {
+            insert: decided(own.insert, said.insertable),
+            update: keyed && decided(own.update, said.updatable),
+            delete: keyed && decided(own.delete, said.deletable),
+            upsert: false,
+            transactions: self.preset.change_sets,
+            returning: true,
+            returning_key: true,
+            version: self.has_etag(set),
+            unchanged: false,
+            visible: false,
+            require: false,
+        }
+    }
+
+    /// Whether entities of a set have an ETag.
+    pub fn has_etag(&self, set: &EntitySet) -> bool {
+        let own = self.tables.get(&set.name).and_then(|own| own.etag);
+        !set.key.is_empty() && own.unwrap_or(set.etag || self.preset.always_etag)
+    }
+}
+
+fn support(yes: bool) -> Support {
+    if yes { Support::Exact } else { Support::None }
+}

@@ -1,0 +1,450 @@
+//! Queries as requests.
+
+use super::{read, v2, v4};
+use crate::capabilities::Rules;
+use crate::config::OdataConfig;
+use crate::metadata::Service;
+use crate::translate::{Asking, Plan, client_page};
+use expect_test::expect;
+use portico_provider_api::AggregateCall;
+use portico_provider_api::{
+    Aggregation, CompareOp, Expr, Function, KeySet, Output, Relation, RemoteTableName, ScalarType, SortKey, SourceQuery, TableColumn,
+    TableRelation, Value,
+};
+use portico_provider_web::Address;
+use portico_provider_web::address::Base;
+use serde_json::json;
+
+const V4_TYPES: &str = r#"<EnumType Name="Color"><Member Name="Red" Value="0"/><Member Name="Blue" Value="1"/></EnumType>
+    <ComplexType Name="City"><Property Name="Name" Type="Edm.String"/></ComplexType>
+    <EntityType Name="Order"><Key><PropertyRef Name="Id"/></Key><Property Name="Id" Type="Edm.Int64" Nullable="false"/><Property Name="Name" Type="Edm.String"/>
+    <Property Name="Total" Type="Edm.Decimal" Precision="13" Scale="2"/><Property Name="At" Type="Edm.DateTimeOffset"/><Property Name="Day" Type="Edm.Date"/>
+    <Property Name="Color" Type="NS.Color"/><Property Name="City" Type="NS.City"/><Property Name="Open" Type="Edm.Boolean"/><Property Name="Ref" Type="Edm.Guid"/>
+    <Property Name="Time" Type="Edm.TimeOfDay"/><Property Name="Ratio" Type="Edm.Double"/></EntityType>"#;
+
+const V2_TYPES: &str = r#"<EntityType Name="Order"><Key><PropertyRef Name="Id"/></Key><Property Name="Id" Type="Edm.Int64" Nullable="false"/><Property Name="Name" Type="Edm.String"/>
+    <Property Name="Total" Type="Edm.Decimal" Precision="13" Scale="2"/><Property Name="At" Type="Edm.DateTimeOffset"/><Property Name="Day" Type="Edm.DateTime" s:display-format="Date"/>
+    <Property Name="Color" Type="Edm.String"/><Property Name="City" Type="Edm.String"/><Property Name="Open" Type="Edm.Boolean"/><Property Name="Ref" Type="Edm.Guid"/>
+    <Property Name="Time" Type="Edm.Time"/><Property Name="Ratio" Type="Edm.Double"/></EntityType>"#;
+
+fn service(version: u8) -> Service {
+    let set = r#"<EntitySet Name="Orders" EntityType="NS.Order"/>"#;
+    read(&if version == 2 { v2(V2_TYPES, set) } else { v4(V4_TYPES, set) })
+}
+
+fn relation(service: &Service) -> TableRelation {
+    let columns = service.sets[0].properties.iter().map(|property| TableColumn {
+        name: property.name.clone(),
+        scalar_type: property.scalar_type,
+        nullable: property.nullable,
+        codec: None,
+        native_type: Some(property.type_name.clone()),
+    });
+    TableRelation { table: RemoteTableName(vec!["Orders".to_owned()]), columns: columns.collect() }
+}
+
+fn at(service: &Service, name: &str) -> usize {
+    service.sets[0].properties.iter().position(|property| property.name == name).unwrap()
+}
+
+fn query(service: &Service, outputs: &[&str]) -> SourceQuery {
+    let output = outputs.iter().map(|name| Output { name: (*name).to_owned(), expr: Expr::Column(at(service, name)) }).collect();
+    SourceQuery::select(Relation::Table(relation(service)), output)
+}
+
+fn root(max_url: usize) -> Address {
+    Base::new("https://erp.example.com/data/?sap-client=100", &[], max_url).unwrap().address()
+}
+
+fn rules(settings: serde_json::Value, max_url: usize) -> (OdataConfig, Rules) {
+    let config: OdataConfig = serde_json::from_value(settings).unwrap();
+    let rules = Rules::new(&config, max_url);
+    (config, rules)
+}
+
+/// The requests as they are sent and as they are shown.
+fn requests(service: &Service, settings: serde_json::Value, max_url: usize, query: &SourceQuery) -> String {
+    let (config, rules) = rules(settings, max_url);
+    let sets: Vec<_> = service.sets.iter().collect();
+    let capabilities = crate::schema::capabilities(service, &rules, &sets);
+    if let Err(refused) = capabilities.check(query) {
+        return format!("{refused}\n");
+    }
+    let root = root(max_url);
+    let asking = Asking {
+        root: &root,
+        service,
+        rules: &rules,
+        before: config.company.iter().map(|company| crate::company_segment(company)).collect(),
+        cross_company: config.cross_company,
+        client_page: config.paging.size.filter(|_| config.paging.client),
+    };
+    let addresses: Vec<Address> = match asking.plan(query) {
+        Err(refusal) => return format!("{refusal:?}\n"),
+        Ok(Plan::Nothing) => return "nothing is asked\n".to_owned(),
+        Ok(Plan::Count(addresses)) => addresses,
+        Ok(Plan::Call(address)) => vec![address],
+        Ok(Plan::Rows(rows)) => rows
+            .into_iter()
+            .map(|rows| rows.client.map_or(Some(rows.address.clone()), |pages| client_page(&rows, pages, 0).unwrap()).unwrap())
+            .collect(),
+    };
+    addresses
+        .iter()
+        .map(|address| {
+            format!(
+                "{}\n  {} with {}\n",
+                address.url().as_str().trim_start_matches("https://erp.example.com"),
+                address.shown().0,
+                address.shown().1
+            )
+        })
+        .collect()
+}
+
+fn compare(service: &Service, name: &str, op: CompareOp, value: Value) -> Expr {
+    Expr::compare(op, Expr::Column(at(service, name)), Expr::Literal(value))
+}
+
+fn decimal(unscaled: i128) -> Value {
+    Value::Decimal { unscaled: unscaled.into(), precision: 13, scale: 2 }
+}
+
+fn filters(service: &Service) -> Vec<Expr> {
+    let of = |name: &str, op, value| compare(service, name, op, value);
+    let column = |name: &str| Expr::Column(at(service, name));
+    vec![
+        of("Id", CompareOp::Eq, Value::Int64(9_007_199_254_740_993)),
+        of("Total", CompareOp::Gt, decimal(-1250)),
+        Expr::Not(Box::new(of("Total", CompareOp::Gt, decimal(1250)))),
+        of("Total", CompareOp::NotEq, decimal(0)),
+        Expr::Not(Box::new(of("Total", CompareOp::Eq, decimal(0)))),
+        of("Name", CompareOp::Eq, Value::text("it's 50% + ü")),
+        of("At", CompareOp::GtEq, Value::TimestampTz(1_709_208_000_123_456)),
+        of("Day", CompareOp::Lt, Value::Date(19_782)),
+        of("Day", CompareOp::Lt, Value::Date(10_000_000)),
+        of("Ref", CompareOp::Eq, Value::Guid("00112233-4455-6677-8899-aabbccddeeff".to_owned())),
+        of("Time", CompareOp::LtEq, Value::Time(45_296_500_000)),
+        column("Open"),
+        Expr::Not(Box::new(column("Open"))),
+        Expr::IsNull(Box::new(column("Name"))),
+        Expr::InList { expr: Box::new(column("Id")), list: [1, 2].map(|id| Expr::Literal(Value::Int64(id))).to_vec(), negated: false },
+        Expr::InList { expr: Box::new(column("Id")), list: [1, 2].map(|id| Expr::Literal(Value::Int64(id))).to_vec(), negated: true },
+        Expr::And(vec![
+            Expr::Or(vec![of("Id", CompareOp::Eq, Value::Int64(1)), of("Id", CompareOp::Eq, Value::Int64(2))]),
+            of("Total", CompareOp::Gt, decimal(1)),
+        ]),
+        Expr::Not(Box::new(Expr::Or(vec![of("Id", CompareOp::Lt, Value::Int64(1)), Expr::IsNull(Box::new(column("Total")))]))),
+        Expr::Call { function: Function::Contains, arguments: vec![column("Name"), Expr::Literal(Value::text("a'b"))] },
+        of("Name", CompareOp::Eq, Value::Null(ScalarType::Text)),
+        Expr::Or(vec![Expr::Literal(Value::Boolean(true)), of("Id", CompareOp::Eq, Value::Int64(1))]),
+    ]
+}
+
+fn all_filters(version: u8, settings: &serde_json::Value) -> String {
+    let service = service(version);
+    let of = |filter: Expr| requests(&service, settings.clone(), 8000, &SourceQuery { filter: Some(filter), ..query(&service, &["Id"]) });
+    filters(&service).into_iter().map(of).collect()
+}
+
+#[test]
+fn conditions_of_v4_to_the_letter() {
+    expect![[r#"
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%209007199254740993
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20gt%20-12.50
+          /data/Orders?sap-client=…&$select=Id&$filter=Total gt ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20le%2012.50
+          /data/Orders?sap-client=…&$select=Id&$filter=Total le ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200.00%20and%20Total%20ne%20null
+          /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? and Total ne null with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200.00%20and%20Total%20ne%20null
+          /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? and Total ne null with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Name%20eq%20%27it%27%27s%2050%25%20%2B%20%C3%BC%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Name eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=At%20ge%202024-02-29T12:00:00.123456Z
+          /data/Orders?sap-client=…&$select=Id&$filter=At ge ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Day%20lt%202024-02-29
+          /data/Orders?sap-client=…&$select=Id&$filter=Day lt ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Day%20ne%20null
+          /data/Orders?sap-client=…&$select=Id&$filter=Day ne null with 0
+        /data/Orders?sap-client=100&$select=Id&$filter=Ref%20eq%2000112233-4455-6677-8899-aabbccddeeff
+          /data/Orders?sap-client=…&$select=Id&$filter=Ref eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Time%20le%2012:34:56.500000
+          /data/Orders?sap-client=…&$select=Id&$filter=Time le ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Open%20eq%20true
+          /data/Orders?sap-client=…&$select=Id&$filter=Open eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Open%20eq%20false
+          /data/Orders?sap-client=…&$select=Id&$filter=Open eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Name%20eq%20null
+          /data/Orders?sap-client=…&$select=Id&$filter=Name eq null with 0
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20in%20(1,2)
+          /data/Orders?sap-client=…&$select=Id&$filter=Id in (?,?) with 2
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20ne%201%20and%20Id%20ne%202
+          /data/Orders?sap-client=…&$select=Id&$filter=Id ne ? and Id ne ? with 2
+        /data/Orders?sap-client=100&$select=Id&$filter=(Id%20eq%201%20or%20Id%20eq%202)%20and%20Total%20gt%200.01
+          /data/Orders?sap-client=…&$select=Id&$filter=(Id eq ? or Id eq ?) and Total gt ? with 3
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20ge%201%20and%20Total%20ne%20null
+          /data/Orders?sap-client=…&$select=Id&$filter=Id ge ? and Total ne null with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=contains(Name,%27a%27%27b%27)
+          /data/Orders?sap-client=…&$select=Id&$filter=contains(Name,?) with 1
+        nothing is asked
+        /data/Orders?sap-client=100&$select=Id
+          /data/Orders?sap-client=…&$select=Id with 0
+    "#]]
+    .assert_eq(&all_filters(4, &json!({"product": "portico"})));
+}
+
+#[test]
+fn conditions_of_a_generic_v4_service() {
+    expect![[r#"
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%209007199254740993
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20gt%20-12.50
+          /data/Orders?sap-client=…&$select=Id&$filter=Total gt ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20le%2012.50
+          /data/Orders?sap-client=…&$select=Id&$filter=Total le ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200.00%20and%20Total%20ne%20null
+          /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? and Total ne null with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200.00%20and%20Total%20ne%20null
+          /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? and Total ne null with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Name%20eq%20%27it%27%27s%2050%25%20%2B%20%C3%BC%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Name eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=At%20ge%202024-02-29T12:00:00.123456Z
+          /data/Orders?sap-client=…&$select=Id&$filter=At ge ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Day%20lt%202024-02-29
+          /data/Orders?sap-client=…&$select=Id&$filter=Day lt ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Day%20ne%20null
+          /data/Orders?sap-client=…&$select=Id&$filter=Day ne null with 0
+        /data/Orders?sap-client=100&$select=Id&$filter=Ref%20eq%2000112233-4455-6677-8899-aabbccddeeff
+          /data/Orders?sap-client=…&$select=Id&$filter=Ref eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Time%20le%2012:34:56.500000
+          /data/Orders?sap-client=…&$select=Id&$filter=Time le ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Open%20eq%20true
+          /data/Orders?sap-client=…&$select=Id&$filter=Open eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Open%20eq%20false
+          /data/Orders?sap-client=…&$select=Id&$filter=Open eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Name%20eq%20null
+          /data/Orders?sap-client=…&$select=Id&$filter=Name eq null with 0
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%201%20or%20Id%20eq%202
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? or Id eq ? with 2
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20ne%201%20and%20Id%20ne%202
+          /data/Orders?sap-client=…&$select=Id&$filter=Id ne ? and Id ne ? with 2
+        /data/Orders?sap-client=100&$select=Id&$filter=(Id%20eq%201%20or%20Id%20eq%202)%20and%20Total%20gt%200.01
+          /data/Orders?sap-client=…&$select=Id&$filter=(Id eq ? or Id eq ?) and Total gt ? with 3
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20ge%201%20and%20Total%20ne%20null
+          /data/Orders?sap-client=…&$select=Id&$filter=Id ge ? and Total ne null with 1
+        the filter is not supported by this source
+        nothing is asked
+        /data/Orders?sap-client=100&$select=Id
+          /data/Orders?sap-client=…&$select=Id with 0
+    "#]]
+    .assert_eq(&all_filters(4, &json!({})));
+}
+
+#[test]
+fn conditions_of_s4hana() {
+    expect![[r#"
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%209007199254740993L
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20gt%20-12.50m
+          /data/Orders?sap-client=…&$select=Id&$filter=Total gt ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20le%2012.50m
+          /data/Orders?sap-client=…&$select=Id&$filter=Total le ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200.00m
+          /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200.00m
+          /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Name%20eq%20%27it%27%27s%2050%25%20%2B%20%C3%BC%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Name eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=At%20ge%20datetimeoffset%272024-02-29T12:00:00.123456Z%27
+          /data/Orders?sap-client=…&$select=Id&$filter=At ge ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Day%20lt%20datetime%272024-02-29T00:00:00%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Day lt ? with 1
+        /data/Orders?sap-client=100&$select=Id
+          /data/Orders?sap-client=…&$select=Id with 0
+        /data/Orders?sap-client=100&$select=Id&$filter=Ref%20eq%20guid%2700112233-4455-6677-8899-aabbccddeeff%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Ref eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Time%20le%20time%27PT12H34M56.500000S%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Time le ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Open%20eq%20true
+          /data/Orders?sap-client=…&$select=Id&$filter=Open eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Open%20eq%20false
+          /data/Orders?sap-client=…&$select=Id&$filter=Open eq ? with 1
+        the filter is not supported by this source
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%201L%20or%20Id%20eq%202L
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? or Id eq ? with 2
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20ne%201L%20and%20Id%20ne%202L
+          /data/Orders?sap-client=…&$select=Id&$filter=Id ne ? and Id ne ? with 2
+        /data/Orders?sap-client=100&$select=Id&$filter=(Id%20eq%201L%20or%20Id%20eq%202L)%20and%20Total%20gt%200.01m
+          /data/Orders?sap-client=…&$select=Id&$filter=(Id eq ? or Id eq ?) and Total gt ? with 3
+        the filter is not supported by this source
+        /data/Orders?sap-client=100&$select=Id&$filter=substringof(%27a%27%27b%27,Name)
+          /data/Orders?sap-client=…&$select=Id&$filter=substringof(?,Name) with 1
+        nothing is asked
+        /data/Orders?sap-client=100&$select=Id
+          /data/Orders?sap-client=…&$select=Id with 0
+    "#]]
+    .assert_eq(&all_filters(2, &json!({"product": "s4hana"})));
+}
+
+#[test]
+fn members_of_an_enumeration() {
+    let service = service(4);
+    let of = |op, member: &str| {
+        let filter = Some(compare(&service, "Color", op, Value::text(member)));
+        requests(&service, json!({}), 8000, &SourceQuery { filter, ..query(&service, &["Color"]) })
+    };
+    let all = [
+        of(CompareOp::Eq, "Red"),
+        of(CompareOp::NotEq, "Red"),
+        of(CompareOp::Eq, "Pink"),
+        of(CompareOp::NotEq, "Pink"),
+        of(CompareOp::Lt, "Red"),
+    ];
+    expect![[r#"
+        /data/Orders?sap-client=100&$select=Color&$filter=Color%20eq%20NS.Color%27Red%27
+          /data/Orders?sap-client=…&$select=Color&$filter=Color eq ? with 1
+        /data/Orders?sap-client=100&$select=Color&$filter=Color%20ne%20NS.Color%27Red%27%20and%20Color%20ne%20null
+          /data/Orders?sap-client=…&$select=Color&$filter=Color ne ? and Color ne null with 1
+        nothing is asked
+        /data/Orders?sap-client=100&$select=Color&$filter=Color%20ne%20null
+          /data/Orders?sap-client=…&$select=Color&$filter=Color ne null with 0
+        the filter is not supported by this source
+    "#]]
+    .assert_eq(&all.concat());
+}
+
+#[test]
+fn columns_orders_and_limits() {
+    let service = service(4);
+    let key = |name: &str, descending| SortKey { expr: Expr::Column(at(&service, name)), descending, nulls_first: !descending };
+    let plain = query(&service, &["Id", "City/Name", "Total"]);
+    let sorted = SourceQuery { order_by: vec![key("Id", true)], offset: 20, limit: Some(10), ..plain.clone() };
+    let by_nullable = SourceQuery { order_by: vec![key("Total", true)], ..plain.clone() };
+    let count = |filter| SourceQuery {
+        aggregate: Some(Aggregation { group_by: Vec::new(), calls: vec![AggregateCall::row_count()], having: None }),
+        output: vec![Output { name: "n".to_owned(), expr: Expr::Column(0) }],
+        filter,
+        ..plain.clone()
+    };
+    let counted = count(Some(compare(&service, "Id", CompareOp::Gt, Value::Int64(5))));
+    let mut text = String::new();
+    for settings in [
+        json!({}),
+        json!({"product": "finance_operations", "cross_company": true}),
+        json!({"product": "business_central", "company": "CRONUS & Söhne"}),
+        json!({"product": "business_central", "company": "8d7d62e2-f8fd-ef11-9344-6045bde9ca09"}),
+        json!({"product": "dataverse"}),
+        json!({"product": "sap_gateway"}),
+        json!({"paging": {"client": true, "size": 50}}),
+    ] {
+        text.push_str(&format!("{settings}\n"));
+        for query in [&plain, &sorted, &by_nullable, &counted, &count(None)] {
+            text.push_str(&requests(&service, settings.clone(), 8000, query));
+        }
+    }
+    expect![[r#"
+        {}
+        /data/Orders?sap-client=100&$select=Id,City,Total
+          /data/Orders?sap-client=…&$select=Id,City,Total with 0
+        /data/Orders?sap-client=100&$select=Id,City,Total&$orderby=Id%20desc&$skip=20&$top=10
+          /data/Orders?sap-client=…&$select=Id,City,Total&$orderby=Id desc&$skip=20&$top=10 with 0
+        sorting by column 'Total' is not supported by this source
+        /data/Orders/$count?sap-client=100&$filter=Id%20gt%205
+          /data/Orders/$count?sap-client=…&$filter=Id gt ? with 1
+        /data/Orders/$count?sap-client=100
+          /data/Orders/$count?sap-client=… with 0
+        {"product":"finance_operations","cross_company":true}
+        /data/Orders?sap-client=100&$select=Id,City,Total&cross-company=true
+          /data/Orders?sap-client=…&$select=Id,City,Total&cross-company=true with 0
+        /data/Orders?sap-client=100&$select=Id,City,Total&$orderby=Id%20desc&$skip=20&$top=10&cross-company=true
+          /data/Orders?sap-client=…&$select=Id,City,Total&$orderby=Id desc&$skip=20&$top=10&cross-company=true with 0
+        /data/Orders?sap-client=100&$select=Id,City,Total&$orderby=Total%20desc&cross-company=true
+          /data/Orders?sap-client=…&$select=Id,City,Total&$orderby=Total desc&cross-company=true with 0
+        /data/Orders/$count?sap-client=100&$filter=Id%20gt%205&cross-company=true
+          /data/Orders/$count?sap-client=…&$filter=Id gt ?&cross-company=true with 1
+        /data/Orders/$count?sap-client=100&cross-company=true
+          /data/Orders/$count?sap-client=…&cross-company=true with 0
+        {"product":"business_central","company":"CRONUS & Söhne"}
+        /data/Company('CRONUS%20%26%20S%C3%B6hne')/Orders?sap-client=100&$select=Id,City,Total
+          /data/Company('CRONUS & Söhne')/Orders?sap-client=…&$select=Id,City,Total with 0
+        /data/Company('CRONUS%20%26%20S%C3%B6hne')/Orders?sap-client=100&$select=Id,City,Total&$orderby=Id%20desc&$skip=20&$top=10
+          /data/Company('CRONUS & Söhne')/Orders?sap-client=…&$select=Id,City,Total&$orderby=Id desc&$skip=20&$top=10 with 0
+        /data/Company('CRONUS%20%26%20S%C3%B6hne')/Orders?sap-client=100&$select=Id,City,Total&$orderby=Total%20desc
+          /data/Company('CRONUS & Söhne')/Orders?sap-client=…&$select=Id,City,Total&$orderby=Total desc with 0
+        /data/Company('CRONUS%20%26%20S%C3%B6hne')/Orders/$count?sap-client=100&$filter=Id%20gt%205
+          /data/Company('CRONUS & Söhne')/Orders/$count?sap-client=…&$filter=Id gt ? with 1
+        /data/Company('CRONUS%20%26%20S%C3%B6hne')/Orders/$count?sap-client=100
+          /data/Company('CRONUS & Söhne')/Orders/$count?sap-client=… with 0
+        {"product":"business_central","company":"8d7d62e2-f8fd-ef11-9344-6045bde9ca09"}
+        /data/companies(8d7d62e2-f8fd-ef11-9344-6045bde9ca09)/Orders?sap-client=100&$select=Id,City,Total
+          /data/companies(8d7d62e2-f8fd-ef11-9344-6045bde9ca09)/Orders?sap-client=…&$select=Id,City,Total with 0
+        /data/companies(8d7d62e2-f8fd-ef11-9344-6045bde9ca09)/Orders?sap-client=100&$select=Id,City,Total&$orderby=Id%20desc&$skip=20&$top=10
+          /data/companies(8d7d62e2-f8fd-ef11-9344-6045bde9ca09)/Orders?sap-client=…&$select=Id,City,Total&$orderby=Id desc&$skip=20&$top=10 with 0
+        /data/companies(8d7d62e2-f8fd-ef11-9344-6045bde9ca09)/Orders?sap-client=100&$select=Id,City,Total&$orderby=Total%20desc
+          /data/companies(8d7d62e2-f8fd-ef11-9344-6045bde9ca09)/Orders?sap-client=…&$select=Id,City,Total&$orderby=Total desc with 0
+        /data/companies(8d7d62e2-f8fd-ef11-9344-6045bde9ca09)/Orders/$count?sap-client=100&$filter=Id%20gt%205
+          /data/companies(8d7d62e2-f8fd-ef11-9344-6045bde9ca09)/Orders/$count?sap-client=…&$filter=Id gt ? with 1
+        /data/companies(8d7d62e2-f8fd-ef11-9344-6045bde9ca09)/Orders/$count?sap-client=100
+          /data/companies(8d7d62e2-f8fd-ef11-9344-6045bde9ca09)/Orders/$count?sap-client=… with 0
+        {"product":"dataverse"}
+        /data/Orders?sap-client=100&$select=Id,City,Total
+          /data/Orders?sap-client=…&$select=Id,City,Total with 0
+        offset is not supported by this source
+        /data/Orders?sap-client=100&$select=Id,City,Total&$orderby=Total%20desc
+          /data/Orders?sap-client=…&$select=Id,City,Total&$orderby=Total desc with 0
+        counting rows is not supported by this source
+        counting rows is not supported by this source
+        {"product":"sap_gateway"}
+        /data/Orders?sap-client=100&$select=Id,City,Total
+          /data/Orders?sap-client=…&$select=Id,City,Total with 0
+        sorting by column 'Id' is not supported by this source
+        sorting by column 'Total' is not supported by this source
+        counting rows is not supported by this source
+        counting rows is not supported by this source
+        {"paging":{"client":true,"size":50}}
+        /data/Orders?sap-client=100&$select=Id,City,Total&$orderby=Id&$top=50
+          /data/Orders?sap-client=…&$select=Id,City,Total&$orderby=Id&$top=50 with 0
+        /data/Orders?sap-client=100&$select=Id,City,Total&$orderby=Id%20desc&$skip=20&$top=10
+          /data/Orders?sap-client=…&$select=Id,City,Total&$orderby=Id desc&$skip=20&$top=10 with 0
+        sorting by column 'Total' is not supported by this source
+        /data/Orders/$count?sap-client=100&$filter=Id%20gt%205
+          /data/Orders/$count?sap-client=…&$filter=Id gt ? with 1
+        /data/Orders/$count?sap-client=100
+          /data/Orders/$count?sap-client=… with 0
+    "#]].assert_eq(&text);
+}
+
+#[test]
+fn keys_are_alternatives_or_a_list_and_are_split_where_a_url_would_be_too_long() {
+    let service = service(4);
+    let keys = |number: i64| KeySet { columns: vec![0], tuples: (1..=number).map(|id| vec![Value::Int64(id)]).collect() };
+    let of = |number, settings: serde_json::Value, max_url| {
+        requests(&service, settings, max_url, &SourceQuery { keys: Some(keys(number)), ..query(&service, &["Id"]) })
+    };
+    let pairs =
+        KeySet { columns: vec![0, 1], tuples: vec![vec![Value::Int64(1), Value::text("a")], vec![Value::Int64(2), Value::text("b")]] };
+    let pairs = SourceQuery { keys: Some(pairs), ..query(&service, &["Id"]) };
+    let text = [
+        of(3, json!({}), 8000),
+        of(3, json!({"capabilities": {"in": true}}), 8000),
+        of(6, json!({}), 300),
+        requests(&service, json!({}), 8000, &pairs),
+        requests(&service, json!({"product": "business_central"}), 8000, &pairs),
+    ];
+    expect![[r#"
+        /data/Orders?sap-client=100&$select=Id&$filter=(Id%20eq%201%20or%20Id%20eq%202%20or%20Id%20eq%203)
+          /data/Orders?sap-client=…&$select=Id&$filter=(Id eq ? or Id eq ? or Id eq ?) with 3
+        --
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20in%20(1,2,3)
+          /data/Orders?sap-client=…&$select=Id&$filter=Id in (?,?,?) with 3
+        --
+        a key set of more than 37 bytes is not supported by this source
+        --
+        /data/Orders?sap-client=100&$select=Id&$filter=((Id%20eq%201%20and%20Name%20eq%20%27a%27)%20or%20(Id%20eq%202%20and%20Name%20eq%20%27b%27))
+          /data/Orders?sap-client=…&$select=Id&$filter=((Id eq ? and Name eq ?) or (Id eq ? and Name eq ?)) with 4
+        --
+        a key set over these columns is not supported by this source
+    "#]].assert_eq(&text.join("--\n"));
+}

@@ -1,0 +1,261 @@
+//! The `odata` kind: services that are asked through OData 4.0, 4.01 and 2.0. It knows neither another kind nor the engine.
+//!
+//! Read [`metadata`] (`$metadata` to a description that is the same for both protocols), then [`capabilities`] with [`presets`], then
+//! [`translate`] (source query to addresses), then [`client`] (the only IO) with [`decode`], and `write`.
+
+mod capabilities;
+mod client;
+mod config;
+mod decode;
+#[cfg(test)]
+mod golden;
+mod metadata;
+mod presets;
+mod schema;
+mod translate;
+mod write;
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use async_trait::async_trait;
+use capabilities::Rules;
+use client::{Manner, Promise};
+use config::OdataConfig;
+use decode::{Answer, Shape};
+use futures::FutureExt;
+use metadata::Service;
+use portico_provider_api::{
+    Capabilities, ChangeOutcome, ChangeSet, ConnectContext, NativeRequest, Probe, QueryContext, QueryReport, QueryStream, Relation,
+    RemoteSchema, ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceKind, SourceQuery, TableColumn, WritableSource,
+};
+use portico_provider_web::{Request, WebClient};
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+use translate::{Asking, Plan, Refusal};
+
+/// Bytes of `$metadata` at most, unless the configuration says otherwise.
+const MAX_METADATA: u64 = 128 << 20;
+
+/// The `odata` kind.
+pub fn kind() -> SourceKind {
+    SourceKind { name: "odata", config_schema: portico_provider_web::config::schema::<OdataConfig>, connect }
+}
+
+fn connect(config: serde_json::Value, context: ConnectContext) -> Result<Arc<dyn Source>, SourceError> {
+    let (web, config) = config::read(config, &context)?;
+    let rules = Rules::new(&config, web.http.max_url);
+    let web = Arc::new(WebClient::new(&web, &context)?);
+    Ok(Arc::new(OdataSource { web, config, rules, known: RwLock::new(None) }))
+}
+
+/// A configured service.
+struct OdataSource {
+    web: Arc<WebClient>,
+    config: OdataConfig,
+    rules: Rules,
+    known: RwLock<Option<Arc<Known>>>,
+}
+
+/// What is known of a service from its metadata.
+struct Known {
+    service: Service,
+    capabilities: Capabilities,
+    /// The names whose sets were looked for; all of them without.
+    names: Option<BTreeSet<String>>,
+    /// The version of the document.
+    etag: Option<String>,
+}
+
+impl OdataSource {
+    fn known(&self) -> Option<Arc<Known>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reads the metadata. What was known of other sets stays known.
+    async fn read(&self, wanted: Option<BTreeSet<String>>, context: &QueryContext) -> Result<Arc<Known>, SourceError> {
+        let most = self.config.max_metadata.map_or(MAX_METADATA, |size| size.0);
+        let document = client::metadata(&self.web, most, context).await?;
+        let names = match (wanted, self.known().map(|known| known.names.clone())) {
+            (None, _) | (_, Some(None)) => None,
+            (Some(wanted), Some(Some(known))) => Some(wanted.into_iter().chain(known).collect()),
+            (Some(wanted), None) => Some(wanted),
+        };
+        let service = Service::read(&document.bytes, names.as_ref());
+        let service = service
+            .map_err(|message| self.web.reporter().error(SourceErrorKind::Malformed, format!("$metadata cannot be read, {message}")))?;
+        let sets: Vec<_> = service.sets.iter().collect();
+        let capabilities = schema::capabilities(&service, &self.rules, &sets);
+        let known = Arc::new(Known { capabilities, names, etag: document.etag, service });
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&known));
+        Ok(known)
+    }
+
+    /// What is known of these sets; the metadata is read where they were not looked for before.
+    async fn about(&self, sets: BTreeSet<String>, context: &QueryContext) -> Result<Arc<Known>, SourceError> {
+        let known = self.known().filter(|known| known.names.as_ref().is_none_or(|names| sets.is_subset(names)));
+        match known {
+            Some(known) => Ok(known),
+            None => self.read(Some(sets), context).await,
+        }
+    }
+
+    fn manner(&self, known: &Known) -> Manner {
+        Manner {
+            protocol: known.service.protocol,
+            page_size: self.config.paging.size.filter(|_| !self.config.paging.client),
+            most_pages: self.config.paging.most,
+        }
+    }
+
+    fn refused(&self, refusal: Refusal) -> SourceError {
+        let reporter = self.web.reporter();
+        match refusal {
+            Refusal::Unsupported(message) => reporter.error(SourceErrorKind::Unsupported, message),
+            Refusal::Gone(message) => reporter.error(SourceErrorKind::SchemaChanged, message),
+        }
+    }
+
+    /// The requests of a query, if it lies within what is known to be possible.
+    fn plan(&self, known: &Known, query: &SourceQuery) -> Result<Plan, Refusal> {
+        let root = self.web.address();
+        let asking = self.asking(&root, known);
+        // What is gone is told as such, and not as something that cannot be asked.
+        if let Relation::Table(table) = &query.from {
+            asking.set(table)?;
+        }
+        known.capabilities.check(query).map_err(|unsupported| Refusal::Unsupported(unsupported.to_string()))?;
+        asking.plan(query)
+    }
+
+    fn asking<'a>(&'a self, root: &'a portico_provider_web::Address, known: &'a Known) -> Asking<'a> {
+        Asking {
+            root,
+            service: &known.service,
+            rules: &self.rules,
+            before: self.config.company.iter().map(|company| company_segment(company)).collect(),
+            cross_company: self.config.cross_company,
+            client_page: self.config.paging.size.filter(|_| self.config.paging.client),
+        }
+    }
+
+    /// The columns that a query returns, and their names.
+    fn wanted(query: &SourceQuery) -> Vec<(TableColumn, String)> {
+        let columns = query.from.columns();
+        let of = |output: &portico_provider_api::Output| Some((columns.get(output.expr.as_column()?)?.clone(), output.name.clone()));
+        query.output.iter().filter_map(of).collect()
+    }
+
+    async fn counted(
+        &self,
+        query: &SourceQuery,
+        known: &Known,
+        plan: &[portico_provider_web::Address],
+        context: &QueryContext,
+    ) -> Result<QueryStream, SourceError> {
+        let number = client::count(&self.web, plan, self.manner(known), context).await?;
+        let schema = query.result_schema();
+        let arrays: Vec<ArrayRef> = query.output.iter().map(|_| Arc::new(Int64Array::from(vec![number])) as ArrayRef).collect();
+        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays);
+        let batch = batch.map_err(|error| self.web.reporter().error(SourceErrorKind::Internal, error.to_string()))?;
+        let report = ReportHandle::default();
+        let bytes = batch.get_array_memory_size() as u64;
+        let done = QueryReport { as_of: SystemTime::now(), requests: plan.len() as u64, rows: 1, bytes, complete: true };
+        let handle = report.clone();
+        let batches = futures::stream::unfold(Some(batch), move |batch| {
+            let handle = handle.clone();
+            async move {
+                if batch.is_none() {
+                    handle.set(done);
+                }
+                batch.map(|batch| (Ok(batch), None))
+            }
+        });
+        Ok(QueryStream::new(schema, Box::pin(batches), report))
+    }
+}
+
+/// The segment of the path that says which company's data is meant.
+fn company_segment(company: &str) -> String {
+    let parts: Vec<usize> = company.split('-').map(str::len).collect();
+    let is_guid = parts == [8, 4, 4, 4, 12] && company.chars().all(|character| character == '-' || character.is_ascii_hexdigit());
+    if is_guid { format!("companies({company})") } else { format!("Company('{}')", company.replace('\'', "''")) }
+}
+
+#[async_trait]
+impl Source for OdataSource {
+    async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
+        let names = wanted.tables().map(|tables| tables.iter().map(|name| name.table().to_owned()).collect());
+        let known = self.read(names, context).await?;
+        let schema = schema::remote_schema(&known.service, &self.rules, wanted);
+        schema.map_err(|message| self.web.reporter().error(SourceErrorKind::Internal, message))
+    }
+
+    async fn probe(&self, context: &QueryContext) -> Result<Probe, SourceError> {
+        let known = self.known().and_then(|known| known.etag.clone());
+        let schema = client::metadata_version(&self.web, known.as_deref(), context).await?;
+        Ok(Probe { schema })
+    }
+
+    async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
+        let sets = query.tables().into_iter().map(|table| table.table().to_owned()).collect();
+        let known = self.about(sets, context).boxed().await?;
+        let plan = self.plan(&known, &query).map_err(|refusal| self.refused(refusal))?;
+        let (schema, report) = (query.result_schema(), ReportHandle::default());
+        let (protocol, wanted) = (known.service.protocol, Self::wanted(&query));
+        let internal = |message: String| self.web.reporter().error(SourceErrorKind::Internal, message);
+        let (rows, shape) = match (plan, &query.from) {
+            (Plan::Count(addresses), _) => return self.counted(&query, &known, &addresses, context).await,
+            (Plan::Call(address), Relation::Call(call)) => {
+                let operation = known.service.operations.iter().find(|operation| operation.name == call.operation.name.table());
+                let operation = operation.ok_or_else(|| internal("an operation is gone".to_owned()))?;
+                let rows = translate::Rows { address, limit: None, client: None };
+                (vec![rows], Shape::of_operation(protocol, operation, &wanted).map_err(internal)?)
+            }
+            (Plan::Nothing, from) => (Vec::new(), self.entities(&known, from, &wanted).map_err(internal)?),
+            (Plan::Rows(rows), from) => (rows, self.entities(&known, from, &wanted).map_err(internal)?),
+            (Plan::Call(_), _) => return Err(internal("a call of nothing".to_owned())),
+        };
+        let promise = Promise { schema: Arc::clone(&schema), shape: Arc::new(shape), report: report.clone() };
+        let batches = client::rows(Arc::clone(&self.web), rows, self.manner(&known), promise, context).await?;
+        Ok(QueryStream::new(schema, batches, report))
+    }
+
+    fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
+        let Some(known) = self.known() else { return Vec::new() };
+        let Ok(plan) = self.plan(&known, query) else { return Vec::new() };
+        let addresses = match plan {
+            Plan::Nothing => Vec::new(),
+            Plan::Count(addresses) => addresses,
+            Plan::Call(address) => vec![address],
+            Plan::Rows(rows) => {
+                let first = |rows: &translate::Rows| match rows.client {
+                    Some(pages) => translate::client_page(rows, pages, 0).ok().flatten(),
+                    None => Some(rows.address.clone()),
+                };
+                rows.iter().filter_map(first).collect()
+            }
+        };
+        addresses.into_iter().map(|address| Request::get(address).native()).collect()
+    }
+
+    fn writable(&self) -> Option<&dyn WritableSource> {
+        Some(self)
+    }
+}
+
+impl OdataSource {
+    fn entities(&self, known: &Known, from: &Relation, wanted: &[(TableColumn, String)]) -> Result<Shape, String> {
+        let set = match from {
+            Relation::Table(table) => known.service.set(table.table.table()),
+            Relation::Join(_) | Relation::Query(_) | Relation::Union(_) | Relation::Call(_) => None,
+        };
+        Shape::of_entities(known.service.protocol, Answer::Entities, |name| set.and_then(|set| set.property(name)), wanted)
+    }
+}
+
+#[async_trait]
+impl WritableSource for OdataSource {
+    async fn write(&self, changes: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError> {
+        write::write(self, changes, context).await
+    }
+}

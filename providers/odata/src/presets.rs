@@ -1,0 +1,166 @@
+//! What is known of products beyond what their metadata says: data, a constant for each. What is said here of a product is what its
+//! documentation says or what was seen; where neither tells, it is what is safe. It must not know documents or requests.
+
+use crate::config::Product;
+use portico_provider_api::{Collation, Support};
+
+/// What a product does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Preset {
+    /// How text compares.
+    pub collation: Collation,
+    /// `or` between conditions on different properties.
+    pub or: bool,
+    /// `eq null`.
+    pub is_null: bool,
+    /// Whether `ne` and `lt` may also find what is returned as null: initial values of ABAP, empty dates.
+    pub initial_is_null: bool,
+    /// Comparisons as the standard says them, to the letter: floats, GUIDs in order, `ne` as two-valued.
+    pub strict: bool,
+    /// `contains`, `startswith`, `endswith`, where nothing is said of functions.
+    pub text_functions: Support,
+    /// Whether what the metadata says of functions is believed.
+    pub believes_functions: bool,
+    /// `in`.
+    pub in_list: bool,
+    /// Conditions at all.
+    pub filter: Support,
+    /// `$top`.
+    pub top: bool,
+    /// `$skip`.
+    pub skip: bool,
+    /// `$orderby`.
+    pub sort: bool,
+    /// Whether nulls are sorted below all values; otherwise only by what is never null.
+    pub nulls_lowest: bool,
+    /// `/$count`.
+    pub count: bool,
+    /// Whether every entity has an ETag, whatever is said.
+    pub always_etag: bool,
+    /// Whether a change set of `$batch` is one transaction.
+    pub change_sets: bool,
+    /// Whether `PATCH` of what is not there inserts it.
+    pub upsert: bool,
+    /// `$apply`, where it is said of a set.
+    pub apply: bool,
+    /// Keys in one request.
+    pub max_keys: usize,
+    /// Properties of a key that are asked for by several values.
+    pub max_key_columns: usize,
+}
+
+/// What every service does that keeps to the standard, in the more careful reading.
+const GENERIC: Preset = Preset {
+    collation: Collation::CaseInsensitive,
+    or: true,
+    is_null: true,
+    initial_is_null: false,
+    strict: false,
+    text_functions: Support::None,
+    believes_functions: true,
+    in_list: false,
+    filter: Support::Exact,
+    top: true,
+    skip: true,
+    sort: true,
+    nulls_lowest: false,
+    count: true,
+    always_etag: false,
+    change_sets: false,
+    upsert: false,
+    apply: false,
+    max_keys: 20,
+    max_key_columns: 4,
+};
+
+const PORTICO: Preset = Preset {
+    collation: Collation::Binary,
+    strict: true,
+    text_functions: Support::Exact,
+    in_list: true,
+    nulls_lowest: true,
+    always_etag: true,
+    apply: true,
+    max_keys: 50,
+    ..GENERIC
+};
+
+const S4HANA: Preset = Preset { is_null: false, initial_is_null: true, text_functions: Support::Inexact, change_sets: true, ..GENERIC };
+
+/// Services that were written by hand may leave out what they were not written for, and answer all the same: a condition keeps more rows
+/// than it should, and everything else is done here.
+const SAP_GATEWAY: Preset = Preset {
+    filter: Support::Inexact,
+    top: false,
+    skip: false,
+    sort: false,
+    count: false,
+    text_functions: Support::None,
+    believes_functions: false,
+    change_sets: false,
+    ..S4HANA
+};
+
+const SUCCESSFACTORS: Preset = Preset { is_null: true, initial_is_null: false, text_functions: Support::Inexact, ..GENERIC };
+
+const FINANCE_OPERATIONS: Preset = Preset {
+    is_null: false,
+    initial_is_null: true,
+    believes_functions: false,
+    nulls_lowest: true,
+    always_etag: true,
+    change_sets: true,
+    ..GENERIC
+};
+
+const BUSINESS_CENTRAL: Preset = Preset {
+    or: false,
+    is_null: false,
+    initial_is_null: true,
+    text_functions: Support::Inexact,
+    believes_functions: false,
+    nulls_lowest: true,
+    always_etag: true,
+    max_key_columns: 1,
+    ..GENERIC
+};
+
+const DATAVERSE: Preset = Preset {
+    text_functions: Support::Inexact,
+    believes_functions: false,
+    skip: false,
+    nulls_lowest: true,
+    // It counts up to 5000.
+    count: false,
+    always_etag: true,
+    change_sets: true,
+    upsert: true,
+    ..GENERIC
+};
+
+const SHAREPOINT: Preset = Preset {
+    text_functions: Support::None,
+    believes_functions: false,
+    skip: false,
+    count: false,
+    nulls_lowest: true,
+    always_etag: true,
+    ..GENERIC
+};
+
+impl Product {
+    /// What is known of it.
+    pub fn preset(self) -> Preset {
+        match self {
+            Product::Generic => GENERIC,
+            Product::Portico => PORTICO,
+            Product::S4hana => S4HANA,
+            Product::SapGateway => SAP_GATEWAY,
+            Product::Successfactors => SUCCESSFACTORS,
+            Product::FinanceOperations => FINANCE_OPERATIONS,
+            Product::BusinessCentral => BUSINESS_CENTRAL,
+            Product::Dataverse => DATAVERSE,
+            Product::Sharepoint => SHAREPOINT,
+        }
+    }
+}

@@ -1,0 +1,446 @@
+//! Conditions as `$filter`. The IR has three values, and so has OData, but not in the same places: each condition is written twice, as what is
+//! true just when it is true, and as what is true just when it is false; negation changes from the one to the other, and no `not` is
+//! needed. What is constant is worked out here, so that no service is asked whether one is one. Pure.
+#![deny(clippy::wildcard_enum_match_arm)]
+
+use super::literal::literal;
+use super::text::Said;
+use crate::metadata::{Edm, EntitySet, Property, Protocol};
+use portico_provider_api::{CompareOp, Expr, Function, KeySet, TableColumn, Value};
+
+/// What is known of a condition before the service is asked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Truth {
+    /// It holds of no row.
+    Never,
+    /// It holds of every row.
+    Always,
+    /// Where this holds.
+    Where(Said, Binding),
+}
+
+/// What stands at the top of a condition, so that brackets are set where they are needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Binding {
+    /// `or`.
+    Or,
+    /// `and`.
+    And,
+    /// Anything closer.
+    Close,
+}
+
+/// Why something cannot be written: it lies beyond what is declared, or a value has no literal.
+pub type Refused = String;
+
+/// Writes conditions over the columns of one set.
+pub struct Filters<'a> {
+    /// What the service speaks.
+    pub protocol: Protocol,
+    /// The set.
+    pub set: &'a EntitySet,
+    /// The columns in scope.
+    pub columns: &'a [TableColumn],
+    /// Whether `in` is there.
+    pub in_list: bool,
+    /// Whether `eq null` is there.
+    pub is_null: bool,
+}
+
+impl Filters<'_> {
+    /// The condition of a key set: any of its tuples.
+    ///
+    /// # Errors
+    /// When a value has no literal.
+    pub fn keys(&self, columns: &[usize], tuples: &[Vec<Value>]) -> Result<Truth, Refused> {
+        if let ([column], true) = (columns, self.in_list) {
+            let values: Vec<Value> = tuples.iter().filter_map(|tuple| tuple.first().cloned()).collect();
+            return self.any_of(*column, &values);
+        }
+        let mut alternatives = Vec::new();
+        for tuple in tuples {
+            let mut parts = Vec::new();
+            for (column, value) in columns.iter().zip(tuple) {
+                parts.push(self.equal(*column, value)?);
+            }
+            alternatives.push(all(parts));
+        }
+        Ok(any(alternatives))
+    }
+
+    /// All tuples of a key set.
+    ///
+    /// # Errors
+    /// As [`Filters::keys`].
+    pub fn key_set(&self, keys: &KeySet) -> Result<Truth, Refused> {
+        self.keys(&keys.columns, &keys.tuples)
+    }
+
+    /// Where an expression is true.
+    ///
+    /// # Errors
+    /// Names what cannot be written.
+    pub fn truth(&self, expression: &Expr) -> Result<Truth, Refused> {
+        self.judged(expression, true)
+    }
+
+    /// Where an expression is `wanted`: true, or false. Where it is unknown is neither.
+    fn judged(&self, expression: &Expr, wanted: bool) -> Result<Truth, Refused> {
+        match expression {
+            Expr::Literal(Value::Boolean(value)) => Ok(constant(*value == wanted)),
+            Expr::Literal(Value::Null(_)) => Ok(Truth::Never),
+            Expr::Column(index) => self.equal(*index, &Value::Boolean(wanted)),
+            Expr::Not(inner) => self.judged(inner, !wanted),
+            Expr::And(parts) | Expr::Or(parts) => {
+                let read = parts.iter().map(|part| self.judged(part, wanted)).collect::<Result<Vec<_>, _>>()?;
+                let conjunction = matches!(expression, Expr::And(_)) == wanted;
+                Ok(if conjunction { all(read) } else { any(read) })
+            }
+            Expr::IsNull(inner) => self.is_null(inner, wanted),
+            Expr::Compare { op, left, right } => match (left.as_ref(), right.as_ref()) {
+                (Expr::Column(index), Expr::Literal(value)) => self.compare(*index, *op, value, wanted),
+                (Expr::Literal(value), Expr::Column(index)) => self.compare(*index, mirrored(*op), value, wanted),
+                (_, _) => Err(beyond("a comparison of something other than a column with a value")),
+            },
+            Expr::InList { expr, list, negated } => self.in_list(expr, list, *negated != wanted),
+            Expr::Call { function, arguments } => self.call(*function, arguments, wanted),
+            Expr::Literal(_)
+            | Expr::OuterColumn { .. }
+            | Expr::Parameter { .. }
+            | Expr::Arithmetic { .. }
+            | Expr::Negate(_)
+            | Expr::Case { .. }
+            | Expr::Cast { .. }
+            | Expr::ScalarSubquery(_)
+            | Expr::Exists(_)
+            | Expr::Window { .. } => Err(beyond("a computed condition")),
+        }
+    }
+
+    fn is_null(&self, inner: &Expr, wanted: bool) -> Result<Truth, Refused> {
+        let index = inner.as_column().ok_or_else(|| beyond("whether something computed is null"))?;
+        let (property, _) = self.property(index)?;
+        let op = if wanted { " eq null" } else { " ne null" };
+        Ok(close(name(property).then(op)))
+    }
+
+    fn compare(&self, index: usize, op: CompareOp, value: &Value, wanted: bool) -> Result<Truth, Refused> {
+        let (property, nullable) = self.property(index)?;
+        if matches!(op, CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom) {
+            let equal = (op == CompareOp::IsNotDistinctFrom) == wanted;
+            return self.distinct(index, value, equal);
+        }
+        if value.is_null() {
+            return Ok(Truth::Never);
+        }
+        if let Some(above) = self.out_of_reach(property, value) {
+            // Every moment that the service can hold lies on one side.
+            let below = match op {
+                CompareOp::Lt | CompareOp::LtEq => above,
+                CompareOp::Gt | CompareOp::GtEq => !above,
+                CompareOp::Eq | CompareOp::IsNotDistinctFrom => false,
+                CompareOp::NotEq | CompareOp::IsDistinctFrom => true,
+            };
+            return Ok(if below == wanted { self.not_null(property, nullable) } else { Truth::Never });
+        }
+        let is_float = matches!(value, Value::Float32(_) | Value::Float64(_));
+        if value.is_nan() {
+            // Nothing equals it, and nothing is less or greater.
+            let holds = (op == CompareOp::NotEq) == wanted;
+            return Ok(if holds { self.not_null(property, nullable) } else { Truth::Never });
+        }
+        let positive = |op: CompareOp| -> Result<Truth, Refused> {
+            let word = match op {
+                CompareOp::Eq => return self.equal(index, value),
+                CompareOp::NotEq | CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom => return self.not_equal(index, value),
+                CompareOp::Lt => " lt ",
+                CompareOp::LtEq => " le ",
+                CompareOp::Gt => " gt ",
+                CompareOp::GtEq => " ge ",
+            };
+            Ok(close(name(property).then(word).and(&self.literal(property, value)?)))
+        };
+        match (op, wanted) {
+            (_, true) => positive(op),
+            (CompareOp::Eq, false) => positive(CompareOp::NotEq),
+            (CompareOp::NotEq, false) => positive(CompareOp::Eq),
+            (_, false) if is_float => {
+                // What is no number is neither less nor greater, nor equal.
+                let Truth::Where(said, _) = positive(op)? else { return Err(beyond("a comparison")) };
+                let not = close(Said::plain("not ").and(&said.in_brackets()));
+                Ok(all(vec![not, self.not_null(property, nullable)]))
+            }
+            (_, false) => positive(negated(op)),
+        }
+    }
+
+    /// `IS [NOT] DISTINCT FROM`, where the service's `eq` and `ne` have two values.
+    fn distinct(&self, index: usize, value: &Value, equal: bool) -> Result<Truth, Refused> {
+        let (property, _) = self.property(index)?;
+        if value.is_nan() || self.out_of_reach(property, value).is_some() {
+            return Ok(constant(!equal));
+        }
+        let op = if equal { " eq " } else { " ne " };
+        Ok(close(name(property).then(op).and(&self.literal(property, value)?)))
+    }
+
+    fn equal(&self, index: usize, value: &Value) -> Result<Truth, Refused> {
+        let (property, _) = self.property(index)?;
+        if value.is_null() || value.is_nan() || !is_member(property, value) || self.out_of_reach(property, value).is_some() {
+            return Ok(Truth::Never);
+        }
+        Ok(close(name(property).then(" eq ").and(&self.literal(property, value)?)))
+    }
+
+    /// Not equal and not null: some services say that null is unequal, and others that it is unknown.
+    fn not_equal(&self, index: usize, value: &Value) -> Result<Truth, Refused> {
+        let (property, nullable) = self.property(index)?;
+        if !is_member(property, value) {
+            return Ok(self.not_null(property, nullable));
+        }
+        let unequal = close(name(property).then(" ne ").and(&self.literal(property, value)?));
+        Ok(all(vec![unequal, self.not_null(property, nullable)]))
+    }
+
+    fn not_null(&self, property: &Property, nullable: bool) -> Truth {
+        if nullable && self.is_null { close(name(property).then(" ne null")) } else { Truth::Always }
+    }
+
+    fn in_list(&self, expr: &Expr, list: &[Expr], within: bool) -> Result<Truth, Refused> {
+        let index = expr.as_column().ok_or_else(|| beyond("a list for something computed"))?;
+        let mut values = Vec::new();
+        let mut with_null = false;
+        for item in list {
+            match item {
+                Expr::Literal(value) if value.is_null() => with_null = true,
+                Expr::Literal(value) => values.push(value.clone()),
+                Expr::Column(_)
+                | Expr::OuterColumn { .. }
+                | Expr::Parameter { .. }
+                | Expr::Compare { .. }
+                | Expr::InList { .. }
+                | Expr::And(_)
+                | Expr::Or(_)
+                | Expr::Not(_)
+                | Expr::IsNull(_)
+                | Expr::Arithmetic { .. }
+                | Expr::Negate(_)
+                | Expr::Case { .. }
+                | Expr::Cast { .. }
+                | Expr::Call { .. }
+                | Expr::ScalarSubquery(_)
+                | Expr::Exists(_)
+                | Expr::Window { .. } => return Err(beyond("a list of something other than values")),
+            }
+        }
+        if within {
+            return self.any_of(index, &values);
+        }
+        // Outside of a list with null nothing is known to be.
+        if with_null {
+            return Ok(Truth::Never);
+        }
+        let parts = values.iter().map(|value| self.compare(index, CompareOp::NotEq, value, true)).collect::<Result<Vec<_>, _>>()?;
+        let (property, nullable) = self.property(index)?;
+        Ok(if parts.is_empty() { self.not_null(property, nullable) } else { all(parts) })
+    }
+
+    fn any_of(&self, index: usize, values: &[Value]) -> Result<Truth, Refused> {
+        let (property, _) = self.property(index)?;
+        let known: Vec<&Value> = values
+            .iter()
+            .filter(|value| {
+                !value.is_null() && !value.is_nan() && is_member(property, value) && self.out_of_reach(property, value).is_none()
+            })
+            .collect();
+        if self.in_list && known.len() > 1 {
+            let literals = known.into_iter().map(|value| self.literal(property, value)).collect::<Result<Vec<_>, _>>()?;
+            return Ok(close(name(property).then(" in ").and(&Said::joined(&literals, ",").in_brackets())));
+        }
+        let parts = known.into_iter().map(|value| self.equal(index, value)).collect::<Result<Vec<_>, _>>()?;
+        Ok(any(parts))
+    }
+
+    fn call(&self, function: Function, arguments: &[Expr], wanted: bool) -> Result<Truth, Refused> {
+        let word = match function {
+            Function::Contains if self.protocol == Protocol::V2 => "substringof",
+            Function::Contains => "contains",
+            Function::StartsWith => "startswith",
+            Function::EndsWith => "endswith",
+            Function::Like
+            | Function::Length
+            | Function::Position
+            | Function::Substring
+            | Function::Lower
+            | Function::Upper
+            | Function::Trim
+            | Function::Concat
+            | Function::Year
+            | Function::Month
+            | Function::Day
+            | Function::Hour
+            | Function::Minute
+            | Function::Second
+            | Function::Round
+            | Function::Floor
+            | Function::Ceiling
+            | Function::Abs => return Err(beyond("a function")),
+        };
+        let [text, part] = arguments else { return Err(beyond("a function of other arguments")) };
+        let mut said = Vec::new();
+        for argument in [text, part] {
+            said.push(match argument {
+                Expr::Column(index) => name(self.property(*index)?.0),
+                Expr::Literal(value) if value.is_null() => return Ok(Truth::Never),
+                Expr::Literal(Value::Text(text)) => Said::value(format!("'{}'", text.replace('\'', "''"))),
+                Expr::Literal(_)
+                | Expr::OuterColumn { .. }
+                | Expr::Parameter { .. }
+                | Expr::Compare { .. }
+                | Expr::InList { .. }
+                | Expr::And(_)
+                | Expr::Or(_)
+                | Expr::Not(_)
+                | Expr::IsNull(_)
+                | Expr::Arithmetic { .. }
+                | Expr::Negate(_)
+                | Expr::Case { .. }
+                | Expr::Cast { .. }
+                | Expr::Call { .. }
+                | Expr::ScalarSubquery(_)
+                | Expr::Exists(_)
+                | Expr::Window { .. } => return Err(beyond("a function of something computed")),
+            });
+        }
+        if word == "substringof" {
+            said.reverse();
+        }
+        let call = Said::plain(word).and(&Said::joined(&said, ",").in_brackets());
+        Ok(close(if wanted { call } else { call.then(" eq false") }))
+    }
+
+    fn property(&self, index: usize) -> Result<(&Property, bool), Refused> {
+        let column = self.columns.get(index).ok_or_else(|| beyond("a column outside the relation"))?;
+        let property = self.set.property(&column.name).ok_or_else(|| beyond("a condition on a column that is no property"))?;
+        Ok((property, column.nullable))
+    }
+
+    /// Whether a day or moment lies beyond the years that the protocol can say, and then whether after them: nothing that the service holds
+    /// does.
+    fn out_of_reach(&self, property: &Property, value: &Value) -> Option<bool> {
+        let after = match value {
+            Value::Date(days) => *days > 0,
+            Value::Timestamp(micros) | Value::TimestampTz(micros) => *micros > 0,
+            Value::Null(_)
+            | Value::Boolean(_)
+            | Value::Int16(_)
+            | Value::Int32(_)
+            | Value::Int64(_)
+            | Value::Float32(_)
+            | Value::Float64(_)
+            | Value::Decimal { .. }
+            | Value::Text(_)
+            | Value::Binary(_)
+            | Value::Time(_)
+            | Value::Guid(_)
+            | Value::Json(_) => return None,
+        };
+        literal(self.protocol, property, value).is_none().then_some(after)
+    }
+
+    fn literal(&self, property: &Property, value: &Value) -> Result<Said, Refused> {
+        let text = literal(self.protocol, property, value);
+        text.map(Said::value).ok_or_else(|| format!("a value for '{}' that no URL of this protocol can say", property.name))
+    }
+}
+
+/// Whether an enumeration has a member of that name. Others are unknown to the service, which would refuse the whole request.
+fn is_member(property: &Property, value: &Value) -> bool {
+    match (&property.members, value) {
+        (Some(members), Value::Text(text)) if property.edm == Edm::Enumeration => members.iter().any(|member| member == text),
+        (_, _) => true,
+    }
+}
+
+fn name(property: &Property) -> Said {
+    Said::plain(property.name.as_str())
+}
+
+fn close(said: Said) -> Truth {
+    Truth::Where(said, Binding::Close)
+}
+
+fn constant(holds: bool) -> Truth {
+    if holds { Truth::Always } else { Truth::Never }
+}
+
+fn beyond(what: &str) -> Refused {
+    format!("{what} is not supported by this source")
+}
+
+fn negated(op: CompareOp) -> CompareOp {
+    match op {
+        CompareOp::Lt => CompareOp::GtEq,
+        CompareOp::LtEq => CompareOp::Gt,
+        CompareOp::Gt => CompareOp::LtEq,
+        CompareOp::GtEq => CompareOp::Lt,
+        CompareOp::Eq => CompareOp::NotEq,
+        CompareOp::NotEq => CompareOp::Eq,
+        CompareOp::IsDistinctFrom => CompareOp::IsNotDistinctFrom,
+        CompareOp::IsNotDistinctFrom => CompareOp::IsDistinctFrom,
+    }
+}
+
+fn mirrored(op: CompareOp) -> CompareOp {
+    match op {
+        CompareOp::Lt => CompareOp::Gt,
+        CompareOp::LtEq => CompareOp::GtEq,
+        CompareOp::Gt => CompareOp::Lt,
+        CompareOp::GtEq => CompareOp::LtEq,
+        CompareOp::Eq | CompareOp::NotEq | CompareOp::IsDistinctFrom | CompareOp::IsNotDistinctFrom => op,
+    }
+}
+
+/// Where all of them hold.
+pub fn all(parts: Vec<Truth>) -> Truth {
+    let mut kept: Vec<Said> = Vec::new();
+    for part in parts {
+        match part {
+            Truth::Never => return Truth::Never,
+            Truth::Always => {}
+            Truth::Where(said, binding) => {
+                let said = if binding == Binding::Or { said.in_brackets() } else { said };
+                if !kept.contains(&said) {
+                    kept.push(said);
+                }
+            }
+        }
+    }
+    match kept.len() {
+        0 => Truth::Always,
+        1 => Truth::Where(kept.swap_remove(0), Binding::Close),
+        _ => Truth::Where(Said::joined(&kept, " and "), Binding::And),
+    }
+}
+
+/// Where any of them holds.
+pub fn any(parts: Vec<Truth>) -> Truth {
+    let mut kept: Vec<Said> = Vec::new();
+    for part in parts {
+        match part {
+            Truth::Always => return Truth::Always,
+            Truth::Never => {}
+            Truth::Where(said, binding) => {
+                let said = if binding == Binding::And { said.in_brackets() } else { said };
+                if !kept.contains(&said) {
+                    kept.push(said);
+                }
+            }
+        }
+    }
+    match kept.len() {
+        0 => Truth::Never,
+        1 => Truth::Where(kept.swap_remove(0), Binding::Close),
+        _ => Truth::Where(Said::joined(&kept, " or "), Binding::Or),
+    }
+}

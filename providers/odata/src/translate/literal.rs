@@ -1,0 +1,91 @@
+//! Values as URLs write them. Pure; it must not know conditions.
+
+use crate::metadata::{Edm, Property, Protocol};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use portico_provider_api::Value;
+use portico_provider_api::value::Float;
+use portico_provider_sql::{civil_from_days, format_date, format_decimal, format_time, format_timestamp};
+use std::fmt::Write as _;
+
+/// A value of a property as a literal; `None` where the protocol has none for it: a moment whose year has no four digits, a number that is
+/// none in OData 2.0.
+pub fn literal(protocol: Protocol, property: &Property, value: &Value) -> Option<String> {
+    let v2 = protocol == Protocol::V2;
+    Some(match value {
+        Value::Null(_) => "null".to_owned(),
+        Value::Boolean(value) => value.to_string(),
+        Value::Int16(value) => value.to_string(),
+        Value::Int32(value) => value.to_string(),
+        Value::Int64(value) if v2 && property.edm == Edm::Int64 => format!("{value}L"),
+        Value::Int64(value) => value.to_string(),
+        Value::Float32(Float(value)) => float(*value, if v2 { "f" } else { "" })?,
+        Value::Float64(Float(value)) => float(*value, if v2 { "d" } else { "" })?,
+        Value::Decimal { unscaled, scale, .. } => {
+            let text = format_decimal(*unscaled, *scale);
+            if v2 { format!("{text}m") } else { text }
+        }
+        Value::Text(text) if property.edm == Edm::Enumeration => format!("{}'{}'", property.type_name, text.replace('\'', "''")),
+        Value::Text(text) | Value::Json(text) => format!("'{}'", text.replace('\'', "''")),
+        Value::Guid(guid) if v2 => format!("guid'{guid}'"),
+        Value::Guid(guid) => guid.clone(),
+        Value::Binary(bytes) if v2 => {
+            let mut hex = String::with_capacity(bytes.len() * 2);
+            for byte in bytes {
+                // Writing into a text does not fail.
+                let _ = write!(hex, "{byte:02X}");
+            }
+            format!("X'{hex}'")
+        }
+        Value::Binary(bytes) => format!("binary'{}'", BASE64_URL_SAFE_NO_PAD.encode(bytes)),
+        Value::Date(days) => {
+            let date = four_digits(i64::from(*days), v2).then(|| format_date(*days))??;
+            if v2 { format!("datetime'{date}T00:00:00'") } else { date }
+        }
+        Value::Time(micros) if v2 => format!("time'{}'", duration(*micros)),
+        Value::Time(micros) => format_time(*micros),
+        Value::Timestamp(micros) if v2 && property.edm == Edm::DateTime => format!("datetime'{}'", moment(*micros, v2)?),
+        Value::Timestamp(micros) | Value::TimestampTz(micros) => {
+            let moment = moment(*micros, v2)?;
+            match (v2, property.edm) {
+                (true, Edm::DateTime) => format!("datetime'{moment}'"),
+                (true, _) => format!("datetimeoffset'{moment}Z'"),
+                (false, _) => format!("{moment}Z"),
+            }
+        }
+    })
+}
+
+fn moment(micros: i64, v2: bool) -> Option<String> {
+    if !four_digits(micros.div_euclid(86_400_000_000), v2) {
+        return None;
+    }
+    format_timestamp(micros).map(|text| text.replace(' ', "T"))
+}
+
+/// Whether a day's year can be written. OData 4.0 knows a year 0; OData 2.0 begins with the year 1.
+fn four_digits(days: i64, v2: bool) -> bool {
+    let (year, _, _) = civil_from_days(days);
+    (i64::from(v2)..=9999).contains(&year)
+}
+
+/// Microseconds of a day as ISO 8601 says a length of time.
+pub fn duration(micros: i64) -> String {
+    let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if fraction == 0 { format!("PT{hours}H{minutes}M{seconds}S") } else { format!("PT{hours}H{minutes}M{seconds}.{fraction:06}S") }
+}
+
+/// A single is written with all digits of the double that equals it: whoever compares doubles finds it equal.
+fn float(value: f64, suffix: &str) -> Option<String> {
+    if value.is_finite() {
+        // `{:?}` writes an exponent where the number is long.
+        return Some(format!("{value:?}{suffix}"));
+    }
+    match (value.is_nan(), value.is_sign_negative(), suffix.is_empty()) {
+        (true, _, true) => Some("NaN".to_owned()),
+        (false, false, true) => Some("INF".to_owned()),
+        (false, true, true) => Some("-INF".to_owned()),
+        (_, _, false) => None,
+    }
+}

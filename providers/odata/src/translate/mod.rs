@@ -1,0 +1,398 @@
+//! Source queries as requests: pure. Everything that can be said in the address is said here; what an answer looks like is [`crate::decode`]'s.
+
+pub mod filter;
+pub mod literal;
+pub mod text;
+
+use crate::capabilities::Rules;
+use crate::metadata::{EntitySet, Operation, Protocol, Service};
+use filter::{Filters, Truth, all};
+use portico_provider_api::{Expr, KeySet, Relation, SortKey, SourceQuery, TableColumn, TableRelation, Value};
+use portico_provider_web::{Address, AddressError};
+use text::Said;
+
+/// The name of the column that holds an entity's ETag. It is no property, and cannot be one.
+pub const ETAG: &str = "@odata.etag";
+
+/// Where a service is asked, and how.
+#[derive(Debug, Clone)]
+pub struct Asking<'a> {
+    /// The service's root.
+    pub root: &'a Address,
+    /// What there is.
+    pub service: &'a Service,
+    /// What can be asked.
+    pub rules: &'a Rules,
+    /// Segments of the path before the set: the company.
+    pub before: Vec<String>,
+    /// Whether rows of all companies are read.
+    pub cross_company: bool,
+    /// Rows of a page that is asked for by `$top` and `$skip`.
+    pub client_page: Option<u64>,
+}
+
+/// What a query becomes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Plan {
+    /// Nothing is asked: no row can be meant.
+    Nothing,
+    /// The number of rows, which is the sum of these.
+    Count(Vec<Address>),
+    /// The rows of all of these, one after the other.
+    Rows(Vec<Rows>),
+    /// What an operation returns.
+    Call(Address),
+}
+
+/// Rows that are asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    /// The first page; with pages that are asked for, without their number.
+    pub address: Address,
+    /// How many rows may come at most.
+    pub limit: Option<u64>,
+    /// The next page is asked for by its number.
+    pub client: Option<ClientPages>,
+}
+
+/// Pages that are asked for by `$skip` and `$top`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientPages {
+    /// Rows of a page.
+    pub size: u64,
+    /// Rows that are left out before the first.
+    pub offset: u64,
+}
+
+/// Why a query becomes no request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// It lies beyond what is declared, or a value cannot be said.
+    Unsupported(String),
+    /// The set, or a property of it, is not there.
+    Gone(String),
+}
+
+impl From<String> for Refusal {
+    fn from(message: String) -> Refusal {
+        Refusal::Unsupported(message)
+    }
+}
+
+impl From<AddressError> for Refusal {
+    fn from(error: AddressError) -> Refusal {
+        Refusal::Unsupported(error.to_string())
+    }
+}
+
+impl Asking<'_> {
+    /// The requests of a query that lies within the capabilities.
+    ///
+    /// # Errors
+    /// When a value has no literal, the URL grows too long whatever is done, or the set or a property is gone.
+    pub fn plan(&self, query: &SourceQuery) -> Result<Plan, Refusal> {
+        match &query.from {
+            Relation::Table(table) => self.table(query, table),
+            Relation::Call(call) => {
+                let operation = self.operation(call.operation.name.table())?;
+                let said: Vec<(&str, Option<&Value>)> = call
+                    .arguments
+                    .iter()
+                    .filter_map(|(index, value)| Some((operation.parameters.get(*index)?.name.as_str(), Some(value))))
+                    .collect();
+                self.call(operation, &said).map(Plan::Call)
+            }
+            Relation::Join(_) | Relation::Query(_) | Relation::Union(_) => Err("a query of several relations".to_owned().into()),
+        }
+    }
+
+    /// The set that a table is.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub fn set(&self, table: &TableRelation) -> Result<&EntitySet, Refusal> {
+        let gone = || Refusal::Gone(format!("there is no entity set '{}'", table.table));
+        let set = self.service.set(table.table.table()).filter(|_| table.table.0.len() == 1).ok_or_else(gone)?;
+        for column in &table.columns {
+            if column.name != ETAG && set.property(&column.name).is_none() {
+                return Err(Refusal::Gone(format!("the entity set '{}' has no property '{}'", set.name, column.name)));
+            }
+        }
+        Ok(set)
+    }
+
+    fn operation(&self, name: &str) -> Result<&Operation, Refusal> {
+        let found = self.service.operations.iter().find(|operation| operation.name == name);
+        found.ok_or_else(|| Refusal::Gone(format!("there is no operation '{name}'")))
+    }
+
+    fn table(&self, query: &SourceQuery, table: &TableRelation) -> Result<Plan, Refusal> {
+        let set = self.set(table)?;
+        let filters = self.filters(set, &table.columns);
+        let condition = match &query.filter {
+            Some(filter) => filters.truth(filter)?,
+            None => Truth::Always,
+        };
+        let counts = is_count(query);
+        if query.limit == Some(0) || (counts && query.offset > 0) {
+            return Ok(Plan::Nothing);
+        }
+        let mut addresses = Vec::new();
+        self.split(query, set, &filters, &condition, query.keys.as_ref(), &mut addresses)?;
+        Ok(match (addresses.is_empty(), counts) {
+            (true, true) => Plan::Count(Vec::new()),
+            (true, false) => Plan::Nothing,
+            (false, true) => Plan::Count(addresses),
+            (false, false) => {
+                let client = self.client_page.filter(|_| !set.key.is_empty());
+                let pages = client.map(|size| ClientPages { size, offset: query.offset });
+                Plan::Rows(addresses.into_iter().map(|address| Rows { address, limit: query.limit, client: pages }).collect())
+            }
+        })
+    }
+
+    /// The writer of conditions on a set.
+    pub fn filters<'f>(&self, set: &'f EntitySet, columns: &'f [TableColumn]) -> Filters<'f> {
+        Filters {
+            protocol: self.service.protocol,
+            set,
+            columns,
+            in_list: self.service.protocol == Protocol::V4 && self.rules.uses_in(&self.service.general),
+            is_null: self.rules.preset.is_null,
+        }
+    }
+
+    /// One request, or several for parts of the keys where one would be too long. Tuples are distinct, so that no row comes twice.
+    fn split(
+        &self,
+        query: &SourceQuery,
+        set: &EntitySet,
+        filters: &Filters<'_>,
+        condition: &Truth,
+        keys: Option<&KeySet>,
+        found: &mut Vec<Address>,
+    ) -> Result<(), Refusal> {
+        let wanted = match keys {
+            Some(keys) => all(vec![filters.key_set(keys)?, condition.clone()]),
+            None => condition.clone(),
+        };
+        let said = match &wanted {
+            Truth::Never => return Ok(()),
+            Truth::Always => None,
+            Truth::Where(said, _) => Some(said),
+        };
+        let divisible = query.order_by.is_empty() && query.limit.is_none() && query.offset == 0;
+        match (self.address(query, set, said), keys) {
+            (Err(AddressError::TooLong { .. }), Some(keys)) if divisible && keys.tuples.len() > 1 => {
+                for half in keys.tuples.chunks(keys.tuples.len().div_ceil(2)) {
+                    let half = KeySet { columns: keys.columns.clone(), tuples: half.to_vec() };
+                    self.split(query, set, filters, condition, Some(&half), found)?;
+                }
+            }
+            (address, _) => found.push(address?),
+        }
+        Ok(())
+    }
+
+    fn address(&self, query: &SourceQuery, set: &EntitySet, condition: Option<&Said>) -> Result<Address, AddressError> {
+        let mut path: Vec<(String, String)> = self.before.iter().map(|part| (part.clone(), part.clone())).collect();
+        path.push((set.name.clone(), set.name.clone()));
+        let mut options: Vec<(&str, Said)> = Vec::new();
+        let counts = is_count(query);
+        if counts {
+            path.push(("$count".to_owned(), "$count".to_owned()));
+        } else if let Some(select) = select(query, set) {
+            options.push(("$select", Said::plain(select)));
+        }
+        if let Some(condition) = condition {
+            options.push(("$filter", condition.clone()));
+        }
+        if !counts {
+            self.window(query, set, &mut options);
+        }
+        if self.cross_company {
+            options.push(("cross-company", Said::plain("true")));
+        }
+        let address = self.at(&path, &options);
+        match address {
+            // A long list of properties is left out: what comes besides is not looked at.
+            Err(AddressError::TooLong { .. }) if options.iter().any(|(name, _)| *name == "$select") => {
+                options.retain(|(name, _)| *name != "$select");
+                self.at(&path, &options)
+            }
+            address => address,
+        }
+    }
+
+    /// Order, offset and limit.
+    fn window(&self, query: &SourceQuery, set: &EntitySet, options: &mut Vec<(&str, Said)>) {
+        let columns = query.from.columns();
+        let mut order: Vec<String> = query.order_by.iter().filter_map(|key| sort_key(key, &columns)).collect();
+        let client = self.client_page.filter(|_| !set.key.is_empty());
+        if client.is_some() {
+            // Pages by number need an order in which every row has its place.
+            let sorted: Vec<String> = order.iter().filter_map(|key| key.split(' ').next().map(str::to_owned)).collect();
+            order.extend(set.key.iter().filter(|key| !sorted.contains(key)).cloned());
+        }
+        if !order.is_empty() {
+            options.push(("$orderby", Said::plain(order.join(","))));
+        }
+        if client.is_none() {
+            if query.offset > 0 {
+                options.push(("$skip", Said::plain(query.offset.to_string())));
+            }
+            if let Some(limit) = query.limit {
+                options.push(("$top", Said::plain(limit.to_string())));
+            }
+        }
+    }
+
+    /// The address of an operation that is asked by `GET`, or of one that is invoked, whose arguments then stand in the body.
+    ///
+    /// # Errors
+    /// When a value cannot be said.
+    pub fn call(&self, operation: &Operation, arguments: &[(&str, Option<&Value>)]) -> Result<Address, Refusal> {
+        let v2 = self.service.protocol == Protocol::V2;
+        let mut said: Vec<(String, Said)> = Vec::new();
+        for (name, value) in arguments {
+            let Some(property) = operation.parameters.iter().find(|parameter| parameter.name == *name) else { continue };
+            let Some(value) = value else { continue };
+            let text = literal::literal(self.service.protocol, property, value);
+            let text = text.ok_or_else(|| format!("a value for '{name}' that no URL of this protocol can say"))?;
+            said.push(((*name).to_owned(), Said::value(text)));
+        }
+        let mut path: Vec<(String, String)> = self.before.iter().map(|part| (part.clone(), part.clone())).collect();
+        if v2 {
+            path.push((operation.name.clone(), operation.name.clone()));
+            let options: Vec<(&str, Said)> = said.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+            return Ok(self.at(&path, &options)?);
+        }
+        if operation.changes {
+            path.push((operation.name.clone(), operation.name.clone()));
+            return Ok(self.at(&path, &[])?);
+        }
+        let parts: Vec<Said> = said.iter().map(|(name, value)| Said::plain(format!("{name}=")).and(value)).collect();
+        let called = Said::plain(operation.name.as_str()).and(&Said::joined(&parts, ",").in_brackets());
+        path.push((called.sent, called.shown));
+        let address = self.at(&path, &[])?;
+        let (shown, _) = address.shown();
+        let shown = shown.to_owned();
+        Ok(address.shown_as(shown, said.len()))
+    }
+
+    /// The address of one entity.
+    ///
+    /// # Errors
+    /// When a value cannot be said.
+    pub fn entity(&self, set: &EntitySet, key: &[(String, Value)]) -> Result<Address, Refusal> {
+        let mut parts = Vec::new();
+        for name in &set.key {
+            let value = key.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+            let value = value.ok_or_else(|| format!("an entity of '{}' without its key '{name}'", set.name))?;
+            let property = set.property(name).ok_or_else(|| Refusal::Gone(format!("'{}' has no property '{name}'", set.name)))?;
+            let text = literal::literal(self.service.protocol, property, value);
+            let text = Said::value(text.ok_or_else(|| format!("a value for '{name}' that no URL of this protocol can say"))?);
+            parts.push(if set.key.len() == 1 { text } else { Said::plain(format!("{name}=")).and(&text) });
+        }
+        let said = Said::plain(set.name.as_str()).and(&Said::joined(&parts, ",").in_brackets());
+        let mut path: Vec<(String, String)> = self.before.iter().map(|part| (part.clone(), part.clone())).collect();
+        path.push((said.sent, said.shown));
+        let options: &[(&str, Said)] =
+            if self.cross_company { &[("cross-company", Said { sent: "true".into(), shown: "true".into(), values: 0 })] } else { &[] };
+        let address = self.at(&path, options)?;
+        let shown = address.shown().0.to_owned();
+        Ok(address.shown_as(shown, said.values))
+    }
+
+    /// The address of a set, where new entities go.
+    ///
+    /// # Errors
+    /// When the URL grows too long.
+    pub fn collection(&self, set: &EntitySet) -> Result<Address, Refusal> {
+        let mut path: Vec<(String, String)> = self.before.iter().map(|part| (part.clone(), part.clone())).collect();
+        path.push((set.name.clone(), set.name.clone()));
+        Ok(self.at(&path, &[])?)
+    }
+
+    fn at(&self, path: &[(String, String)], options: &[(&str, Said)]) -> Result<Address, AddressError> {
+        let mut address = self.root.clone();
+        let root = self.root.shown().0;
+        let (root_path, root_options) = root.split_once('?').unwrap_or((root, ""));
+        let mut shown = root_path.trim_end_matches('/').to_owned();
+        for (sent, visible) in path {
+            address = address.segment(sent)?;
+            shown.push('/');
+            shown.push_str(visible);
+        }
+        let mut values = 0;
+        let mut separator = '?';
+        if !root_options.is_empty() {
+            shown.push('?');
+            shown.push_str(root_options);
+            separator = '&';
+        }
+        for (name, said) in options {
+            address = address.query(name, &said.sent)?;
+            shown.push(std::mem::replace(&mut separator, '&'));
+            shown.push_str(&format!("{name}={}", said.shown));
+            values += said.values;
+        }
+        Ok(address.shown_as(shown, values))
+    }
+}
+
+/// Whether a query asks for the number of rows: one row, whatever its order.
+pub fn is_count(query: &SourceQuery) -> bool {
+    query.aggregate.as_ref().is_some_and(portico_provider_api::Aggregation::is_row_count)
+}
+
+/// The next page by its number; `None` when no row is wanted any more.
+///
+/// # Errors
+/// When the URL grows too long.
+pub fn client_page(rows: &Rows, pages: ClientPages, read: u64) -> Result<Option<Address>, AddressError> {
+    let left = rows.limit.map_or(u64::MAX, |limit| limit.saturating_sub(read));
+    let top = pages.size.min(left);
+    if top == 0 {
+        return Ok(None);
+    }
+    let skip = pages.offset.saturating_add(read);
+    let address = rows.address.clone();
+    let (shown, values) = (address.shown().0.to_owned(), address.shown().1);
+    let mut address = address;
+    let mut said = shown;
+    for (name, value) in [("$skip", skip), ("$top", top)] {
+        if value > 0 {
+            address = address.query(name, &value.to_string())?;
+            let separator = if said.contains('?') { '&' } else { '?' };
+            said.push_str(&format!("{separator}{name}={value}"));
+        }
+    }
+    Ok(Some(address.shown_as(said, values)))
+}
+
+/// What of the entities is wanted: whole complex properties, since not every service takes paths into them. `None` when it is everything.
+fn select(query: &SourceQuery, set: &EntitySet) -> Option<String> {
+    let columns = query.from.columns();
+    let mut wanted: Vec<&str> = Vec::new();
+    for output in &query.output {
+        let name = output.expr.as_column().and_then(|index| columns.get(index)).map(|column| column.name.as_str());
+        let root = name.filter(|name| *name != ETAG).map(|name| name.split('/').next().unwrap_or(name));
+        if let Some(root) = root.filter(|root| !wanted.contains(root)) {
+            wanted.push(root);
+        }
+    }
+    if wanted.is_empty() {
+        wanted.extend(set.key.iter().map(String::as_str));
+    }
+    if wanted.is_empty() {
+        return None;
+    }
+    Some(wanted.join(","))
+}
+
+fn sort_key(key: &SortKey, columns: &[TableColumn]) -> Option<String> {
+    let Expr::Column(index) = &key.expr else { return None };
+    let name = &columns.get(*index)?.name;
+    Some(if key.descending { format!("{name} desc") } else { name.clone() })
+}
