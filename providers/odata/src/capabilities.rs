@@ -1,7 +1,7 @@
 //! What a service can be asked: the product's preset, restricted by what the metadata says, and both changed by the configuration. Pure.
 
 use crate::config::{ColumnOverrides, OdataConfig, TableOverrides, TextFunction};
-use crate::metadata::{Edm, EntitySet, General, Property};
+use crate::metadata::{Edm, EntitySet, General, Property, Protocol};
 use crate::presets::Preset;
 use portico_provider_api::capabilities::{
     AggregateCapabilities, ColumnCapabilities, ColumnComparisons, ComparisonSupport, FilterCapabilities, KeyCapabilities, NullOrdering,
@@ -33,6 +33,7 @@ impl Rules {
         for (place, value) in [
             (&mut preset.or, said.or),
             (&mut preset.is_null, said.is_null),
+            (&mut preset.is_null_v2, said.is_null),
             (&mut preset.in_list, said.r#in),
             (&mut preset.top, said.top),
             (&mut preset.skip, said.skip),
@@ -54,10 +55,10 @@ impl Rules {
     }
 
     /// What holds of a set whatever is said of it; the service itself may say more of functions.
-    pub fn source(&self, general: &General) -> Capabilities {
+    pub fn source(&self, protocol: Protocol, general: &General) -> Capabilities {
         let preset = &self.preset;
         Capabilities {
-            filter: self.filters(general),
+            filter: self.filters(protocol, general),
             collation: preset.collation,
             projection: Support::Exact,
             sort: SortCapabilities { columns: support(preset.sort), expressions: Support::None, nulls: NullOrdering::Lowest },
@@ -76,10 +77,10 @@ impl Rules {
         }
     }
 
-    fn filters(&self, general: &General) -> FilterCapabilities {
+    fn filters(&self, protocol: Protocol, general: &General) -> FilterCapabilities {
         let preset = &self.preset;
         FilterCapabilities {
-            comparisons: TypeClass::ALL.into_iter().map(|class| (class, self.comparison(class))).collect(),
+            comparisons: TypeClass::ALL.into_iter().map(|class| (class, self.comparison(protocol, class))).collect(),
             and: Support::Exact,
             or: support(preset.or),
             not: Support::Exact,
@@ -91,9 +92,9 @@ impl Rules {
         }
     }
 
-    fn comparison(&self, class: TypeClass) -> ComparisonSupport {
+    fn comparison(&self, protocol: Protocol, class: TypeClass) -> ComparisonSupport {
         let preset = &self.preset;
-        let is_null = support(preset.is_null);
+        let is_null = support(if protocol == Protocol::V2 { preset.is_null_v2 } else { preset.is_null });
         // What is returned as null may compare as the least value at the service.
         let loose = if preset.initial_is_null { Support::Inexact } else { Support::Exact };
         let distinct_from = support(preset.strict);
@@ -211,7 +212,7 @@ impl Rules {
             None if unordered => Some(Support::None),
             Some(true) | None => None,
         };
-        let comparisons = (property.edm == Edm::Enumeration).then(|| self.enumeration(property));
+        let comparisons = (property.edm == Edm::Enumeration).then(|| self.enumeration());
         ColumnCapabilities {
             filter: by_type.or(filter),
             comparisons,
@@ -224,11 +225,10 @@ impl Rules {
     }
 
     /// Members of an enumeration are equal or not; in which order they stand is not that of their names.
-    fn enumeration(&self, property: &Property) -> ColumnComparisons {
-        let is_null = if property.nullable { support(self.preset.is_null) } else { Support::Exact };
+    fn enumeration(&self) -> ColumnComparisons {
         ColumnComparisons {
             equal: Support::Exact,
-            not_equal: if property.nullable { is_null } else { Support::Exact },
+            not_equal: Support::Exact,
             is_null: support(self.preset.is_null),
             ..ColumnComparisons::default()
         }

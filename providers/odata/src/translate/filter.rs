@@ -43,8 +43,8 @@ pub struct Filters<'a> {
     pub columns: &'a [TableColumn],
     /// Whether `in` is there.
     pub in_list: bool,
-    /// Whether `eq null` is there.
-    pub is_null: bool,
+    /// Whether `ne null` is added to other comparisons.
+    pub not_null: bool,
 }
 
 impl Filters<'_> {
@@ -206,7 +206,7 @@ impl Filters<'_> {
     }
 
     fn not_null(&self, property: &Property, nullable: bool) -> Truth {
-        if nullable && self.is_null { close(name(property).then(" ne null")) } else { Truth::Always }
+        if nullable && self.not_null { close(name(property).then(" ne null")) } else { Truth::Always }
     }
 
     fn in_list(&self, expr: &Expr, list: &[Expr], within: bool) -> Result<Truth, Refused> {

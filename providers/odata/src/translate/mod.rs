@@ -164,7 +164,7 @@ impl Asking<'_> {
             set,
             columns,
             in_list: self.service.protocol == Protocol::V4 && self.rules.uses_in(&self.service.general),
-            is_null: self.rules.preset.is_null,
+            not_null: self.rules.preset.not_null,
         }
     }
 
