@@ -189,6 +189,8 @@ struct Read {
     context: QueryContext,
     sender: mpsc::Sender<Result<RecordBatch, SourceError>>,
     totals: QueryReport,
+    /// Rows that are still wanted of what is read, where there is a limit.
+    left: Option<u64>,
 }
 
 /// Starts to read and waits for the head of the first answer, so that most failures are not those of a stream. The next page is asked for
@@ -206,7 +208,7 @@ pub async fn rows(
 ) -> Result<BatchStream, SourceError> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let totals = QueryReport { as_of: SystemTime::now(), requests: 0, rows: 0, bytes: 0, complete: true };
-    let mut read = Read { web, base, manner, promise, context: context.clone(), sender, totals };
+    let mut read = Read { web, base, manner, promise, context: context.clone(), sender, totals, left: None };
     let batched = manner.batches.is_some() && wanted.len() > 1 && wanted.iter().all(|rows| rows.client.is_none());
     let first = match wanted.first() {
         _ if batched => None,
@@ -249,8 +251,14 @@ impl Drop for Abort {
     }
 }
 
-/// The reader of the stream has gone.
-struct Gone;
+/// Why no more is read of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    /// The reader of the stream has gone.
+    Gone,
+    /// All rows that were wanted have come, and the service has more.
+    Enough,
+}
 
 /// A page: an answer as it comes, or a part of one to `$batch` and where it would have come from.
 enum First {
@@ -337,21 +345,21 @@ impl Read {
     }
 
     /// Reads page after page to the end.
-    async fn pages(&mut self, rows: &Rows, first: First) -> Result<Result<(), Gone>, SourceError> {
+    async fn pages(&mut self, rows: &Rows, first: First) -> Result<Result<(), Stopped>, SourceError> {
         let mut pages = Pages::new(self.manner.most_pages.unwrap_or(MOST_PAGES), MOST_EMPTY);
         let (mut answer, mut read) = (first, 0_u64);
+        self.left = rows.limit;
         loop {
             let url = match &answer {
                 First::Response(response) => response.url.clone(),
                 First::Part(_, url) => url.clone(),
             };
-            let Ok(end) = self.page(answer).await? else { return Ok(Err(Gone)) };
+            let end = match self.page(answer).await? {
+                Ok(end) => end,
+                Err(Stopped::Enough) => return Ok(Ok(())),
+                Err(Stopped::Gone) => return Ok(Err(Stopped::Gone)),
+            };
             read += end.rows;
-            if let Some(limit) = rows.limit
-                && read > limit
-            {
-                return Err(self.malformed(format_args!("the service gave more than the {limit} rows that were asked for by $top")));
-            }
             let next = end.others.iter().flatten().next();
             let done = rows.limit.is_some_and(|limit| read >= limit);
             let address = match next {
@@ -375,7 +383,7 @@ impl Read {
     }
 
     /// Reads one page.
-    async fn page(&mut self, answer: First) -> Result<Result<PageEnd, Gone>, SourceError> {
+    async fn page(&mut self, answer: First) -> Result<Result<PageEnd, Stopped>, SourceError> {
         let shape = Arc::clone(&self.promise.shape);
         let mut reader = PageReader::new(&shape.page);
         let (mut response, mut whole) = match answer {
@@ -390,25 +398,32 @@ impl Read {
             let Some(part) = part else { break };
             reader.push(&part).map_err(|error| self.unread(error))?;
             while let Some(batch) = reader.batch() {
-                if self.hand_over(&batch).await?.is_err() {
-                    return Ok(Err(Gone));
+                if let Err(stopped) = self.hand_over(&batch).await? {
+                    return Ok(Err(stopped));
                 }
             }
         }
         let (batches, end) = reader.finish().map_err(|error| self.unread(error))?;
         for batch in batches {
-            if self.hand_over(&batch).await?.is_err() {
-                return Ok(Err(Gone));
+            if let Err(stopped) = self.hand_over(&batch).await? {
+                return Ok(Err(stopped));
             }
         }
         Ok(Ok(end))
     }
 
     /// Hands a batch to the reader. An answer beyond a cap is an error: cut off, it would look complete.
-    async fn hand_over(&mut self, batch: &RecordBatch) -> Result<Result<(), Gone>, SourceError> {
+    async fn hand_over(&mut self, batch: &RecordBatch) -> Result<Result<(), Stopped>, SourceError> {
         if batch.num_rows() == 0 {
             return Ok(Ok(()));
         }
+        // Some services count `$top` anew in every page: the first rows are those that were meant.
+        let batch = match self.left {
+            Some(0) => return Ok(Err(Stopped::Enough)),
+            Some(left) => &batch.slice(0, batch.num_rows().min(usize::try_from(left).unwrap_or(usize::MAX))),
+            None => batch,
+        };
+        self.left = self.left.map(|left| left.saturating_sub(batch.num_rows() as u64));
         let batch = self.promise.shape.promised(batch, &self.promise.schema).map_err(|message| self.malformed(message))?;
         self.totals.rows += batch.num_rows() as u64;
         self.totals.bytes += batch.get_array_memory_size() as u64;
@@ -419,6 +434,6 @@ impl Read {
                 return Err(self.reporter().error(SourceErrorKind::Unsupported, message));
             }
         }
-        Ok(self.sender.send(Ok(batch)).await.map_err(|_| Gone))
+        Ok(self.sender.send(Ok(batch)).await.map_err(|_| Stopped::Gone))
     }
 }

@@ -4,6 +4,8 @@
 
 mod downstream;
 mod own;
+mod reference;
+mod servers;
 
 use downstream::{Database, Downstream, KEY, active};
 use portico_provider_api::{RemoteTableName, ScalarType};

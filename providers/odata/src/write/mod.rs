@@ -110,27 +110,34 @@ impl Writer<'_> {
     async fn done(&self, asking: &Asking<'_>, change: &Change, page: &Page) -> Result<ChangeOutcome, SourceError> {
         let has_body = !page.bytes.iter().all(u8::is_ascii_whitespace);
         match change {
-            Change::Insert { table, .. } if has_body => self.row(table, &page.bytes).map(|row| done_with(Some(row), true)),
-            Change::Update { table, .. } if has_body => self.row(table, &page.bytes).map(|row| done_with(Some(row), false)),
-            // The change was made: that it cannot be read back is no failure of it.
+            // Some services make what is not there, whatever `If-Match` says. Nobody asked for that.
+            Change::Update { .. } if page.status == StatusCode::CREATED => {
+                Err(self.malformed("the service made a new entity instead of changing the one that was named"))
+            }
             Change::Insert { table, .. } => {
                 let location = [LOCATION, HeaderName::from_static("odata-entityid")];
                 let location = location.iter().find_map(|name| page.headers.get(name)?.to_str().ok());
-                let row = match location {
-                    Some(location) => self.linked(&page.url, location, table).await,
-                    None => None,
+                let row = match (self.made(table, page), location) {
+                    (None, Some(location)) => self.linked(&page.url, location, table).await,
+                    (row, _) => row,
                 };
                 Ok(done_with(row, true))
             }
-            Change::Update { table, key, .. } => Ok(done_with(self.read(asking, table, key).await.ok().flatten(), false)),
-            Change::Upsert { table, key, .. } => {
-                let created = page.status == StatusCode::CREATED;
-                let row = if has_body { Some(self.row(table, &page.bytes)?) } else { self.read(asking, table, key).await.ok().flatten() };
-                Ok(done_with(row, created))
+            Change::Update { table, key, .. } | Change::Upsert { table, key, .. } => {
+                let row = match self.made(table, page) {
+                    None => self.read(asking, table, key).await.ok().flatten(),
+                    row => row,
+                };
+                Ok(done_with(row, page.status == StatusCode::CREATED))
             }
             Change::Invoke { operation, .. } => self.returned(operation, &page.bytes, has_body),
             Change::Delete { .. } | Change::Link { .. } | Change::Unlink { .. } => Ok(done_with(None, false)),
         }
+    }
+
+    /// The entity of an answer. The change was made: that it cannot be read back is no failure of it.
+    fn made(&self, table: &TableRelation, page: &Page) -> Option<Vec<Value>> {
+        self.row(table, &page.bytes).ok()
     }
 
     async fn linked(&self, from: &Url, location: &str, table: &TableRelation) -> Option<Vec<Value>> {
