@@ -212,15 +212,46 @@ impl Rules {
             None if unordered => Some(Support::None),
             Some(true) | None => None,
         };
-        let comparisons = (property.edm == Edm::Enumeration).then(|| self.enumeration());
-        ColumnCapabilities {
-            filter: by_type.or(filter),
-            comparisons,
-            functions: (property.edm == Edm::Enumeration).then(BTreeMap::new),
-            sort: by_type.or(sort),
+        let unsaid = ColumnCapabilities { filter: by_type.or(filter), sort: by_type.or(sort), ..ColumnCapabilities::INHERITED };
+        let preset = &self.preset;
+        let sorted_apart = preset.sorts_text && preset.collation == Collation::CaseInsensitive && own.collation.is_none();
+        match property.edm {
             // The names of members are told apart letter by letter.
-            collation: if property.edm == Edm::Enumeration { Some(Collation::Binary) } else { own.collation.map(Collation::from) },
-            ..ColumnCapabilities::INHERITED
+            Edm::Enumeration => ColumnCapabilities {
+                comparisons: Some(self.enumeration()),
+                functions: Some(BTreeMap::new()),
+                collation: Some(Collation::Binary),
+                ..unsaid
+            },
+            // Equality finds more than it should, and the order is that of code points all the same.
+            Edm::String if sorted_apart => ColumnCapabilities {
+                comparisons: Some(ColumnComparisons {
+                    equal: Support::Inexact,
+                    is_null: support(preset.is_null),
+                    ..ColumnComparisons::default()
+                }),
+                functions: Some(self.functions(None)),
+                collation: Some(Collation::Binary),
+                ..unsaid
+            },
+            Edm::String
+            | Edm::Boolean
+            | Edm::Integer
+            | Edm::Int64
+            | Edm::Single
+            | Edm::Double
+            | Edm::Decimal
+            | Edm::Guid
+            | Edm::Binary
+            | Edm::Date
+            | Edm::TimeOfDay
+            | Edm::DateTimeOffset
+            | Edm::DateTime
+            | Edm::DateOnly
+            | Edm::Time
+            | Edm::Duration
+            | Edm::Flags
+            | Edm::Json => ColumnCapabilities { collation: own.collation.map(Collation::from), ..unsaid },
         }
     }
 

@@ -35,6 +35,8 @@ pub struct Preset {
     pub skip: bool,
     /// `$orderby`.
     pub sort: bool,
+    /// Whether text is sorted by code points though it does not compare so: ABAP's databases sort by bytes.
+    pub sorts_text: bool,
     /// Whether nulls are sorted below all values; otherwise only by what is never null.
     pub nulls_lowest: bool,
     /// `/$count`.
@@ -69,6 +71,7 @@ const GENERIC: Preset = Preset {
     top: true,
     skip: true,
     sort: true,
+    sorts_text: false,
     nulls_lowest: false,
     count: true,
     always_etag: false,
@@ -91,8 +94,17 @@ const PORTICO: Preset = Preset {
     ..GENERIC
 };
 
-const S4HANA: Preset =
-    Preset { is_null: false, not_null: false, initial_is_null: true, text_functions: Support::Inexact, change_sets: true, ..GENERIC };
+const S4HANA: Preset = Preset {
+    is_null: false,
+    not_null: false,
+    initial_is_null: true,
+    text_functions: Support::Inexact,
+    sorts_text: true,
+    // What is null here is the least value there.
+    nulls_lowest: true,
+    change_sets: true,
+    ..GENERIC
+};
 
 /// Services that were written by hand may leave out what they were not written for, and answer all the same: a condition keeps more rows
 /// than it should, and everything else is done here.

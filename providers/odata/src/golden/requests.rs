@@ -333,6 +333,48 @@ fn conditions_of_s4hana() {
     .assert_eq(&all_filters(2, &json!({"product": "s4hana"})));
 }
 
+/// Text of an ABAP system compares loosely, and is sorted by bytes.
+#[test]
+fn text_is_sorted_where_it_is_not_compared() {
+    let types = r#"<EntityType Name="Order"><Key><PropertyRef Name="Id"/></Key><Property Name="Id" Type="Edm.String" Nullable="false"/><Property Name="Note" Type="Edm.String"/></EntityType>"#;
+    let service = read(&v2(types, r#"<EntitySet Name="Orders" EntityType="NS.Order"/>"#));
+    let plain = query(&service, &["Id"]);
+    let key = |name: &str| vec![SortKey { expr: Expr::Column(at(&service, name)), descending: false, nulls_first: true }];
+    let of = |op, value| Some(compare(&service, "Id", op, value));
+    let queries = [
+        SourceQuery { order_by: key("Id"), limit: Some(5), ..plain.clone() },
+        SourceQuery { order_by: key("Note"), ..plain.clone() },
+        SourceQuery { filter: of(CompareOp::Eq, Value::text("a")), ..plain.clone() },
+        SourceQuery { filter: of(CompareOp::Eq, Value::text("a")), limit: Some(5), ..plain.clone() },
+        SourceQuery { filter: of(CompareOp::Lt, Value::text("a")), ..plain.clone() },
+        SourceQuery { keys: Some(KeySet { columns: vec![0], tuples: vec![vec![Value::text("a")]] }), ..plain },
+    ];
+    let of =
+        |settings: serde_json::Value| queries.iter().map(|query| requests(&service, settings.clone(), 8000, query)).collect::<String>();
+    expect![[r#"
+        /data/Orders?sap-client=100&$select=Id&$orderby=Id&$top=5
+          /data/Orders?sap-client=…&$select=Id&$orderby=Id&$top=5 with 0
+        /data/Orders?sap-client=100&$select=Id&$orderby=Note
+          /data/Orders?sap-client=…&$select=Id&$orderby=Note with 0
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%20%27a%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
+        a limit above an inexact filter is not supported by this source
+        the filter is not supported by this source
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%20%27a%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
+        --
+        sorting by column 'Id' is not supported by this source
+        sorting by column 'Note' is not supported by this source
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%20%27a%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
+        a limit above an inexact filter is not supported by this source
+        the filter is not supported by this source
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%20%27a%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
+    "#]]
+    .assert_eq(&format!("{}--\n{}", of(json!({"product": "s4hana"})), of(json!({}))));
+}
+
 #[test]
 fn members_of_an_enumeration() {
     let service = service(4);
