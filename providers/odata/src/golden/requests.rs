@@ -247,17 +247,17 @@ fn conditions_of_a_generic_v2_service() {
     expect![[r#"
         /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%209007199254740993L
           /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20gt%20-12.50m
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20gt%20-12.5m
           /data/Orders?sap-client=…&$select=Id&$filter=Total gt ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20le%2012.50m
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20le%2012.5m
           /data/Orders?sap-client=…&$select=Id&$filter=Total le ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200.00m%20and%20Total%20ne%20null
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200m%20and%20Total%20ne%20null
           /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? and Total ne null with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200.00m%20and%20Total%20ne%20null
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200m%20and%20Total%20ne%20null
           /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? and Total ne null with 1
         /data/Orders?sap-client=100&$select=Id&$filter=Name%20eq%20%27it%27%27s%2050%25%20%2B%20%C3%BC%27
           /data/Orders?sap-client=…&$select=Id&$filter=Name eq ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=At%20ge%20datetimeoffset%272024-02-29T12:00:00.123456Z%27
+        /data/Orders?sap-client=100&$select=Id&$filter=At%20ge%20datetimeoffset%272024-02-29T12:00:00.124Z%27
           /data/Orders?sap-client=…&$select=Id&$filter=At ge ? with 1
         /data/Orders?sap-client=100&$select=Id&$filter=Day%20lt%20datetime%272024-02-29T00:00:00%27
           /data/Orders?sap-client=…&$select=Id&$filter=Day lt ? with 1
@@ -265,7 +265,7 @@ fn conditions_of_a_generic_v2_service() {
           /data/Orders?sap-client=…&$select=Id&$filter=Day ne null with 0
         /data/Orders?sap-client=100&$select=Id&$filter=Ref%20eq%20guid%2700112233-4455-6677-8899-aabbccddeeff%27
           /data/Orders?sap-client=…&$select=Id&$filter=Ref eq ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Time%20le%20time%27PT12H34M56.500000S%27
+        /data/Orders?sap-client=100&$select=Id&$filter=Time%20le%20time%27PT12H34M56.5S%27
           /data/Orders?sap-client=…&$select=Id&$filter=Time le ? with 1
         /data/Orders?sap-client=100&$select=Id&$filter=Open%20eq%20true
           /data/Orders?sap-client=…&$select=Id&$filter=Open eq ? with 1
