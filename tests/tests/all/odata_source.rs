@@ -81,7 +81,8 @@ async fn a_client_of_the_gateway_reads_what_the_service_holds() {
         assert_eq!(here.len(), there.len());
         let by = |key: &'static str| move |row: &Value| row[key].as_i64().unwrap();
         let key = if table == "ESAllPrim" { "PropertyInt16" } else { "PropertyKey" };
-        (here.sort_by_key(by(key)), there.sort_by_key(by(key)));
+        here.sort_by_key(by(key));
+        there.sort_by_key(by(key));
         for (here, there) in here.iter().zip(&there) {
             for (name, value) in there.as_object().unwrap() {
                 // A collection is a document at the gateway.
