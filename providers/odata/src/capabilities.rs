@@ -1,13 +1,13 @@
 //! What a service can be asked: the product's preset, restricted by what the metadata says, and both changed by the configuration. Pure.
 
 use crate::config::{ColumnOverrides, OdataConfig, TableOverrides, TextFunction};
-use crate::metadata::{Edm, EntitySet, General, Property};
+use crate::metadata::{Edm, EntitySet, General, Property, Protocol};
 use crate::presets::Preset;
 use portico_provider_api::capabilities::{
-    ColumnCapabilities, ColumnComparisons, ComparisonSupport, FilterCapabilities, KeyCapabilities, NullOrdering, SortCapabilities,
-    TableCapabilities, WriteCapabilities,
+    AggregateCapabilities, ColumnCapabilities, ColumnComparisons, ComparisonSupport, FilterCapabilities, KeyCapabilities, NullOrdering,
+    SortCapabilities, TableCapabilities, WriteCapabilities,
 };
-use portico_provider_api::{Capabilities, Collation, Function, Requirement, Support, TypeClass};
+use portico_provider_api::{AggregateFunction, Capabilities, Collation, Function, Requirement, Support, TypeClass};
 use std::collections::BTreeMap;
 
 /// What decides: the product, the configuration, and the greatest length of a URL.
@@ -33,6 +33,7 @@ impl Rules {
         for (place, value) in [
             (&mut preset.or, said.or),
             (&mut preset.is_null, said.is_null),
+            (&mut preset.is_null_v2, said.is_null),
             (&mut preset.in_list, said.r#in),
             (&mut preset.top, said.top),
             (&mut preset.skip, said.skip),
@@ -54,10 +55,10 @@ impl Rules {
     }
 
     /// What holds of a set whatever is said of it; the service itself may say more of functions.
-    pub fn source(&self, general: &General) -> Capabilities {
+    pub fn source(&self, protocol: Protocol, general: &General) -> Capabilities {
         let preset = &self.preset;
         Capabilities {
-            filter: self.filters(general),
+            filter: self.filters(protocol, general),
             collation: preset.collation,
             projection: Support::Exact,
             sort: SortCapabilities { columns: support(preset.sort), expressions: Support::None, nulls: NullOrdering::Lowest },
@@ -76,10 +77,10 @@ impl Rules {
         }
     }
 
-    fn filters(&self, general: &General) -> FilterCapabilities {
+    fn filters(&self, protocol: Protocol, general: &General) -> FilterCapabilities {
         let preset = &self.preset;
         FilterCapabilities {
-            comparisons: TypeClass::ALL.into_iter().map(|class| (class, self.comparison(class))).collect(),
+            comparisons: TypeClass::ALL.into_iter().map(|class| (class, self.comparison(protocol, class))).collect(),
             and: Support::Exact,
             or: support(preset.or),
             not: Support::Exact,
@@ -91,9 +92,9 @@ impl Rules {
         }
     }
 
-    fn comparison(&self, class: TypeClass) -> ComparisonSupport {
+    fn comparison(&self, protocol: Protocol, class: TypeClass) -> ComparisonSupport {
         let preset = &self.preset;
-        let is_null = support(preset.is_null);
+        let is_null = support(if protocol == Protocol::V2 { preset.is_null_v2 } else { preset.is_null });
         // What is returned as null may compare as the least value at the service.
         let loose = if preset.initial_is_null { Support::Inexact } else { Support::Exact };
         let distinct_from = support(preset.strict);
@@ -167,6 +168,8 @@ impl Rules {
             limit: Some(decided(own.top, said.top, preset.top)),
             offset: Some(decided(own.skip, said.skip, preset.skip)),
             count: Some(count),
+            aggregate: self.applies(set).then(aggregates),
+            distinct: self.applies(set).then_some(Support::Exact),
             joins: Some(Support::None),
             write: Some(self.write(set)),
             required_keys: if required.is_empty() { Vec::new() } else { vec![required.into_iter().map(Requirement::Key).collect()] },
@@ -209,24 +212,54 @@ impl Rules {
             None if unordered => Some(Support::None),
             Some(true) | None => None,
         };
-        let comparisons = (property.edm == Edm::Enumeration).then(|| self.enumeration(property));
-        ColumnCapabilities {
-            filter: by_type.or(filter),
-            comparisons,
-            functions: (property.edm == Edm::Enumeration).then(BTreeMap::new),
-            sort: by_type.or(sort),
+        let unsaid = ColumnCapabilities { filter: by_type.or(filter), sort: by_type.or(sort), ..ColumnCapabilities::INHERITED };
+        let preset = &self.preset;
+        let sorted_apart = preset.sorts_text && preset.collation == Collation::CaseInsensitive && own.collation.is_none();
+        match property.edm {
             // The names of members are told apart letter by letter.
-            collation: if property.edm == Edm::Enumeration { Some(Collation::Binary) } else { own.collation.map(Collation::from) },
-            ..ColumnCapabilities::INHERITED
+            Edm::Enumeration => ColumnCapabilities {
+                comparisons: Some(self.enumeration()),
+                functions: Some(BTreeMap::new()),
+                collation: Some(Collation::Binary),
+                ..unsaid
+            },
+            // Equality finds more than it should, and the order is that of code points all the same.
+            Edm::String if sorted_apart => ColumnCapabilities {
+                comparisons: Some(ColumnComparisons {
+                    equal: Support::Inexact,
+                    is_null: support(preset.is_null),
+                    ..ColumnComparisons::default()
+                }),
+                functions: Some(self.functions(None)),
+                collation: Some(Collation::Binary),
+                ..unsaid
+            },
+            Edm::String
+            | Edm::Boolean
+            | Edm::Integer
+            | Edm::Int64
+            | Edm::Single
+            | Edm::Double
+            | Edm::Decimal
+            | Edm::Guid
+            | Edm::Binary
+            | Edm::Date
+            | Edm::TimeOfDay
+            | Edm::DateTimeOffset
+            | Edm::DateTime
+            | Edm::DateOnly
+            | Edm::Time
+            | Edm::Duration
+            | Edm::Flags
+            | Edm::Json => ColumnCapabilities { collation: own.collation.map(Collation::from), ..unsaid },
         }
     }
 
     /// Members of an enumeration are equal or not; in which order they stand is not that of their names.
-    fn enumeration(&self, property: &Property) -> ColumnComparisons {
-        let is_null = if property.nullable { support(self.preset.is_null) } else { Support::Exact };
+    fn enumeration(&self) -> ColumnComparisons {
         ColumnComparisons {
             equal: Support::Exact,
-            not_equal: if property.nullable { is_null } else { Support::Exact },
+            not_equal: Support::Exact,
             is_null: support(self.preset.is_null),
             ..ColumnComparisons::default()
         }
@@ -242,7 +275,7 @@ impl Rules {
             insert: decided(own.insert, said.insertable),
             update: keyed && decided(own.update, said.updatable),
             delete: keyed && decided(own.delete, said.deletable),
-            upsert: false,
+            upsert: keyed && own.update != Some(false) && said.updatable != Some(false) && said.upsertable.unwrap_or(self.preset.upsert),
             transactions: self.preset.change_sets,
             returning: true,
             returning_key: true,
@@ -253,10 +286,32 @@ impl Rules {
         }
     }
 
+    /// Whether groups and aggregates of a set are computed: where its product does, and the set says so.
+    fn applies(&self, set: &EntitySet) -> bool {
+        self.preset.apply && set.restrictions.apply == Some(true)
+    }
+
     /// Whether entities of a set have an ETag.
     pub fn has_etag(&self, set: &EntitySet) -> bool {
         let own = self.tables.get(&set.name).and_then(|own| own.etag);
         !set.key.is_empty() && own.unwrap_or(set.etag || self.preset.always_etag)
+    }
+}
+
+/// Sums, least and greatest values, and numbers of rows. How an average is rounded is the service's own affair.
+fn aggregates() -> AggregateCapabilities {
+    let exact = |classes: &[TypeClass]| classes.iter().map(|class| (*class, Support::Exact)).collect::<BTreeMap<_, _>>();
+    let ordered = [TypeClass::Integer, TypeClass::Decimal, TypeClass::Date, TypeClass::Time, TypeClass::Timestamp, TypeClass::TimestampTz];
+    AggregateCapabilities {
+        group_by: Support::Exact,
+        functions: [
+            (AggregateFunction::CountRows, exact(&[TypeClass::Integer])),
+            (AggregateFunction::Sum, exact(&[TypeClass::Integer, TypeClass::Decimal])),
+            (AggregateFunction::Min, exact(&ordered)),
+            (AggregateFunction::Max, exact(&ordered)),
+        ]
+        .into(),
+        ..AggregateCapabilities::default()
     }
 }
 

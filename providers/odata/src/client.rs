@@ -1,5 +1,6 @@
 //! The only IO of this kind: the metadata document, pages of entities one after the other, numbers of them. It must not know the IR.
 
+use crate::batch::{self, Part};
 use crate::decode::Shape;
 use crate::metadata::Protocol;
 use crate::translate::{Rows, client_page};
@@ -8,9 +9,9 @@ use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use portico_provider_api::stream::BatchStream;
 use portico_provider_api::{QueryContext, QueryReport, ReportHandle, SourceError, SourceErrorKind};
-use portico_provider_web::header::{ACCEPT, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH};
-use portico_provider_web::json::{PageEnd, PageReader};
-use portico_provider_web::{Address, Expects, Pages, Reporter, Request, Response, StatusCode, WebClient};
+use portico_provider_web::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH};
+use portico_provider_web::json::{JsonError, PageEnd, PageReader};
+use portico_provider_web::{Address, Base, Expects, Method, Pages, Reporter, Request, Response, StatusCode, Url, WebClient};
 use std::sync::Arc;
 use std::time::SystemTime;
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +20,8 @@ use tokio::sync::{mpsc, oneshot};
 const AHEAD: usize = 2;
 /// Pages without a row, one after the other, at most.
 const MOST_EMPTY: u64 = 100;
+/// Reads of one batch at most.
+const MOST_IN_BATCH: usize = 50;
 /// Pages of one answer at most, unless the configuration says otherwise.
 const MOST_PAGES: u64 = 1_000_000;
 
@@ -31,6 +34,8 @@ pub struct Manner {
     pub page_size: Option<u64>,
     /// Pages of one answer at most.
     pub most_pages: Option<u64>,
+    /// Bytes of a URL at most, where several reads, and those whose URLs are longer, go as one `$batch`.
+    pub batches: Option<usize>,
 }
 
 /// The metadata document.
@@ -120,15 +125,45 @@ fn page_request(address: Address, manner: Manner) -> Request {
 pub async fn count(web: &WebClient, addresses: &[Address], manner: Manner, context: &QueryContext) -> Result<i64, SourceError> {
     let mut sum: i64 = 0;
     for address in addresses {
-        let request = spoken(Request::get(address.clone()), manner).header(ACCEPT, HeaderValue::from_static("text/plain, */*"));
-        let page = web.fetch(&request.expecting(Expects::Anything), context).await?;
-        let text = std::str::from_utf8(&page.bytes).ok().map(|text| text.trim_start_matches('\u{feff}').trim());
+        let bytes = if manner.batches.is_some_and(|most| address.url().as_str().len() > most) {
+            let part = batch_of(web, std::slice::from_ref(address), manner, context).await?.pop();
+            part.map(|part| Bytes::from(part.body)).unwrap_or_default()
+        } else {
+            let request = spoken(Request::get(address.clone()), manner).header(ACCEPT, HeaderValue::from_static("text/plain, */*"));
+            web.fetch(&request.expecting(Expects::Anything), context).await?.bytes
+        };
+        let text = std::str::from_utf8(&bytes).ok().map(|text| text.trim_start_matches('\u{feff}').trim());
         let number = text.filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
         let number = number.and_then(|text| text.parse::<i64>().ok()).and_then(|number| sum.checked_add(number));
         let wrong = || web.reporter().error(SourceErrorKind::Malformed, "the answer to /$count is no number");
         sum = number.ok_or_else(wrong)?;
     }
     Ok(sum)
+}
+
+/// Several reads as one `$batch`: their answers, one for each.
+async fn batch_of(web: &WebClient, wanted: &[Address], manner: Manner, context: &QueryContext) -> Result<Vec<Part>, SourceError> {
+    let reporter = web.reporter();
+    let malformed = |message: String| reporter.error(SourceErrorKind::Malformed, message);
+    let address = web.address().segment("$batch").map_err(|error| malformed(error.to_string()))?;
+    let unique = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+    let (text, media_type) = batch::reads(wanted, web.address().url(), manner.protocol, &unique);
+    let media_type = HeaderValue::from_str(&media_type).map_err(|error| malformed(error.to_string()))?;
+    let request = spoken(Request::new(Method::POST, address), manner).body("multipart/mixed", text);
+    let request = request.header(CONTENT_TYPE, media_type).header(ACCEPT, HeaderValue::from_static("multipart/mixed"));
+    // Nothing in it changes anything.
+    let page = web.fetch(&request.expecting(Expects::Anything).repeatable(), context).await?;
+    let media_type = page.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let text = std::str::from_utf8(&page.bytes).map_err(|_| malformed("the answer to $batch is no text".to_owned()))?;
+    let parts = batch::parts(media_type, text).map_err(malformed)?;
+    if let Some(failed) = parts.iter().find(|part| part.status >= 300) {
+        let status = StatusCode::from_u16(failed.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        return Err(reporter.status(status, &HeaderMap::new(), failed.body.as_bytes(), true));
+    }
+    if parts.len() != wanted.len() {
+        return Err(malformed(format!("the answer to $batch has {} parts, and {} were asked for", parts.len(), wanted.len())));
+    }
+    Ok(parts)
 }
 
 /// What an answer must be.
@@ -140,16 +175,22 @@ pub struct Promise {
     pub shape: Arc<Shape>,
     /// Where the report goes.
     pub report: ReportHandle,
+    /// Whether sums are computed: what fails then is what they add up to.
+    pub sums: bool,
 }
 
 /// One read on its way.
 struct Read {
     web: Arc<WebClient>,
+    /// Reads links: within a batch they may be longer.
+    base: Arc<Base>,
     manner: Manner,
     promise: Promise,
     context: QueryContext,
     sender: mpsc::Sender<Result<RecordBatch, SourceError>>,
     totals: QueryReport,
+    /// Rows that are still wanted of what is read, where there is a limit.
+    left: Option<u64>,
 }
 
 /// Starts to read and waits for the head of the first answer, so that most failures are not those of a stream. The next page is asked for
@@ -159,6 +200,7 @@ struct Read {
 /// What the service says to the first request.
 pub async fn rows(
     web: Arc<WebClient>,
+    base: Arc<Base>,
     wanted: Vec<Rows>,
     manner: Manner,
     promise: Promise,
@@ -166,8 +208,10 @@ pub async fn rows(
 ) -> Result<BatchStream, SourceError> {
     let (sender, receiver) = mpsc::channel(AHEAD);
     let totals = QueryReport { as_of: SystemTime::now(), requests: 0, rows: 0, bytes: 0, complete: true };
-    let mut read = Read { web, manner, promise, context: context.clone(), sender, totals };
+    let mut read = Read { web, base, manner, promise, context: context.clone(), sender, totals, left: None };
+    let batched = manner.batches.is_some() && wanted.len() > 1 && wanted.iter().all(|rows| rows.client.is_none());
     let first = match wanted.first() {
+        _ if batched => None,
         Some(rows) => match read.first_address(rows)? {
             Some(address) => Some(read.ask(address).await?),
             None => None,
@@ -177,7 +221,8 @@ pub async fn rows(
     let report = read.promise.report.clone();
     let (ended, end) = oneshot::channel();
     let task = tokio::spawn(async move {
-        match read.all(wanted, first).await {
+        let done = if batched { read.batched(&wanted).await } else { read.all(wanted, first).await };
+        match done {
             // Nobody listens any more when one of these fails.
             Err(error) => drop(read.sender.send(Err(error)).await),
             Ok(()) => drop(ended.send(read.totals)),
@@ -206,8 +251,20 @@ impl Drop for Abort {
     }
 }
 
-/// The reader of the stream has gone.
-struct Gone;
+/// Why no more is read of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    /// The reader of the stream has gone.
+    Gone,
+    /// All rows that were wanted have come, and the service has more.
+    Enough,
+}
+
+/// A page: an answer as it comes, or a part of one to `$batch` and where it would have come from.
+enum First {
+    Response(Box<Response>),
+    Part(Bytes, Url),
+}
 
 impl Read {
     fn reporter(&self) -> &Reporter {
@@ -225,12 +282,30 @@ impl Read {
         }
     }
 
-    async fn ask(&mut self, address: Address) -> Result<Response, SourceError> {
+    async fn ask(&mut self, address: Address) -> Result<First, SourceError> {
+        if self.manner.batches.is_some_and(|most| address.url().as_str().len() > most) {
+            let url = address.url().clone();
+            let part = self.batch(&[address]).await?.pop().ok_or_else(|| self.malformed("the answer to $batch has no parts"))?;
+            return Ok(First::Part(part.body.into(), url));
+        }
         self.totals.requests += 1;
-        self.web.send(&page_request(address, self.manner), &self.context).await
+        let answer = self.web.send(&page_request(address, self.manner), &self.context).await;
+        let answer = answer.map(|response| First::Response(Box::new(response)));
+        answer.map_err(|error| match error.native_code() {
+            // The form of the request is one that the service takes.
+            Some("400") if self.promise.sums => SourceError { kind: SourceErrorKind::Data, ..error },
+            _ => error,
+        })
     }
 
-    async fn all(&mut self, wanted: Vec<Rows>, first: Option<Response>) -> Result<(), SourceError> {
+    /// A page that cannot be read; or a sum that does not fit.
+    fn unread(&self, error: JsonError) -> SourceError {
+        let too_large = self.promise.sums && error.message.contains("does not fit");
+        let error = error.into_source_error(self.reporter());
+        if too_large { SourceError { kind: SourceErrorKind::Data, ..error } } else { error }
+    }
+
+    async fn all(&mut self, wanted: Vec<Rows>, first: Option<First>) -> Result<(), SourceError> {
         let mut first = first;
         for rows in &wanted {
             let response = match first.take() {
@@ -249,19 +324,42 @@ impl Read {
         Ok(())
     }
 
-    /// Reads page after page to the end.
-    async fn pages(&mut self, rows: &Rows, first: Response) -> Result<Result<(), Gone>, SourceError> {
-        let mut pages = Pages::new(self.manner.most_pages.unwrap_or(MOST_PAGES), MOST_EMPTY);
-        let (mut response, mut read) = (first, 0_u64);
-        loop {
-            let url = response.url.clone();
-            let Ok(end) = self.page(response).await? else { return Ok(Err(Gone)) };
-            read += end.rows;
-            if let Some(limit) = rows.limit
-                && read > limit
-            {
-                return Err(self.malformed(format_args!("the service gave more than the {limit} rows that were asked for by $top")));
+    /// Several reads as one `$batch`; further pages of each by their links.
+    async fn batched(&mut self, wanted: &[Rows]) -> Result<(), SourceError> {
+        for some in wanted.chunks(MOST_IN_BATCH) {
+            let addresses: Vec<Address> = some.iter().map(|rows| rows.address.clone()).collect();
+            let parts = self.batch(&addresses).await?;
+            for (rows, part) in some.iter().zip(parts) {
+                let first = First::Part(part.body.into(), rows.address.url().clone());
+                if self.pages(rows, first).await?.is_err() {
+                    return Ok(());
+                }
             }
+        }
+        Ok(())
+    }
+
+    async fn batch(&mut self, wanted: &[Address]) -> Result<Vec<Part>, SourceError> {
+        self.totals.requests += 1;
+        batch_of(&self.web, wanted, self.manner, &self.context).await
+    }
+
+    /// Reads page after page to the end.
+    async fn pages(&mut self, rows: &Rows, first: First) -> Result<Result<(), Stopped>, SourceError> {
+        let mut pages = Pages::new(self.manner.most_pages.unwrap_or(MOST_PAGES), MOST_EMPTY);
+        let (mut answer, mut read) = (first, 0_u64);
+        self.left = rows.limit;
+        loop {
+            let url = match &answer {
+                First::Response(response) => response.url.clone(),
+                First::Part(_, url) => url.clone(),
+            };
+            let end = match self.page(answer).await? {
+                Ok(end) => end,
+                Err(Stopped::Enough) => return Ok(Ok(())),
+                Err(Stopped::Gone) => return Ok(Err(Stopped::Gone)),
+            };
+            read += end.rows;
             let next = end.others.iter().flatten().next();
             let done = rows.limit.is_some_and(|limit| read >= limit);
             let address = match next {
@@ -269,7 +367,7 @@ impl Read {
                 Some(next) => {
                     let link = next.text().ok_or_else(|| self.malformed("the link to the next page is no text"))?;
                     pages.follow(end.rows, link).map_err(|error| self.malformed(error))?;
-                    Some(self.web.link(&url, link)?)
+                    Some(self.base.link(&url, link).map_err(|error| self.malformed(format_args!("a link is not followed: {error}")))?)
                 }
                 None => match rows.client {
                     // Only a page without rows is the end: a service may give fewer than it was asked for.
@@ -278,38 +376,54 @@ impl Read {
                 },
             };
             match address {
-                Some(address) => response = self.ask(address).await?,
+                Some(address) => answer = self.ask(address).await?,
                 None => return Ok(Ok(())),
             }
         }
     }
 
     /// Reads one page.
-    async fn page(&mut self, mut response: Response) -> Result<Result<PageEnd, Gone>, SourceError> {
+    async fn page(&mut self, answer: First) -> Result<Result<PageEnd, Stopped>, SourceError> {
         let shape = Arc::clone(&self.promise.shape);
         let mut reader = PageReader::new(&shape.page);
-        while let Some(part) = response.next().await? {
-            reader.push(&part).map_err(|error| error.into_source_error(self.reporter()))?;
+        let (mut response, mut whole) = match answer {
+            First::Response(response) => (Some(response), None),
+            First::Part(whole, _) => (None, Some(whole)),
+        };
+        loop {
+            let part = match &mut response {
+                Some(response) => response.next().await?,
+                None => whole.take(),
+            };
+            let Some(part) = part else { break };
+            reader.push(&part).map_err(|error| self.unread(error))?;
             while let Some(batch) = reader.batch() {
-                if self.hand_over(&batch).await?.is_err() {
-                    return Ok(Err(Gone));
+                if let Err(stopped) = self.hand_over(&batch).await? {
+                    return Ok(Err(stopped));
                 }
             }
         }
-        let (batches, end) = reader.finish().map_err(|error| error.into_source_error(self.reporter()))?;
+        let (batches, end) = reader.finish().map_err(|error| self.unread(error))?;
         for batch in batches {
-            if self.hand_over(&batch).await?.is_err() {
-                return Ok(Err(Gone));
+            if let Err(stopped) = self.hand_over(&batch).await? {
+                return Ok(Err(stopped));
             }
         }
         Ok(Ok(end))
     }
 
     /// Hands a batch to the reader. An answer beyond a cap is an error: cut off, it would look complete.
-    async fn hand_over(&mut self, batch: &RecordBatch) -> Result<Result<(), Gone>, SourceError> {
+    async fn hand_over(&mut self, batch: &RecordBatch) -> Result<Result<(), Stopped>, SourceError> {
         if batch.num_rows() == 0 {
             return Ok(Ok(()));
         }
+        // Some services count `$top` anew in every page: the first rows are those that were meant.
+        let batch = match self.left {
+            Some(0) => return Ok(Err(Stopped::Enough)),
+            Some(left) => &batch.slice(0, batch.num_rows().min(usize::try_from(left).unwrap_or(usize::MAX))),
+            None => batch,
+        };
+        self.left = self.left.map(|left| left.saturating_sub(batch.num_rows() as u64));
         let batch = self.promise.shape.promised(batch, &self.promise.schema).map_err(|message| self.malformed(message))?;
         self.totals.rows += batch.num_rows() as u64;
         self.totals.bytes += batch.get_array_memory_size() as u64;
@@ -320,6 +434,6 @@ impl Read {
                 return Err(self.reporter().error(SourceErrorKind::Unsupported, message));
             }
         }
-        Ok(self.sender.send(Ok(batch)).await.map_err(|_| Gone))
+        Ok(self.sender.send(Ok(batch)).await.map_err(|_| Stopped::Gone))
     }
 }

@@ -139,6 +139,9 @@ pub struct Overrides {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub max_keys: Option<usize>,
+    /// Whether reads whose URLs are longer than `http.max_url` go in a `$batch`: many keys, long conditions.
+    #[serde(default)]
+    pub batch_reads: Option<bool>,
     /// Whether a change set of `$batch` is one transaction.
     #[serde(default)]
     pub change_sets: Option<bool>,

@@ -3,6 +3,7 @@
 //! Read [`metadata`] (`$metadata` to a description that is the same for both protocols), then [`capabilities`] with [`presets`], then
 //! [`translate`] (source query to addresses), then [`client`] (the only IO) with [`decode`], and `write`.
 
+mod batch;
 mod capabilities;
 mod client;
 mod config;
@@ -15,7 +16,7 @@ mod schema;
 mod translate;
 mod write;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch};
+use arrow::array::{ArrayRef, RecordBatch};
 use async_trait::async_trait;
 use capabilities::Rules;
 use client::{Manner, Promise};
@@ -23,11 +24,13 @@ use config::OdataConfig;
 use decode::{Answer, Shape};
 use futures::FutureExt;
 use metadata::Service;
+use portico_provider_api::arrays::array_from_values;
 use portico_provider_api::{
     Capabilities, ChangeOutcome, ChangeSet, ConnectContext, NativeRequest, Probe, QueryContext, QueryReport, QueryStream, Relation,
-    RemoteSchema, ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceKind, SourceQuery, TableColumn, WritableSource,
+    RemoteSchema, ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceKind, SourceQuery, TableColumn, Value,
+    WritableSource,
 };
-use portico_provider_web::{Request, WebClient};
+use portico_provider_web::{Base, Request, WebClient};
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -36,6 +39,9 @@ use translate::{Asking, Plan, Refusal};
 /// Bytes of `$metadata` at most, unless the configuration says otherwise.
 const MAX_METADATA: u64 = 128 << 20;
 
+/// Bytes of a URL within `$batch` at most.
+const MAX_URL_IN_BATCH: usize = 32_000;
+
 /// The `odata` kind.
 pub fn kind() -> SourceKind {
     SourceKind { name: "odata", config_schema: portico_provider_web::config::schema::<OdataConfig>, connect }
@@ -43,14 +49,23 @@ pub fn kind() -> SourceKind {
 
 fn connect(config: serde_json::Value, context: ConnectContext) -> Result<Arc<dyn Source>, SourceError> {
     let (web, config) = config::read(config, &context)?;
-    let rules = Rules::new(&config, web.http.max_url);
+    let max_url = web.http.max_url;
+    let batches = config.capabilities.batch_reads.unwrap_or(false).then_some(max_url);
+    let most = batches.map_or(max_url, |most| most.max(MAX_URL_IN_BATCH));
+    let rules = Rules::new(&config, most);
+    let base = Base::new(&web.url, &web.http.hosts, most);
+    let base = base.map_err(|error| SourceError::new(&context.source_name, SourceErrorKind::Unsupported, error.to_string()))?;
     let web = Arc::new(WebClient::new(&web, &context)?);
-    Ok(Arc::new(OdataSource { web, config, rules, known: RwLock::new(None) }))
+    Ok(Arc::new(OdataSource { web, base: Arc::new(base), batches, config, rules, known: RwLock::new(None) }))
 }
 
 /// A configured service.
 struct OdataSource {
     web: Arc<WebClient>,
+    /// The service's root, from which addresses are made: within a batch they may be longer than alone.
+    base: Arc<Base>,
+    /// Bytes of a URL at most, where longer ones go in a batch.
+    batches: Option<usize>,
     config: OdataConfig,
     rules: Rules,
     known: RwLock<Option<Arc<Known>>>,
@@ -104,20 +119,21 @@ impl OdataSource {
             protocol: known.service.protocol,
             page_size: self.config.paging.size.filter(|_| !self.config.paging.client),
             most_pages: self.config.paging.most,
+            batches: self.batches,
         }
     }
 
     fn refused(&self, refusal: Refusal) -> SourceError {
         let reporter = self.web.reporter();
         match refusal {
-            Refusal::Unsupported(message) => reporter.error(SourceErrorKind::Unsupported, message),
+            Refusal::Unsupported(message) | Refusal::TooLong(message) => reporter.error(SourceErrorKind::Unsupported, message),
             Refusal::Gone(message) => reporter.error(SourceErrorKind::SchemaChanged, message),
         }
     }
 
     /// The requests of a query, if it lies within what is known to be possible.
     fn plan(&self, known: &Known, query: &SourceQuery) -> Result<Plan, Refusal> {
-        let root = self.web.address();
+        let root = self.base.address();
         let asking = self.asking(&root, known);
         // What is gone is told as such, and not as something that cannot be asked.
         if let Relation::Table(table) = &query.from {
@@ -139,27 +155,27 @@ impl OdataSource {
     }
 
     /// The columns that a query returns, and their names.
-    fn wanted(query: &SourceQuery) -> Vec<(TableColumn, String)> {
-        let columns = query.from.columns();
+    fn wanted(query: &SourceQuery, known: &Known) -> Vec<(TableColumn, String)> {
+        let set = query.tables().first().and_then(|table| known.service.set(table.table()));
+        let columns = translate::apply::visible(query, set);
         let of = |output: &portico_provider_api::Output| Some((columns.get(output.expr.as_column()?)?.clone(), output.name.clone()));
         query.output.iter().filter_map(of).collect()
     }
 
-    async fn counted(
-        &self,
-        query: &SourceQuery,
-        known: &Known,
-        plan: &[portico_provider_web::Address],
-        context: &QueryContext,
-    ) -> Result<QueryStream, SourceError> {
-        let number = client::count(&self.web, plan, self.manner(known), context).await?;
+    /// An answer of one row that is known already.
+    fn one_row(&self, query: &SourceQuery, row: &[Value], requests: u64) -> Result<QueryStream, SourceError> {
+        let internal = |message: String| self.web.reporter().error(SourceErrorKind::Internal, message);
         let schema = query.result_schema();
-        let arrays: Vec<ArrayRef> = query.output.iter().map(|_| Arc::new(Int64Array::from(vec![number])) as ArrayRef).collect();
-        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays);
-        let batch = batch.map_err(|error| self.web.reporter().error(SourceErrorKind::Internal, error.to_string()))?;
+        let arrays = query
+            .result_columns()
+            .into_iter()
+            .zip(row)
+            .map(|(column, value)| array_from_values(column.scalar_type, std::slice::from_ref(value)));
+        let arrays = arrays.collect::<Result<Vec<ArrayRef>, _>>().map_err(|error| internal(error.to_string()))?;
+        let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|error| internal(error.to_string()))?;
         let report = ReportHandle::default();
         let bytes = batch.get_array_memory_size() as u64;
-        let done = QueryReport { as_of: SystemTime::now(), requests: plan.len() as u64, rows: 1, bytes, complete: true };
+        let done = QueryReport { as_of: SystemTime::now(), requests, rows: 1, bytes, complete: true };
         let handle = report.clone();
         let batches = futures::stream::unfold(Some(batch), move |batch| {
             let handle = handle.clone();
@@ -201,10 +217,17 @@ impl Source for OdataSource {
         let known = self.about(sets, context).boxed().await?;
         let plan = self.plan(&known, &query).map_err(|refusal| self.refused(refusal))?;
         let (schema, report) = (query.result_schema(), ReportHandle::default());
-        let (protocol, wanted) = (known.service.protocol, Self::wanted(&query));
+        let (protocol, wanted) = (known.service.protocol, Self::wanted(&query, &known));
         let internal = |message: String| self.web.reporter().error(SourceErrorKind::Internal, message);
+        if let (Plan::Nothing, Some(row)) = (&plan, translate::apply::of_nothing(&query)) {
+            return self.one_row(&query, &row, 0);
+        }
         let (rows, shape) = match (plan, &query.from) {
-            (Plan::Count(addresses), _) => return self.counted(&query, &known, &addresses, context).await,
+            (Plan::Count(addresses), _) => {
+                let number = client::count(&self.web, &addresses, self.manner(&known), context).await?;
+                let row: Vec<Value> = query.output.iter().map(|_| Value::Int64(number)).collect();
+                return self.one_row(&query, &row, addresses.len() as u64);
+            }
             (Plan::Call(address), Relation::Call(call)) => {
                 let operation = known.service.operations.iter().find(|operation| operation.name == call.operation.name.table());
                 let operation = operation.ok_or_else(|| internal("an operation is gone".to_owned()))?;
@@ -215,8 +238,9 @@ impl Source for OdataSource {
             (Plan::Rows(rows), from) => (rows, self.entities(&known, from, &wanted).map_err(internal)?),
             (Plan::Call(_), _) => return Err(internal("a call of nothing".to_owned())),
         };
-        let promise = Promise { schema: Arc::clone(&schema), shape: Arc::new(shape), report: report.clone() };
-        let batches = client::rows(Arc::clone(&self.web), rows, self.manner(&known), promise, context).await?;
+        let promise =
+            Promise { schema: Arc::clone(&schema), shape: Arc::new(shape), report: report.clone(), sums: translate::apply::sums(&query) };
+        let batches = client::rows(Arc::clone(&self.web), Arc::clone(&self.base), rows, self.manner(&known), promise, context).await?;
         Ok(QueryStream::new(schema, batches, report))
     }
 

@@ -11,8 +11,12 @@ pub struct Preset {
     pub collation: Collation,
     /// `or` between conditions on different properties.
     pub or: bool,
-    /// `eq null`.
+    /// `eq null` in OData 4.0.
     pub is_null: bool,
+    /// `eq null` in OData 2.0, which does not say what it means: some services find nothing by it.
+    pub is_null_v2: bool,
+    /// Whether `ne null` is added to other comparisons, because there are nulls that they may find or not.
+    pub not_null: bool,
     /// Whether `ne` and `lt` may also find what is returned as null: initial values of ABAP, empty dates.
     pub initial_is_null: bool,
     /// Comparisons as the standard says them, to the letter: floats, GUIDs in order, `ne` as two-valued.
@@ -31,6 +35,8 @@ pub struct Preset {
     pub skip: bool,
     /// `$orderby`.
     pub sort: bool,
+    /// Whether text is sorted by code points though it does not compare so: ABAP's databases sort by bytes.
+    pub sorts_text: bool,
     /// Whether nulls are sorted below all values; otherwise only by what is never null.
     pub nulls_lowest: bool,
     /// `/$count`.
@@ -54,6 +60,8 @@ const GENERIC: Preset = Preset {
     collation: Collation::CaseInsensitive,
     or: true,
     is_null: true,
+    is_null_v2: false,
+    not_null: true,
     initial_is_null: false,
     strict: false,
     text_functions: Support::None,
@@ -63,6 +71,7 @@ const GENERIC: Preset = Preset {
     top: true,
     skip: true,
     sort: true,
+    sorts_text: false,
     nulls_lowest: false,
     count: true,
     always_etag: false,
@@ -85,7 +94,17 @@ const PORTICO: Preset = Preset {
     ..GENERIC
 };
 
-const S4HANA: Preset = Preset { is_null: false, initial_is_null: true, text_functions: Support::Inexact, change_sets: true, ..GENERIC };
+const S4HANA: Preset = Preset {
+    is_null: false,
+    not_null: false,
+    initial_is_null: true,
+    text_functions: Support::Inexact,
+    sorts_text: true,
+    // What is null here is the least value there.
+    nulls_lowest: true,
+    change_sets: true,
+    ..GENERIC
+};
 
 /// Services that were written by hand may leave out what they were not written for, and answer all the same: a condition keeps more rows
 /// than it should, and everything else is done here.
@@ -101,10 +120,11 @@ const SAP_GATEWAY: Preset = Preset {
     ..S4HANA
 };
 
-const SUCCESSFACTORS: Preset = Preset { is_null: true, initial_is_null: false, text_functions: Support::Inexact, ..GENERIC };
+const SUCCESSFACTORS: Preset = Preset { is_null_v2: true, text_functions: Support::Inexact, ..GENERIC };
 
 const FINANCE_OPERATIONS: Preset = Preset {
     is_null: false,
+    not_null: false,
     initial_is_null: true,
     believes_functions: false,
     nulls_lowest: true,
@@ -116,6 +136,7 @@ const FINANCE_OPERATIONS: Preset = Preset {
 const BUSINESS_CENTRAL: Preset = Preset {
     or: false,
     is_null: false,
+    not_null: false,
     initial_is_null: true,
     text_functions: Support::Inexact,
     believes_functions: false,

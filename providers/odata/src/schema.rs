@@ -34,7 +34,7 @@ pub fn remote_schema(service: &Service, rules: &Rules, wanted: &Selection) -> Re
 
 /// What can be asked of a service, of some of its sets in particular.
 pub fn capabilities(service: &Service, rules: &Rules, sets: &[&EntitySet]) -> Capabilities {
-    let mut capabilities = rules.source(&service.general);
+    let mut capabilities = rules.source(service.protocol, &service.general);
     capabilities.tables = sets.iter().map(|set| (name(&set.name).to_string(), rules.table(set))).collect();
     capabilities
 }

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
 mod downstream;
+mod own;
+mod reference;
+mod servers;
 
 use downstream::{Database, Downstream, KEY, active};
 use portico_provider_api::{RemoteTableName, ScalarType};

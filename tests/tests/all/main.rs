@@ -27,6 +27,7 @@ mod metrics;
 mod model;
 mod nested;
 mod odata;
+mod odata_source;
 mod operations;
 mod outage;
 mod overload;

@@ -209,3 +209,23 @@ fn a_type_that_is_its_own_base_or_part_has_an_end() {
     let service = read(&v4(types, r#"<EntitySet Name="E" EntityType="NS.E"/>"#));
     assert!(service.sets[0].properties.iter().any(|property| property.name == "A/Again/Again/X"));
 }
+
+/// As large as that of Finance & Operations: thousands of sets. It is read whole; what is not wanted is not kept.
+#[test]
+fn thousands_of_sets() {
+    let property = |index: usize| format!("<Property Name=\"Property{index}\" Type=\"Edm.String\" MaxLength=\"60\"/>");
+    let properties: String = (0..60).map(property).collect();
+    let of_type = |index: usize| {
+        format!(
+            "<EntityType Name=\"T{index}\"><Key><PropertyRef Name=\"Id\"/></Key><Property Name=\"Id\" Type=\"Edm.Int64\" Nullable=\"false\"/>{properties}</EntityType>"
+        )
+    };
+    let types: String = (0..1_000).map(of_type).collect();
+    let sets: String = (0..1_000).map(|index| format!("<EntitySet Name=\"S{index}\" EntityType=\"NS.T{index}\"/>")).collect();
+    let document = v4(&types, &sets);
+    assert!(document.len() > 3 << 20);
+    let wanted: BTreeSet<String> = ["S7".to_owned(), "S999".to_owned(), "Missing".to_owned()].into();
+    let service = Service::read(document.as_bytes(), Some(&wanted)).unwrap();
+    assert_eq!(service.sets.iter().map(|set| (set.name.as_str(), set.properties.len())).collect::<Vec<_>>(), [("S7", 61), ("S999", 61)]);
+    assert_eq!(Service::read(document.as_bytes(), None).unwrap().sets.len(), 1_000);
+}

@@ -6,7 +6,7 @@ use crate::config::OdataConfig;
 use crate::metadata::Service;
 use crate::translate::{Asking, Plan, client_page};
 use expect_test::expect;
-use portico_provider_api::AggregateCall;
+use portico_provider_api::{AggregateCall, AggregateFunction};
 use portico_provider_api::{
     Aggregation, CompareOp, Expr, Function, KeySet, Output, Relation, RemoteTableName, ScalarType, SortKey, SourceQuery, TableColumn,
     TableRelation, Value,
@@ -152,13 +152,13 @@ fn conditions_of_v4_to_the_letter() {
     expect![[r#"
         /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%209007199254740993
           /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20gt%20-12.50
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20gt%20-12.5
           /data/Orders?sap-client=…&$select=Id&$filter=Total gt ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20le%2012.50
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20le%2012.5
           /data/Orders?sap-client=…&$select=Id&$filter=Total le ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200.00%20and%20Total%20ne%20null
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200%20and%20Total%20ne%20null
           /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? and Total ne null with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200.00%20and%20Total%20ne%20null
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200%20and%20Total%20ne%20null
           /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? and Total ne null with 1
         /data/Orders?sap-client=100&$select=Id&$filter=Name%20eq%20%27it%27%27s%2050%25%20%2B%20%C3%BC%27
           /data/Orders?sap-client=…&$select=Id&$filter=Name eq ? with 1
@@ -200,13 +200,13 @@ fn conditions_of_a_generic_v4_service() {
     expect![[r#"
         /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%209007199254740993
           /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20gt%20-12.50
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20gt%20-12.5
           /data/Orders?sap-client=…&$select=Id&$filter=Total gt ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20le%2012.50
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20le%2012.5
           /data/Orders?sap-client=…&$select=Id&$filter=Total le ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200.00%20and%20Total%20ne%20null
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200%20and%20Total%20ne%20null
           /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? and Total ne null with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200.00%20and%20Total%20ne%20null
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200%20and%20Total%20ne%20null
           /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? and Total ne null with 1
         /data/Orders?sap-client=100&$select=Id&$filter=Name%20eq%20%27it%27%27s%2050%25%20%2B%20%C3%BC%27
           /data/Orders?sap-client=…&$select=Id&$filter=Name eq ? with 1
@@ -243,21 +243,66 @@ fn conditions_of_a_generic_v4_service() {
 }
 
 #[test]
+fn conditions_of_a_generic_v2_service() {
+    expect![[r#"
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%209007199254740993L
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20gt%20-12.5m
+          /data/Orders?sap-client=…&$select=Id&$filter=Total gt ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20le%2012.5m
+          /data/Orders?sap-client=…&$select=Id&$filter=Total le ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200m%20and%20Total%20ne%20null
+          /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? and Total ne null with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200m%20and%20Total%20ne%20null
+          /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? and Total ne null with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Name%20eq%20%27it%27%27s%2050%25%20%2B%20%C3%BC%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Name eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=At%20ge%20datetimeoffset%272024-02-29T12:00:00.124Z%27
+          /data/Orders?sap-client=…&$select=Id&$filter=At ge ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Day%20lt%20datetime%272024-02-29T00:00:00%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Day lt ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Day%20ne%20null
+          /data/Orders?sap-client=…&$select=Id&$filter=Day ne null with 0
+        /data/Orders?sap-client=100&$select=Id&$filter=Ref%20eq%20guid%2700112233-4455-6677-8899-aabbccddeeff%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Ref eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Time%20le%20time%27PT12H34M56.5S%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Time le ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Open%20eq%20true
+          /data/Orders?sap-client=…&$select=Id&$filter=Open eq ? with 1
+        /data/Orders?sap-client=100&$select=Id&$filter=Open%20eq%20false
+          /data/Orders?sap-client=…&$select=Id&$filter=Open eq ? with 1
+        the filter is not supported by this source
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%201L%20or%20Id%20eq%202L
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? or Id eq ? with 2
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20ne%201L%20and%20Id%20ne%202L
+          /data/Orders?sap-client=…&$select=Id&$filter=Id ne ? and Id ne ? with 2
+        /data/Orders?sap-client=100&$select=Id&$filter=(Id%20eq%201L%20or%20Id%20eq%202L)%20and%20Total%20gt%200.01m
+          /data/Orders?sap-client=…&$select=Id&$filter=(Id eq ? or Id eq ?) and Total gt ? with 3
+        the filter is not supported by this source
+        the filter is not supported by this source
+        nothing is asked
+        /data/Orders?sap-client=100&$select=Id
+          /data/Orders?sap-client=…&$select=Id with 0
+    "#]]
+    .assert_eq(&all_filters(2, &json!({})));
+}
+
+#[test]
 fn conditions_of_s4hana() {
     expect![[r#"
         /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%209007199254740993L
           /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20gt%20-12.50m
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20gt%20-12.5m
           /data/Orders?sap-client=…&$select=Id&$filter=Total gt ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20le%2012.50m
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20le%2012.5m
           /data/Orders?sap-client=…&$select=Id&$filter=Total le ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200.00m
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200m
           /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200.00m
+        /data/Orders?sap-client=100&$select=Id&$filter=Total%20ne%200m
           /data/Orders?sap-client=…&$select=Id&$filter=Total ne ? with 1
         /data/Orders?sap-client=100&$select=Id&$filter=Name%20eq%20%27it%27%27s%2050%25%20%2B%20%C3%BC%27
           /data/Orders?sap-client=…&$select=Id&$filter=Name eq ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=At%20ge%20datetimeoffset%272024-02-29T12:00:00.123456Z%27
+        /data/Orders?sap-client=100&$select=Id&$filter=At%20ge%20datetimeoffset%272024-02-29T12:00:00.124Z%27
           /data/Orders?sap-client=…&$select=Id&$filter=At ge ? with 1
         /data/Orders?sap-client=100&$select=Id&$filter=Day%20lt%20datetime%272024-02-29T00:00:00%27
           /data/Orders?sap-client=…&$select=Id&$filter=Day lt ? with 1
@@ -265,7 +310,7 @@ fn conditions_of_s4hana() {
           /data/Orders?sap-client=…&$select=Id with 0
         /data/Orders?sap-client=100&$select=Id&$filter=Ref%20eq%20guid%2700112233-4455-6677-8899-aabbccddeeff%27
           /data/Orders?sap-client=…&$select=Id&$filter=Ref eq ? with 1
-        /data/Orders?sap-client=100&$select=Id&$filter=Time%20le%20time%27PT12H34M56.500000S%27
+        /data/Orders?sap-client=100&$select=Id&$filter=Time%20le%20time%27PT12H34M56.5S%27
           /data/Orders?sap-client=…&$select=Id&$filter=Time le ? with 1
         /data/Orders?sap-client=100&$select=Id&$filter=Open%20eq%20true
           /data/Orders?sap-client=…&$select=Id&$filter=Open eq ? with 1
@@ -286,6 +331,48 @@ fn conditions_of_s4hana() {
           /data/Orders?sap-client=…&$select=Id with 0
     "#]]
     .assert_eq(&all_filters(2, &json!({"product": "s4hana"})));
+}
+
+/// Text of an ABAP system compares loosely, and is sorted by bytes.
+#[test]
+fn text_is_sorted_where_it_is_not_compared() {
+    let types = r#"<EntityType Name="Order"><Key><PropertyRef Name="Id"/></Key><Property Name="Id" Type="Edm.String" Nullable="false"/><Property Name="Note" Type="Edm.String"/></EntityType>"#;
+    let service = read(&v2(types, r#"<EntitySet Name="Orders" EntityType="NS.Order"/>"#));
+    let plain = query(&service, &["Id"]);
+    let key = |name: &str| vec![SortKey { expr: Expr::Column(at(&service, name)), descending: false, nulls_first: true }];
+    let of = |op, value| Some(compare(&service, "Id", op, value));
+    let queries = [
+        SourceQuery { order_by: key("Id"), limit: Some(5), ..plain.clone() },
+        SourceQuery { order_by: key("Note"), ..plain.clone() },
+        SourceQuery { filter: of(CompareOp::Eq, Value::text("a")), ..plain.clone() },
+        SourceQuery { filter: of(CompareOp::Eq, Value::text("a")), limit: Some(5), ..plain.clone() },
+        SourceQuery { filter: of(CompareOp::Lt, Value::text("a")), ..plain.clone() },
+        SourceQuery { keys: Some(KeySet { columns: vec![0], tuples: vec![vec![Value::text("a")]] }), ..plain },
+    ];
+    let of =
+        |settings: serde_json::Value| queries.iter().map(|query| requests(&service, settings.clone(), 8000, query)).collect::<String>();
+    expect![[r#"
+        /data/Orders?sap-client=100&$select=Id&$orderby=Id&$top=5
+          /data/Orders?sap-client=…&$select=Id&$orderby=Id&$top=5 with 0
+        /data/Orders?sap-client=100&$select=Id&$orderby=Note
+          /data/Orders?sap-client=…&$select=Id&$orderby=Note with 0
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%20%27a%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
+        a limit above an inexact filter is not supported by this source
+        the filter is not supported by this source
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%20%27a%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
+        --
+        sorting by column 'Id' is not supported by this source
+        sorting by column 'Note' is not supported by this source
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%20%27a%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
+        a limit above an inexact filter is not supported by this source
+        the filter is not supported by this source
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%20%27a%27
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? with 1
+    "#]]
+    .assert_eq(&format!("{}--\n{}", of(json!({"product": "s4hana"})), of(json!({}))));
 }
 
 #[test]
@@ -434,17 +521,67 @@ fn keys_are_alternatives_or_a_list_and_are_split_where_a_url_would_be_too_long()
         requests(&service, json!({"product": "business_central"}), 8000, &pairs),
     ];
     expect![[r#"
-        /data/Orders?sap-client=100&$select=Id&$filter=(Id%20eq%201%20or%20Id%20eq%202%20or%20Id%20eq%203)
-          /data/Orders?sap-client=…&$select=Id&$filter=(Id eq ? or Id eq ? or Id eq ?) with 3
+        /data/Orders?sap-client=100&$select=Id&$filter=Id%20eq%201%20or%20Id%20eq%202%20or%20Id%20eq%203
+          /data/Orders?sap-client=…&$select=Id&$filter=Id eq ? or Id eq ? or Id eq ? with 3
         --
         /data/Orders?sap-client=100&$select=Id&$filter=Id%20in%20(1,2,3)
           /data/Orders?sap-client=…&$select=Id&$filter=Id in (?,?,?) with 3
         --
         a key set of more than 37 bytes is not supported by this source
         --
-        /data/Orders?sap-client=100&$select=Id&$filter=((Id%20eq%201%20and%20Name%20eq%20%27a%27)%20or%20(Id%20eq%202%20and%20Name%20eq%20%27b%27))
-          /data/Orders?sap-client=…&$select=Id&$filter=((Id eq ? and Name eq ?) or (Id eq ? and Name eq ?)) with 4
+        /data/Orders?sap-client=100&$select=Id&$filter=(Id%20eq%201%20and%20Name%20eq%20%27a%27)%20or%20(Id%20eq%202%20and%20Name%20eq%20%27b%27)
+          /data/Orders?sap-client=…&$select=Id&$filter=(Id eq ? and Name eq ?) or (Id eq ? and Name eq ?) with 4
         --
         a key set over these columns is not supported by this source
     "#]].assert_eq(&text.join("--\n"));
+}
+
+#[test]
+fn groups_and_aggregates() {
+    let set = r#"<EntitySet Name="Orders" EntityType="NS.Order"><Annotation Term="Org.OData.Aggregation.V1.ApplySupported"><Record/></Annotation></EntitySet>"#;
+    let service = read(&v4(V4_TYPES, set));
+    let columns = relation(&service).columns;
+    let column = |name: &str| Expr::Column(at(&service, name));
+    let call = |function, argument: Option<Expr>| AggregateCall::new(function, argument, &columns).unwrap();
+    let outputs = |count: usize| (0..count).map(|index| Output { name: format!("c{index}"), expr: Expr::Column(index) }).collect();
+    let calls = vec![call(AggregateFunction::Sum, Some(column("Total"))), call(AggregateFunction::CountRows, None)];
+    let grouped = SourceQuery {
+        aggregate: Some(Aggregation { group_by: vec![column("Day"), column("Open")], calls: calls.clone(), having: None }),
+        output: outputs(4),
+        filter: Some(compare(&service, "Id", CompareOp::Gt, Value::Int64(5))),
+        order_by: vec![SortKey { expr: Expr::Column(2), descending: true, nulls_first: false }],
+        limit: Some(10),
+        ..query(&service, &[])
+    };
+    let whole = SourceQuery {
+        aggregate: Some(Aggregation { group_by: Vec::new(), calls, having: None }),
+        output: outputs(2),
+        ..query(&service, &[])
+    };
+    let distinct = SourceQuery { distinct: true, ..query(&service, &["Day", "Open"]) };
+    let average = vec![call(AggregateFunction::Average, Some(column("Total")))];
+    let average = SourceQuery {
+        aggregate: Some(Aggregation { group_by: Vec::new(), calls: average, having: None }),
+        output: outputs(1),
+        ..whole.clone()
+    };
+    let mut text = String::new();
+    for settings in [json!({"product": "portico"}), json!({})] {
+        for query in [&grouped, &whole, &distinct, &average] {
+            text.push_str(&requests(&service, settings.clone(), 8000, query));
+        }
+    }
+    expect![[r#"
+        /data/Orders?sap-client=100&$apply=filter(Id%20gt%205)/groupby((Day,Open),aggregate(Total%20with%20sum%20as%20Aggregate0,$count%20as%20Aggregate1))&$orderby=Aggregate0%20desc&$top=10
+          /data/Orders?sap-client=…&$apply=filter(Id gt ?)/groupby((Day,Open),aggregate(Total with sum as Aggregate0,$count as Aggregate1))&$orderby=Aggregate0 desc&$top=10 with 1
+        /data/Orders?sap-client=100&$apply=aggregate(Total%20with%20sum%20as%20Aggregate0,$count%20as%20Aggregate1)
+          /data/Orders?sap-client=…&$apply=aggregate(Total with sum as Aggregate0,$count as Aggregate1) with 0
+        /data/Orders?sap-client=100&$apply=groupby((Day,Open))
+          /data/Orders?sap-client=…&$apply=groupby((Day,Open)) with 0
+        an average is not supported by this source
+        grouping is not supported by this source
+        a sum is not supported by this source
+        distinct is not supported by this source
+        an average is not supported by this source
+    "#]].assert_eq(&text);
 }

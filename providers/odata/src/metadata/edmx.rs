@@ -3,7 +3,7 @@
 
 use super::annotations::{self, Annotation};
 use super::xml::{Element, Node, Xml};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// A document.
 #[derive(Debug, Default)]
@@ -20,6 +20,8 @@ pub(super) struct Document {
     pub(super) operations: Vec<RawOperation>,
     /// By target, as it is written.
     annotations: HashMap<String, Vec<Annotation>>,
+    /// Entity types that others derive from.
+    bases: HashSet<String>,
     /// Short names of namespaces.
     aliases: HashMap<String, String>,
 }
@@ -145,7 +147,10 @@ impl Document {
             }
         }
         match xml.next()? {
-            Node::End => Ok(document),
+            Node::End => {
+                document.resolve_targets();
+                Ok(document)
+            }
             Node::Open(_) | Node::Close | Node::Text(_) => Err(xml.wrong("something follows its root element")),
         }
     }
@@ -280,16 +285,26 @@ impl Document {
     }
 
     /// What is said of a target (`Namespace.Container/Set`) away from it.
-    pub(super) fn said_of(&self, target: &str) -> impl Iterator<Item = &Annotation> {
-        let target = target.to_owned();
-        let aliased = self.aliases.iter().filter_map({
-            let target = target.clone();
-            move |(alias, namespace)| {
-                Some(format!("{alias}{}", target.strip_prefix(namespace.as_str()).filter(|rest| rest.starts_with('.'))?))
-            }
-        });
-        let names: Vec<String> = std::iter::once(target).chain(aliased).collect();
-        names.into_iter().filter_map(|name| self.annotations.get(&name)).flatten()
+    pub(super) fn said_of(&self, target: &str) -> &[Annotation] {
+        self.annotations.get(target).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Targets may be written with short names of namespaces, which are known only at the end.
+    fn resolve_targets(&mut self) {
+        for (target, said) in std::mem::take(&mut self.annotations) {
+            let full = match target.split_once('/') {
+                Some((head, rest)) => format!("{}/{rest}", self.full(head)),
+                None => self.full(&target),
+            };
+            self.annotations.entry(full).or_default().extend(said);
+        }
+        let bases = self.entity_types.values().filter_map(|structured| structured.base.as_deref());
+        self.bases = bases.map(|base| self.full(base)).collect();
+    }
+
+    /// Whether other entity types derive from this one.
+    pub(super) fn is_base(&self, name: &str) -> bool {
+        self.bases.contains(name)
     }
 
     /// Whether this annotation is of that term, by its full name.

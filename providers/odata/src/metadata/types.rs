@@ -35,7 +35,8 @@ pub enum Edm {
     DateOnly,
     /// `Edm.Time` of OData 2.0.
     Time,
-    /// `Edm.Duration`, as text.
+    /// What is a text to readers and none to the service: `Edm.Duration`, and moments and times of day finer than a microsecond, which no
+    /// other column carries without loss.
     Duration,
     /// An enumeration, as the names of its members.
     Enumeration,
@@ -65,6 +66,11 @@ impl Facets<'_> {
     pub fn length(&self) -> Option<u32> {
         self.max_length.and_then(|text| text.parse().ok())
     }
+
+    /// Whether a moment may have more than six digits of a second. OData 2.0 writes milliseconds, whatever it says.
+    fn is_finer_than_micros(&self) -> bool {
+        !self.v2 && self.precision.and_then(|text| text.parse::<u8>().ok()).is_some_and(|digits| digits > 6)
+    }
 }
 
 /// A primitive type; `None` for one that no column carries.
@@ -82,6 +88,7 @@ pub fn primitive(name: &str, facets: &Facets<'_>) -> Option<(Edm, ScalarType)> {
         "Guid" => (Edm::Guid, ScalarType::Guid),
         "Binary" => (Edm::Binary, ScalarType::Binary),
         "Date" => (Edm::Date, ScalarType::Date),
+        "TimeOfDay" | "DateTimeOffset" if facets.is_finer_than_micros() => (Edm::Duration, ScalarType::Text),
         "TimeOfDay" => (Edm::TimeOfDay, ScalarType::Time),
         "DateTimeOffset" => (Edm::DateTimeOffset, ScalarType::TimestampTz),
         "DateTime" if facets.date => (Edm::DateOnly, ScalarType::Date),
@@ -133,6 +140,17 @@ mod tests {
         assert_eq!(decimals(Some("34"), Some("floating"), false), "decimal(38,18)");
         assert_eq!(decimals(Some("76"), Some("20"), false), "decimal(76,20)");
         assert_eq!(decimals(Some("9"), Some("9"), false), "decimal(9,9)");
+    }
+
+    #[test]
+    fn moments_beyond_microseconds_are_texts() {
+        let of = |name, precision, v2| primitive(name, &Facets { precision, v2, ..Facets::default() }).unwrap().1;
+        assert_eq!(of("Edm.DateTimeOffset", Some("7"), false), ScalarType::Text);
+        assert_eq!(of("Edm.TimeOfDay", Some("12"), false), ScalarType::Text);
+        assert_eq!(of("Edm.DateTimeOffset", Some("6"), false), ScalarType::TimestampTz);
+        assert_eq!(of("Edm.DateTimeOffset", None, false), ScalarType::TimestampTz);
+        assert_eq!(of("Edm.DateTime", Some("7"), true), ScalarType::Timestamp);
+        assert_eq!(of("Edm.DateTimeOffset", Some("7"), true), ScalarType::TimestampTz);
     }
 
     #[test]

@@ -29,8 +29,8 @@ fn set(document: &Document, raw: &RawSet, notes: &mut Vec<String>) -> EntitySet 
     }
     let lineage = properties::lineage(document, &raw.entity_type);
     let fixed = lineage.iter().flat_map(|structured| &structured.properties).any(|property| property.fixed);
-    let away: Vec<_> = document.said_of(&raw.target).cloned().collect();
-    let mut found = restrictions::of_set(document, raw.annotations.iter().chain(&away), &mut columns);
+    let away = document.said_of(&raw.target);
+    let mut found = restrictions::of_set(document, raw.annotations.iter().chain(away), &mut columns);
     let sap = |wanted: &str| raw.sap.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
     let flag = |wanted: &str| sap(wanted).map(|value| value != "false");
     found.insertable = flag("creatable").or(found.insertable);

@@ -32,12 +32,12 @@ fn set(document: &Document, raw: &RawSet, notes: &mut Vec<String>) -> EntitySet 
     if key.is_empty() {
         notes.push(format!("'{}' has no key: its rows are read, and none can be written", raw.name));
     }
-    if document.entity_types.values().any(|other| other.base.as_deref().map(|base| document.full(base)) == Some(entity_type.clone())) {
+    if document.is_base(&entity_type) {
         notes.push(format!("'{}' has rows of derived types, of which only the properties of {} are read", raw.name, raw.entity_type));
     }
     let own = properties::lineage(document, &entity_type);
     let of_type: Vec<Annotation> = own.iter().flat_map(|structured| structured.annotations.clone()).collect();
-    let away: Vec<Annotation> = document.said_of(&raw.target).cloned().collect();
+    let away: Vec<Annotation> = document.said_of(&raw.target).to_vec();
     away_from_properties(document, &entity_type, &mut columns);
     let all = || raw.annotations.iter().chain(&away);
     let restrictions = restrictions::of_set(document, all(), &mut columns);

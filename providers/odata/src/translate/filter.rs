@@ -43,8 +43,8 @@ pub struct Filters<'a> {
     pub columns: &'a [TableColumn],
     /// Whether `in` is there.
     pub in_list: bool,
-    /// Whether `eq null` is there.
-    pub is_null: bool,
+    /// Whether `ne null` is added to other comparisons.
+    pub not_null: bool,
 }
 
 impl Filters<'_> {
@@ -158,6 +158,9 @@ impl Filters<'_> {
                 CompareOp::Gt => " gt ",
                 CompareOp::GtEq => " ge ",
             };
+            if !self.is_member(property, value) {
+                return self.beside(index, op, value);
+            }
             Ok(close(name(property).then(word).and(&self.literal(property, value)?)))
         };
         match (op, wanted) {
@@ -186,7 +189,7 @@ impl Filters<'_> {
 
     fn equal(&self, index: usize, value: &Value) -> Result<Truth, Refused> {
         let (property, _) = self.property(index)?;
-        if value.is_null() || value.is_nan() || !is_member(property, value) || self.out_of_reach(property, value).is_some() {
+        if value.is_null() || value.is_nan() || !self.is_member(property, value) || self.out_of_reach(property, value).is_some() {
             return Ok(Truth::Never);
         }
         Ok(close(name(property).then(" eq ").and(&self.literal(property, value)?)))
@@ -195,7 +198,7 @@ impl Filters<'_> {
     /// Not equal and not null: some services say that null is unequal, and others that it is unknown.
     fn not_equal(&self, index: usize, value: &Value) -> Result<Truth, Refused> {
         let (property, nullable) = self.property(index)?;
-        if !is_member(property, value) {
+        if !self.is_member(property, value) {
             return Ok(self.not_null(property, nullable));
         }
         let unequal = close(name(property).then(" ne ").and(&self.literal(property, value)?));
@@ -203,7 +206,7 @@ impl Filters<'_> {
     }
 
     fn not_null(&self, property: &Property, nullable: bool) -> Truth {
-        if nullable && self.is_null { close(name(property).then(" ne null")) } else { Truth::Always }
+        if nullable && self.not_null { close(name(property).then(" ne null")) } else { Truth::Always }
     }
 
     fn in_list(&self, expr: &Expr, list: &[Expr], within: bool) -> Result<Truth, Refused> {
@@ -250,7 +253,7 @@ impl Filters<'_> {
         let known: Vec<&Value> = values
             .iter()
             .filter(|value| {
-                !value.is_null() && !value.is_nan() && is_member(property, value) && self.out_of_reach(property, value).is_none()
+                !value.is_null() && !value.is_nan() && self.is_member(property, value) && self.out_of_reach(property, value).is_none()
             })
             .collect();
         if self.in_list && known.len() > 1 {
@@ -348,17 +351,87 @@ impl Filters<'_> {
         literal(self.protocol, property, value).is_none().then_some(after)
     }
 
+    /// Whether the property can have that value at all: a member of an enumeration, a number within its type, in OData 2.0 whole milliseconds.
+    /// Others are no literals of its type, and a service would refuse the whole request.
+    fn is_member(&self, property: &Property, value: &Value) -> bool {
+        if let (Some(members), Value::Text(text), Edm::Enumeration) = (&property.members, value, property.edm) {
+            return members.iter().any(|member| member == text);
+        }
+        if let (Some((lowest, highest)), Some(number)) = (range(property), value.as_integer()) {
+            return (lowest..=highest).contains(&number);
+        }
+        self.beyond_millis(value) == 0
+    }
+
+    /// Microseconds after a whole millisecond, in OData 2.0, whose answers have milliseconds.
+    fn beyond_millis(&self, value: &Value) -> i64 {
+        if self.protocol == Protocol::V2 { micros(value).map_or(0, |micros| micros.rem_euclid(1_000)) } else { 0 }
+    }
+
+    /// A comparison by order with a value that the property cannot have: the same one with the value beside it that it can have.
+    fn beside(&self, index: usize, op: CompareOp, value: &Value) -> Result<Truth, Refused> {
+        let (property, _) = self.property(index)?;
+        let below = matches!(op, CompareOp::Lt | CompareOp::LtEq);
+        if let (Some((lowest, highest)), Some(number)) = (range(property), value.as_integer()) {
+            let end = if below { highest } else { lowest };
+            if below != (number > highest) {
+                return Ok(Truth::Never);
+            }
+            let word = if below { " le " } else { " ge " };
+            return Ok(close(name(property).then(word).and(&Said::value(end.to_string()))));
+        }
+        let beyond = self.beyond_millis(value);
+        if let Some(next) = later(value, 1_000 - beyond).and_then(|next| self.literal(property, &next).ok()) {
+            return Ok(close(name(property).then(if below { " lt " } else { " ge " }).and(&next)));
+        }
+        // After the last millisecond of a day, or of all years.
+        match later(value, -beyond) {
+            Some(last) if below => Ok(close(name(property).then(" le ").and(&self.literal(property, &last)?))),
+            Some(_) | None => Ok(Truth::Never),
+        }
+    }
+
     fn literal(&self, property: &Property, value: &Value) -> Result<Said, Refused> {
         let text = literal(self.protocol, property, value);
         text.map(Said::value).ok_or_else(|| format!("a value for '{}' that no URL of this protocol can say", property.name))
     }
 }
 
-/// Whether an enumeration has a member of that name. Others are unknown to the service, which would refuse the whole request.
-fn is_member(property: &Property, value: &Value) -> bool {
-    match (&property.members, value) {
-        (Some(members), Value::Text(text)) if property.edm == Edm::Enumeration => members.iter().any(|member| member == text),
-        (_, _) => true,
+/// What a property's own type can hold of a whole number, where its column holds more.
+fn range(property: &Property) -> Option<(i64, i64)> {
+    match property.type_name.as_str() {
+        "Edm.Byte" => Some((0, 255)),
+        "Edm.SByte" => Some((-128, 127)),
+        _ => None,
+    }
+}
+
+/// The microseconds of a moment or a time of day.
+fn micros(value: &Value) -> Option<i64> {
+    if let Value::Time(micros) | Value::Timestamp(micros) | Value::TimestampTz(micros) = value { Some(*micros) } else { None }
+}
+
+/// The same moment or time of day, so many microseconds later.
+fn later(value: &Value, by: i64) -> Option<Value> {
+    let micros = micros(value)?.checked_add(by)?;
+    match value {
+        Value::Time(_) if micros >= 86_400_000_000 => None,
+        Value::Time(_) => Some(Value::Time(micros)),
+        Value::Timestamp(_) => Some(Value::Timestamp(micros)),
+        Value::TimestampTz(_) => Some(Value::TimestampTz(micros)),
+        Value::Null(_)
+        | Value::Boolean(_)
+        | Value::Int16(_)
+        | Value::Int32(_)
+        | Value::Int64(_)
+        | Value::Float32(_)
+        | Value::Float64(_)
+        | Value::Decimal { .. }
+        | Value::Text(_)
+        | Value::Binary(_)
+        | Value::Date(_)
+        | Value::Guid(_)
+        | Value::Json(_) => None,
     }
 }
 
@@ -403,44 +476,66 @@ fn mirrored(op: CompareOp) -> CompareOp {
 
 /// Where all of them hold.
 pub fn all(parts: Vec<Truth>) -> Truth {
-    let mut kept: Vec<Said> = Vec::new();
+    let mut kept: Vec<(Said, Binding)> = Vec::new();
     for part in parts {
         match part {
             Truth::Never => return Truth::Never,
             Truth::Always => {}
-            Truth::Where(said, binding) => {
-                let said = if binding == Binding::Or { said.in_brackets() } else { said };
-                if !kept.contains(&said) {
-                    kept.push(said);
-                }
-            }
+            Truth::Where(said, binding) => keep(&mut kept, said, binding),
         }
     }
-    match kept.len() {
-        0 => Truth::Always,
-        1 => Truth::Where(kept.swap_remove(0), Binding::Close),
-        _ => Truth::Where(Said::joined(&kept, " and "), Binding::And),
-    }
+    joined(kept, " and ", Binding::And).unwrap_or(Truth::Always)
 }
 
 /// Where any of them holds.
 pub fn any(parts: Vec<Truth>) -> Truth {
-    let mut kept: Vec<Said> = Vec::new();
+    let mut kept: Vec<(Said, Binding)> = Vec::new();
     for part in parts {
         match part {
             Truth::Always => return Truth::Always,
             Truth::Never => {}
-            Truth::Where(said, binding) => {
-                let said = if binding == Binding::And { said.in_brackets() } else { said };
-                if !kept.contains(&said) {
-                    kept.push(said);
-                }
-            }
+            Truth::Where(said, binding) => keep(&mut kept, said, binding),
         }
     }
-    match kept.len() {
-        0 => Truth::Never,
-        1 => Truth::Where(kept.swap_remove(0), Binding::Close),
-        _ => Truth::Where(Said::joined(&kept, " or "), Binding::Or),
+    joined(kept, " or ", Binding::Or).unwrap_or(Truth::Never)
+}
+
+fn keep(kept: &mut Vec<(Said, Binding)>, said: Said, binding: Binding) {
+    if !kept.iter().any(|(known, _)| *known == said) {
+        kept.push((said, binding));
+    }
+}
+
+/// Conditions with a word between them; one alone is what it was.
+fn joined(mut kept: Vec<(Said, Binding)>, word: &str, binding: Binding) -> Option<Truth> {
+    if kept.len() < 2 {
+        return kept.pop().map(|(said, own)| Truth::Where(said, own));
+    }
+    let loose = |own: Binding| own != Binding::Close && own != binding;
+    let parts: Vec<Said> = kept.into_iter().map(|(said, own)| if loose(own) { said.in_brackets() } else { said }).collect();
+    Some(Truth::Where(Said::joined(&parts, word), binding))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(text: &str, binding: Binding) -> Truth {
+        Truth::Where(Said::plain(text), binding)
+    }
+
+    fn sent(truth: Truth) -> String {
+        let Truth::Where(said, _) = truth else { panic!("{truth:?}") };
+        said.sent
+    }
+
+    #[test]
+    fn a_condition_that_is_left_alone_keeps_its_brackets() {
+        let either = || any(vec![one("a eq 1", Binding::Close), one("a eq 2", Binding::Close)]);
+        let both = || all(vec![one("b eq 1", Binding::Close), one("c eq 1", Binding::Close)]);
+        assert_eq!(sent(all(vec![any(vec![either(), Truth::Never]), one("b eq 1", Binding::Close)])), "(a eq 1 or a eq 2) and b eq 1");
+        assert_eq!(sent(any(vec![all(vec![both(), Truth::Always]), one("d", Binding::Close)])), "(b eq 1 and c eq 1) or d");
+        assert_eq!(sent(all(vec![all(vec![either()]), both()])), "(a eq 1 or a eq 2) and b eq 1 and c eq 1");
+        assert_eq!((all(vec![Truth::Always]), any(vec![Truth::Never])), (Truth::Always, Truth::Never));
     }
 }

@@ -22,7 +22,7 @@ pub fn literal(protocol: Protocol, property: &Property, value: &Value) -> Option
         Value::Float32(Float(value)) => float(*value, if v2 { "f" } else { "" })?,
         Value::Float64(Float(value)) => float(*value, if v2 { "d" } else { "" })?,
         Value::Decimal { unscaled, scale, .. } => {
-            let text = format_decimal(*unscaled, *scale);
+            let text = shortest(format_decimal(*unscaled, *scale));
             if v2 { format!("{text}m") } else { text }
         }
         Value::Text(text) if property.edm == Edm::Enumeration => format!("{}'{}'", property.type_name, text.replace('\'', "''")),
@@ -56,11 +56,16 @@ pub fn literal(protocol: Protocol, property: &Property, value: &Value) -> Option
     })
 }
 
+/// Digits without zeros behind the point: some services compare the text.
+fn shortest(text: String) -> String {
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
 fn moment(micros: i64, v2: bool) -> Option<String> {
     if !four_digits(micros.div_euclid(86_400_000_000), v2) {
         return None;
     }
-    format_timestamp(micros).map(|text| text.replace(' ', "T"))
+    format_timestamp(micros).map(|text| shortest(text.replace(' ', "T")))
 }
 
 /// Whether a day's year can be written. OData 4.0 knows a year 0; OData 2.0 begins with the year 1.
@@ -73,7 +78,7 @@ fn four_digits(days: i64, v2: bool) -> bool {
 pub fn duration(micros: i64) -> String {
     let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
-    if fraction == 0 { format!("PT{hours}H{minutes}M{seconds}S") } else { format!("PT{hours}H{minutes}M{seconds}.{fraction:06}S") }
+    format!("PT{hours}H{minutes}M{}S", shortest(format!("{seconds}.{fraction:06}")))
 }
 
 /// A single is written with all digits of the double that equals it: whoever compares doubles finds it equal.
@@ -87,5 +92,20 @@ fn float(value: f64, suffix: &str) -> Option<String> {
         (false, false, true) => Some("INF".to_owned()),
         (false, true, true) => Some("-INF".to_owned()),
         (_, _, false) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_have_no_zeros_behind() {
+        assert_eq!((duration(0), duration(86_399_999_000)), ("PT0H0M0S".to_owned(), "PT23H59M59.999S".to_owned()));
+        assert_eq!(duration(600_000_001), "PT0H10M0.000001S");
+        assert_eq!(moment(1_709_210_096_789_000, true).as_deref(), Some("2024-02-29T12:34:56.789"));
+        assert_eq!(moment(1_709_210_100_000_000, false).as_deref(), Some("2024-02-29T12:35:00"));
+        let short = |unscaled: i64, scale| shortest(format_decimal(unscaled.into(), scale));
+        assert_eq!((short(100, 2), short(-150, 2), short(0, 3), short(1_200, 0)), ("1".into(), "-1.5".into(), "0".into(), "1200".into()));
     }
 }

@@ -1,5 +1,6 @@
 //! Source queries as requests: pure. Everything that can be said in the address is said here; what an answer looks like is [`crate::decode`]'s.
 
+pub mod apply;
 pub mod filter;
 pub mod literal;
 pub mod text;
@@ -69,6 +70,8 @@ pub struct ClientPages {
 pub enum Refusal {
     /// It lies beyond what is declared, or a value cannot be said.
     Unsupported(String),
+    /// The URL would be too long.
+    TooLong(String),
     /// The set, or a property of it, is not there.
     Gone(String),
 }
@@ -81,7 +84,10 @@ impl From<String> for Refusal {
 
 impl From<AddressError> for Refusal {
     fn from(error: AddressError) -> Refusal {
-        Refusal::Unsupported(error.to_string())
+        match error {
+            AddressError::TooLong { .. } => Refusal::TooLong(error.to_string()),
+            other => Refusal::Unsupported(other.to_string()),
+        }
     }
 }
 
@@ -144,7 +150,7 @@ impl Asking<'_> {
             (true, false) => Plan::Nothing,
             (false, true) => Plan::Count(addresses),
             (false, false) => {
-                let client = self.client_page.filter(|_| !set.key.is_empty());
+                let client = self.client_page.filter(|_| !set.key.is_empty() && !apply::is_grouped(query));
                 let pages = client.map(|size| ClientPages { size, offset: query.offset });
                 Plan::Rows(addresses.into_iter().map(|address| Rows { address, limit: query.limit, client: pages }).collect())
             }
@@ -158,7 +164,7 @@ impl Asking<'_> {
             set,
             columns,
             in_list: self.service.protocol == Protocol::V4 && self.rules.uses_in(&self.service.general),
-            is_null: self.rules.preset.is_null,
+            not_null: self.rules.preset.not_null,
         }
     }
 
@@ -181,9 +187,10 @@ impl Asking<'_> {
             Truth::Always => None,
             Truth::Where(said, _) => Some(said),
         };
-        let divisible = query.order_by.is_empty() && query.limit.is_none() && query.offset == 0;
+        let whole = query.order_by.is_empty() && query.limit.is_none() && query.offset == 0;
+        let divisible = (whole || is_count(query)) && !apply::is_grouped(query);
         match (self.address(query, set, said), keys) {
-            (Err(AddressError::TooLong { .. }), Some(keys)) if divisible && keys.tuples.len() > 1 => {
+            (Err(Refusal::TooLong(_)), Some(keys)) if divisible && keys.tuples.len() > 1 => {
                 for half in keys.tuples.chunks(keys.tuples.len().div_ceil(2)) {
                     let half = KeySet { columns: keys.columns.clone(), tuples: half.to_vec() };
                     self.split(query, set, filters, condition, Some(&half), found)?;
@@ -194,17 +201,20 @@ impl Asking<'_> {
         Ok(())
     }
 
-    fn address(&self, query: &SourceQuery, set: &EntitySet, condition: Option<&Said>) -> Result<Address, AddressError> {
+    fn address(&self, query: &SourceQuery, set: &EntitySet, condition: Option<&Said>) -> Result<Address, Refusal> {
         let mut path: Vec<(String, String)> = self.before.iter().map(|part| (part.clone(), part.clone())).collect();
         path.push((set.name.clone(), set.name.clone()));
         let mut options: Vec<(&str, Said)> = Vec::new();
         let counts = is_count(query);
-        if counts {
+        if apply::is_grouped(query) {
+            let apply = apply::apply(query, set, condition).map_err(Refusal::Unsupported)?;
+            options.push(("$apply", apply));
+        } else if counts {
             path.push(("$count".to_owned(), "$count".to_owned()));
         } else if let Some(select) = select(query, set) {
             options.push(("$select", Said::plain(select)));
         }
-        if let Some(condition) = condition {
+        if let Some(condition) = condition.filter(|_| !apply::is_grouped(query)) {
             options.push(("$filter", condition.clone()));
         }
         if !counts {
@@ -218,17 +228,17 @@ impl Asking<'_> {
             // A long list of properties is left out: what comes besides is not looked at.
             Err(AddressError::TooLong { .. }) if options.iter().any(|(name, _)| *name == "$select") => {
                 options.retain(|(name, _)| *name != "$select");
-                self.at(&path, &options)
+                Ok(self.at(&path, &options)?)
             }
-            address => address,
+            address => Ok(address?),
         }
     }
 
     /// Order, offset and limit.
     fn window(&self, query: &SourceQuery, set: &EntitySet, options: &mut Vec<(&str, Said)>) {
-        let columns = query.from.columns();
+        let columns = apply::visible(query, Some(set));
         let mut order: Vec<String> = query.order_by.iter().filter_map(|key| sort_key(key, &columns)).collect();
-        let client = self.client_page.filter(|_| !set.key.is_empty());
+        let client = self.client_page.filter(|_| !set.key.is_empty() && !apply::is_grouped(query));
         if client.is_some() {
             // Pages by number need an order in which every row has its place.
             let sorted: Vec<String> = order.iter().filter_map(|key| key.split(' ').next().map(str::to_owned)).collect();

@@ -1,10 +1,10 @@
 //! Writes: changes as requests, one alone or several as one change set of `$batch`, and what became of them. It must not know the engine.
 
-mod batch;
 mod body;
 mod explain;
 mod request;
 
+use crate::batch;
 use crate::client::spoken;
 use crate::decode::{Answer, Shape};
 use crate::translate::{Asking, Refusal};
@@ -19,7 +19,8 @@ use portico_provider_api::{
 use portico_provider_web::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue, IF_MATCH, LOCATION};
 use portico_provider_web::json::PageReader;
 use portico_provider_web::{Expects, Method, Page, Request, StatusCode, Url};
-use request::{Kind, Written, written};
+pub(crate) use request::Written;
+use request::{Kind, written};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -90,7 +91,7 @@ impl Writer<'_> {
         match page.status {
             StatusCode::NOT_FOUND => Ok(ChangeOutcome::NotFound),
             StatusCode::PRECONDITION_FAILED => self.missed(asking, change).await,
-            _ => self.done(asking, written.kind, change, &page).await,
+            _ => self.done(asking, change, &page).await,
         }
     }
 
@@ -106,28 +107,37 @@ impl Writer<'_> {
         Ok(if matches!(there, Ok(None)) { ChangeOutcome::NotFound } else { ChangeOutcome::Changed })
     }
 
-    async fn done(&self, asking: &Asking<'_>, kind: Kind, change: &Change, page: &Page) -> Result<ChangeOutcome, SourceError> {
+    async fn done(&self, asking: &Asking<'_>, change: &Change, page: &Page) -> Result<ChangeOutcome, SourceError> {
         let has_body = !page.bytes.iter().all(u8::is_ascii_whitespace);
         match change {
-            Change::Insert { table, .. } if has_body => self.row(table, &page.bytes).map(|row| done_with(Some(row), true)),
-            Change::Update { table, .. } if has_body => self.row(table, &page.bytes).map(|row| done_with(Some(row), false)),
-            // The change was made: that it cannot be read back is no failure of it.
+            // Some services make what is not there, whatever `If-Match` says. Nobody asked for that.
+            Change::Update { .. } if page.status == StatusCode::CREATED => {
+                Err(self.malformed("the service made a new entity instead of changing the one that was named"))
+            }
             Change::Insert { table, .. } => {
                 let location = [LOCATION, HeaderName::from_static("odata-entityid")];
                 let location = location.iter().find_map(|name| page.headers.get(name)?.to_str().ok());
-                let row = match location {
-                    Some(location) => self.linked(&page.url, location, table).await,
-                    None => None,
+                let row = match (self.made(table, page), location) {
+                    (None, Some(location)) => self.linked(&page.url, location, table).await,
+                    (row, _) => row,
                 };
                 Ok(done_with(row, true))
             }
-            Change::Update { table, key, .. } => Ok(done_with(self.read(asking, table, key).await.ok().flatten(), false)),
-            Change::Invoke { operation, .. } => self.returned(operation, &page.bytes, has_body),
-            Change::Delete { .. } | Change::Upsert { .. } | Change::Link { .. } | Change::Unlink { .. } => {
-                debug_assert_eq!(kind, Kind::Delete);
-                Ok(done_with(None, false))
+            Change::Update { table, key, .. } | Change::Upsert { table, key, .. } => {
+                let row = match self.made(table, page) {
+                    None => self.read(asking, table, key).await.ok().flatten(),
+                    row => row,
+                };
+                Ok(done_with(row, page.status == StatusCode::CREATED))
             }
+            Change::Invoke { operation, .. } => self.returned(operation, &page.bytes, has_body),
+            Change::Delete { .. } | Change::Link { .. } | Change::Unlink { .. } => Ok(done_with(None, false)),
         }
+    }
+
+    /// The entity of an answer. The change was made: that it cannot be read back is no failure of it.
+    fn made(&self, table: &TableRelation, page: &Page) -> Option<Vec<Value>> {
+        self.row(table, &page.bytes).ok()
     }
 
     async fn linked(&self, from: &Url, location: &str, table: &TableRelation) -> Option<Vec<Value>> {
@@ -222,9 +232,7 @@ impl Writer<'_> {
         let mut outcomes = Vec::with_capacity(changes.len());
         for (index, change) in changes.iter().enumerate() {
             let part = parts.iter().find(|part| part.change == Some(index)).or_else(|| parts.get(index));
-            let (Some(part), Some(request)) = (part, requests.get(index)) else {
-                return Err(self.malformed("a part of $batch is missing"));
-            };
+            let part = part.ok_or_else(|| self.malformed("a part of $batch is missing"))?;
             let mut headers = portico_provider_web::header::HeaderMap::new();
             for name in [LOCATION, HeaderName::from_static("odata-entityid")] {
                 if let Some(value) = part.header(name.as_str()).and_then(|value| HeaderValue::from_str(value).ok()) {
@@ -233,7 +241,7 @@ impl Writer<'_> {
             }
             let status = StatusCode::from_u16(part.status).unwrap_or(StatusCode::OK);
             let page = Page { status, headers, url: page.url.clone(), bytes: part.body.clone().into() };
-            outcomes.push(self.done(asking, request.kind, change, &page).await?);
+            outcomes.push(self.done(asking, change, &page).await?);
         }
         Ok(outcomes)
     }

@@ -29,6 +29,8 @@ pub enum Kind {
     Insert,
     /// A change of one.
     Update,
+    /// A change of one, or a new one under that key.
+    Upsert,
     /// A removal.
     Delete,
     /// A call.
@@ -63,6 +65,12 @@ pub fn written(asking: &Asking<'_>, set: &ChangeSet, change: &Change) -> Result<
             Ok(Written { method: Method::DELETE, address, body: None, if_match, kind: Kind::Delete })
         }
         Change::Invoke { operation, arguments } => invoked(asking, set, operation, arguments),
+        Change::Upsert { table, key, values, .. } if !v2 => {
+            let entities = asking.set(table)?;
+            let body = object(asking, set, entities, table, values)?;
+            let address = asking.entity(entities, &named(table, key)?)?;
+            Ok(Written { method: Method::PATCH, address, body: Some(body), if_match: None, kind: Kind::Upsert })
+        }
         Change::Upsert { .. } => Err("updating or inserting in one step".to_owned().into()),
         Change::Link { .. } | Change::Unlink { .. } => Err("rows of a link table".to_owned().into()),
     }

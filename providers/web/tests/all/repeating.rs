@@ -1,7 +1,7 @@
 //! What is asked again, when, and when not; deadlines; failures by kind.
 
 use super::setting::{client, client_of, config, get, patient, text, within};
-use portico_provider_api::{ConstraintKind, Retry, SourceErrorKind};
+use portico_provider_api::{ConstraintKind, Effect, Retry, SourceErrorKind};
 use portico_provider_testkit::http::{Answer, End, Faults, Server};
 use portico_provider_web::{Budget, Method, Request, StatusCode};
 use std::sync::Arc;
@@ -110,6 +110,17 @@ async fn the_server_says_when_to_come_back() {
 
 fn httpdate_in(seconds: u64) -> String {
     httpdate::fmt_http_date(std::time::SystemTime::now() + Duration::from_secs(seconds))
+}
+
+#[tokio::test]
+async fn nothing_is_sent_after_the_deadline() {
+    let server = Server::start(|_| Answer::json("1"), Faults::default()).await;
+    let client = client(&server);
+    for request in [get(&client, "x"), write(&client)] {
+        let error = client.fetch(&request, &within(Duration::ZERO)).await.unwrap_err();
+        assert_eq!((error.kind, error.effect), (SourceErrorKind::Timeout, Effect::None));
+    }
+    assert_eq!(server.log().len(), 0);
 }
 
 #[tokio::test]

@@ -16,14 +16,16 @@ final class RequestLog {
     "MaxDataServiceVersion", "X-CSRF-Token", "X-HTTP-Method"
   };
 
-  private final List<String> lines = new ArrayList<>();
+  /** The beginning and the end of each line; between them stands the status, which is 0 until there is an answer. */
+  private final List<String[]> lines = new ArrayList<>();
 
-  void add(final String method, final String target, final int status, final UnaryOperator<String> header, final byte[] body) {
-    final StringBuilder line = new StringBuilder("{\"method\":");
+  /** Remembers a request before it is answered, so that whoever has the answer finds it. Gives what {@link #answered} wants. */
+  String[] add(final String method, final String target, final UnaryOperator<String> header, final byte[] body) {
+    final StringBuilder line = new StringBuilder(",\"method\":");
     quote(line, method);
     line.append(",\"target\":");
     quote(line, target);
-    line.append(",\"status\":").append(status).append(",\"headers\":{");
+    line.append(",\"headers\":{");
     String comma = "";
     for (final String name : HEADERS) {
       final String value = header.apply(name);
@@ -38,8 +40,16 @@ final class RequestLog {
     line.append("},\"body\":");
     quote(line, new String(body, StandardCharsets.UTF_8));
     line.append('}');
+    final String[] added = {"{\"status\":", "0", line.toString()};
     synchronized (lines) {
-      lines.add(line.toString());
+      lines.add(added);
+    }
+    return added;
+  }
+
+  void answered(final String[] added, final int status) {
+    synchronized (lines) {
+      added[1] = Integer.toString(status);
     }
   }
 
@@ -50,8 +60,8 @@ final class RequestLog {
       if (method.equals("DELETE")) {
         lines.clear();
       }
-      for (final String line : lines) {
-        out.write((line + "\n").getBytes(StandardCharsets.UTF_8));
+      for (final String[] line : lines) {
+        out.write((String.join("", line) + "\n").getBytes(StandardCharsets.UTF_8));
       }
     }
   }

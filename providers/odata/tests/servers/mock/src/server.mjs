@@ -48,13 +48,16 @@ await mock.isReady;
 const asked = [];
 const application = express();
 application.disable('x-powered-by');
-application.get('/requests', (_request, response) => response.type('application/x-ndjson').send(asked.map((line) => `${line}\n`).join('')));
+const line = ({ request, response }) => {
+  const { method, originalUrl: target, headers, body } = request;
+  // 0 until there is an answer; who has one finds the request here.
+  const status = response.headersSent ? response.statusCode : 0;
+  return `${JSON.stringify({ method, target, status, headers, body: typeof body === 'string' ? body : JSON.stringify(body ?? '') })}\n`;
+};
+application.get('/requests', (_request, response) => response.type('application/x-ndjson').send(asked.map(line).join('')));
 application.delete('/requests', (_request, response) => response.send(String(asked.splice(0).length)));
 application.use((request, response, next) => {
-  response.on('finish', () => {
-    const { method, originalUrl: target, headers, body } = request;
-    asked.push(JSON.stringify({ method, target, status: response.statusCode, headers, body: typeof body === 'string' ? body : JSON.stringify(body ?? '') }));
-  });
+  asked.push({ request, response });
   const demanded = request.path.startsWith('/sap/') && WRITES.includes(request.method);
   if (demanded && request.headers['x-csrf-token'] !== TOKEN) {
     response.set('X-CSRF-Token', 'Required').status(403).type('text/plain').send('CSRF token validation failed');

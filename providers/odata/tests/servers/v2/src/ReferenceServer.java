@@ -11,12 +11,15 @@ import javax.servlet.http.HttpServletResponse;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.stream.Stream;
 import org.apache.catalina.Context;
 import org.apache.catalina.Wrapper;
 import org.apache.catalina.connector.Connector;
@@ -83,10 +86,11 @@ public final class ReferenceServer {
     while (System.in.read() >= 0) {
       // Until the one who started this closes it.
     }
-    tomcat.stop();
-    tomcat.destroy();
-    Files.walk(folder.toPath()).sorted(java.util.Comparator.reverseOrder()).forEach(path -> path.toFile().delete());
-    System.exit(0);
+    try (Stream<Path> files = Files.walk(folder.toPath())) {
+      files.sorted(Comparator.reverseOrder()).forEach(path -> path.toFile().delete());
+    }
+    // Nothing is worth keeping, and an orderly end tells at length what it could not clear.
+    Runtime.getRuntime().halt(0);
   }
 
   /** What one name stands for: its rows, what was asked, and the lock that the rows need, because their collections are not synchronised. */
@@ -155,7 +159,7 @@ public final class ReferenceServer {
         throws IOException, ServletException {
       final boolean reads = request.getMethod().equals("GET") || request.getMethod().equals("HEAD");
       final Lock lock = reads ? set.lock.readLock() : set.lock.writeLock();
-      final byte[] body = request.body;
+      final String[] asked = set.requests.add(request.getMethod(), request.target(), request::getHeader, request.body);
       lock.lock();
       try {
         request.setAttribute(ODataServiceFactory.FACTORY_INSTANCE_LABEL, set);
@@ -165,7 +169,7 @@ public final class ReferenceServer {
         next.doFilter(request, response);
       } finally {
         lock.unlock();
-        set.requests.add(request.getMethod(), request.target(), response.getStatus(), request::getHeader, body);
+        set.requests.answered(asked, response.getStatus());
       }
     }
 

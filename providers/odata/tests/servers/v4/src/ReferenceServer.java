@@ -11,11 +11,14 @@ import jakarta.servlet.http.HttpSession;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.Lock;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
+import java.util.stream.Stream;
 import org.apache.catalina.Context;
 import org.apache.catalina.Wrapper;
 import org.apache.catalina.connector.Connector;
@@ -69,10 +72,11 @@ public final class ReferenceServer {
     while (System.in.read() >= 0) {
       // Until the one who started this closes it.
     }
-    tomcat.stop();
-    tomcat.destroy();
-    Files.walk(folder.toPath()).sorted(java.util.Comparator.reverseOrder()).forEach(path -> path.toFile().delete());
-    System.exit(0);
+    try (Stream<Path> files = Files.walk(folder.toPath())) {
+      files.sorted(Comparator.reverseOrder()).forEach(path -> path.toFile().delete());
+    }
+    // Nothing is worth keeping, and an orderly end tells at length what it could not clear.
+    Runtime.getRuntime().halt(0);
   }
 
   /** What one name stands for: its rows, what was asked, and the lock that the rows need, because the service expects one client per session. */
@@ -121,13 +125,13 @@ public final class ReferenceServer {
         throws IOException, ServletException {
       final boolean reads = request.getMethod().equals("GET") || request.getMethod().equals("HEAD");
       final Lock lock = reads ? set.lock.readLock() : set.lock.writeLock();
-      final byte[] body = request.body;
+      final String[] asked = set.requests.add(request.getMethod(), request.target(), request::getHeader, request.body);
       lock.lock();
       try {
         next.doFilter(request, response);
       } finally {
         lock.unlock();
-        set.requests.add(request.getMethod(), request.target(), response.getStatus(), request::getHeader, body);
+        set.requests.answered(asked, response.getStatus());
       }
     }
   }

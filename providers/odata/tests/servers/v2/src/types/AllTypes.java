@@ -54,7 +54,7 @@ public class AllTypes {
   @EdmProperty(type = EdmType.DATE_TIME_OFFSET, facets = @EdmFacets(precision = 3))
   public Calendar DateTimeOffset;
 
-  @EdmProperty(type = EdmType.TIME, facets = @EdmFacets(precision = 3))
+  @EdmProperty(type = EdmType.TIME)
   public Calendar Time;
 
   @EdmProperty(type = EdmType.GUID)

@@ -1,11 +1,11 @@
-//! `$batch` with one change set, as `multipart/mixed`: what is sent, and what comes back. Lenient in what is read: line ends, preambles, where
+//! `$batch`, as `multipart/mixed`: one change set or several reads, and what comes back. Lenient in what is read: line ends, preambles, where
 //! numbers stand. Pure.
 
-use super::request::Written;
 use crate::metadata::Protocol;
-use portico_provider_web::Url;
+use crate::write::Written;
+use portico_provider_web::{Address, Url};
 
-/// The body of a batch, and its media type.
+/// The body of a batch of one change set, and its media type.
 pub fn body(changes: &[Written], root: &Url, protocol: Protocol, unique: &str) -> (String, String) {
     let (batch, set) = (format!("batch_{unique}"), format!("changeset_{unique}"));
     let mut text = format!("--{batch}\r\nContent-Type: multipart/mixed; boundary={set}\r\n\r\n");
@@ -16,11 +16,7 @@ pub fn body(changes: &[Written], root: &Url, protocol: Protocol, unique: &str) -
             index + 1,
             change.method
         ));
-        let accept = match protocol {
-            Protocol::V4 => "application/json;odata.metadata=minimal;IEEE754Compatible=true",
-            Protocol::V2 => "application/json",
-        };
-        text.push_str(&format!("Accept: {accept}\r\n"));
+        text.push_str(&format!("Accept: {}\r\n", accept(protocol)));
         if let Some(if_match) = &change.if_match {
             text.push_str(&format!("If-Match: {if_match}\r\n"));
         }
@@ -37,6 +33,28 @@ pub fn body(changes: &[Written], root: &Url, protocol: Protocol, unique: &str) -
     }
     text.push_str(&format!("--{set}--\r\n--{batch}--\r\n"));
     (text, format!("multipart/mixed; boundary={batch}"))
+}
+
+/// The body of a batch of reads, and its media type.
+pub fn reads(addresses: &[Address], root: &Url, protocol: Protocol, unique: &str) -> (String, String) {
+    let batch = format!("batch_{unique}");
+    let mut text = String::new();
+    for address in addresses {
+        text.push_str(&format!(
+            "--{batch}\r\nContent-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\nGET {} HTTP/1.1\r\nAccept: {}\r\n\r\n\r\n",
+            relative(address.url(), root),
+            accept(protocol)
+        ));
+    }
+    text.push_str(&format!("--{batch}--\r\n"));
+    (text, format!("multipart/mixed; boundary={batch}"))
+}
+
+fn accept(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::V4 => "application/json;odata.metadata=minimal;IEEE754Compatible=true",
+        Protocol::V2 => "application/json",
+    }
 }
 
 fn relative(url: &Url, root: &Url) -> String {
