@@ -19,7 +19,10 @@ const ENCODING: usize = 4;
 pub fn of(resources: &[Resource], nulls: Option<NullsConfig>, max_url: usize) -> Capabilities {
     let postgrest = resources.iter().any(|resource| resource.postgrest);
     let mut capabilities = if postgrest { of_postgrest(max_url) } else { of_parameters(nulls, max_url) };
-    capabilities.tables = resources.iter().map(|resource| (resource.table().to_string(), table(resource, nulls))).collect();
+    // Names are counted as a part of a request; they leave room for values all the same.
+    let room = |resource: &Resource| max_url / ENCODING + resource.columns.iter().map(|column| 2 * (column.name.len() + 1)).sum::<usize>();
+    let own = |resource: &Resource| TableCapabilities { max_request_bytes: Some(room(resource)), ..table(resource, nulls) };
+    capabilities.tables = resources.iter().map(|resource| (resource.table().to_string(), own(resource))).collect();
     capabilities
 }
 

@@ -213,7 +213,9 @@ impl Source for RestSource {
         let call = Call { method: "GET".to_owned(), ..Call::default() };
         let request = self.client.request(&call, &[], None, portico_provider_web::Expects::Anything)?;
         // What stands at the root is the server's own affair: that it answers is enough.
-        let statuses = [400, 404, 405, 406, 410].into_iter().filter_map(|status| portico_provider_web::StatusCode::from_u16(status).ok());
+        let statuses = [400, 404, 405, 406, 410, 415, 422, 500, 501]
+            .into_iter()
+            .filter_map(|status| portico_provider_web::StatusCode::from_u16(status).ok());
         let request = statuses.fold(request, portico_provider_web::Request::accepting);
         self.client.fetch(&request, context).await.map(|_| Probe::default())
     }

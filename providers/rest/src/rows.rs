@@ -4,7 +4,7 @@ use crate::client::{Client, Run};
 use crate::translate::{Call, Read};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions};
 use arrow::compute::concat_batches;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Schema, SchemaRef};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use portico_provider_api::evaluate::TableEvaluation;
@@ -63,7 +63,11 @@ pub async fn start(
             chains.push(if keys.is_empty() { rows } else { own_keys(rows, &query, &table, read, keys, client)? });
         }
         let rows: Batches = futures::stream::iter(chains).flatten_unordered(AT_ONCE).boxed();
-        if read.local { evaluated(rows, query, client)? } else { projected(rows, query, table, Arc::clone(&schema), Arc::clone(client)) }
+        if read.local {
+            evaluated(rows, query, read, client)?
+        } else {
+            projected(rows, query, table, Arc::clone(&schema), Arc::clone(client))
+        }
     };
     let report = ReportHandle::default();
     let totals = QueryReport { as_of, requests: 0, rows: 0, bytes: 0, complete: true };
@@ -123,7 +127,7 @@ fn projected(rows: Batches, query: SourceQuery, table: TableRelation, schema: Sc
 }
 
 /// The query evaluated over the rows: batch by batch where it can be, else when all are there. Keys bound how many that are.
-fn evaluated(rows: Batches, query: SourceQuery, client: &Arc<Client>) -> Result<Batches, SourceError> {
+fn evaluated(rows: Batches, query: SourceQuery, read: &Read<'_>, client: &Arc<Client>) -> Result<Batches, SourceError> {
     let wrong = |client: &Client, error: portico_provider_api::EvaluateError| client.error(SourceErrorKind::Data, error.to_string());
     // The limit is kept by whoever takes the rows.
     let plain = SourceQuery { limit: None, ..query.clone() };
@@ -134,13 +138,15 @@ fn evaluated(rows: Batches, query: SourceQuery, client: &Arc<Client>) -> Result<
     if streams {
         return Ok(rows.map(move |batch| evaluation.evaluate(&batch?).map_err(|error| wrong(&client, error))).boxed());
     }
+    let fields: Vec<_> = read.columns.iter().map(|column| column.scalar_type.field(&column.name, column.nullable)).collect();
+    let empty = Arc::new(Schema::new(fields));
     let whole = async move {
         let batches: Vec<RecordBatch> = rows.try_collect().await?;
-        let Some(first) = batches.first() else { return Ok(None) };
-        let all = concat_batches(&first.schema(), &batches).map_err(|error| client.error(SourceErrorKind::Internal, error.to_string()))?;
-        evaluation.evaluate(&all).map(Some).map_err(|error| wrong(&client, error))
+        let schema = batches.first().map_or(empty, RecordBatch::schema);
+        let all = concat_batches(&schema, &batches).map_err(|error| client.error(SourceErrorKind::Internal, error.to_string()))?;
+        evaluation.evaluate(&all).map_err(|error| wrong(&client, error))
     };
-    Ok(futures::stream::once(whole).filter_map(|batch| std::future::ready(batch.transpose())).boxed())
+    Ok(futures::stream::once(whole).boxed())
 }
 
 /// The rows of a chain that have its keys: a server may ignore what it does not understand, and answer with all rows.

@@ -126,7 +126,7 @@ pub fn query<'a>(resource: &'a Resource, query: &SourceQuery, fits: &dyn Fn(&Cal
         }
     };
     // Nothing but the number of rows is declared of aggregates.
-    let counts = query.aggregate.is_some();
+    let counts = query.aggregate.is_some() && !keyed;
     let columns = if counts { Vec::new() } else { needed(query, table, keyed) };
     let mut read = Read {
         resource,
@@ -139,7 +139,8 @@ pub fn query<'a>(resource: &'a Resource, query: &SourceQuery, fits: &dyn Fn(&Cal
         bound: None,
         local: keyed,
         counts,
-        absent: access.single,
+        // Of a path that holds a key: another one that is missing is a mistake.
+        absent: access.single && !access.needs.is_empty(),
         keyset: None,
     };
     select(&mut read);

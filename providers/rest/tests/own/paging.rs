@@ -102,6 +102,42 @@ async fn rows_are_counted_by_what_the_server_says() {
 }
 
 #[tokio::test]
+async fn rows_of_keys_are_counted_as_they_come() {
+    let mut settings = settings(json!({"by": "offset", "parameter": "skip", "size": 10, "size_parameter": "top", "total": "/total"}));
+    settings["resources"]["t"]["lookups"] = json!([{"path": "/t/{id}", "rows": "", "single": true}]);
+    settings["resources"]["t"]["columns"]["id"]["description"] = "x".repeat(10).into();
+    let (_server, source) = serving(settings, |request| match request.path.as_str() {
+        "/t/1" | "/t/2" => Answer::json(format!(r#"{{"id":{}}}"#, &request.path[3..])),
+        _ => Answer::json("{}").with_status(404),
+    })
+    .await;
+    let scan = scan(&source, "t").await;
+    let aggregate = Some(Aggregation { group_by: Vec::new(), calls: vec![AggregateCall::row_count()], having: None });
+    for (ids, count) in [(vec![1, 2, 9], 2), (vec![9], 0)] {
+        let keys = super::serving::keys(&scan, &["id"], ids.into_iter().map(|id| vec![Value::Int64(id)]).collect());
+        let output = vec![Output { name: "n".to_owned(), expr: Expr::Column(0) }];
+        let query = SourceQuery { aggregate: aggregate.clone(), output, keys, ..scan.clone() };
+        assert_eq!(super::serving::rows(&source, query).await.unwrap(), [[Value::Int64(count)]]);
+    }
+}
+
+#[tokio::test]
+async fn many_columns_are_read_and_a_path_that_is_wrong_is_told() {
+    let columns: serde_json::Map<String, Json> =
+        (0..400).map(|n| (format!("a_column_with_a_long_name_{n}"), json!({"type": "int32", "optional": true}))).collect();
+    let settings = json!({"resources": {"wide": {"path": "/wide", "columns": columns}, "gone": {"path": "/gone", "single": true, "columns": {"a": {"type": "text"}}}}});
+    let (_server, source) = serving(settings, |request| match request.path.as_str() {
+        "/wide" => Answer::json("[{}]"),
+        _ => Answer::json("{}").with_status(404),
+    })
+    .await;
+    let wide = scan(&source, "wide").await;
+    assert_eq!(super::serving::rows(&source, wide).await.unwrap().len(), 1);
+    let gone = scan(&source, "gone").await;
+    assert_eq!(failure(&source, gone).await.kind, SourceErrorKind::SchemaChanged);
+}
+
+#[tokio::test]
 async fn pages_that_are_not_what_they_say_are_refused() {
     type Script = fn(&Request) -> Answer;
     let cases: Vec<(Json, Script, &str)> = vec![
