@@ -10,6 +10,7 @@ pub fn kinds() -> Vec<SourceKind> {
         portico_provider_postgres::kind(),
         portico_provider_mysql::kind(),
         portico_provider_flightsql::kind(),
+        portico_provider_tryton::kind(),
         #[cfg(feature = "odbc")]
         portico_provider_odbc::kind(),
     ]

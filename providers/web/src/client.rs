@@ -155,6 +155,13 @@ impl WebClient {
         self
     }
 
+    /// With a secret of the kind's own settings, which is taken out of every message like those of the shared ones.
+    #[must_use]
+    pub fn hiding(mut self, secret: &str) -> WebClient {
+        self.reporter = self.reporter.hiding(secret);
+        self
+    }
+
     /// The source's URL, to which segments and parameters are added.
     pub fn address(&self) -> Address {
         self.base.address()

@@ -1,0 +1,259 @@
+//! What one test of one field is at a Tryton server: a domain that keeps every record that passes it, and whether it keeps others. Pure. All of it was measured on
+//! Tryton 8.2; the conformance suite asks it again.
+//!
+//! - Text that need not have a value is compared as if null were the empty text, and so nothing tells the two apart.
+//! - Blanks at the ends of a text that is looked for go, as they do when it is stored.
+//! - A boolean that is null is false for `=`, but not for `in`.
+//! - Fractions of seconds go from moments and times that are looked for.
+//! - Numbers of records, dates, integers and floats compare as in SQL: a comparison keeps no null.
+
+use crate::capabilities::is_rounded;
+use crate::config::{Backend, TrytonConfig};
+use crate::decode::spelt;
+use crate::fields::{Field, Kind};
+use portico_provider_api::{CompareOp, Function, TableColumn, Value};
+use portico_provider_domain::{Bounded, Domain, Test};
+use serde_json::{Value as Json, json};
+
+const SECOND: i64 = 1_000_000;
+
+/// A test of a column.
+pub fn leaf(config: &TrytonConfig, column: &TableColumn, test: &Test<'_>) -> Bounded {
+    let Some(field) = column.native_type.as_deref().and_then(Field::parse) else { return Bounded::loose(Domain::Everything) };
+    let name = column.name.as_str();
+    match field.kind {
+        Kind::Boolean => boolean(name, test),
+        Kind::Text => Text { name, field, config }.test(test),
+        // Theirs are values of their own.
+        Kind::Selection | Kind::Reference => plain(name, field.kind, test),
+        Kind::Numeric if is_rounded(column.scalar_type, config) => rounded(name, field.kind, test),
+        Kind::DateTime | Kind::Time => seconds(name, field.kind, test),
+        Kind::Integer | Kind::Float | Kind::Numeric | Kind::Many2One | Kind::Date | Kind::Timestamp => plain(name, field.kind, test),
+        Kind::TimeDelta | Kind::Binary | Kind::Document | Kind::Version => Bounded::loose(Domain::Everything),
+    }
+}
+
+fn operator(op: CompareOp) -> &'static str {
+    match op {
+        CompareOp::Eq | CompareOp::IsNotDistinctFrom => "=",
+        CompareOp::NotEq | CompareOp::IsDistinctFrom => "!=",
+        CompareOp::Lt => "<",
+        CompareOp::LtEq => "<=",
+        CompareOp::Gt => ">",
+        CompareOp::GtEq => ">=",
+    }
+}
+
+fn not_null(name: &str) -> Domain {
+    Domain::fixed(name, "!=", Json::Null)
+}
+
+/// The values of a list as the server reads them, and whether all of them could be told.
+fn list(values: &[&Value], kind: Kind) -> (Vec<Json>, bool) {
+    let told: Vec<Json> = values.iter().filter_map(|value| spelt(value, kind)).collect();
+    let all = told.len() == values.len();
+    (told, all)
+}
+
+fn plain(name: &str, kind: Kind, test: &Test<'_>) -> Bounded {
+    match test {
+        Test::Null => Bounded::exact(Domain::fixed(name, "=", Json::Null)),
+        Test::NotNull => Bounded::exact(not_null(name)),
+        Test::Compare(op, value) => match spelt(value, kind) {
+            Some(value) => Bounded::exact(Domain::leaf(name, operator(*op), value)),
+            // A year beyond the server's, a float that is no number.
+            None => Bounded::loose(not_null(name)),
+        },
+        Test::In(values) => match list(values, kind) {
+            (told, true) => Bounded::exact(Domain::leaf(name, "in", told)),
+            (_, false) => Bounded::loose(not_null(name)),
+        },
+        Test::NotIn(values) => match list(values, kind) {
+            (told, true) if !told.is_empty() => Bounded::exact(Domain::leaf(name, "not in", told)),
+            (_, _) => Bounded::loose(not_null(name)),
+        },
+        Test::Matches(..) => Bounded::loose(Domain::Everything),
+    }
+}
+
+fn boolean(name: &str, test: &Test<'_>) -> Bounded {
+    let any_of = |values: &[bool]| match values {
+        [] => Bounded::exact(Domain::Nothing),
+        values => Bounded::exact(Domain::leaf(name, "in", json!(values))),
+    };
+    let is = |value: &&Value| matches!(value, Value::Boolean(true));
+    match test {
+        Test::Null => Bounded::exact(Domain::fixed(name, "in", json!([null]))),
+        Test::NotNull => Bounded::exact(Domain::fixed(name, "in", json!([true, false]))),
+        Test::Compare(CompareOp::Eq, value) => any_of(&[is(value)]),
+        Test::Compare(CompareOp::NotEq, value) => any_of(&[!is(value)]),
+        Test::In(values) => any_of(&values.iter().map(is).collect::<Vec<_>>()),
+        Test::NotIn(values) => {
+            let listed: Vec<bool> = values.iter().map(is).collect();
+            any_of(&[true, false].into_iter().filter(|value| !listed.contains(value)).collect::<Vec<_>>())
+        }
+        Test::Compare(..) | Test::Matches(..) => Bounded::loose(Domain::Everything),
+    }
+}
+
+/// Decimals that are compared as doubles: what is equal is found, with its neighbours.
+fn rounded(name: &str, kind: Kind, test: &Test<'_>) -> Bounded {
+    let loose = |domain| Bounded::loose(domain);
+    match test {
+        Test::Compare(op, value) => match (op, spelt(value, kind)) {
+            (CompareOp::Eq, Some(value)) => loose(Domain::leaf(name, "=", value)),
+            (CompareOp::Lt | CompareOp::LtEq, Some(value)) => loose(Domain::leaf(name, "<=", value)),
+            (CompareOp::Gt | CompareOp::GtEq, Some(value)) => loose(Domain::leaf(name, ">=", value)),
+            (_, _) => loose(not_null(name)),
+        },
+        Test::NotIn(_) => loose(not_null(name)),
+        Test::In(_) => loose(plain(name, kind, test).domain),
+        Test::Null | Test::NotNull | Test::Matches(..) => plain(name, kind, test),
+    }
+}
+
+/// Moments and times of whole seconds: of what is looked for, only whole seconds are, and what lies between two is said by its second.
+fn seconds(name: &str, kind: Kind, test: &Test<'_>) -> Bounded {
+    let micros = |value: &Value| match value {
+        Value::Time(micros) | Value::Timestamp(micros) | Value::TimestampTz(micros) => Some(*micros),
+        _ => None,
+    };
+    let at = |value: &Value, micros: i64| match value {
+        Value::Time(_) => Value::Time(micros),
+        _ => Value::TimestampTz(micros),
+    };
+    let is_whole = |value: &&&Value| micros(value).is_some_and(|micros| micros.rem_euclid(SECOND) == 0);
+    match test {
+        Test::Compare(op, value) if !is_whole(&value) => {
+            let Some(between) = micros(value) else { return Bounded::loose(not_null(name)) };
+            let before = at(value, between - between.rem_euclid(SECOND));
+            match op {
+                CompareOp::Eq | CompareOp::IsNotDistinctFrom => Bounded::exact(Domain::Nothing),
+                CompareOp::NotEq | CompareOp::IsDistinctFrom => Bounded::exact(not_null(name)),
+                CompareOp::Lt | CompareOp::LtEq => plain(name, kind, &Test::Compare(CompareOp::LtEq, &before)),
+                CompareOp::Gt | CompareOp::GtEq => plain(name, kind, &Test::Compare(CompareOp::Gt, &before)),
+            }
+        }
+        Test::In(values) => match values.iter().filter(is_whole).copied().collect::<Vec<_>>() {
+            whole if whole.is_empty() => Bounded::exact(Domain::Nothing),
+            whole => plain(name, kind, &Test::In(whole)),
+        },
+        Test::NotIn(values) => match values.iter().filter(is_whole).copied().collect::<Vec<_>>() {
+            whole if whole.is_empty() => Bounded::exact(not_null(name)),
+            whole => plain(name, kind, &Test::NotIn(whole)),
+        },
+        Test::Null | Test::NotNull | Test::Compare(..) | Test::Matches(..) => plain(name, kind, test),
+    }
+}
+
+/// Text fields.
+struct Text<'a> {
+    name: &'a str,
+    field: Field,
+    config: &'a TrytonConfig,
+}
+
+impl Text<'_> {
+    /// Whether blanks at its ends would go, so that another text would be looked for.
+    fn is_cut(&self, text: &str) -> bool {
+        // What Python takes for blank, and more: a text too many is only looked for in another way.
+        self.field.stripped && (text.trim() != text || text.chars().next().or(text.chars().next_back()).is_some_and(char::is_control))
+            || self.field.stripped && text.chars().next_back().is_some_and(char::is_control)
+    }
+
+    /// A domain that keeps those which it means, and of text that may be null also what is null.
+    fn kept(&self, domain: Domain, null_too: bool) -> Bounded {
+        Bounded { domain, exact: self.field.required || !null_too }
+    }
+
+    /// Whatever holds a text somewhere.
+    fn holding(&self, text: &str) -> Bounded {
+        Bounded::loose(Domain::leaf(self.name, "like", format!("%{}%", escaped(text))))
+    }
+
+    fn test(&self, test: &Test<'_>) -> Bounded {
+        let text = |value: &Value| if let Value::Text(text) = value { Some(text.clone()) } else { None };
+        match test {
+            Test::Null if self.field.required => Bounded::exact(Domain::fixed(self.name, "=", Json::Null)),
+            Test::Null => Bounded::loose(Domain::fixed(self.name, "=", Json::Null)),
+            Test::NotNull if self.field.required => Bounded::exact(not_null(self.name)),
+            // What is empty is not null, and would be left out.
+            Test::NotNull => Bounded::loose(Domain::Everything),
+            Test::Compare(op, value) => match text(value) {
+                Some(text) => self.compare(*op, &text),
+                None => Bounded::loose(Domain::Everything),
+            },
+            Test::In(values) => {
+                let texts: Vec<String> = values.iter().filter_map(|value| text(value)).collect();
+                let (cut, whole): (Vec<&String>, Vec<&String>) = texts.iter().partition(|text| self.is_cut(text));
+                let empty = whole.iter().any(|text| text.is_empty());
+                let listed = if whole.is_empty() { Domain::Nothing } else { Domain::leaf(self.name, "in", json!(whole)) };
+                Bounded::any(std::iter::once(self.kept(listed, empty)).chain(cut.into_iter().map(|text| self.holding(text))))
+            }
+            Test::NotIn(values) => {
+                let texts: Vec<String> = values.iter().filter_map(|value| text(value)).collect();
+                if texts.iter().any(|text| self.is_cut(text)) {
+                    return Bounded::loose(Domain::Everything);
+                }
+                let empty = texts.iter().any(String::is_empty);
+                self.kept(Domain::leaf(self.name, "not in", json!(texts)), !empty)
+            }
+            Test::Matches(function, text, wanted) => self.matches(*function, text, *wanted),
+        }
+    }
+
+    fn compare(&self, op: CompareOp, text: &str) -> Bounded {
+        let leaf = |null_too: bool| self.kept(Domain::leaf(self.name, operator(op), text), null_too);
+        if self.is_cut(text) {
+            return if op == CompareOp::Eq { self.holding(text) } else { Bounded::loose(Domain::Everything) };
+        }
+        // Null passes as what is empty.
+        match op {
+            CompareOp::Eq | CompareOp::IsNotDistinctFrom | CompareOp::GtEq => leaf(text.is_empty()),
+            CompareOp::NotEq | CompareOp::IsDistinctFrom | CompareOp::Lt => leaf(!text.is_empty()),
+            CompareOp::LtEq => leaf(true),
+            CompareOp::Gt => leaf(false),
+        }
+    }
+
+    fn matches(&self, function: Function, text: &str, wanted: bool) -> Bounded {
+        let pattern = match function {
+            Function::Contains => format!("%{}%", escaped(text)),
+            Function::StartsWith => format!("{}%", escaped(text)),
+            Function::EndsWith => format!("%{}", escaped(text)),
+            // A backslash at the end escapes nothing, and is an error to some databases.
+            Function::Like if !dangles(text) => text.to_owned(),
+            _ => return Bounded::loose(Domain::Everything),
+        };
+        if self.is_cut(&pattern) {
+            return if wanted && function != Function::Like { self.holding(text) } else { Bounded::loose(Domain::Everything) };
+        }
+        let ignores_case = self.config.backend == Backend::Sqlite;
+        match (wanted, ignores_case) {
+            (true, _) => {
+                let empty_too = pattern.chars().all(|character| character == '%');
+                let bounded = self.kept(Domain::leaf(self.name, "like", pattern), empty_too);
+                Bounded { exact: bounded.exact && !ignores_case, ..bounded }
+            }
+            // What is equal but for its case would be left out.
+            (false, true) => Bounded::loose(Domain::Everything),
+            (false, false) => self.kept(Domain::leaf(self.name, "not like", pattern), true),
+        }
+    }
+}
+
+/// A text in which nothing is a wildcard.
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut escaped, character| {
+        if matches!(character, '%' | '_' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+        escaped
+    })
+}
+
+/// Whether a pattern ends with a backslash that escapes nothing.
+fn dangles(pattern: &str) -> bool {
+    pattern.chars().rev().take_while(|character| *character == '\\').count() % 2 == 1
+}

@@ -1,0 +1,31 @@
+//! The test-kit's suite against a real Tryton server, and what it does not ask: see [`erp`] for what must be there.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+
+mod erp;
+mod own;
+
+use erp::{Erp, PASSWORD, fixtures};
+use portico_provider_testkit::{Subject, conformance};
+use serde_json::json;
+
+/// Each query is at least one request over HTTP to a server in Python.
+const QUERIES: usize = 60;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keeps_the_contract() {
+    let erp = Erp::start();
+    let (tables, limitations) = fixtures::adapted();
+    let models: Vec<String> = tables.iter().map(|table| table.remote.to_string()).collect();
+    // Pages so small that the fixtures have several.
+    let source = erp.source(json!({"models": models, "page_rows": 70}));
+    fixtures::load(&*erp.source(json!({})), &tables).await;
+    let mut subject = Subject::new(source, Vec::new());
+    subject.tables = tables;
+    subject.limitations = limitations;
+    subject.secrets = vec![PASSWORD.to_owned()];
+    subject.options.queries = QUERIES;
+    subject.options.concurrency = 4;
+    let summary = Box::pin(conformance(subject)).await;
+    println!("{summary}");
+    summary.assert_ok();
+}
