@@ -257,3 +257,224 @@ fn escaped(text: &str) -> String {
 fn dangles(pattern: &str) -> bool {
     pattern.chars().rev().take_while(|character| *character == '\\').count() % 2 == 1
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::TextOrder;
+    use expect_test::{Expect, expect};
+    use portico_provider_api::{ScalarType, Secret};
+    use portico_provider_domain::Spelling;
+
+    fn config(backend: Backend) -> TrytonConfig {
+        TrytonConfig {
+            database: "d".to_owned(),
+            user: "u".to_owned(),
+            password: Secret::new("p"),
+            models: None,
+            methods: Vec::new(),
+            context: serde_json::Map::new(),
+            page_rows: 100,
+            backend,
+            text_order: TextOrder::Binary,
+        }
+    }
+
+    /// Every test of a column, as it is spelt on PostgreSQL and, where that differs, on SQLite.
+    fn told(native: &str, scalar_type: ScalarType, tests: &[(&str, Test<'_>)]) -> String {
+        let column = TableColumn { native_type: Some(native.to_owned()), ..TableColumn::computed("f", scalar_type, true) };
+        let one = |backend, test: &Test<'_>| {
+            let bounded = leaf(&config(backend), &column, test);
+            format!("{} {}", if bounded.exact { "exact" } else { "loose" }, bounded.domain.spelt(Spelling::Infix))
+        };
+        let line = |(name, test): &(&str, Test<'_>)| {
+            let (postgres, sqlite) = (one(Backend::Postgresql, test), one(Backend::Sqlite, test));
+            let sqlite = if sqlite == postgres { String::new() } else { format!(" | SQLite: {sqlite}") };
+            format!("{name}: {postgres}{sqlite}\n")
+        };
+        tests.iter().map(line).collect()
+    }
+
+    fn check(native: &str, scalar_type: ScalarType, tests: &[(&str, Test<'_>)], expected: &Expect) {
+        expected.assert_eq(&told(native, scalar_type, tests));
+    }
+
+    #[test]
+    fn text_that_may_be_null() {
+        let (value, empty, cut) = (Value::text("a"), Value::text(""), Value::text(" a"));
+        let tests = [
+            ("null", Test::Null),
+            ("not null", Test::NotNull),
+            ("= a", Test::Compare(CompareOp::Eq, &value)),
+            ("<> a", Test::Compare(CompareOp::NotEq, &value)),
+            ("< a", Test::Compare(CompareOp::Lt, &value)),
+            ("> a", Test::Compare(CompareOp::Gt, &value)),
+            ("= ''", Test::Compare(CompareOp::Eq, &empty)),
+            ("<> ''", Test::Compare(CompareOp::NotEq, &empty)),
+            ("= ' a'", Test::Compare(CompareOp::Eq, &cut)),
+            ("<> ' a'", Test::Compare(CompareOp::NotEq, &cut)),
+            ("in", Test::In(vec![&value, &empty, &cut])),
+            ("not in", Test::NotIn(vec![&value])),
+            ("contains 10%_", Test::Matches(Function::Contains, "10%_\\", true)),
+            ("starts with ' a'", Test::Matches(Function::StartsWith, " a", true)),
+            ("not ends with a", Test::Matches(Function::EndsWith, "a", false)),
+            ("like %", Test::Matches(Function::Like, "%", true)),
+            ("like a\\", Test::Matches(Function::Like, "a\\", true)),
+        ];
+        check(
+            "char stripped",
+            ScalarType::Text,
+            &tests,
+            &expect![[r#"
+            null: loose [["f","=",null]]
+            not null: loose []
+            = a: exact [["f","=","a"]]
+            <> a: loose [["f","!=","a"]]
+            < a: loose [["f","<","a"]]
+            > a: exact [["f",">","a"]]
+            = '': loose [["f","=",""]]
+            <> '': exact [["f","!=",""]]
+            = ' a': loose [["f","like","% a%"]]
+            <> ' a': loose []
+            in: loose ["OR",["f","in",["a",""]],["f","like","% a%"]]
+            not in: loose [["f","not in",["a"]]]
+            contains 10%_: exact [["f","like","%10\\%\\_\\\\%"]] | SQLite: loose [["f","like","%10\\%\\_\\\\%"]]
+            starts with ' a': loose [["f","like","% a%"]]
+            not ends with a: loose [["f","not like","%a"]] | SQLite: loose []
+            like %: loose [["f","like","%"]]
+            like a\: loose []
+        "#]],
+        );
+    }
+
+    #[test]
+    fn text_that_is_required() {
+        let (value, empty) = (Value::text("a"), Value::text(""));
+        let tests = [
+            ("null", Test::Null),
+            ("<> a", Test::Compare(CompareOp::NotEq, &value)),
+            ("= ''", Test::Compare(CompareOp::Eq, &empty)),
+            ("not in", Test::NotIn(vec![&value])),
+            ("contains", Test::Matches(Function::Contains, "a", true)),
+            ("not contains", Test::Matches(Function::Contains, "a", false)),
+        ];
+        check(
+            "char required",
+            ScalarType::Text,
+            &tests,
+            &expect![[r#"
+            null: exact [["f","=",null]]
+            <> a: exact [["f","!=","a"]]
+            = '': exact [["f","=",""]]
+            not in: exact [["f","not in",["a"]]]
+            contains: exact [["f","like","%a%"]] | SQLite: loose [["f","like","%a%"]]
+            not contains: exact [["f","not like","%a%"]] | SQLite: loose []
+        "#]],
+        );
+    }
+
+    #[test]
+    fn booleans_and_references() {
+        let (truth, five) = (Value::Boolean(true), Value::Int32(5));
+        let tests = [
+            ("null", Test::Null),
+            ("not null", Test::NotNull),
+            ("= true", Test::Compare(CompareOp::Eq, &truth)),
+            ("<> true", Test::Compare(CompareOp::NotEq, &truth)),
+            ("not in true", Test::NotIn(vec![&truth])),
+        ];
+        check(
+            "boolean",
+            ScalarType::Boolean,
+            &tests,
+            &expect![[r#"
+            null: exact [["f","in",[null]]]
+            not null: exact [["f","in",[true,false]]]
+            = true: exact [["f","in",[true]]]
+            <> true: exact [["f","in",[false]]]
+            not in true: exact [["f","in",[false]]]
+        "#]],
+        );
+        let tests = [
+            ("null", Test::Null),
+            ("= 5", Test::Compare(CompareOp::Eq, &five)),
+            ("<> 5", Test::Compare(CompareOp::NotEq, &five)),
+            ("in", Test::In(vec![&five])),
+        ];
+        check(
+            "many2one unsortable",
+            ScalarType::Int32,
+            &tests,
+            &expect![[r#"
+            null: exact [["f","=",null]]
+            = 5: exact [["f","=",5]]
+            <> 5: exact [["f","!=",5]]
+            in: exact [["f","in",[5]]]
+        "#]],
+        );
+    }
+
+    #[test]
+    fn moments_decimals_and_what_the_server_cannot_say() {
+        let (whole, between) = (Value::TimestampTz(1_000_000), Value::TimestampTz(1_500_000));
+        let tests = [
+            ("= 1s", Test::Compare(CompareOp::Eq, &whole)),
+            ("= 1.5s", Test::Compare(CompareOp::Eq, &between)),
+            ("< 1.5s", Test::Compare(CompareOp::Lt, &between)),
+            (">= 1.5s", Test::Compare(CompareOp::GtEq, &between)),
+            ("in", Test::In(vec![&whole, &between])),
+            ("not in", Test::NotIn(vec![&between])),
+        ];
+        check(
+            "datetime",
+            ScalarType::TimestampTz,
+            &tests,
+            &expect![[r#"
+            = 1s: exact [["f","=",{"__class__":"datetime","year":1970,"month":1,"day":1,"hour":0,"minute":0,"second":1,"microsecond":0}]]
+            = 1.5s: exact [["id","in",[]]]
+            < 1.5s: exact [["f","<=",{"__class__":"datetime","year":1970,"month":1,"day":1,"hour":0,"minute":0,"second":1,"microsecond":0}]]
+            >= 1.5s: exact [["f",">",{"__class__":"datetime","year":1970,"month":1,"day":1,"hour":0,"minute":0,"second":1,"microsecond":0}]]
+            in: exact [["f","in",[{"__class__":"datetime","year":1970,"month":1,"day":1,"hour":0,"minute":0,"second":1,"microsecond":0}]]]
+            not in: exact [["f","!=",null]]
+        "#]],
+        );
+        let scalar_type = ScalarType::Decimal { precision: 20, scale: 4 };
+        let price = portico_provider_api::evaluate::cast_value(&Value::text("12.5"), scalar_type).unwrap();
+        let tests = [
+            ("= 12.5", Test::Compare(CompareOp::Eq, &price)),
+            ("<> 12.5", Test::Compare(CompareOp::NotEq, &price)),
+            ("< 12.5", Test::Compare(CompareOp::Lt, &price)),
+            ("in", Test::In(vec![&price])),
+            ("not in", Test::NotIn(vec![&price])),
+        ];
+        check(
+            "numeric",
+            scalar_type,
+            &tests,
+            &expect![[r#"
+            = 12.5: exact [["f","=",{"__class__":"Decimal","decimal":"12.5000"}]] | SQLite: loose [["f","=",{"__class__":"Decimal","decimal":"12.5000"}]]
+            <> 12.5: exact [["f","!=",{"__class__":"Decimal","decimal":"12.5000"}]] | SQLite: loose [["f","!=",null]]
+            < 12.5: exact [["f","<",{"__class__":"Decimal","decimal":"12.5000"}]] | SQLite: loose [["f","<=",{"__class__":"Decimal","decimal":"12.5000"}]]
+            in: exact [["f","in",[{"__class__":"Decimal","decimal":"12.5000"}]]] | SQLite: loose [["f","in",[{"__class__":"Decimal","decimal":"12.5000"}]]]
+            not in: exact [["f","not in",[{"__class__":"Decimal","decimal":"12.5000"}]]] | SQLite: loose [["f","!=",null]]
+        "#]],
+        );
+        let (no_number, year_0) = (Value::float64(f64::NAN), Value::Date(-719_163));
+        check(
+            "float",
+            ScalarType::Float64,
+            &[("< NaN", Test::Compare(CompareOp::Lt, &no_number))],
+            &expect![[r#"
+            < NaN: loose [["f","!=",null]]
+        "#]],
+        );
+        check(
+            "date",
+            ScalarType::Date,
+            &[("= year 0", Test::Compare(CompareOp::Eq, &year_0))],
+            &expect![[r#"
+            = year 0: loose [["f","!=",null]]
+        "#]],
+        );
+    }
+}

@@ -11,14 +11,14 @@ use serde_json::json;
 /// Each query is at least one request over HTTP to a server in Python.
 const QUERIES: usize = 60;
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keeps_the_contract() {
-    let erp = Erp::start();
+async fn put_to_the_test(erp: &Erp, more: serde_json::Value) {
     let (tables, limitations) = fixtures::adapted();
     let models: Vec<String> = tables.iter().map(|table| table.remote.to_string()).collect();
     // Pages so small that the fixtures have several.
-    let source = erp.source(json!({"models": models, "page_rows": 70}));
-    fixtures::load(&*erp.source(json!({})), &tables).await;
+    let mut settings = erp.settings(json!({"database": erp.database, "models": models, "page_rows": 70}));
+    settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let source = erp::source(settings.clone()).unwrap();
+    fixtures::load(&*source, &tables).await;
     let mut subject = Subject::new(source, Vec::new());
     subject.tables = tables;
     subject.limitations = limitations;
@@ -28,4 +28,14 @@ async fn keeps_the_contract() {
     let summary = Box::pin(conformance(subject)).await;
     println!("{summary}");
     summary.assert_ok();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keeps_the_contract() {
+    put_to_the_test(&Erp::start(), json!({})).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keeps_the_contract_on_postgresql() {
+    put_to_the_test(&Erp::start_on_postgres(), json!({"backend": "postgresql", "text_order": "language"})).await;
 }

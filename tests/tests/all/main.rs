@@ -14,6 +14,7 @@ mod clients;
 mod credentials;
 mod dependencies;
 mod dml;
+mod erp;
 mod explain;
 mod faults;
 mod fixture;

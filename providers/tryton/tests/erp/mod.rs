@@ -18,6 +18,7 @@ pub struct Erp {
     child: Child,
     directory: tempfile::TempDir,
     pub port: u16,
+    pub database: String,
 }
 
 /// What `environment.sh` has made.
@@ -39,13 +40,48 @@ impl Erp {
         let environment = environment();
         let directory = tempfile::tempdir().unwrap();
         std::fs::copy(environment.join("demo.sqlite"), directory.path().join("demo.sqlite")).unwrap();
+        Erp::serve(&environment, directory, "demo", "uri = sqlite://\npath = {directory}\n", settings)
+    }
+
+    /// On PostgreSQL, with a new database that has the fixtures' models alone.
+    pub fn start_on_postgres() -> Erp {
+        let environment = environment();
+        let directory = tempfile::tempdir().unwrap();
+        let url = std::env::var("PORTICO_TEST_POSTGRES_URL").expect("PORTICO_TEST_POSTGRES_URL names a PostgreSQL server");
+        let (server, _) = url.rsplit_once('/').unwrap();
+        let name = format!("tryton_{:08x}", fastrand::u32(..));
+        // The server's own client makes it: its environment has one.
+        let script = format!(
+            "import psycopg; psycopg.connect({url:?}, autocommit=True).execute('CREATE DATABASE {name} ENCODING UTF8 TEMPLATE template0')"
+        );
+        let python = environment.join("python/bin/python");
+        assert!(Command::new(&python).args(["-c", &script]).status().unwrap().success(), "the database could not be made");
+        let config = directory.path().join("build.conf");
+        std::fs::write(&config, format!("[database]\nuri = {}\n", server.replacen("postgres://", "postgresql://", 1))).unwrap();
+        let admin = |arguments: &[&str]| {
+            let mut command = Command::new(environment.join("python/bin/trytond-admin"));
+            command.arg("-c").arg(&config).args(["-d", &name]).args(arguments).env("TRYTONPASSFILE", environment.join("password"));
+            let output = command.output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        };
+        admin(&["--all", "--email", "admin@example.org"]);
+        admin(&["-u", "portico_fixture"]);
+        let large = format!(
+            "import psycopg; psycopg.connect('{server}/{name}', autocommit=True).execute(\"INSERT INTO portico_fixture_large (id, create_uid, create_date, filler) \
+             SELECT n, 1, now(), repeat('portico ', 100) FROM generate_series(1, 30000) n\")"
+        );
+        assert!(Command::new(&python).args(["-c", &large]).status().unwrap().success(), "the large table could not be filled");
+        let uri = format!("uri = {}\n", server.replacen("postgres://", "postgresql://", 1));
+        Erp::serve(&environment, directory, &name, &uri, "")
+    }
+
+    fn serve(environment: &Path, directory: tempfile::TempDir, name: &str, database: &str, settings: &str) -> Erp {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let config = directory.path().join("trytond.conf");
-        let path = directory.path().display();
-        std::fs::write(&config, format!("[database]\nuri = sqlite://\npath = {path}\n[web]\nlisten = 127.0.0.1:{port}\n{settings}\n"))
-            .unwrap();
-        let child = run(&environment, &config, directory.path());
-        let mut erp = Erp { child, directory, port };
+        let database = database.replace("{directory}", &directory.path().display().to_string());
+        std::fs::write(&config, format!("[database]\n{database}[web]\nlisten = 127.0.0.1:{port}\n{settings}\n")).unwrap();
+        let child = run(environment, &config, directory.path(), name);
+        let mut erp = Erp { child, directory, port, database: name.to_owned() };
         erp.wait();
         erp
     }
@@ -75,13 +111,22 @@ impl Drop for Erp {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if self.database != "demo"
+            && let (Ok(url), Ok(environment)) = (std::env::var("PORTICO_TEST_POSTGRES_URL"), std::env::var("PORTICO_TEST_TRYTON"))
+        {
+            let drop = format!(
+                "import psycopg; psycopg.connect({url:?}, autocommit=True).execute('DROP DATABASE {} WITH (FORCE)')",
+                self.database
+            );
+            let _ = Command::new(Path::new(&environment).join("python/bin/python")).args(["-c", &drop]).status();
+        }
     }
 }
 
-fn run(environment: &Path, config: &Path, directory: &Path) -> Child {
+fn run(environment: &Path, config: &Path, directory: &Path, database: &str) -> Child {
     let log = std::fs::File::create(directory.join("trytond.log")).unwrap();
     let mut command = Command::new(environment.join("python/bin/trytond"));
-    command.arg("-c").arg(config).args(["-d", "demo"]).current_dir(directory).stdin(Stdio::null());
+    command.arg("-c").arg(config).args(["-d", database]).current_dir(directory).stdin(Stdio::null());
     command.stdout(log.try_clone().unwrap()).stderr(log).spawn().expect("trytond starts")
 }
 
