@@ -119,15 +119,22 @@ pub async fn remote_schema(client: &Client, wanted: &Selection, context: &QueryC
         (None, Some(models)) => distinct(models.iter().cloned()),
         (None, None) => every_model(client, context).await?,
     };
+    let mut untried = None;
     if !models.is_empty() {
-        try_backend(client, context).await?;
+        match try_backend(client, context).await {
+            // Who may not see the models cannot be told by them which database it is.
+            Err(error) if error.kind == SourceErrorKind::Credentials => {
+                untried = Some(format!("whether 'backend' and 'text_order' are true could not be tried: {}", error.message));
+            }
+            tried => tried?,
+        }
     }
     let found = futures::stream::iter(models.into_iter().map(|model| async move {
         let definition = definition(client, &model, context).await;
         (model, definition)
     }));
     let mut found = std::pin::pin!(found.buffered(AT_ONCE));
-    let (mut tables, mut notes) = (Vec::new(), Vec::new());
+    let (mut tables, mut notes) = (Vec::new(), Vec::from_iter(untried));
     while let Some((model, definition)) = found.next().await {
         match definition {
             Ok(Some(definition)) if definition.stored => {

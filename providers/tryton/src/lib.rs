@@ -56,7 +56,8 @@ impl Source for TrytonSource {
     }
 
     async fn probe(&self, context: &QueryContext) -> Result<Probe, SourceError> {
-        let call = Call::plain("model.res.user.search_count", vec![json!([["id", "=", 0]]), json!(0), serde_json::Value::Null]);
+        // Whoever may log in may ask for this.
+        let call = Call::plain("model.res.user.get_preferences", vec![json!(true)]);
         self.client.read(&call, context).await.map(|_| Probe::default())
     }
 
