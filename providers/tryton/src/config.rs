@@ -44,7 +44,8 @@ pub enum Backend {
     /// PostgreSQL: decimals are exact, `LIKE` sees letter case.
     #[default]
     Postgresql,
-    /// SQLite: decimals of more than 15 digits are compared as doubles, `LIKE` ignores the case of ASCII letters.
+    /// SQLite: decimals of more than 15 digits are compared as doubles, `LIKE` ignores the case of ASCII letters, and versions of records are compared
+    /// before the transaction that writes.
     Sqlite,
 }
 
