@@ -11,6 +11,7 @@ pub fn kinds() -> Vec<SourceKind> {
         portico_provider_mysql::kind(),
         portico_provider_flightsql::kind(),
         portico_provider_tryton::kind(),
+        portico_provider_rest::kind(),
         #[cfg(feature = "odbc")]
         portico_provider_odbc::kind(),
     ]
@@ -124,7 +125,7 @@ mod tests {
         ] {
             let error = find(wrong).err().unwrap();
             assert_eq!(error.suggestion, meant, "{wrong}");
-            assert!(error.to_string().contains("memory, sqlite, postgres, mysql, flightsql"));
+            assert!(error.to_string().contains("memory, sqlite, postgres, mysql, flightsql, rest"));
         }
     }
 }

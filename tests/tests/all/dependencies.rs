@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "portico-provider-postgres",
             "portico-provider-mysql",
             "portico-provider-flightsql",
+            "portico-provider-rest",
             "portico-provider-odbc",
             "portico-provider-tryton",
         ],
@@ -34,6 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("portico-provider-flightsql", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-odbc", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-tryton", &["portico-provider-api", "portico-provider-web", "portico-provider-domain"]),
+    ("portico-provider-rest", &["portico-provider-api", "portico-provider-web"]),
     ("portico-tests", &[]),
     ("portico-bench", &[]),
 ];
