@@ -171,10 +171,11 @@ impl Translator<'_> {
         let mut values = Vec::with_capacity(list.len());
         let mut has_null = false;
         for item in list {
-            match item {
-                Expr::Literal(value) if value.is_null() => has_null = true,
-                Expr::Literal(value) => values.push(value),
-                _ => return unknown(),
+            let Expr::Literal(value) = item else { return unknown() };
+            if value.is_null() {
+                has_null = true;
+            } else {
+                values.push(value);
             }
         }
         match (found, has_null) {

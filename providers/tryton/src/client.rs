@@ -134,7 +134,7 @@ impl Client {
             let arguments: Value = call.arguments.iter().cloned().chain([Value::Object(rpc_context)]).collect();
             let request = self.request(&call.method, arguments, &call.shown, call.parameters);
             let request = request.header(AUTHORIZATION, session.header.clone()).accepting(StatusCode::UNAUTHORIZED);
-            let page = self.web.fetch(&if purpose == Purpose::Read { request.repeatable() } else { request }, context).await?;
+            let page = self.web.fetch(&if purpose == Purpose::Read { request.reading() } else { request }, context).await?;
             if page.status != StatusCode::UNAUTHORIZED {
                 return Ok(page.bytes);
             }
@@ -214,7 +214,7 @@ impl Client {
         let TrytonConfig { user, password, .. } = &self.config;
         let rejected = |message: &str| self.error(SourceErrorKind::Credentials, message);
         let params = json!([user, {"password": password.reveal()}, null]);
-        let request = self.request("common.db.login", params, "common.db.login", 1).accepting(StatusCode::UNAUTHORIZED).repeatable();
+        let request = self.request("common.db.login", params, "common.db.login", 1).accepting(StatusCode::UNAUTHORIZED).reading();
         let page = self.web.fetch(&request, context).await?;
         if page.status == StatusCode::UNAUTHORIZED {
             return Err(rejected(&format!("the server rejected the user '{user}' or the password")));
@@ -232,7 +232,7 @@ impl Client {
             HeaderValue::from_str(&format!("Session {text}")).map_err(|_| self.malformed("a session that no header can have"))?;
         header.set_sensitive(true);
         let request = self.request("model.res.user.get_preferences", json!([true, {}]), "model.res.user.get_preferences true", 0);
-        let page = self.web.fetch(&request.header(AUTHORIZATION, header.clone()).repeatable(), context).await?;
+        let page = self.web.fetch(&request.header(AUTHORIZATION, header.clone()).reading(), context).await?;
         let answer: Answer = serde_json::from_slice(&page.bytes).map_err(|error| self.malformed(&error.to_string()))?;
         let Some(Value::Object(preferences)) = answer.result else {
             return Err(self.unreadable(&page.bytes, "the user's preferences are no object"));

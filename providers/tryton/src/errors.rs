@@ -48,12 +48,12 @@ pub fn source_error(reporter: &Reporter, refusal: &Refusal, writes: bool, named:
     match refusal {
         Refusal::User(message) if writes => {
             let (kind, columns) = (constraint(message), named(message));
-            reporter.error(SourceErrorKind::Constraint { kind, columns }, message)
+            reporter.error(SourceErrorKind::Constraint { kind, columns }, message).for_people()
         }
         Refusal::User(message) => reporter.error(SourceErrorKind::Credentials, format!("the server refused to read: {message}")),
         Refusal::Warning(message) => {
             let kind = SourceErrorKind::Constraint { kind: ConstraintKind::Check, columns: named(message) };
-            reporter.error(kind, format!("the server warns, and nobody is there to confirm: {message}"))
+            reporter.error(kind, format!("the server warns, and nobody is there to confirm: {message}")).for_people()
         }
         Refusal::Concurrency(message) => SourceError { retry: Retry::Never, ..reporter.error(SourceErrorKind::Conflict, message) },
         Refusal::Login(message) => {

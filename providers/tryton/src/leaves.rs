@@ -7,6 +7,8 @@
 //! - Fractions of seconds go from moments and times that are looked for.
 //! - Numbers of records, dates, integers and floats compare as in SQL: a comparison keeps no null.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 use crate::capabilities::is_rounded;
 use crate::config::{Backend, TrytonConfig};
 use crate::decode::spelt;
@@ -114,14 +116,10 @@ fn rounded(name: &str, kind: Kind, test: &Test<'_>) -> Bounded {
 
 /// Moments and times of whole seconds: of what is looked for, only whole seconds are, and what lies between two is said by its second.
 fn seconds(name: &str, kind: Kind, test: &Test<'_>) -> Bounded {
-    let micros = |value: &Value| match value {
-        Value::Time(micros) | Value::Timestamp(micros) | Value::TimestampTz(micros) => Some(*micros),
-        _ => None,
+    let micros = |value: &Value| {
+        if let Value::Time(micros) | Value::Timestamp(micros) | Value::TimestampTz(micros) = value { Some(*micros) } else { None }
     };
-    let at = |value: &Value, micros: i64| match value {
-        Value::Time(_) => Value::Time(micros),
-        _ => Value::TimestampTz(micros),
-    };
+    let at = |value: &Value, micros: i64| if matches!(value, Value::Time(_)) { Value::Time(micros) } else { Value::TimestampTz(micros) };
     let is_whole = |value: &&&Value| micros(value).is_some_and(|micros| micros.rem_euclid(SECOND) == 0);
     match test {
         Test::Compare(op, value) if !is_whole(&value) => {
@@ -223,7 +221,24 @@ impl Text<'_> {
             Function::EndsWith => format!("%{}", escaped(text)),
             // A backslash at the end escapes nothing, and is an error to some databases.
             Function::Like if !dangles(text) => text.to_owned(),
-            _ => return Bounded::loose(Domain::Everything),
+            Function::Like
+            | Function::Length
+            | Function::Position
+            | Function::Substring
+            | Function::Lower
+            | Function::Upper
+            | Function::Trim
+            | Function::Concat
+            | Function::Year
+            | Function::Month
+            | Function::Day
+            | Function::Hour
+            | Function::Minute
+            | Function::Second
+            | Function::Round
+            | Function::Floor
+            | Function::Ceiling
+            | Function::Abs => return Bounded::loose(Domain::Everything),
         };
         if self.is_cut(&pattern) {
             return if wanted && function != Function::Like { self.holding(text) } else { Bounded::loose(Domain::Everything) };

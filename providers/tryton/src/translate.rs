@@ -1,5 +1,7 @@
 //! A query as calls of the server's: which model, which domain, which fields, in which order and which part. Pure; it must not know how a call is sent.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 use crate::capabilities;
 use crate::config::TrytonConfig;
 use crate::leaves::leaf;

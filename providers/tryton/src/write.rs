@@ -1,6 +1,8 @@
 //! Change sets as calls. One call is one transaction of the server's, so a set is one call or is refused: new records of one model with those that belong to them,
 //! changes of records of one model, removals of them, or one method. Pure, but for what is asked after a refusal.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 use crate::decode::spelt;
 use crate::fields::{Field, Kind};
 use crate::introspect::Model;

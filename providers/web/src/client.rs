@@ -263,7 +263,7 @@ impl WebClient {
     async fn exchange(&self, request: &Request, address: &Address, errand: &Errand<'_>) -> Result<Exchanged, Failed> {
         let home = self.base.is_home(address.url());
         let session = self.sessions.as_ref().filter(|_| home).map(|sessions| sessions.of(self.credentials.session(errand.context)));
-        let read = retry::is_read(&request.method);
+        let read = request.reads;
         let csrf = match (&session, &self.csrf) {
             (Some(session), Some(place)) if !read => Some(self.csrf(session, place, errand).await?),
             _ => None,
@@ -338,7 +338,7 @@ impl WebClient {
     }
 
     async fn transported(&self, outgoing: Outgoing, errand: &Errand<'_>, request: &Request) -> Result<Incoming, Failed> {
-        let read = retry::is_read(&request.method);
+        let read = request.reads;
         let patience = Instant::now() + self.timeout;
         let until = errand.deadline.map_or(patience, |deadline| deadline.min(patience));
         let sent = tokio::time::timeout_at(until, self.transport.exchange(outgoing)).await;
@@ -372,7 +372,7 @@ impl WebClient {
             matches!(status.as_u16(), 307 | 308) || (retry::is_read(&request.method) && matches!(status.as_u16(), 301..=303));
         let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
         let Some(location) = location.filter(|_| same_request) else {
-            return Err(self.reporter.status(status, headers, &[], retry::is_read(&request.method)));
+            return Err(self.reporter.status(status, headers, &[], request.reads));
         };
         if followed > self.http.max_redirects {
             return Err(malformed(format!("the server redirects more than {} times", self.http.max_redirects)));
@@ -387,7 +387,7 @@ impl WebClient {
         let reporter = self.credentials.hiding(&self.reporter, &shown, errand.context);
         let body = failure_body(incoming, errand.deadline).await;
         drop(turn);
-        let error = reporter.status(status, &headers, &body, retry::is_read(&request.method));
+        let error = reporter.status(status, &headers, &body, request.reads);
         let wants_token = headers.get(CSRF).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"required"));
         if status == StatusCode::FORBIDDEN
             && wants_token

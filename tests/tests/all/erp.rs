@@ -1,9 +1,9 @@
-//! A real ERP behind the gateway: Tryton's sales beside customers in PostgreSQL, in one statement and one expansion, asked for the needed keys alone; sales that are
+//! A real ERP behind the gateway: Tryton's sales beside customers in PostgreSQL and what a REST API says of them, in one statement and one expansion, asked for the needed keys alone; sales that are
 //! made, confirmed and protected by the ERP's own lock. What it must answer is read from its database file, past both. `providers/tryton/tests/server` makes what
 //! `PORTICO_TEST_TRYTON` names.
 
 use super::fixture::{Database, FULL};
-use super::gateway::{Gateway, free_port, sha256};
+use super::gateway::{Gateway, free_port, http_client, sha256};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -13,12 +13,13 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
-/// The server, a database of one's own at PostgreSQL, and the gateway over both.
+/// The server, a database of one's own at PostgreSQL, a REST API over another one, and the gateway over all.
 struct Bed {
     gateway: Gateway,
     server: Child,
     directory: TempDir,
-    _database: Database,
+    _rest: Stopped,
+    _databases: [Database; 2],
 }
 
 /// Keys of one request to the ERP: few, so that there are several.
@@ -55,11 +56,18 @@ impl Bed {
             sql.push_str(&format!("INSERT INTO accounts VALUES ({}, 'Account {number:02}', '{region}', {});", number + 1, party[0]));
         }
         database.run(&sql).await;
-        let text =
-            CONFIG.replace("{port}", &port.to_string()).replace("{page_rows}", &PAGE_ROWS.to_string()).replace("{full}", &sha256(FULL));
+        let ratings = Database::create().await;
+        let rows = "INSERT INTO ratings SELECT n, n % 5 + 1 FROM generate_series(1, 20) n";
+        ratings.run(&format!("CREATE TABLE ratings (account int PRIMARY KEY, stars int NOT NULL); {rows}")).await;
+        let (rest, rest_port) = postgrest(&ratings.url).await;
+        let text = CONFIG
+            .replace("{port}", &port.to_string())
+            .replace("{rest_port}", &rest_port.to_string())
+            .replace("{page_rows}", &PAGE_ROWS.to_string())
+            .replace("{full}", &sha256(FULL));
         let variables = [("TEST_BILLING_URL", database.url.as_str()), ("TEST_ERP_PASSWORD", "tests-of-portico")];
         let gateway = Gateway::start(directory.path(), &text, &variables).await.ready().await;
-        Bed { gateway, server, directory, _database: database }
+        Bed { gateway, server, directory, _rest: rest, _databases: [database, ratings] }
     }
 
     /// What the server was asked since the log had this length: its own words for each call.
@@ -122,12 +130,15 @@ sources:
     backend: sqlite
     page_rows: {page_rows}
   billing: { kind: postgres, url: { env: TEST_BILLING_URL } }
+  ratings: { kind: rest, url: "http://127.0.0.1:{rest_port}", preset: postgrest }
 tables:
+  Ratings: { source: ratings, remote: ratings }
   Accounts:
     source: billing
     remote: public.accounts
     relationships:
       Sales: { to: Sales, on: { party: party }, many: true }
+      Ratings: { to: Ratings, on: { id: account }, many: true }
   Sales:
     source: erp
     remote: sale.sale
@@ -144,6 +155,7 @@ access:
   roles:
     full:
       Accounts: {}
+      Ratings: {}
       Sales: { write: [insert, update, delete] }
       Lines: { write: [insert, update, delete] }
       Parties: {}
@@ -153,21 +165,22 @@ access:
   anonymous: none
 "#;
 
-const JOIN: &str = r#"SELECT a.name, s.reference, l.quantity FROM "Accounts" a JOIN "Sales" s ON s.party = a.party JOIN "Lines" l ON l.sale = s.id
-    WHERE a.region = 'EMEA' AND s.state = 'draft'"#;
+const JOIN: &str = r#"SELECT a.name, r.stars, s.reference, l.quantity FROM "Accounts" a JOIN "Ratings" r ON r.account = a.id
+    JOIN "Sales" s ON s.party = a.party JOIN "Lines" l ON l.sale = s.id WHERE a.region = 'EMEA' AND s.state = 'draft'"#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_erp_and_a_database_in_one_statement() {
+async fn an_erp_a_database_and_a_rest_api_in_one_statement() {
     let bed = Bed::start().await;
     let explained = bed.gateway.sql(&format!("EXPLAIN {JOIN}"), FULL).await.text().await.unwrap().replace("\\\"", "\"");
     assert!(explained.contains("model.sale.sale.search_read") && explained.contains("model.sale.line.search_read"), "{explained}");
     assert!(explained.contains("accounts") && explained.contains("[\"state\",\"=\",?]"), "{explained}");
+    assert!(explained.contains("/ratings"), "{explained}");
     assert!(!explained.contains("'draft'") && !explained.contains("tests-of-portico"), "{explained}");
 
     let before = bed.log().len();
     let answer = bed.gateway.sql(JOIN, FULL).await.text().await.unwrap();
     let accounts = oracle(&bed.directory, "SELECT id FROM party_party WHERE code LIKE 'C%' ORDER BY code");
-    let emea: Vec<&str> = accounts.iter().skip(2).step_by(3).map(|row| row[0].as_str()).collect();
+    let emea: Vec<&str> = accounts.iter().take(20).skip(2).step_by(3).map(|row| row[0].as_str()).collect();
     let sales = oracle(&bed.directory, &format!("SELECT id FROM sale_sale WHERE state = 'draft' AND party IN ({})", emea.join(",")));
     let numbers: Vec<&str> = sales.iter().map(|row| row[0].as_str()).collect();
     let lines = oracle(&bed.directory, &format!("SELECT id FROM sale_line WHERE sale IN ({})", numbers.join(",")));
@@ -186,8 +199,9 @@ async fn an_erp_and_a_database_in_one_statement() {
 async fn an_expansion_asks_for_the_needed_keys_alone() {
     let bed = Bed::start().await;
     let before = bed.log().len();
-    let answer =
-        bed.get("Accounts?$filter=region eq 'EMEA'&$select=name,party&$expand=Sales($select=id,reference;$expand=Lines($select=id))").await;
+    let answer = bed
+        .get("Accounts?$filter=region eq 'EMEA'&$select=name,party&$expand=Ratings,Sales($select=id,reference;$expand=Lines($select=id))")
+        .await;
     let accounts = answer["value"].as_array().unwrap();
     assert_eq!(accounts.len(), 8);
     let mut expected: BTreeMap<i64, usize> = BTreeMap::new();
@@ -196,6 +210,9 @@ async fn an_expansion_asks_for_the_needed_keys_alone() {
     }
     let (mut sales, mut lines) = (0, 0);
     for account in accounts {
+        // Twenty of them are rated.
+        let number: usize = account["name"].as_str().unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+        assert_eq!(account["Ratings"].as_array().unwrap().len(), usize::from(number < 20), "{account}");
         let of_account = account["Sales"].as_array().unwrap();
         let found: usize = of_account.iter().map(|sale| sale["Lines"].as_array().unwrap().len()).sum();
         assert_eq!(found, expected.get(&account["party"].as_i64().unwrap()).copied().unwrap_or(0), "{}", account["name"]);
@@ -309,6 +326,23 @@ async fn of_many_who_change_a_record_one_is_first() {
     let log = std::fs::read_to_string(directory.path().join("trytond.log")).unwrap();
     assert!(!log.contains("Traceback") || log.contains("Concurrency"), "{log}");
     assert_eq!(patch("late".to_owned()).await, StatusCode::PRECONDITION_FAILED);
+}
+
+/// A REST API over a database, which is waited for, and its port.
+async fn postgrest(database: &str) -> (Stopped, u16) {
+    let program = std::env::var("PORTICO_TEST_POSTGREST").expect("PORTICO_TEST_POSTGREST names the program of PostgREST");
+    let port = free_port();
+    let mut command = Command::new(program);
+    command.env("PGRST_DB_URI", database).env("PGRST_DB_SCHEMAS", "public").env("PGRST_DB_ANON_ROLE", "postgres");
+    command.env("PGRST_SERVER_HOST", "127.0.0.1").env("PGRST_SERVER_PORT", port.to_string()).env("PGRST_LOG_LEVEL", "crit");
+    let server = Stopped(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    let (client, end) = (http_client(), Instant::now() + Duration::from_secs(60));
+    let ready = async || client.get(format!("http://127.0.0.1:{port}/")).send().await.is_ok_and(|answer| answer.status().is_success());
+    while !ready().await {
+        assert!(Instant::now() < end, "PostgREST did not come up");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    (server, port)
 }
 
 /// A process that is stopped when it is dropped.
