@@ -155,8 +155,8 @@ impl Text<'_> {
     /// Whether blanks at its ends would go, so that another text would be looked for.
     fn is_cut(&self, text: &str) -> bool {
         // What Python takes for blank, and more: a text too many is only looked for in another way.
-        self.field.stripped && (text.trim() != text || text.chars().next().or(text.chars().next_back()).is_some_and(char::is_control))
-            || self.field.stripped && text.chars().next_back().is_some_and(char::is_control)
+        let blank = |end: Option<char>| end.is_some_and(|character| character.is_whitespace() || character.is_control());
+        self.field.stripped && (blank(text.chars().next()) || blank(text.chars().next_back()))
     }
 
     /// A domain that keeps those which it means, and of text that may be null also what is null.

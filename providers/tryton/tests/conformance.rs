@@ -5,13 +5,13 @@ mod erp;
 mod own;
 
 use erp::{Erp, PASSWORD, fixtures};
-use portico_provider_testkit::{Subject, conformance};
+use portico_provider_testkit::{Subject, Summary, conformance};
 use serde_json::json;
 
 /// Each query is at least one request over HTTP to a server in Python.
 const QUERIES: usize = 60;
 
-async fn put_to_the_test(erp: &Erp, more: serde_json::Value) {
+async fn put_to_the_test(erp: &Erp, more: serde_json::Value) -> Summary {
     let (tables, limitations) = fixtures::adapted();
     let models: Vec<String> = tables.iter().map(|table| table.remote.to_string()).collect();
     // Pages so small that the fixtures have several.
@@ -25,17 +25,20 @@ async fn put_to_the_test(erp: &Erp, more: serde_json::Value) {
     subject.secrets = vec![PASSWORD.to_owned()];
     subject.options.queries = QUERIES;
     subject.options.concurrency = 4;
-    let summary = Box::pin(conformance(subject)).await;
+    Box::pin(conformance(subject)).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keeps_the_contract() {
+    let summary = put_to_the_test(&Erp::start(), json!({})).await;
     println!("{summary}");
     summary.assert_ok();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keeps_the_contract() {
-    put_to_the_test(&Erp::start(), json!({})).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keeps_the_contract_on_postgresql() {
-    put_to_the_test(&Erp::start_on_postgres(), json!({"backend": "postgresql", "text_order": "language"})).await;
+    let settings = json!({"backend": "postgresql", "text_order": "language"});
+    let summary = put_to_the_test(&Erp::start_on_postgres(), settings).await;
+    println!("{summary}");
+    summary.assert_ok();
 }

@@ -54,7 +54,7 @@ const RESERVED: &[(&str, &[&str])] = &[
 
 /// Crates that do no IO, and what would do it. Tokio is allowed for its channels and clocks; its sockets and files are looked for in
 /// the sources (see `source_files`).
-const PURE: &[&str] = &["portico-provider-api", "portico-catalog", "portico-odata", "portico-provider-sql"];
+const PURE: &[&str] = &["portico-provider-api", "portico-catalog", "portico-odata", "portico-provider-sql", "portico-provider-domain"];
 const DOES_IO: &[&str] = &[
     "reqwest",
     "hyper",
