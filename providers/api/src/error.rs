@@ -114,6 +114,8 @@ pub struct More {
     pub native_code: Option<String>,
     /// Which of the kind's settings is wrong, by the keys that lead to it, where it is one of them that makes connecting impossible.
     pub setting: Vec<String>,
+    /// Whether the message is the source's own word to the people who use it, as that of an ERP's rule is, and no database's to its operators.
+    pub for_people: bool,
 }
 
 impl SourceError {
@@ -175,6 +177,18 @@ impl SourceError {
         SourceError { effect: Effect::Unknown, ..self }
     }
 
+    /// Says that the message is the source's own word to the people who use it, so that clients are told it.
+    #[must_use]
+    pub fn for_people(mut self) -> SourceError {
+        self.more.get_or_insert_default().for_people = true;
+        self
+    }
+
+    /// Whether the message is the source's own word to the people who use it.
+    pub fn is_for_people(&self) -> bool {
+        self.more.as_ref().is_some_and(|more| more.for_people)
+    }
+
     /// Adds the source's own code.
     #[must_use]
     pub fn with_code(mut self, code: impl Into<String>) -> SourceError {
@@ -195,6 +209,12 @@ mod tests {
         let long = message(&"ä".repeat(5_000));
         assert_eq!((long.chars().count(), long.ends_with('…')), (LONGEST_MESSAGE + 1, true));
         assert_eq!(message(&"x".repeat(LONGEST_MESSAGE)).len(), LONGEST_MESSAGE);
+    }
+
+    #[test]
+    fn a_word_to_people_is_told_from_a_database_s() {
+        let error = SourceError::new("erp", SourceErrorKind::Data, "cancel it first");
+        assert!(!error.is_for_people() && error.for_people().with_code("1").is_for_people());
     }
 
     #[test]

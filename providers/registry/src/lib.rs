@@ -11,6 +11,7 @@ pub fn kinds() -> Vec<SourceKind> {
         portico_provider_mysql::kind(),
         portico_provider_flightsql::kind(),
         portico_provider_files::kind(),
+        portico_provider_tryton::kind(),
         portico_provider_rest::kind(),
         portico_provider_odata::kind(),
         #[cfg(feature = "odbc")]

@@ -168,7 +168,8 @@ impl Run {
             | Limitation::ForeignKeys { .. }
             | Limitation::ReadOnly { .. }
             | Limitation::OtherColumn { .. }
-            | Limitation::Constraints { .. } => true,
+            | Limitation::Constraints { .. }
+            | Limitation::GeneratedKeys { .. } => true,
         })
     }
 }

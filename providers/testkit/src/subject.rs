@@ -84,6 +84,12 @@ pub enum Limitation {
         /// Why, for the summary.
         reason: String,
     },
+    /// The source numbers new rows itself, and refuses a number that is given. What the checks insert has numbers that are given, so that they leave
+    /// inserts out.
+    GeneratedKeys {
+        /// Why, for the summary.
+        reason: String,
+    },
     /// Rules that the source does not keep, or of which it does not say which was broken.
     Constraints {
         /// Why, for the summary.
@@ -114,6 +120,7 @@ impl fmt::Display for Limitation {
             Limitation::ForeignKeys { reason } => write!(f, "foreign keys: {reason}"),
             Limitation::ReadOnly { table, reason } => write!(f, "table '{table}' is not written: {reason}"),
             Limitation::OtherColumn { table, column, reason } => write!(f, "table '{table}' also has '{column}': {reason}"),
+            Limitation::GeneratedKeys { reason } => write!(f, "keys are numbered by the source: {reason}"),
             Limitation::Constraints { reason } => write!(f, "constraints: {reason}"),
         }
     }
@@ -199,6 +206,11 @@ impl Subject {
             active: None,
             options: Options::default(),
         }
+    }
+
+    /// Whether a limitation says that keys are the source's.
+    pub(crate) fn has_generated_keys(&self) -> bool {
+        self.limitations.iter().any(|limitation| matches!(limitation, Limitation::GeneratedKeys { .. }))
     }
 
     /// The loaded table of that fixture name, unless a limitation took it out.

@@ -155,6 +155,13 @@ impl WebClient {
         self
     }
 
+    /// With a secret of the kind's own settings, which is taken out of every message like those of the shared ones.
+    #[must_use]
+    pub fn hiding(mut self, secret: &str) -> WebClient {
+        self.reporter = self.reporter.hiding(secret);
+        self
+    }
+
     /// The source's URL, to which segments and parameters are added.
     pub fn address(&self) -> Address {
         self.base.address()
@@ -261,7 +268,7 @@ impl WebClient {
     async fn exchange(&self, request: &Request, address: &Address, errand: &Errand<'_>) -> Result<Exchanged, Failed> {
         let home = self.base.is_home(address.url());
         let session = self.sessions.as_ref().filter(|_| home).map(|sessions| sessions.of(self.credentials.session(errand.context)));
-        let read = retry::is_read(&request.method);
+        let read = request.reads;
         let csrf = match (&session, &self.csrf) {
             (Some(session), Some(place)) if !read => Some(self.csrf(session, place, errand).await?),
             _ => None,
@@ -340,7 +347,7 @@ impl WebClient {
     }
 
     async fn transported(&self, outgoing: Outgoing, errand: &Errand<'_>, request: &Request) -> Result<Incoming, Failed> {
-        let read = retry::is_read(&request.method);
+        let read = request.reads;
         let patience = Instant::now() + self.timeout;
         let until = errand.deadline.map_or(patience, |deadline| deadline.min(patience));
         let sent = tokio::time::timeout_at(until, self.transport.exchange(outgoing)).await;
@@ -374,7 +381,7 @@ impl WebClient {
             matches!(status.as_u16(), 307 | 308) || (retry::is_read(&request.method) && matches!(status.as_u16(), 301..=303));
         let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
         let Some(location) = location.filter(|_| same_request) else {
-            return Err(self.reporter.status(status, headers, &[], retry::is_read(&request.method)));
+            return Err(self.reporter.status(status, headers, &[], request.reads));
         };
         if followed > self.http.max_redirects {
             return Err(malformed(format!("the server redirects more than {} times", self.http.max_redirects)));
@@ -389,7 +396,7 @@ impl WebClient {
         let reporter = self.credentials.hiding(&self.reporter, &shown, errand.context);
         let body = failure_body(incoming, errand.deadline).await;
         drop(turn);
-        let error = reporter.status(status, &headers, &body, retry::is_read(&request.method));
+        let error = reporter.status(status, &headers, &body, request.reads);
         let error = match request.explain.and_then(|explain| explain(&body)) {
             Some(explained) => reporter.explained(error, status, &explained),
             None => error,

@@ -30,6 +30,8 @@ pub struct Request {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) repeatable: bool,
+    /// Whether it changes nothing.
+    pub(crate) reads: bool,
     pub(crate) expects: Expects,
     pub(crate) accepted: Vec<StatusCode>,
     pub(crate) explain: Option<Explain>,
@@ -50,9 +52,19 @@ pub struct Explained {
 impl Request {
     /// A request without a body, of which JSON is expected. Reads may be repeated.
     pub fn new(method: Method, address: Address) -> Request {
-        let repeatable = retry::is_read(&method);
+        let reads = retry::is_read(&method);
         let expects = Expects::Json;
-        Request { method, address, headers: HeaderMap::new(), body: Bytes::new(), repeatable, expects, accepted: Vec::new(), explain: None }
+        Request {
+            method,
+            address,
+            headers: HeaderMap::new(),
+            body: Bytes::new(),
+            repeatable: reads,
+            reads,
+            expects,
+            accepted: Vec::new(),
+            explain: None,
+        }
     }
 
     /// A read.
@@ -85,6 +97,15 @@ impl Request {
     #[must_use]
     pub fn repeatable(mut self) -> Request {
         self.repeatable = true;
+        self
+    }
+
+    /// It changes nothing although its method does not say so, as a search whose conditions stand in its body: it may be repeated, and when it fails nothing was
+    /// changed.
+    #[must_use]
+    pub fn reading(mut self) -> Request {
+        self.repeatable = true;
+        self.reads = true;
         self
     }
 

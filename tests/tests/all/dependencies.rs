@@ -24,17 +24,20 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "portico-provider-rest",
             "portico-provider-odbc",
             "portico-provider-odata",
+            "portico-provider-tryton",
         ],
     ),
     ("portico-provider-memory", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-sql", &["portico-provider-api"]),
     ("portico-provider-web", &["portico-provider-api"]),
+    ("portico-provider-domain", &["portico-provider-api"]),
     ("portico-provider-sqlite", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-postgres", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-mysql", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-flightsql", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-files", &["portico-provider-api", "portico-provider-sql"]),
     ("portico-provider-odbc", &["portico-provider-api", "portico-provider-sql"]),
+    ("portico-provider-tryton", &["portico-provider-api", "portico-provider-web", "portico-provider-domain"]),
     ("portico-provider-rest", &["portico-provider-api", "portico-provider-web"]),
     ("portico-provider-odata", &["portico-provider-api", "portico-provider-sql", "portico-provider-web"]),
     ("portico-tests", &[]),
@@ -55,7 +58,7 @@ const RESERVED: &[(&str, &[&str])] = &[
 
 /// Crates that do no IO, and what would do it. Tokio is allowed for its channels and clocks; its sockets and files are looked for in
 /// the sources (see `source_files`).
-const PURE: &[&str] = &["portico-provider-api", "portico-catalog", "portico-odata", "portico-provider-sql"];
+const PURE: &[&str] = &["portico-provider-api", "portico-catalog", "portico-odata", "portico-provider-sql", "portico-provider-domain"];
 const DOES_IO: &[&str] = &[
     "reqwest",
     "hyper",

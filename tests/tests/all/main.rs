@@ -15,6 +15,7 @@ mod credentials;
 mod demo;
 mod dependencies;
 mod dml;
+mod erp;
 mod explain;
 mod faults;
 mod files;

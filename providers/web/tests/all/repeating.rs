@@ -65,6 +65,23 @@ async fn writes_are_not_repeated_unless_marked() {
     }
 }
 
+/// A search whose conditions stand in its body is a read, whatever its method.
+#[tokio::test]
+async fn reads_by_other_methods_are_reads() {
+    let failing = |request: &portico_provider_testkit::http::Request| if request.number < 3 { Answer::reset() } else { Answer::json("1") };
+    let server = Server::start(failing, Faults::default()).await;
+    let client = client(&server);
+    client.fetch(&write(&client).reading(), &patient()).await.unwrap();
+    assert_eq!(server.log().len(), 3);
+    let server = Server::start(|_| Answer::reset(), Faults::default()).await;
+    let client = super::setting::client(&server);
+    let error = client.fetch(&write(&client).reading(), &within(Duration::from_secs(2))).await.unwrap_err();
+    assert!(!error.message.contains("the change"), "{error}");
+    let server = Server::start(|_| Answer::status(400), Faults::default()).await;
+    let client = super::setting::client(&server);
+    assert_eq!(client.fetch(&write(&client).reading(), &patient()).await.unwrap_err().kind, SourceErrorKind::Unsupported);
+}
+
 #[tokio::test]
 async fn the_server_says_when_to_come_back() {
     let soon = |request: &portico_provider_testkit::http::Request| match request.number {

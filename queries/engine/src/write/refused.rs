@@ -1,5 +1,6 @@
 //! What a client is told where a source refuses a write: which rule was broken, in the names of the model. A source's own words name its
-//! tables, columns and constraints, which clients do not know and need not. It must not know sources.
+//! tables, columns and constraints, which clients do not know and need not; only those that are meant for people are told as well. It must not know
+//! sources.
 
 use crate::policy::permit_write::PermittedWrite;
 use portico_catalog::VirtualTable;
@@ -15,6 +16,8 @@ pub(super) fn told(error: SourceError, writes: &[&PermittedWrite]) -> SourceErro
     let names = named.as_ref().map(|(_, names)| names.clone()).unwrap_or_default();
     let table = named.map(|(write, _)| write).or(only).map(|write| write.table.name.as_str());
     let message = message(kind, table, &names);
+    // An ERP says to its users what they can do about it.
+    let message = if error.is_for_people() { format!("{message}: {}", error.message) } else { message };
     SourceError { kind: SourceErrorKind::Constraint { kind, columns: names }, message, ..error }
 }
 

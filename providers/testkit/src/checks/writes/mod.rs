@@ -97,9 +97,10 @@ pub(crate) async fn writes(run: &mut Run) {
     }
 }
 
-/// What is declared of the table that most is written to.
+/// What is declared of the table that most is written to, and can be checked: rows whose keys the source makes are not inserted.
 pub(super) fn able(run: &Run) -> WriteCapabilities {
-    run.subject.table("write_parent").map_or(run.capabilities().write, |loaded| run.capabilities().write_of(&loaded.remote))
+    let declared = run.subject.table("write_parent").map_or(run.capabilities().write, |loaded| run.capabilities().write_of(&loaded.remote));
+    WriteCapabilities { insert: declared.insert && !run.subject.has_generated_keys(), ..declared }
 }
 
 /// A loaded table with the rows it was created with, if it is written.
