@@ -105,6 +105,12 @@ impl QueryContext {
         }
     }
 
+    /// The same in the gateway's own name: for what a query needs to know first that is not its caller's alone, such as the schema.
+    #[must_use]
+    pub fn as_gateway(&self) -> QueryContext {
+        QueryContext { caller: Caller::Gateway, ..self.clone() }
+    }
+
     /// Tells the observer, if there is one.
     pub fn sending(&self, request: &NativeRequest) {
         if let Some(observer) = &self.observer {

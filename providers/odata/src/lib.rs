@@ -89,7 +89,7 @@ impl OdataSource {
     /// Reads the metadata. What was known of other sets stays known.
     async fn read(&self, wanted: Option<BTreeSet<String>>, context: &QueryContext) -> Result<Arc<Known>, SourceError> {
         let most = self.config.max_metadata.map_or(MAX_METADATA, |size| size.0);
-        let document = client::metadata(&self.web, most, context).await?;
+        let document = client::metadata(&self.web, most, &context.as_gateway()).await?;
         let names = match (wanted, self.known().map(|known| known.names.clone())) {
             (None, _) | (_, Some(None)) => None,
             (Some(wanted), Some(Some(known))) => Some(wanted.into_iter().chain(known).collect()),
@@ -260,6 +260,10 @@ impl Source for OdataSource {
             }
         };
         addresses.into_iter().map(|address| Request::get(address).native()).collect()
+    }
+
+    fn asks_as_caller(&self) -> bool {
+        self.web.asks_as_caller()
     }
 
     fn writable(&self) -> Option<&dyn WritableSource> {

@@ -49,6 +49,11 @@ impl Client {
         WebClient::new(config, context).map(|web| Client { web })
     }
 
+    /// Whether callers are shown to it by their own tokens.
+    pub fn asks_as_caller(&self) -> bool {
+        self.web.asks_as_caller()
+    }
+
     /// An error of this source.
     pub fn error(&self, kind: SourceErrorKind, message: impl AsRef<str>) -> SourceError {
         self.web.reporter().error(kind, message)

@@ -166,7 +166,7 @@ impl RestSource {
         }
         let call = Call { method: "GET".to_owned(), ..Call::default() };
         let request = self.client.request(&call, &[], None, portico_provider_web::Expects::Json)?;
-        let page = self.client.fetch(&request, context).await?;
+        let page = self.client.fetch(&request, &context.as_gateway()).await?;
         let malformed = |message: String| self.client.error(SourceErrorKind::Malformed, message);
         let document: serde_json::Value =
             serde_json::from_slice(&page.bytes).map_err(|_| malformed("the server's description of itself is no JSON".to_owned()))?;
@@ -235,6 +235,10 @@ impl Source for RestSource {
         let written = |known: &Known| known.resources.iter().any(|resource| resource.writable || resource.write.is_some());
         // What is not known yet may be written: whoever writes has read the schema.
         self.known().is_none_or(|known| written(&known)).then_some(self as &dyn WritableSource)
+    }
+
+    fn asks_as_caller(&self) -> bool {
+        self.client.asks_as_caller()
     }
 
     fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {

@@ -7,6 +7,7 @@ mod all_entities;
 mod annotations;
 mod bad_config;
 mod bad_input;
+mod caller;
 mod chained;
 mod client_olingo;
 mod client_openui5;
