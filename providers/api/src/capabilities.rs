@@ -394,6 +394,10 @@ pub struct Capabilities {
     pub limit: Support,
     /// `offset`.
     pub offset: Support,
+    /// Whether rows that are asked for without an order, but with a limit or an offset, come in one total order, which stays the same as long as
+    /// the rows do. OData services promise it (OData 4.01, Part 1, sections 11.2.6.3 and 11.2.6.4).
+    #[serde(default)]
+    pub stable_order: bool,
     /// `limit_per`.
     pub limit_per: Support,
     /// Key sets.

@@ -1,7 +1,7 @@
 //! The conformance suite over files of every form that it can be written into, and what only this kind can be asked.
 
 // Functions that tests share are not tests to the linter, though they may fail like them.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
 mod own;
 

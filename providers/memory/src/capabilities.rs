@@ -19,6 +19,7 @@ pub fn capabilities() -> Capabilities {
         sort: SortCapabilities { columns: Support::Exact, expressions: Support::Exact, nulls: NullOrdering::AsAsked },
         limit: Support::Exact,
         offset: Support::Exact,
+        stable_order: true,
         limit_per: Support::Exact,
         keys: KeyCapabilities { support: Support::Exact, max_columns: 16, max_tuples: MAX_KEY_TUPLES, max_bytes: 0 },
         joins: JoinCapabilities::exact(),

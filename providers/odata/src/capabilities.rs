@@ -64,6 +64,7 @@ impl Rules {
             sort: SortCapabilities { columns: support(preset.sort), expressions: Support::None, nulls: NullOrdering::Lowest },
             limit: support(preset.top),
             offset: support(preset.skip),
+            stable_order: true,
             keys: KeyCapabilities {
                 support: preset.filter,
                 max_columns: preset.max_key_columns,

@@ -10,10 +10,10 @@ pub fn kinds() -> Vec<SourceKind> {
         portico_provider_postgres::kind(),
         portico_provider_mysql::kind(),
         portico_provider_flightsql::kind(),
-        portico_provider_files::kind(),
-        portico_provider_tryton::kind(),
-        portico_provider_rest::kind(),
         portico_provider_odata::kind(),
+        portico_provider_rest::kind(),
+        portico_provider_tryton::kind(),
+        portico_provider_files::kind(),
         #[cfg(feature = "odbc")]
         portico_provider_odbc::kind(),
     ]
@@ -86,6 +86,8 @@ fn nearest(wrong: &str, known: &[&'static str]) -> Option<&'static str> {
         "sqlite3" => Some("sqlite"),
         "flight" | "flight_sql" | "flight-sql" | "portico" | "arrow" => Some("flightsql"),
         "mem" | "inline" => Some("memory"),
+        "http" | "soap" | "postgrest" | "openapi" | "api" => Some("rest"),
+        "sap" | "dynamics" | "dynamics365" | "dataverse" | "odata2" | "odata4" => Some("odata"),
         "file" | "csv" | "json" | "excel" | "xlsx" | "parquet" => Some("files"),
         _ => None,
     };
@@ -138,7 +140,7 @@ mod tests {
         ] {
             let error = find(wrong).err().unwrap();
             assert_eq!(error.suggestion, meant, "{wrong}");
-            assert!(error.to_string().contains("memory, sqlite, postgres, mysql, flightsql, files, rest, odata"));
+            assert!(error.to_string().contains("memory, sqlite, postgres, mysql, flightsql, odata, rest, tryton, files"));
         }
     }
 }

@@ -45,6 +45,7 @@ pub async fn conformance(subject: Subject) -> Summary {
     checks::distinct(&mut run).await;
     checks::orders(&mut run).await;
     checks::limits(&mut run).await;
+    checks::stable_order(&mut run).await;
     checks::keys(&mut run).await;
     checks::limits_per_key(&mut run).await;
     checks::counts(&mut run).await;

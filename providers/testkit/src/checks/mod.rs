@@ -8,6 +8,7 @@ mod operations;
 mod queries;
 pub(crate) mod scan;
 mod schema;
+mod stable_order;
 mod streams;
 mod writes;
 
@@ -18,6 +19,7 @@ pub(crate) use operations::operations;
 pub(crate) use queries::{combined, distinct, filters, keys, limits, limits_per_key, orders, outputs};
 pub(crate) use scan::{report, scan};
 pub(crate) use schema::schema;
+pub(crate) use stable_order::stable_order;
 pub(crate) use streams::{cancellation, concurrency, deadline, describe, secrets};
 pub(crate) use writes::writes;
 
@@ -39,6 +41,8 @@ pub(crate) const DISTINCT: &str = "distinct";
 pub(crate) const ORDER: &str = "order";
 /// Limit and offset.
 pub(crate) const LIMIT: &str = "limit";
+/// Parts of a table in the order that its source keeps.
+pub(crate) const STABLE_ORDER: &str = "stable_order";
 /// Key sets.
 pub(crate) const KEYS: &str = "keys";
 /// Limit per key.
@@ -112,6 +116,7 @@ pub(crate) fn declared_but_not_executed(run: &mut crate::run::Run) {
         DISTINCT,
         ORDER,
         LIMIT,
+        STABLE_ORDER,
         KEYS,
         LIMIT_PER,
         COUNT,

@@ -88,6 +88,11 @@ async fn ignores_offset() {
 }
 
 #[tokio::test]
+async fn changes_its_order_between_parts() {
+    caught(Trick::ChangesItsOrder, &["stable_order"]).await;
+}
+
+#[tokio::test]
 async fn ignores_limit_per_key() {
     caught(Trick::IgnoresLimitPer, &["limit_per"]).await;
 }

@@ -9,7 +9,7 @@ use portico_provider_api::capabilities::{AggregateCapabilities, JoinCapabilities
 use portico_provider_api::readable::{Literals, readable};
 use portico_provider_api::{
     Change, ChangeOutcome, ChangeSet, CompareOp, ConstraintKind, Expr, Function, NativeRequest, Precondition, QueryContext, QueryReport,
-    QueryStream, Relation, RemoteSchema, ReportHandle, ScalarType, Selection, Source, SourceError, SourceErrorKind, SourceQuery,
+    QueryStream, Relation, RemoteSchema, ReportHandle, ScalarType, Selection, SortKey, Source, SourceError, SourceErrorKind, SourceQuery,
     WritableSource,
 };
 use portico_provider_memory::MemorySource;
@@ -28,6 +28,7 @@ pub enum Trick {
     IgnoresFilterWhenBusy,
     IgnoresLimit,
     IgnoresOffset,
+    ChangesItsOrder,
     IgnoresLimitPer,
     IgnoresDistinct,
     IgnoresKeys,
@@ -97,6 +98,10 @@ impl Dishonest {
             Trick::IgnoresFilterWhenBusy if self.inner.active_queries() > 0 => query.filter = None,
             Trick::IgnoresLimit => query.limit = None,
             Trick::IgnoresOffset => query.offset = 0,
+            // From one question to the next, where nobody says which it shall be.
+            Trick::ChangesItsOrder if query.order_by.is_empty() && query.limit.is_some() && query.offset > 0 => {
+                query.order_by = vec![SortKey { expr: Expr::Column(0), descending: true, nulls_first: true }];
+            }
             Trick::IgnoresLimitPer => query.limit_per = None,
             Trick::IgnoresDistinct => query.distinct = false,
             Trick::IgnoresKeys => query.keys = None,

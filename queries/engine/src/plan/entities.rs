@@ -69,6 +69,8 @@ pub(crate) struct EntityNode {
     pub key: Vec<usize>,
     /// Positions in the batch of the sort keys, then of the entity key: what a continuation holds.
     pub position_columns: Vec<usize>,
+    /// Whether the rows are sorted only to be the same ones the next time: any order will do that stays.
+    pub any_order: bool,
     /// What the ETag is made of.
     pub etag: Option<EtagColumns>,
     pub children: Vec<EntityChild>,
@@ -153,6 +155,7 @@ impl EntityNode {
             of_nothing: false,
             key: Vec::new(),
             position_columns: Vec::new(),
+            any_order: false,
             etag: None,
             children: Vec::new(),
         }

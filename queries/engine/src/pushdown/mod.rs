@@ -32,7 +32,7 @@ use datafusion::logical_expr::LogicalPlan;
 use fragment::RemoteFragment;
 use portico_catalog::Model;
 use portico_odata::ExpandForm;
-use portico_provider_api::{Expr, LimitPer, Support, Value};
+use portico_provider_api::{Expr, LimitPer, Relation, Support, Value};
 use std::sync::Arc;
 
 /// A plan cut into source queries and residual. Only push-down makes one, and only of a permitted plan.
@@ -99,11 +99,45 @@ pub fn push_down(plan: PermittedPlan, session: &SessionState) -> Result<PushedPl
 
 fn cut_node(node: PlanNode, model: &Model, session: &SessionState) -> Result<PlanNode, EngineError> {
     let optimise = |plan: LogicalPlan| Ok::<_, EngineError>(session.optimize(&decimal_factors::hide(plan)?)?);
-    let mut node = node.try_map(&mut |plan| feed::fed(checked::rewrite(cut::cut(optimise(plan)?, model)?)?))?;
+    let cut = |plan: LogicalPlan| feed::fed(checked::rewrite(cut::cut(optimise(plan)?, model)?)?);
+    let in_any_order = match &node {
+        PlanNode::Entities(entities) if entities.root.any_order => without_order(&entities.root.plan),
+        _ => None,
+    };
+    let mut node = node.try_map(&mut |plan| cut(plan))?;
     if let PlanNode::Entities(entities) = &mut node {
-        push_limits_per_parent(&mut Arc::make_mut(entities).root, model);
+        let root = &mut Arc::make_mut(entities).root;
+        if let Some(plan) = in_any_order.filter(|_| sole_fragment(&root.plan).is_none()) {
+            let plan = cut(plan)?;
+            if is_in_stable_order(&plan, model) {
+                root.plan = plan;
+            }
+        }
+        push_limits_per_parent(root, model);
     }
     Ok(node)
+}
+
+/// The plan without the sort that it ends with, before it is cut to size and projected.
+fn without_order(plan: &LogicalPlan) -> Option<LogicalPlan> {
+    match plan {
+        LogicalPlan::Sort(sort) if sort.fetch.is_none() => Some(sort.input.as_ref().clone()),
+        LogicalPlan::Projection(_) | LogicalPlan::Limit(_) | LogicalPlan::SubqueryAlias(_) => {
+            let [input] = plan.inputs().try_into().ok()?;
+            plan.with_new_exprs(plan.expressions(), vec![without_order(input)?]).ok()
+        }
+        _ => None,
+    }
+}
+
+/// Whether the whole plan is one question to a source that gives what is cut off in an order of its own, which stays. Sorted here, a table
+/// that its source cannot sort by the key would be read as a whole for each page.
+fn is_in_stable_order(plan: &LogicalPlan, model: &Model) -> bool {
+    sole_fragment(plan).is_some_and(|fragment| {
+        let query = &fragment.query;
+        let stays = model.sources.get(&fragment.source).is_some_and(|source| source.capabilities.stable_order);
+        stays && query.limit.is_some() && matches!(query.from, Relation::Table(_)) && query.aggregate.is_none() && !query.distinct
+    })
 }
 
 /// The fragment, when the whole plan is one.

@@ -5,7 +5,8 @@ use arrow::array::{Array, Int64Array, StringArray};
 use portico_engine::{Answer, EngineError, Paging};
 use portico_odata::bound::Via;
 use portico_odata::{BoundExpand, BoundExpr, BoundOrder, BoundQuery, BoundRead, ComparisonOperator, EntityBatch, ReadKind};
-use portico_provider_api::{ScalarType, Value};
+use portico_provider_api::capabilities::{SortCapabilities, TypeClass};
+use portico_provider_api::{Capabilities, ScalarType, SourceQuery, Value};
 
 async fn batches(bench: &Bench, read: BoundRead, paging: Paging) -> (Vec<EntityBatch>, Option<Vec<Value>>, Option<u64>) {
     let Answer::Entities(mut answer) = bench.read("all", read, paging).await.unwrap() else { panic!("not entities") };
@@ -73,6 +74,57 @@ async fn concatenated_pages_are_the_whole_result() {
     }
     let last = bench.crm.log().pop().unwrap();
     assert_eq!(last.offset, 0, "pages seek, they do not skip");
+}
+
+/// A source that cannot sort, as a service whose keys have an order of its own.
+fn unsorted(able: &mut Capabilities) {
+    able.sort = SortCapabilities::default();
+    able.filter.comparisons.remove(&TypeClass::Text);
+}
+
+#[tokio::test]
+async fn a_part_is_cut_off_by_the_source_where_nobody_wants_an_order() {
+    let bench = bench(Options { limits: unsorted, ..Options::default() }).await;
+    let part = |change: fn(&mut BoundQuery)| {
+        let mut part = query("Customers", &[0]);
+        (part.top, part.skip) = (Some(2), 1);
+        change(&mut part);
+        collection(part)
+    };
+    let of_source = |query: &SourceQuery| (query.limit, query.offset, query.order_by.len());
+    for (read, paging) in [
+        (part(|_| {}), Paging::default()),
+        // The page is not full before the part is.
+        (part(|_| {}), Paging { size: 2, position: None }),
+        (part(|part| part.filter = Some(compare(ComparisonOperator::Ge, 0, Value::Int64(1)))), Paging::default()),
+    ] {
+        bench.crm.clear_log();
+        assert_eq!(ids(&batches(&bench, read, paging).await.0), [2, 3]);
+        assert_eq!(bench.crm.log().iter().map(of_source).collect::<Vec<_>>(), [(Some(2), 1, 0)]);
+    }
+    // With an order, a condition that the source does not know, or a page that others follow, it is read as a whole and sorted here.
+    for (read, paging, found) in [
+        (part(|part| part.order_by = vec![BoundOrder { expr: BoundExpr::Column(0), descending: true }]), Paging::default(), vec![4, 3]),
+        (part(|part| part.filter = Some(compare(ComparisonOperator::Eq, 2, Value::text("EMEA")))), Paging::default(), vec![3]),
+        (part(|_| {}), Paging { size: 1, position: None }, vec![2]),
+    ] {
+        bench.crm.clear_log();
+        assert_eq!(ids(&batches(&bench, read, paging).await.0), found);
+        assert_eq!(bench.crm.log().iter().map(of_source).collect::<Vec<_>>(), [(None, 0, 0)]);
+    }
+}
+
+#[tokio::test]
+async fn a_source_without_an_order_of_its_own_is_sorted_here() {
+    let limits = |able: &mut Capabilities| {
+        unsorted(able);
+        able.stable_order = false;
+    };
+    let bench = bench(Options { limits, ..Options::default() }).await;
+    let mut part = query("Customers", &[0]);
+    part.top = Some(2);
+    assert_eq!(ids(&batches(&bench, collection(part), Paging::default()).await.0), [1, 2]);
+    assert_eq!(bench.crm.log().iter().map(|query| query.limit).collect::<Vec<_>>(), [None]);
 }
 
 #[tokio::test]

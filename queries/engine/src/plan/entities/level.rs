@@ -87,7 +87,8 @@ impl EntityPlanner<'_> {
         let shape = EntityShape { etag: etag_position, expands, ..shape };
         let key = table.key.iter().filter_map(|index| output.at(*index)).collect();
         let plan = rows.builder.project(output.exprs)?.build()?;
-        Ok((EntityNode { slot, key, position_columns, etag, children, ..EntityNode::of(plan) }, shape))
+        let any_order = !keys.is_empty() && wants_no_order(query, restriction);
+        Ok((EntityNode { slot, key, position_columns, any_order, etag, children, ..EntityNode::of(plan) }, shape))
     }
 
     /// Positions in the output of what a continuation holds: the sort keys, and the instant of the first page where the order depends on
@@ -271,6 +272,13 @@ fn etag(table: &VirtualTable, wanted: bool, rows: &Rows, output: &mut Output) ->
     }
     let whole_row = matches!(table.origin, Origin::Single { version: None, .. });
     Ok(Some(EtagColumns { columns: (first..output.exprs.len()).collect(), whole_row }))
+}
+
+/// Whether nobody has asked for an order, nor will go on from a place in it: what `$top` and `$skip` cut off needs
+/// any order that stays (OData 4.01, Part 1, sections 11.2.6.3 and 11.2.6.4).
+fn wants_no_order(query: &BoundQuery, restriction: &Restriction) -> bool {
+    let is_one_page = restriction.page_size == 0 || query.top.is_some_and(|top| top <= restriction.page_size);
+    query.order_by.is_empty() && restriction.position.is_none() && restriction.keys.is_none() && !restriction.nested && is_one_page
 }
 
 /// `$skip`, `$top` and the page; one entity more than the page is asked for, to know whether there is another page.
