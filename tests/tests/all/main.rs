@@ -29,6 +29,7 @@ mod metrics;
 mod model;
 mod nested;
 mod odata;
+mod odata_outage;
 mod odata_source;
 mod operations;
 mod outage;

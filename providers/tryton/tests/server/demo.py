@@ -1,4 +1,4 @@
-"""Fills a new Tryton database with a company that sells: `demo.py CONFIG DATABASE`.
+"""Fills a new Tryton database with a company that sells: `demo.py CONFIG DATABASE`, or `demo.py CONFIG DATABASE without-sales`.
 
 What is made is the same in every run, but for the day on which it is made: a company with a chart of accounts, 24 customers (one of them inactive), 12 products,
 and 300 sales with 1 to 4 lines each, a part of them quoted or confirmed.
@@ -105,11 +105,14 @@ def large(path):
             (LARGE, '2026-01-01 00:00:00', 'portico ' * 100))
 
 
-def main(config_file, name):
+def main(config_file, name, *options):
     proteus_config.set_trytond(database=name, user='admin', config_file=config_file)
     term = company()
     parties = customers()
     unit, tax, goods = products()
+    if options == ('without-sales',):
+        return
+    assert not options, options
     sales(term, parties, unit, tax, goods)
     path = os.path.join(os.path.dirname(config_file), f'{name}.sqlite')
     large(path)
