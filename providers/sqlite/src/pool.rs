@@ -72,7 +72,7 @@ impl Pool {
             Err(_) => return Err(self.error(SourceErrorKind::Timeout, "no connection became free before the deadline")),
         };
         let stop = Arc::new(Stop::default());
-        tokio::spawn(watch(Arc::clone(&stop), end));
+        tokio::spawn(watch(Watching(Arc::clone(&stop)), end));
         let (pool, shared) = (Arc::clone(self), Arc::clone(&stop));
         let thread = tokio::task::spawn_blocking(move || pool.work(permit, &shared, deadline, work));
         Ok((Running(stop), thread))
@@ -250,8 +250,31 @@ impl Drop for Running {
     }
 }
 
+/// Whoever watches over work. A runtime that shuts down drops its tasks and then waits for its blocking threads: work that nobody could end any
+/// more is ended from a thread of its own then.
+struct Watching(Arc<Stop>);
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        let stop = Arc::clone(&self.0);
+        if locked(&stop.state).finished {
+            return;
+        }
+        stop.stop(Reason::Dropped);
+        let ending = std::thread::Builder::new().name("portico-sqlite-end".to_owned());
+        // Where no thread is to be had, one interrupt must do.
+        let _unending = ending.spawn(move || {
+            while !stop.interrupt() {
+                std::thread::sleep(INTERRUPT_EVERY);
+            }
+        });
+        self.0.interrupt();
+    }
+}
+
 /// Ends the work at its deadline, or when it is dropped.
-async fn watch(stop: Arc<Stop>, end: Option<Instant>) {
+async fn watch(watching: Watching, end: Option<Instant>) {
+    let stop = &watching.0;
     match end {
         Some(end) => {
             if tokio::time::timeout_at(end, stop.changed.notified()).await.is_err() {

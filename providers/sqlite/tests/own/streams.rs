@@ -32,6 +32,21 @@ async fn dropping_a_stream_stops_the_statement_and_frees_the_connection() {
     }
 }
 
+/// A runtime waits for its threads when it is dropped, and has no tasks any more that could end their work.
+#[test]
+fn a_runtime_ends_while_a_query_runs() {
+    for _ in 0..20 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _stream = runtime.block_on(async {
+            let database = Database::with(SCHEMA);
+            let source = database.source_with(json!({ "path": "data.db" }), 1);
+            let endless = SourceQuery::scan(relation(&source, "endless").await);
+            (source.query(endless, &deadline(Duration::from_secs(600))).await.unwrap(), database)
+        });
+        drop(runtime);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_deadline_ends_a_running_query_and_a_waiting_one() {
     let database = Database::with(SCHEMA);
