@@ -91,6 +91,8 @@ struct Limits {
     rate: Option<Arc<Rate>>,
     timeout: Duration,
     health: Arc<Health>,
+    /// Whether what the source says is for the caller alone in whose name it was asked.
+    personal: bool,
 }
 
 /// Leave to ask the source once.
@@ -143,7 +145,8 @@ impl Protected {
         health: Arc<Health>,
     ) -> Protected {
         let rate = rate.map(|limit| Arc::new(Rate::new(limit)));
-        Protected { inner, limits: Arc::new(Limits { name: name.to_owned(), places, rate, timeout, health }) }
+        let personal = inner.asks_as_caller();
+        Protected { inner, limits: Arc::new(Limits { name: name.to_owned(), places, rate, timeout, health, personal }) }
     }
 }
 
@@ -182,7 +185,7 @@ impl Limits {
     }
 
     fn resting(&self, pause: Duration) -> SourceError {
-        let last = self.health.last_failure().map(|last| format!(" (\"{}\")", last.message)).unwrap_or_default();
+        let last = self.health.last_failure().filter(|_| !self.personal).map(|last| format!(" (\"{}\")", last.message)).unwrap_or_default();
         let message = format!(
             "it has failed {} times in a row{last} and is not asked for now; it is tried again in {} s",
             self.health.breaker.failures(),

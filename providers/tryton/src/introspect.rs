@@ -147,14 +147,14 @@ pub async fn remote_schema(client: &Client, wanted: &Selection, context: &QueryC
             Err(error) => return Err(error),
         }
     }
-    rights(client, &mut tables, &mut notes, context).await?;
+    let rights = rights(client, &mut tables, &mut notes, context).await?;
     let operations = operations(client, wanted, context).await?;
     let mut capabilities = capabilities::of_server(client.config());
     for table in &tables {
         let columns = table.columns.iter().filter_map(|column| {
             Some((column.name.clone(), capabilities::of_column(&column.native_type, column.scalar_type, client.config())?))
         });
-        let write = (!table.writable).then(WriteCapabilities::default);
+        let write = rights.get(&table.name.to_string()).and_then(|rights| restricted(capabilities.write, *rights));
         let own = TableCapabilities { columns: columns.collect(), write, ..TableCapabilities::default() };
         capabilities.tables.insert(table.name.to_string(), own);
     }
@@ -204,15 +204,32 @@ async fn try_backend(client: &Client, context: &QueryContext) -> Result<(), Sour
     Ok(())
 }
 
-/// Leaves out what the user may not read, and marks what he may not write.
+/// What the user may do to the records of a model.
+#[derive(Clone, Copy)]
+struct Rights {
+    create: bool,
+    write: bool,
+    delete: bool,
+}
+
+/// What can be written, where the user's rights leave less than the server can do.
+fn restricted(all: WriteCapabilities, rights: Rights) -> Option<WriteCapabilities> {
+    match rights {
+        Rights { create: true, write: true, delete: true } => None,
+        Rights { create: false, write: false, delete: false } => Some(WriteCapabilities::default()),
+        Rights { create, write, delete } => Some(WriteCapabilities { insert: create, update: write, delete, ..all }),
+    }
+}
+
+/// Leaves out what the user may not read, and says what he may do to the rest, by model.
 async fn rights(
     client: &Client,
     tables: &mut Vec<RemoteTable>,
     notes: &mut Vec<String>,
     context: &QueryContext,
-) -> Result<(), SourceError> {
+) -> Result<BTreeMap<String, Rights>, SourceError> {
     if tables.is_empty() {
-        return Ok(());
+        return Ok(BTreeMap::new());
     }
     let models: Vec<String> = tables.iter().map(|table| table.name.to_string()).collect();
     let access = client.read(&Call::plain("model.ir.model.access.get_access", vec![json!(models)]), context).await?;
@@ -225,11 +242,14 @@ async fn rights(
         }
         reads
     });
+    let mut all = BTreeMap::new();
     for table in tables {
         let model = table.name.to_string();
-        table.writable = ["write", "create", "delete"].iter().any(|what| may(&model, what));
+        let rights = Rights { create: may(&model, "create"), write: may(&model, "write"), delete: may(&model, "delete") };
+        table.writable = rights.create || rights.write || rights.delete;
+        all.insert(model, rights);
     }
-    Ok(())
+    Ok(all)
 }
 
 /// The buttons of models, and the methods of the settings: each takes a record, and changes something.

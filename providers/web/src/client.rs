@@ -1,6 +1,8 @@
 //! The client of one source: requests go out with what says who asks, at the source's pace, again where that is safe and can help, and come back as
 //! answers or as errors of the contract. It must not know what a kind asks, nor what an answer holds.
 
+mod csrf;
+
 use crate::address::{Address, Base};
 use crate::auth::{Credentials, Session, Sessions, Shown, secret_value};
 use crate::body::{ACCEPTED, Body};
@@ -12,6 +14,7 @@ use crate::retry;
 use crate::tls;
 use crate::transport::{Incoming, Network, Outgoing, Stage, Transport};
 use bytes::Bytes;
+use csrf::{CSRF, forget_csrf};
 use portico_provider_api::{ConnectContext, NativeRequest, QueryContext, Retry, SourceError, SourceErrorKind};
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, Url};
@@ -19,8 +22,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::time::{Instant, sleep_until};
 
-/// Header of the token against forged requests.
-const CSRF: HeaderName = HeaderName::from_static("x-csrf-token");
+/// Headers of a request that go to other hosts, too: how the answer is to be made.
+const ABROAD: [&str; 10] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "content-type",
+    "range",
+    "prefer",
+    "odata-version",
+    "odata-maxversion",
+    "dataserviceversion",
+    "maxdataserviceversion",
+];
 /// Bytes of a failure's body that are looked at, and for how long they are waited for.
 const FAILURE: u64 = 64 << 10;
 const FAILURE_PATIENCE: Duration = Duration::from_secs(3);
@@ -180,9 +194,14 @@ impl WebClient {
         self.credentials.are_the_caller_s()
     }
 
-    /// Tells failures of this source, for those who read its answers.
+    /// Tells failures of this source that hold nothing of an answer: of what was asked, or of the source itself.
     pub fn reporter(&self) -> &Reporter {
         &self.reporter
+    }
+
+    /// Tells failures of answers: a source that repeats the token which it was shown does not bring it into a message.
+    pub fn reporter_of(&self, context: &QueryContext) -> Reporter {
+        self.credentials.hiding_all(&self.reporter, context)
     }
 
     /// Asks, and returns when the head of the answer is there. The body is counted against `http.max_response`.
@@ -306,7 +325,10 @@ impl WebClient {
         headers.entry(ACCEPT).or_insert(HeaderValue::from_static(accept));
         headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static(ACCEPTED));
         for (name, value) in &request.headers {
-            headers.insert(name, value.clone());
+            // What a kind says besides may be a session or a key: only what tells how to answer leaves home.
+            if home || ABROAD.contains(&name.as_str()) {
+                headers.insert(name, value.clone());
+            }
         }
         Outgoing { method: request.method.clone(), url: address.url().clone(), headers, body: request.body.clone() }
     }
@@ -386,7 +408,14 @@ impl WebClient {
         if followed > self.http.max_redirects {
             return Err(malformed(format!("the server redirects more than {} times", self.http.max_redirects)));
         }
-        self.base.link(&exchanged.url, location).map_err(|error| malformed(format!("a redirect is not followed: {error}")))
+        let link = self.base.link(&exchanged.url, location);
+        let link = link.map_err(|error| malformed(format!("a redirect is not followed: {error}")))?;
+        // A body may hold a password, as a login's does, and always what was asked.
+        if !request.body.is_empty() && !self.base.is_home(link.url()) {
+            let host = link.url().host_str().unwrap_or_default();
+            return Err(malformed(format!("a redirect of a request with a body to another host is not followed: {host}")));
+        }
+        Ok(link)
     }
 
     /// A status of failure: renews what can be renewed, or says what it means.
@@ -436,49 +465,6 @@ impl WebClient {
         let until = Instant::now() + time;
         let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
         *quiet = Some(quiet.map_or(until, |before| before.max(until)));
-    }
-
-    /// The token against forged requests of a session: the one that is there, or a new one, which one caller fetches for all.
-    async fn csrf(&self, session: &Session, place: &Address, errand: &Errand<'_>) -> Result<HeaderValue, Failed> {
-        let mut token = match errand.deadline {
-            Some(deadline) => tokio::time::timeout_at(deadline, session.csrf.lock()).await.map_err(|_| self.reporter.late(false))?,
-            None => session.csrf.lock().await,
-        };
-        if let Some(token) = token.as_ref() {
-            return Ok(token.clone());
-        }
-        let request = Request::get(place.clone()).expecting(Expects::Anything);
-        let mut outgoing = self.outgoing(&request, place, true);
-        outgoing.headers.insert(CSRF, HeaderValue::from_static("Fetch"));
-        let shown = self.authorized(&mut outgoing, Some(session), errand).await?;
-        let turn = self.turn(errand).await?;
-        errand.context.sending(&request.native());
-        let incoming = self.transported(outgoing, errand, &request).await?;
-        session.keep(&incoming.headers, place.url());
-        let (status, headers) = (incoming.status, incoming.headers.clone());
-        // It is read to its end, so that the connection can be used again.
-        let body = failure_body(incoming, errand.deadline).await;
-        drop(turn);
-        let reporter = self.credentials.hiding(&self.reporter, &shown, errand.context);
-        if !status.is_success() {
-            let again = if retry::is_passing(status) { Again::Later } else { Again::Never };
-            return Err(Failed { error: reporter.status(status, &headers, &body, true), again });
-        }
-        let given = headers.get(CSRF).filter(|value| !value.is_empty() && !value.as_bytes().eq_ignore_ascii_case(b"required"));
-        let missing =
-            || reporter.error(SourceErrorKind::Malformed, "the server gives no X-CSRF-Token: check 'csrf.path', or leave 'csrf' out");
-        let mut given = given.cloned().ok_or_else(missing)?;
-        given.set_sensitive(true);
-        *token = Some(given.clone());
-        Ok(given)
-    }
-}
-
-/// Forgets a token that was rejected, unless another caller has fetched a new one meanwhile.
-async fn forget_csrf(session: &Session, rejected: Option<&HeaderValue>) {
-    let mut token = session.csrf.lock().await;
-    if token.as_ref() == rejected {
-        *token = None;
     }
 }
 

@@ -126,7 +126,7 @@ impl Credentials {
                 let rejected = |message: &str| reporter.error(SourceErrorKind::Credentials, message);
                 let Caller::Token(token) = &context.caller else {
                     return Err(rejected(
-                        "it is asked with the caller's own token, and the caller showed none: 'Authorization: Bearer' takes it",
+                        "it is asked with the caller's own token, and the caller showed none: 'Authorization: Bearer' takes an API key, of which the token of a handshake is none",
                     ));
                 };
                 let value = secret_value("", &format!("Bearer {}", token.reveal()));
@@ -153,6 +153,17 @@ impl Credentials {
         match (shown, &context.caller) {
             (Shown::Token(token), _) => reporter.clone().hiding(token.text()),
             (Shown::Caller, Caller::Token(token)) => reporter.clone().hiding(token.reveal()),
+            _ => reporter.clone(),
+        }
+    }
+
+    /// The reporter that tells nothing that can have been shown for the requests of a query.
+    pub(crate) fn hiding_all(&self, reporter: &Reporter, context: &QueryContext) -> Reporter {
+        match (self.of(&context.caller), &context.caller) {
+            (Credentials::OAuth(source), _) => {
+                source.recent().iter().fold(reporter.clone(), |reporter, token| reporter.hiding(token.text()))
+            }
+            (Credentials::Caller(_), Caller::Token(token)) => reporter.clone().hiding(token.reveal()),
             _ => reporter.clone(),
         }
     }

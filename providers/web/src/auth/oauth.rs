@@ -41,9 +41,16 @@ pub(crate) struct TokenSource {
     config: OAuth2,
     transport: Arc<dyn Transport>,
     reporter: Reporter,
-    current: Mutex<Option<Arc<Token>>>,
+    /// The token that is used now, and before it the one that it replaced: answers to that one may still be on their way.
+    tokens: Mutex<Tokens>,
     /// Held by the one who fetches.
     gate: tokio::sync::Mutex<Gate>,
+}
+
+#[derive(Default)]
+struct Tokens {
+    current: Option<Arc<Token>>,
+    replaced: Option<Arc<Token>>,
 }
 
 struct Gate {
@@ -83,7 +90,7 @@ impl TokenSource {
         }
         let gate = Gate { refresh_token: config.refresh_token.clone(), refused: None };
         let (config, gate) = (config.clone(), tokio::sync::Mutex::new(gate));
-        Ok(TokenSource { url, config, transport, reporter, current: Mutex::new(None), gate })
+        Ok(TokenSource { url, config, transport, reporter, tokens: Mutex::default(), gate })
     }
 
     /// A token that is good now.
@@ -110,7 +117,13 @@ impl TokenSource {
     }
 
     fn current(&self) -> Option<Arc<Token>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).current.clone()
+    }
+
+    /// Tokens that requests which are answered now may have shown.
+    pub(crate) fn recent(&self) -> Vec<Arc<Token>> {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.current.iter().chain(&tokens.replaced).map(Arc::clone).collect()
     }
 
     /// Another token than `old`. Many may ask, one fetches.
@@ -162,7 +175,8 @@ impl TokenSource {
             (now + (life - before), now + life)
         });
         let token = Arc::new(Token { text: answer.access_token, header, times });
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&token));
+        let mut tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        tokens.replaced = tokens.current.replace(Arc::clone(&token));
         Ok(token)
     }
 

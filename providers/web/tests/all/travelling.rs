@@ -98,6 +98,29 @@ async fn redirects_are_followed_within_the_host_only() {
     assert!(server.log().iter().all(|request| request.header("authorization") == Some("Bearer hush-hush")));
 }
 
+/// What a kind adds to a request may be a session, and a body a password: neither leaves home, even for a host that links may lead to.
+#[tokio::test]
+async fn what_a_kind_says_stays_at_home() {
+    let elsewhere = Server::start(|_| Answer::json("\"elsewhere\""), Faults::default()).await;
+    let place = elsewhere.url();
+    let server = Server::start(move |_| Answer::status(307).header("location", format!("{place}/login")), Faults::default()).await;
+    let mut config = config(&server);
+    config.http.hosts = vec![elsewhere.address().to_string()];
+    let client = client_of(&config);
+    let session = |request: Request| {
+        let request = request.header(HeaderName::from_static("authorization"), HeaderValue::from_static("Session hunter2"));
+        let request = request.header(HeaderName::from_static("x-api-key"), HeaderValue::from_static("hunter2"));
+        request.header(HeaderName::from_static("prefer"), HeaderValue::from_static("odata.maxpagesize=7"))
+    };
+    client.fetch(&session(get(&client, "x")), &patient()).await.unwrap();
+    let seen = &elsewhere.log()[0];
+    assert_eq!((seen.header("authorization"), seen.header("x-api-key"), seen.header("prefer")), (None, None, Some("odata.maxpagesize=7")));
+    let post = Request::new(Method::POST, client.address().path("login").unwrap()).json("{\"password\":\"hunter2\"}");
+    let error = client.fetch(&session(post), &patient()).await.unwrap_err();
+    assert_eq!((error.kind, elsewhere.log().len()), (SourceErrorKind::Malformed, 1));
+    assert!(error.message.contains("with a body to another host"), "{}", error.message);
+}
+
 #[tokio::test]
 async fn links_are_resolved_and_stay_within_the_hosts() {
     let server = Server::start(|request| Answer::json(format!("\"{}\"", request.raw_query)), Faults::default()).await;
