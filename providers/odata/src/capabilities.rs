@@ -1,5 +1,7 @@
 //! What a service can be asked: the product's preset, restricted by what the metadata says, and both changed by the configuration. Pure.
 
+mod references;
+
 use crate::config::{ColumnOverrides, OdataConfig, TableOverrides, TextFunction};
 use crate::metadata::{Edm, EntitySet, General, Property, Protocol};
 use crate::presets::Preset;
@@ -41,6 +43,10 @@ impl Rules {
             (&mut preset.count, said.count),
             (&mut preset.apply, said.apply),
             (&mut preset.change_sets, said.change_sets),
+            (&mut preset.compare_columns, said.compare_columns),
+            (&mut preset.expand, said.expand),
+            (&mut preset.navigation_filter, said.navigation_filter),
+            (&mut preset.navigation_filter_v2, said.navigation_filter),
         ] {
             *place = value.unwrap_or(*place);
         }
@@ -85,6 +91,8 @@ impl Rules {
             and: Support::Exact,
             or: support(preset.or),
             not: Support::Exact,
+            between_expressions: support(preset.compare_columns),
+            within_native_types: true,
             max_in_list: preset.max_keys,
             functions: self.functions(general.filter_functions.as_deref()),
             bare_boolean: Support::Exact,
@@ -148,7 +156,7 @@ impl Rules {
     }
 
     /// What is particular to a set.
-    pub fn table(&self, set: &EntitySet) -> TableCapabilities {
+    pub fn table(&self, protocol: Protocol, set: &EntitySet) -> TableCapabilities {
         let unsaid = TableOverrides::default();
         let (own, said, preset) = (self.tables.get(&set.name).unwrap_or(&unsaid), &set.restrictions, &self.preset);
         let decided = |own: Option<bool>, said: Option<bool>, preset: bool| support(own.unwrap_or(preset && said.unwrap_or(true)));
@@ -172,6 +180,7 @@ impl Rules {
             aggregate: self.applies(set).then(aggregates),
             distinct: self.applies(set).then_some(Support::Exact),
             joins: Some(Support::None),
+            references: self.references(protocol, set).into_iter().map(|(_, reference)| reference).collect(),
             write: Some(self.write(set)),
             required_keys: if required.is_empty() { Vec::new() } else { vec![required.into_iter().map(Requirement::Key).collect()] },
             columns: columns.filter(|(_, column)| *column != ColumnCapabilities::INHERITED).collect(),

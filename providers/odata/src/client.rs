@@ -34,8 +34,10 @@ pub struct Manner {
     pub page_size: Option<u64>,
     /// Pages of one answer at most.
     pub most_pages: Option<u64>,
-    /// Bytes of a URL at most, where several reads, and those whose URLs are longer, go as one `$batch`.
+    /// Bytes of a URL at most, where longer ones go in a `$batch`.
     pub batches: Option<usize>,
+    /// Whether several reads go as one `$batch`.
+    pub together: bool,
 }
 
 /// The metadata document.
@@ -209,7 +211,7 @@ pub async fn rows(
     let (sender, receiver) = mpsc::channel(AHEAD);
     let totals = QueryReport { as_of: SystemTime::now(), requests: 0, rows: 0, bytes: 0, complete: true };
     let mut read = Read { web, base, manner, promise, context: context.clone(), sender, totals, left: None };
-    let batched = manner.batches.is_some() && wanted.len() > 1 && wanted.iter().all(|rows| rows.client.is_none());
+    let batched = manner.together && wanted.len() > 1 && wanted.iter().all(|rows| rows.client.is_none());
     let first = match wanted.first() {
         _ if batched => None,
         Some(rows) => match read.first_address(rows)? {
@@ -425,6 +427,9 @@ impl Read {
         };
         self.left = self.left.map(|left| left.saturating_sub(batch.num_rows() as u64));
         let batch = self.promise.shape.promised(batch, &self.promise.schema).map_err(|message| self.malformed(message))?;
+        if batch.num_rows() == 0 {
+            return Ok(Ok(()));
+        }
         self.totals.rows += batch.num_rows() as u64;
         self.totals.bytes += batch.get_array_memory_size() as u64;
         let limits = self.context.request.limits;

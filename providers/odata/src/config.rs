@@ -135,6 +135,15 @@ pub struct Overrides {
     /// `$apply` with groups and aggregates.
     #[serde(default)]
     pub apply: Option<bool>,
+    /// Comparisons of one property with another of the same type (`Shipped gt Promised`).
+    #[serde(default)]
+    pub compare_columns: Option<bool>,
+    /// `$expand` of navigation properties that lead to one entity: joins along them.
+    #[serde(default)]
+    pub expand: Option<bool>,
+    /// Conditions on what a navigation property leads to (`Customer/Country eq 'DE'`).
+    #[serde(default)]
+    pub navigation_filter: Option<bool>,
     /// Keys in one request at most.
     #[serde(default)]
     #[schemars(range(min = 1))]
@@ -190,6 +199,13 @@ pub struct TableOverrides {
     /// Whether its entities have ETags.
     #[serde(default)]
     pub etag: Option<bool>,
+    /// Whether its navigation properties are expanded.
+    #[serde(default)]
+    pub expand: Option<bool>,
+    /// For navigation properties that lead to one entity, the columns of this set that hold its key, in the key's order: where the metadata
+    /// does not say it. Without columns one is not expanded.
+    #[serde(default)]
+    pub references: BTreeMap<String, Vec<String>>,
     /// Columns without whose values it is not asked.
     #[serde(default)]
     pub required: Option<Vec<String>>,

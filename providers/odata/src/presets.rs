@@ -49,6 +49,16 @@ pub struct Preset {
     pub upsert: bool,
     /// `$apply`, where it is said of a set.
     pub apply: bool,
+    /// Comparisons of one property with another.
+    pub compare_columns: bool,
+    /// `$expand` of what leads to one entity.
+    pub expand: bool,
+    /// The same within another one.
+    pub expand_on: bool,
+    /// Conditions on what a navigation property leads to, in OData 4.0.
+    pub navigation_filter: bool,
+    /// The same in OData 2.0.
+    pub navigation_filter_v2: bool,
     /// Keys in one request.
     pub max_keys: usize,
     /// Properties of a key that are asked for by several values.
@@ -78,6 +88,11 @@ const GENERIC: Preset = Preset {
     change_sets: false,
     upsert: false,
     apply: false,
+    compare_columns: false,
+    expand: true,
+    expand_on: true,
+    navigation_filter: false,
+    navigation_filter_v2: false,
     max_keys: 20,
     max_key_columns: 4,
 };
@@ -90,6 +105,8 @@ const PORTICO: Preset = Preset {
     nulls_lowest: true,
     always_etag: true,
     apply: true,
+    compare_columns: true,
+    navigation_filter: true,
     max_keys: 50,
     ..GENERIC
 };
@@ -116,6 +133,8 @@ const SAP_GATEWAY: Preset = Preset {
     count: false,
     text_functions: Support::None,
     believes_functions: false,
+    // What is expanded is written by hand as well.
+    expand: false,
     change_sets: false,
     ..S4HANA
 };
@@ -130,6 +149,7 @@ const FINANCE_OPERATIONS: Preset = Preset {
     nulls_lowest: true,
     always_etag: true,
     change_sets: true,
+    expand_on: false,
     ..GENERIC
 };
 
@@ -156,6 +176,8 @@ const DATAVERSE: Preset = Preset {
     always_etag: true,
     change_sets: true,
     upsert: true,
+    compare_columns: true,
+    navigation_filter: true,
     ..GENERIC
 };
 

@@ -63,4 +63,6 @@ async fn a_gateway_keeps_the_contract() {
     let summary = put_to_the_test(&downstream, serde_json::json!({ "product": "portico" }), limitations()).await;
     println!("{summary}");
     summary.assert_ok();
+    // Books are joined with their authors.
+    assert!(summary.executed["join"] >= 15, "{summary}");
 }

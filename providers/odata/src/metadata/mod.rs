@@ -3,6 +3,7 @@
 
 mod annotations;
 mod edmx;
+mod navigation;
 mod properties;
 mod restrictions;
 mod types;
@@ -10,6 +11,7 @@ mod v2;
 mod v4;
 mod xml;
 
+pub use navigation::Navigation;
 pub use restrictions::Restrictions;
 pub use types::Edm;
 
@@ -65,6 +67,8 @@ pub struct EntitySet {
     pub key: Vec<String>,
     /// References to other sets.
     pub foreign_keys: Vec<ForeignKey>,
+    /// Navigation properties that lead to one entity of another set.
+    pub navigation: Vec<Navigation>,
     /// Whether it says that its entities have ETags.
     pub etag: bool,
     /// What it cannot do.

@@ -1,7 +1,7 @@
 //! OData 2.0: sets, references and function imports of a document, with SAP's attributes. It must not know OData 4.0.
 
 use super::edmx::{Document, Import, RawProperty, RawSet};
-use super::{EntitySet, Operation, Protocol, Service, properties, restrictions, v4};
+use super::{EntitySet, Operation, Protocol, Service, navigation, properties, restrictions, v4};
 use portico_provider_api::{ForeignKey, RemoteTableName};
 use std::collections::BTreeSet;
 
@@ -53,6 +53,7 @@ fn set(document: &Document, raw: &RawSet, notes: &mut Vec<String>) -> EntitySet 
         description: sap("label").map(str::to_owned).or_else(|| of_type("label")),
         etag: fixed,
         foreign_keys: foreign_keys(document, raw, &columns),
+        navigation: navigation::of_v2(document, raw),
         name: raw.name.clone(),
         properties: columns,
         key,

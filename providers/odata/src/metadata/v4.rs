@@ -2,7 +2,7 @@
 
 use super::annotations::{Annotation, Expression};
 use super::edmx::{Document, RawOperation, RawProperty, RawSet};
-use super::{EntitySet, Operation, Protocol, Returns, Service, properties, restrictions};
+use super::{EntitySet, Operation, Protocol, Returns, Service, navigation, properties, restrictions};
 use portico_provider_api::{ForeignKey, RemoteTableName};
 use std::collections::BTreeSet;
 
@@ -50,6 +50,7 @@ fn set(document: &Document, raw: &RawSet, notes: &mut Vec<String>) -> EntitySet 
         description: in_set("Org.OData.Core.V1.Description").or_else(|| in_set("com.sap.vocabularies.Common.v1.Label")),
         etag: all().chain(&of_type).any(concurrency),
         foreign_keys: foreign_keys(document, raw, &entity_type),
+        navigation: navigation::of_v4(document, raw, all()),
         name: raw.name.clone(),
         properties: columns,
         key,
