@@ -1,10 +1,9 @@
 //! Rows that came with what they lead to: where a partner is there and has the key that is meant, the row has its columns; where none is, nulls,
 //! or it is left out. Pure; it must not know how answers are written.
 
-use arrow::array::{Array, ArrayRef, BooleanArray};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray};
 use arrow::compute::kernels::cmp::eq;
 use arrow::compute::{filter, nullif};
-use arrow::datatypes::DataType;
 
 /// How rows meet those of a set that is expanded. Columns are positions in a page.
 #[derive(Debug, Clone)]
@@ -56,38 +55,53 @@ pub fn met(meetings: &[Meeting], mut columns: Vec<ArrayRef>, rows: usize, return
     Ok((columns.map_err(|error| error.to_string())?, left))
 }
 
+/// What is found of one row.
+struct Found {
+    /// A partner came, and is the one that is meant.
+    matched: bool,
+    /// Everything that leads there is known.
+    referring: bool,
+    /// Something of a key came.
+    came: bool,
+    /// That is the key of another one.
+    another: bool,
+}
+
 /// Which rows have a partner. `led` says which lead to one at all.
 fn matched(meeting: &Meeting, columns: &[ArrayRef], led: &[bool]) -> Result<Vec<bool>, String> {
     let lost = || "a column of an answer is missing".to_owned();
     let present = columns.get(meeting.present).ok_or_else(lost)?;
-    let mut matched = led.to_vec();
-    // Whether everything that leads there is known, and something of a key came.
-    let (mut referring, mut came) = (led.to_vec(), vec![false; led.len()]);
-    let mut only_text = true;
+    let mut rows: Vec<Found> = led.iter().map(|led| Found { matched: *led, referring: *led, came: false, another: false }).collect();
     for (own, key) in &meeting.pairs {
         let (own, key) = (columns.get(*own).ok_or_else(lost)?, columns.get(*key).ok_or_else(lost)?);
-        only_text &= matches!(own.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
         let equal = eq(own, key).map_err(|error| error.to_string())?;
-        for (row, ((matched, referring), came)) in matched.iter_mut().zip(&mut referring).zip(&mut came).enumerate() {
-            *matched &= equal.is_valid(row) && equal.value(row);
-            *referring &= own.is_valid(row);
-            *came |= key.is_valid(row);
+        for (row, found) in rows.iter_mut().enumerate() {
+            let is_equal = equal.is_valid(row) && equal.value(row);
+            found.matched &= is_equal;
+            found.referring &= own.is_valid(row);
+            found.came |= key.is_valid(row);
+            found.another |= equal.is_valid(row) && !is_equal && !are_alike(own, key, row);
         }
     }
-    for (row, came) in came.into_iter().enumerate() {
-        let (is, refers) = (matched.get(row).copied().unwrap_or(false), referring.get(row).copied().unwrap_or(false));
-        if is || !refers || present.is_null(row) {
+    for (row, found) in rows.iter().enumerate() {
+        if found.matched || !found.referring || present.is_null(row) {
             continue;
         }
-        if !came {
+        if !found.came {
             return Err(format!("'{}' was asked for by $expand, and did not come", meeting.path));
         }
-        // Texts that a service takes for equal need not be: then there is no partner.
-        if !only_text {
+        if found.another {
             return Err(format!("what '{}' leads to has another key than what refers to it ('capabilities.expand')", meeting.path));
         }
     }
-    Ok(matched)
+    Ok(rows.into_iter().map(|found| found.matched).collect())
+}
+
+/// Whether two texts are some that a service may take for equal though they are not: such a row has no partner.
+fn are_alike(own: &ArrayRef, key: &ArrayRef, row: usize) -> bool {
+    let (Some(own), Some(key)) = (own.as_string_opt::<i32>(), key.as_string_opt::<i32>()) else { return false };
+    let plain = |text: &str| text.trim().to_lowercase();
+    plain(own.value(row)) == plain(key.value(row))
 }
 
 #[cfg(test)]

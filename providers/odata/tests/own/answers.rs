@@ -3,7 +3,8 @@
 use super::{V2, V4, orders, read, server, source};
 use crate::downstream::connect;
 use portico_provider_api::{
-    AggregateCall, Aggregation, Expr, KeySet, Output, QueryContext, Selection, SourceErrorKind, SourceQuery, TableRelation, Value,
+    AggregateCall, Aggregation, CompareOp, Expr, KeySet, Output, QueryContext, Selection, SortKey, SourceErrorKind, SourceQuery,
+    TableRelation, Value,
 };
 use portico_provider_testkit::http::{Answer, End, Faults};
 use serde_json::json;
@@ -206,4 +207,36 @@ async fn what_is_too_long_for_a_url_goes_in_a_batch_where_that_is_wished() {
     assert_eq!(read(&source, count).await.unwrap(), [[Value::Int64(20)]]);
     let sent: Vec<String> = server.log().into_iter().map(|request| request.method).collect();
     assert_eq!(sent, ["GET", "POST", "GET", "POST"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_divided_goes_in_a_batch_unless_there_is_none() {
+    let script = |request: &portico_provider_testkit::http::Request| {
+        assert!(request.path.ends_with("/$batch"), "{}", request.path);
+        let text = String::from_utf8(request.body.to_vec()).unwrap();
+        assert!(text.contains("\r\nGET Orders") && text.contains("$orderby=Id"), "{text}");
+        let part = format!(
+            "Content-Type: application/http\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{{\"value\":[{}]}}\r\n",
+            row(7)
+        );
+        Answer::of("multipart/mixed; boundary=r", format!("--r\r\n{part}--r--\r\n"))
+    };
+    let server = server(V4, script, Faults::default()).await;
+    let query = |table: &TableRelation| SourceQuery {
+        // Each letter takes six bytes of a URL.
+        filter: Some(Expr::compare(CompareOp::Eq, Expr::Column(1), Expr::Literal(Value::text("ü".repeat(60))))),
+        order_by: vec![SortKey { expr: Expr::Column(0), descending: false, nulls_first: true }],
+        limit: Some(5),
+        ..scan(table)
+    };
+    let settings = |batch: Option<bool>| json!({ "http": {"max_url": 480}, "collation": "binary", "capabilities": {"batch_reads": batch} });
+    let usual = source(&server, &settings(None));
+    let table = orders(&usual).await;
+    let rows = read(&usual, query(&table)).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>(), [Value::Int32(7)]);
+    let without = source(&server, &settings(Some(false)));
+    let table = orders(&without).await;
+    let refused = read(&without, query(&table)).await.unwrap_err();
+    assert_eq!(refused.kind, SourceErrorKind::Unsupported);
+    assert!(refused.message.contains("'http.max_url'"), "{refused}");
 }

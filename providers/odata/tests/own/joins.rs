@@ -112,6 +112,7 @@ async fn what_was_asked_for_and_did_not_come_is_no_row_without_a_partner() {
         (V4, json!({ "Id": 1, "CustomerId": 7, "Customer": { "Id": 8, "Name": "eight" } }), "another key"),
         (V4, json!({ "Id": 1, "CustomerId": 7, "Customer": { "Id": 7, "Name": null } }), "null where none is declared"),
         (V2, deferred, "did not come"),
+        (V2, json!({ "Id": 1, "CustomerId": "a", "Customer": { "Id": "b", "Name": "eight" } }), "another key"),
         (V2, json!({ "Id": 1, "CustomerId": "a" }), "is missing"),
     ] {
         for kind in [JoinKind::Inner, JoinKind::Left] {
