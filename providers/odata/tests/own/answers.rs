@@ -227,9 +227,10 @@ async fn what_cannot_be_divided_goes_in_a_batch_unless_there_is_none() {
         filter: Some(Expr::compare(CompareOp::Eq, Expr::Column(1), Expr::Literal(Value::text("ü".repeat(60))))),
         order_by: vec![SortKey { expr: Expr::Column(0), descending: false, nulls_first: true }],
         limit: Some(5),
+        output: scan(table).output.into_iter().take(1).collect(),
         ..scan(table)
     };
-    let settings = |batch: Option<bool>| json!({ "http": {"max_url": 480}, "collation": "binary", "capabilities": {"batch_reads": batch} });
+    let settings = |batch: Option<bool>| json!({ "http": {"max_url": 440}, "collation": "binary", "capabilities": {"batch_reads": batch} });
     let usual = source(&server, &settings(None));
     let table = orders(&usual).await;
     let rows = read(&usual, query(&table)).await.unwrap();

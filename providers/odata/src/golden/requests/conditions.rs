@@ -326,8 +326,8 @@ fn properties_are_compared_with_each_other() {
     expect![[r#"
         /data/Orders?sap-client=100&$select=Id&$filter=Sent%20gt%20Wanted
           /data/Orders?sap-client=…&$select=Id&$filter=Sent gt Wanted with 0
-        /data/Orders?sap-client=100&$select=Id&$filter=Sent%20le%20Wanted
-          /data/Orders?sap-client=…&$select=Id&$filter=Sent le Wanted with 0
+        /data/Orders?sap-client=100&$select=Id&$filter=Sent%20le%20Wanted%20and%20Sent%20ne%20null
+          /data/Orders?sap-client=…&$select=Id&$filter=Sent le Wanted and Sent ne null with 0
         /data/Orders?sap-client=100&$select=Id&$filter=Sent%20eq%20Wanted%20and%20Sent%20ne%20null
           /data/Orders?sap-client=…&$select=Id&$filter=Sent eq Wanted and Sent ne null with 0
         /data/Orders?sap-client=100&$select=Id&$filter=Sent%20eq%20Due
@@ -344,8 +344,8 @@ fn properties_are_compared_with_each_other() {
         --
         /data/Orders?sap-client=100&$select=Id&$filter=Sent%20gt%20Wanted
           /data/Orders?sap-client=…&$select=Id&$filter=Sent gt Wanted with 0
-        /data/Orders?sap-client=100&$select=Id&$filter=Sent%20le%20Wanted
-          /data/Orders?sap-client=…&$select=Id&$filter=Sent le Wanted with 0
+        /data/Orders?sap-client=100&$select=Id&$filter=Sent%20le%20Wanted%20and%20Sent%20ne%20null
+          /data/Orders?sap-client=…&$select=Id&$filter=Sent le Wanted and Sent ne null with 0
         /data/Orders?sap-client=100&$select=Id&$filter=Sent%20eq%20Wanted%20and%20Sent%20ne%20null
           /data/Orders?sap-client=…&$select=Id&$filter=Sent eq Wanted and Sent ne null with 0
         /data/Orders?sap-client=100&$select=Id&$filter=Sent%20eq%20Due

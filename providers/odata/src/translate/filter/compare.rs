@@ -58,7 +58,7 @@ impl Filters<'_> {
         }
     }
 
-    /// A comparison of two properties of one type. `eq` and `ne` have two values: null equals null.
+    /// A comparison of two properties of one type. `eq` and `ne` have two values: null equals null, and in 4.01 it is `le` and `ge` itself.
     pub(super) fn between(&self, (left, right): (usize, usize), op: CompareOp, wanted: bool) -> Result<Truth, Refused> {
         let (left, right) = (self.property(left)?, self.property(right)?);
         let said = |word: &str| close(name(left).then(word).and(&name(right)));
@@ -80,6 +80,7 @@ impl Filters<'_> {
             CompareOp::Eq if left.nullable && right.nullable => all(vec![said(" eq "), known(left)]),
             CompareOp::Eq => said(" eq "),
             CompareOp::NotEq => all(vec![said(" ne "), known(left), known(right)]),
+            CompareOp::LtEq | CompareOp::GtEq if left.nullable && right.nullable => all(vec![between_known(left, right, op)?, known(left)]),
             CompareOp::Lt | CompareOp::LtEq | CompareOp::Gt | CompareOp::GtEq => between_known(left, right, op)?,
         })
     }
@@ -227,7 +228,7 @@ fn later(value: &Value, by: i64) -> Option<Value> {
     }
 }
 
-/// A comparison of two properties by order, which holds of no null.
+/// A comparison of two properties by order, which holds where neither is null, or perhaps where both are.
 fn between_known(left: &Named<'_>, right: &Named<'_>, op: CompareOp) -> Result<Truth, Refused> {
     Ok(close(name(left).then(ordered(op)?).and(&name(right))))
 }
