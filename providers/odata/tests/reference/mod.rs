@@ -2,6 +2,7 @@
 //! left to them; what they are asked is what was meant.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
+mod joins;
 mod mock;
 mod suite;
 mod v2;
@@ -10,8 +11,7 @@ mod writes;
 
 use crate::downstream::{connect, rows};
 use portico_provider_api::{
-    Expr, Join, JoinKind, Output, QueryContext, Relation, RemoteTable, RemoteTableName, Selection, Source, SourceQuery, TableColumn,
-    TableRelation, Value,
+    Expr, Output, QueryContext, Relation, RemoteTable, RemoteTableName, Selection, Source, SourceQuery, TableColumn, TableRelation, Value,
 };
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -53,15 +53,6 @@ fn at(relation: &TableRelation, column: &str) -> usize {
 fn select(relation: &TableRelation, columns: &[&str]) -> SourceQuery {
     let output = columns.iter().map(|name| Output { name: (*name).to_owned(), expr: Expr::Column(at(relation, name)) });
     SourceQuery::select(Relation::Table(relation.clone()), output.collect())
-}
-
-/// Two tables that are joined by a column of each, with some columns of both.
-fn joined(kind: JoinKind, tables: &(TableRelation, TableRelation), on: (usize, usize), outputs: &[usize]) -> SourceQuery {
-    let (left, right) = (Relation::Table(tables.0.clone()), Relation::Table(tables.1.clone()));
-    let on = vec![(Expr::Column(on.0), Expr::Column(on.1))];
-    let join = Join { left, right, kind, on, residual: None, null_aware: false, null_equal: false };
-    let output = outputs.iter().map(|at| Output { name: format!("c{at}"), expr: Expr::Column(*at) });
-    SourceQuery::select(Relation::Join(Box::new(join)), output.collect())
 }
 
 /// All rows of a query.

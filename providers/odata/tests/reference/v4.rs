@@ -1,9 +1,9 @@
 //! Olingo's technical service of OData 4.0: every type, pages, ETags, what is asked.
 
-use super::{all, at, joined, relation, rows, select, source, written};
+use super::{all, at, relation, rows, select, source, written};
 use crate::servers::v4;
 use expect_test::expect;
-use portico_provider_api::{CompareOp, Expr, JoinKind, QueryContext, SortKey, SourceQuery, Value};
+use portico_provider_api::{CompareOp, Expr, QueryContext, SortKey, SourceQuery, Value};
 use serde_json::json;
 
 fn at_data_set(name: &str) -> std::sync::Arc<dyn portico_provider_api::Source> {
@@ -579,37 +579,4 @@ async fn the_service_tells_of_its_errors() {
     let error = rows(&source, query, &QueryContext::default()).await.unwrap_err();
     assert_eq!(error.kind, portico_provider_api::SourceErrorKind::Unsupported);
     assert!(error.to_string().contains("Filter expressions must return a value of type Edm.Boolean"), "{error}");
-}
-
-/// What is sent for a join is one request; what is declared and not kept there can be said.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_join_is_one_request() {
-    let source = source(&v4().url("joins/odata.svc/"), json!({ "tables": { "ESMedia": { "expand": false } } }));
-    let tables = (relation(&source, "ESTwoKeyNav").await, relation(&source, "ESKeyNav").await);
-    let own = tables.0.columns.len();
-    let on = (at(&tables.0, "PropertyInt16"), at(&tables.1, "PropertyInt16"));
-    let outputs = [on.0, at(&tables.0, "PropertyString"), own + at(&tables.1, "PropertyString")];
-    let row = |key: i16, text: &str| vec![Value::Int16(key), Value::text(text), Value::text(format!("I am String Property {key}"))];
-    let expected = [row(1, "1"), row(1, "2"), row(2, "1"), row(3, "1")];
-    for kind in [JoinKind::Inner, JoinKind::Left] {
-        let mut found = all(&source, joined(kind, &tables, on, &outputs)).await;
-        found.sort_by_key(|row| format!("{row:?}"));
-        assert_eq!(found, expected);
-    }
-    let first = SourceQuery {
-        order_by: vec![SortKey { expr: Expr::Column(on.0), descending: true, nulls_first: false }],
-        limit: Some(1),
-        ..joined(JoinKind::Left, &tables, on, &outputs)
-    };
-    assert_eq!(all(&source, first).await, [row(3, "1")]);
-    let expand = "ESTwoKeyNav?$select=PropertyInt16,PropertyString&$expand=NavPropertyETKeyNavOne($select=PropertyString,PropertyInt16)";
-    let targets: Vec<String> = v4().asked("joins/requests").into_iter().map(|asked| asked.target).collect();
-    let ends = ["", "", "&$orderby=PropertyInt16 desc&$top=1"];
-    assert_eq!(targets.len(), 3, "{targets:#?}");
-    assert!(targets.iter().zip(ends).all(|(target, end)| target.ends_with(&format!("{expand}{end}"))), "{targets:#?}");
-    // Its media say that they refer to an entity of the same number, and lead to none.
-    let tables = (relation(&source, "ESMedia").await, tables.1);
-    let query = joined(JoinKind::Left, &tables, (at(&tables.0, "PropertyInt16"), on.1), &[0]);
-    let refused = rows(&source, query, &QueryContext::default()).await.unwrap_err();
-    assert!(refused.message.contains("a join of kind 'left'"), "{refused}");
 }

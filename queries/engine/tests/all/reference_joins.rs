@@ -1,9 +1,13 @@
 //! Sources that join tables along references and in no other way, as OData services do: the rows are the same as anywhere, one question is asked where
 //! that is enough, and no question beyond it.
 
-use crate::harness::{Bench, Options, TABLES, bench, customers, orders};
+use crate::harness::{Bench, Options, TABLES, bench, customers, lines, orders, principal, table};
+use crate::null_logic::{number, seed};
+use crate::select_blocks::{Writer, columns, over, rows};
+use fastrand::Rng;
+use portico_engine::EngineError;
 use portico_provider_api::capabilities::JoinReference;
-use portico_provider_api::{Capabilities, JoinKind, Relation, SourceQuery, Support};
+use portico_provider_api::{Capabilities, JoinKind, Relation, RemoteColumn, SourceQuery, Support};
 
 fn along(own: &mut Capabilities, support: Support) {
     (own.joins, own.aggregate) = (Default::default(), Default::default());
@@ -19,6 +23,25 @@ fn along(own: &mut Capabilities, support: Support) {
         leads_on: true,
     });
     own.tables.entry("orders".to_owned()).or_default().count = Some(Support::Exact);
+}
+
+/// A table whose `M` refers to its own `Id`.
+fn to_itself(own: &mut Capabilities) {
+    along(own, Support::Exact);
+    let references = own.tables.remove("orders").unwrap().references.into_iter();
+    let references = references.map(|reference| JoinReference {
+        columns: vec!["M".to_owned()],
+        table: "rows".to_owned(),
+        referenced_columns: vec!["Id".to_owned()],
+        ..reference
+    });
+    own.tables.entry("rows".to_owned()).or_default().references = references.collect();
+}
+
+fn to_itself_barely(own: &mut Capabilities) {
+    to_itself(own);
+    let reference = &mut own.tables.get_mut("rows").unwrap().references[0];
+    (reference.filter, reference.sort, reference.inner_limit, reference.leads_on) = (Support::None, Support::None, Support::None, false);
 }
 
 fn wholly(own: &mut Capabilities) {
@@ -125,4 +148,44 @@ async fn rules_hold_for_partners() {
     let query = last(&one_source(wholly).await, "emea", &text("")).await;
     let Relation::Join(join) = &query.from else { panic!("{query:?}") };
     assert!(join.kind == JoinKind::Inner && query.filter.is_some(), "{query:?}");
+}
+
+/// Random statements, most of which join a table with itself by what refers to it, mean the same as where nothing is asked of the source.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn random_statements_mean_the_same_along_references() {
+    let seed = seed();
+    let mut random = Rng::with_seed(seed);
+    let rows = rows(&mut random);
+    let world = async |limits: fn(&mut Capabilities), incapable: bool| {
+        let columns = columns().into_iter().map(|column| RemoteColumn::plain(column.name, column.scalar_type, column.nullable));
+        let crm = vec![table("rows", columns.collect(), &["Id"], &rows)];
+        let tables = r#"{ "Rows": { "source": "crm", "remote": "rows" } }"#.to_owned();
+        let access = r#"{ "roles": { "all": { "Rows": {} } } }"#.to_owned();
+        bench(Options { tables, access, crm, erp: Vec::new(), limits, incapable, ..Options::default() }).await
+    };
+    let nothing = world(|_| {}, true).await;
+    let places = [world(to_itself, false).await, world(to_itself_barely, false).await];
+    let answer = async |bench: &Bench, text: &str| {
+        let mut lines = lines(&bench.sql_as(&principal("all"), text).await?);
+        if !text.contains("ORDER BY a.") {
+            lines.sort_unstable();
+        }
+        Ok::<_, EngineError>(lines)
+    };
+    for _ in 0..number("PORTICO_CASES").unwrap_or(150) {
+        let text = over(&Writer { random: &mut random }.statement(), ["Rows"; 3]);
+        let wanted = match answer(&nothing, &text).await {
+            Ok(wanted) => wanted,
+            Err(EngineError::Arithmetic(_) | EngineError::Unsupported(_) | EngineError::Invalid(_)) => continue,
+            Err(error) => panic!("seed {seed}: {text}: {error:?}"),
+        };
+        for bench in &places {
+            let came = answer(bench, &text).await.unwrap_or_else(|error| panic!("seed {seed}: {text}: {error:?}"));
+            assert_eq!(came, wanted, "seed {seed}: {text}");
+        }
+    }
+    for bench in &places {
+        let joins = bench.crm.log().into_iter().filter(|query| matches!(query.from, Relation::Join(_))).count();
+        assert!(joins > 15, "seed {seed}: {joins} joins were asked of the source");
+    }
 }
