@@ -183,8 +183,8 @@ impl Rules {
         let in_path = property.name.contains('/');
         let by_type = match property.edm {
             Edm::Json | Edm::Flags | Edm::Binary => Some(Support::None),
-            // A length of time is a text to readers, and none to the service; only whole members of an enumeration are known to it.
-            Edm::Duration => Some(Support::None),
+            // A length of time, or what is finer than a microsecond, is a text to readers, and none to the service; only whole members of an enumeration are known to it.
+            Edm::Duration | Edm::FineMoment | Edm::FineTime => Some(Support::None),
             Edm::Enumeration
             | Edm::Boolean
             | Edm::Integer
@@ -209,6 +209,8 @@ impl Rules {
         };
         let unordered = property.edm == Edm::Enumeration || (property.nullable && !self.preset.nulls_lowest) || in_path;
         let sort = match own.orderby.or(property.sortable) {
+            // What is equal here is in some order at the service, which decides before the next column of the order does.
+            _ if property.truncated => Some(Support::None),
             Some(false) => Some(Support::None),
             None if unordered => Some(Support::None),
             Some(true) | None => None,
@@ -251,6 +253,8 @@ impl Rules {
             | Edm::DateOnly
             | Edm::Time
             | Edm::Duration
+            | Edm::FineMoment
+            | Edm::FineTime
             | Edm::Flags
             | Edm::Json => ColumnCapabilities { collation: own.collation.map(Collation::from), ..unsaid },
         }
@@ -289,7 +293,8 @@ impl Rules {
 
     /// Whether groups and aggregates of a set are computed: where its product does, and the set says so.
     fn applies(&self, set: &EntitySet) -> bool {
-        self.preset.apply && set.restrictions.apply == Some(true)
+        // Groups by what is cut here would be too small.
+        self.preset.apply && set.restrictions.apply == Some(true) && !set.properties.iter().any(|property| property.truncated)
     }
 
     /// Whether entities of a set have an ETag.

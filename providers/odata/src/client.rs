@@ -301,7 +301,7 @@ impl Read {
     /// A page that cannot be read; or a sum that does not fit.
     fn unread(&self, error: JsonError) -> SourceError {
         let too_large = self.promise.sums && error.message.contains("does not fit");
-        let error = error.into_source_error(self.reporter());
+        let error = crate::moments::advised(error).into_source_error(self.reporter());
         if too_large { SourceError { kind: SourceErrorKind::Data, ..error } } else { error }
     }
 

@@ -34,6 +34,10 @@ pub struct OdataConfig {
     /// The same for single entity sets.
     #[serde(default)]
     pub tables: BTreeMap<String, TableOverrides>,
+    /// What becomes of moments and times of day of OData 4.0 that are, or may be, finer than a microsecond. Without it: those whose
+    /// `Precision` says so are texts, and a value beyond what is said is an error.
+    #[serde(default)]
+    pub sub_microseconds: Option<SubMicroseconds>,
     /// How large `$metadata` may be, unpacked.
     #[serde(default)]
     pub max_metadata: Option<Size>,
@@ -211,6 +215,19 @@ pub struct ColumnOverrides {
     /// How its text compares.
     #[serde(default)]
     pub collation: Option<TextCollation>,
+    /// What becomes of digits of a second beyond microseconds, also where its `Precision` says that there are none.
+    #[serde(default)]
+    pub sub_microseconds: Option<SubMicroseconds>,
+}
+
+/// What becomes of digits of a second beyond microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SubMicroseconds {
+    /// The whole value is a text, and not compared.
+    Text,
+    /// They are left out. Conditions find what is shown, and a change writes what is shown.
+    Truncate,
 }
 
 /// Reads the settings.

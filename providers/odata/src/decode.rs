@@ -43,6 +43,7 @@ fn column(protocol: Protocol, property: Option<&Property>, wanted: &TableColumn,
     let held = wanted.codec.map_or(wanted.scalar_type, stored_type);
     let reader = match protocol {
         Protocol::V2 if wanted.name != ETAG => property.and_then(|property| v2_reader(property.edm)),
+        Protocol::V4 if property.is_some_and(|property| property.truncated) => Some(crate::moments::truncated as ValueReader),
         Protocol::V2 | Protocol::V4 => None,
     };
     JsonColumn {
@@ -180,6 +181,8 @@ fn v2_reader(edm: Edm) -> Option<ValueReader> {
         | Edm::Date
         | Edm::TimeOfDay
         | Edm::Duration
+        | Edm::FineMoment
+        | Edm::FineTime
         | Edm::Enumeration
         | Edm::Flags
         | Edm::Json => None,

@@ -11,6 +11,7 @@ mod decode;
 #[cfg(test)]
 mod golden;
 mod metadata;
+mod moments;
 mod presets;
 mod schema;
 mod translate;
@@ -96,8 +97,9 @@ impl OdataSource {
             (Some(wanted), None) => Some(wanted),
         };
         let service = Service::read(&document.bytes, names.as_ref());
-        let service = service
+        let mut service = service
             .map_err(|message| self.web.reporter().error(SourceErrorKind::Malformed, format!("$metadata cannot be read, {message}")))?;
+        moments::settle(&mut service, &self.config).map_err(|message| self.web.reporter().error(SourceErrorKind::Unsupported, message))?;
         let sets: Vec<_> = service.sets.iter().collect();
         let capabilities = schema::capabilities(&service, &self.rules, &sets);
         let known = Arc::new(Known { capabilities, names, etag: document.etag, service });

@@ -98,6 +98,10 @@ pub struct Property {
     pub filterable: Option<bool>,
     /// Whether rows can be sorted by it, where that is said.
     pub sortable: Option<bool>,
+    /// Whether it is a moment or time of day of OData 4.0 of whose digits of a second nothing is said.
+    pub unsaid_precision: bool,
+    /// Whether its digits of a second beyond microseconds are left out, as [`crate::moments`] decides.
+    pub truncated: bool,
 }
 
 /// A function or action.

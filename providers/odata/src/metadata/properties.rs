@@ -121,6 +121,8 @@ impl Flat<'_> {
             // A collection is empty rather than null.
             nullable: nullable && !(is_collection && self.v2),
             max_length: if has_length { facets.length() } else { None },
+            unsaid_precision: !self.v2 && facets.precision.is_none() && matches!(edm, Edm::DateTimeOffset | Edm::TimeOfDay),
+            truncated: false,
             name,
             type_name,
             edm,

@@ -143,6 +143,9 @@ impl Filters<'_> {
             };
             return Ok(if below == wanted { self.not_null(property, nullable) } else { Truth::Never });
         }
+        if property.truncated {
+            return self.shown(index, if wanted { op } else { negated(op) }, value);
+        }
         let is_float = matches!(value, Value::Float32(_) | Value::Float64(_));
         if value.is_nan() {
             // Nothing equals it, and nothing is less or greater.
@@ -183,14 +186,40 @@ impl Filters<'_> {
         if value.is_nan() || self.out_of_reach(property, value).is_some() {
             return Ok(constant(!equal));
         }
+        if property.truncated && !value.is_null() {
+            let op = if equal { CompareOp::Eq } else { CompareOp::NotEq };
+            let null = close(name(property).then(" eq null"));
+            return Ok(any([vec![self.shown(index, op, value)?], if equal { Vec::new() } else { vec![null] }].concat()));
+        }
         let op = if equal { " eq " } else { " ne " };
         Ok(close(name(property).then(op).and(&self.literal(property, value)?)))
+    }
+
+    /// A comparison of a property that is shown without its digits beyond microseconds: what is shown as one value is a range at the service.
+    fn shown(&self, index: usize, op: CompareOp, value: &Value) -> Result<Truth, Refused> {
+        let (property, nullable) = self.property(index)?;
+        let next = later(value, 1).and_then(|next| self.literal(property, &next).ok());
+        let from = || Ok(close(name(property).then(" ge ").and(&self.literal(property, value)?)));
+        let before = || Ok(close(name(property).then(" lt ").and(&self.literal(property, value)?)));
+        let after = || next.as_ref().map_or(Truth::Never, |next| close(name(property).then(" ge ").and(next)));
+        let up_to = || next.as_ref().map_or_else(|| self.not_null(property, nullable), |next| close(name(property).then(" lt ").and(next)));
+        match op {
+            CompareOp::Eq | CompareOp::IsNotDistinctFrom => Ok(all(vec![from()?, up_to()])),
+            CompareOp::NotEq | CompareOp::IsDistinctFrom => Ok(any(vec![before()?, after()])),
+            CompareOp::Lt => before(),
+            CompareOp::LtEq => Ok(up_to()),
+            CompareOp::Gt => Ok(after()),
+            CompareOp::GtEq => from(),
+        }
     }
 
     fn equal(&self, index: usize, value: &Value) -> Result<Truth, Refused> {
         let (property, _) = self.property(index)?;
         if value.is_null() || value.is_nan() || !self.is_member(property, value) || self.out_of_reach(property, value).is_some() {
             return Ok(Truth::Never);
+        }
+        if property.truncated {
+            return self.shown(index, CompareOp::Eq, value);
         }
         Ok(close(name(property).then(" eq ").and(&self.literal(property, value)?)))
     }
@@ -256,7 +285,7 @@ impl Filters<'_> {
                 !value.is_null() && !value.is_nan() && self.is_member(property, value) && self.out_of_reach(property, value).is_none()
             })
             .collect();
-        if self.in_list && known.len() > 1 {
+        if self.in_list && known.len() > 1 && !property.truncated {
             let literals = known.into_iter().map(|value| self.literal(property, value)).collect::<Result<Vec<_>, _>>()?;
             return Ok(close(name(property).then(" in ").and(&Said::joined(&literals, ",").in_brackets())));
         }

@@ -7,6 +7,7 @@ mod request;
 use crate::batch;
 use crate::client::spoken;
 use crate::decode::{Answer, Shape};
+use crate::moments::advised;
 use crate::translate::{Asking, Refusal};
 use crate::{Known, OdataSource};
 use arrow::datatypes::Schema;
@@ -173,9 +174,9 @@ impl Writer<'_> {
     fn rows(&self, shape: Shape, columns: &[TableColumn], bytes: &[u8]) -> Result<Vec<Vec<Value>>, SourceError> {
         let reporter = self.source.web.reporter();
         let mut reader = PageReader::new(&shape.page);
-        reader.push(bytes).map_err(|error| error.into_source_error(reporter))?;
+        reader.push(bytes).map_err(|error| advised(error).into_source_error(reporter))?;
         let mut batches: Vec<_> = std::iter::from_fn(|| reader.batch()).collect();
-        let (rest, end) = reader.finish().map_err(|error| error.into_source_error(reporter))?;
+        let (rest, end) = reader.finish().map_err(|error| advised(error).into_source_error(reporter))?;
         if end.others.iter().flatten().next().is_some() {
             return Err(self.malformed("the answer to a change has further pages, which are not read"));
         }
