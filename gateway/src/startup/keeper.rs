@@ -21,7 +21,7 @@ use futures::stream::FuturesUnordered;
 use portico_catalog::{Model, ModelError, Report, TableDefinition};
 use portico_engine::Engine;
 use portico_provider_api::{
-    Caller, Probe, QueryContext, RemoteSchema, RemoteTableName, RequestInfo, Selection, Source, SourceError, SourceErrorKind,
+    Caller, Probe, QueryContext, RemoteSchema, RemoteTableName, RequestInfo, Selection, Source, SourceError, SourceErrorKind, Trial,
 };
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -181,6 +181,17 @@ impl Keeper {
     async fn introspect_within(&self, longest: Duration) {
         let mut running: FuturesUnordered<_> = self.sources.keys().map(|name| self.introspect_one(name, longest)).collect();
         while running.next().await.is_some() {}
+    }
+
+    /// Has a source tried for what is declared of it, by queries of one of these tables.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn try_capabilities(&self, name: &str, tables: &[RemoteTableName]) -> Result<Vec<Trial>, SourceError> {
+        let Some(source) = self.sources.get(name) else { return Ok(Vec::new()) };
+        let time = self.settings(name).time;
+        let tried = tokio::time::timeout(time, source.try_capabilities(tables, &own_context(time))).await;
+        tried.unwrap_or_else(|_| Err(no_answer(name, time)))
     }
 
     fn settings(&self, source: &str) -> IntrospectionSettings {

@@ -49,6 +49,11 @@ impl Rules {
         Rules { preset, tables: config.tables.clone(), max_url, functions: said.functions.clone(), said_in: said.r#in }
     }
 
+    /// The same, with lists asked for by `in`, to find out whether they can be.
+    pub fn with_in(&self) -> Rules {
+        Rules { said_in: Some(true), ..self.clone() }
+    }
+
     /// Whether lists are asked for by `in`.
     pub fn uses_in(&self, general: &General) -> bool {
         self.said_in.unwrap_or(self.preset.in_list || general.is_401)
@@ -292,7 +297,7 @@ impl Rules {
     }
 
     /// Whether groups and aggregates of a set are computed: where its product does, and the set says so.
-    fn applies(&self, set: &EntitySet) -> bool {
+    pub fn applies(&self, set: &EntitySet) -> bool {
         // Groups by what is cut here would be too small.
         self.preset.apply && set.restrictions.apply == Some(true) && !set.properties.iter().any(|property| property.truncated)
     }

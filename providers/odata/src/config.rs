@@ -194,6 +194,9 @@ pub struct TableOverrides {
     /// Whether its entities have ETags.
     #[serde(default)]
     pub etag: Option<bool>,
+    /// Whether properties that refer to an entity (by the constraint of a navigation property) are written as references, `x@odata.bind`.
+    #[serde(default)]
+    pub bind: Option<bool>,
     /// Columns without whose values it is not asked.
     #[serde(default)]
     pub required: Option<Vec<String>>,
@@ -215,6 +218,12 @@ pub struct ColumnOverrides {
     /// How its text compares.
     #[serde(default)]
     pub collation: Option<TextCollation>,
+    /// The navigation property to one entity by which its value is written, as `x@odata.bind`: the value is the key of that entity.
+    #[serde(default)]
+    pub bind: Option<String>,
+    /// The set in which that entity is, where it is another than the metadata says, or it says none.
+    #[serde(default)]
+    pub bind_to: Option<String>,
     /// What becomes of digits of a second beyond microseconds, also where its `Precision` says that there are none.
     #[serde(default)]
     pub sub_microseconds: Option<SubMicroseconds>,

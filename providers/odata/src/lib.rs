@@ -10,11 +10,13 @@ mod config;
 mod decode;
 #[cfg(test)]
 mod golden;
+mod look_ups;
 mod metadata;
 mod moments;
 mod presets;
 mod schema;
 mod translate;
+mod trials;
 mod write;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -28,8 +30,8 @@ use metadata::Service;
 use portico_provider_api::arrays::array_from_values;
 use portico_provider_api::{
     Capabilities, ChangeOutcome, ChangeSet, ConnectContext, NativeRequest, Probe, QueryContext, QueryReport, QueryStream, Relation,
-    RemoteSchema, ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceKind, SourceQuery, TableColumn, Value,
-    WritableSource,
+    RemoteSchema, RemoteTableName, ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceKind, SourceQuery, TableColumn,
+    Trial, Value, WritableSource,
 };
 use portico_provider_web::{Base, Request, WebClient};
 use std::collections::BTreeSet;
@@ -100,6 +102,7 @@ impl OdataSource {
         let mut service = service
             .map_err(|message| self.web.reporter().error(SourceErrorKind::Malformed, format!("$metadata cannot be read, {message}")))?;
         moments::settle(&mut service, &self.config).map_err(|message| self.web.reporter().error(SourceErrorKind::Unsupported, message))?;
+        look_ups::settle(&mut service, &self.rules).map_err(|message| self.web.reporter().error(SourceErrorKind::Unsupported, message))?;
         let sets: Vec<_> = service.sets.iter().collect();
         let capabilities = schema::capabilities(&service, &self.rules, &sets);
         let known = Arc::new(Known { capabilities, names, etag: document.etag, service });
@@ -202,7 +205,11 @@ fn company_segment(company: &str) -> String {
 #[async_trait]
 impl Source for OdataSource {
     async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
-        let names = wanted.tables().map(|tables| tables.iter().map(|name| name.table().to_owned()).collect());
+        let tables = wanted.tables().map(|tables| tables.iter().map(|name| name.table().to_owned()));
+        // What an operation is bound to stands before its name.
+        let bound =
+            wanted.operations().into_iter().flatten().filter_map(|name| Some(name.split('(').next()?.split_once('.')?.0.to_owned()));
+        let names = tables.map(|tables| tables.chain(bound).collect());
         let known = self.read(names, context).await?;
         let schema = schema::remote_schema(&known.service, &self.rules, wanted);
         schema.map_err(|message| self.web.reporter().error(SourceErrorKind::Internal, message))
@@ -214,8 +221,14 @@ impl Source for OdataSource {
         Ok(Probe { schema })
     }
 
+    async fn try_capabilities(&self, tables: &[RemoteTableName], context: &QueryContext) -> Result<Vec<Trial>, SourceError> {
+        trials::run(self, tables, context).boxed().await
+    }
+
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
-        let sets = query.tables().into_iter().map(|table| table.table().to_owned()).collect();
+        let tables = query.tables().into_iter().map(|table| table.table().to_owned());
+        let bound = if let Relation::Call(call) = &query.from { schema::bound_set(&call.operation) } else { None };
+        let sets = tables.chain(bound).collect();
         let known = self.about(sets, context).boxed().await?;
         let plan = self.plan(&known, &query).map_err(|refusal| self.refused(refusal))?;
         let (schema, report) = (query.result_schema(), ReportHandle::default());
@@ -231,8 +244,9 @@ impl Source for OdataSource {
                 return self.one_row(&query, &row, addresses.len() as u64);
             }
             (Plan::Call(address), Relation::Call(call)) => {
-                let operation = known.service.operations.iter().find(|operation| operation.name == call.operation.name.table());
-                let operation = operation.ok_or_else(|| internal("an operation is gone".to_owned()))?;
+                let root = self.base.address();
+                let asking = self.asking(&root, &known);
+                let operation = asking.operation(&call.operation).map_err(|refusal| self.refused(refusal))?;
                 let rows = translate::Rows { address, limit: None, client: None };
                 (vec![rows], Shape::of_operation(protocol, operation, &wanted).map_err(internal)?)
             }

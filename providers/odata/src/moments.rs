@@ -42,7 +42,9 @@ pub fn settle(service: &mut Service, config: &OdataConfig) -> Result<(), String>
                 (None, None) => {}
             }
             if property.truncated {
-                service.notes.push(format!("of '{}' in '{}' digits beyond microseconds are left out, as configured", property.name, set.name));
+                service
+                    .notes
+                    .push(format!("of '{}' in '{}' digits beyond microseconds are left out, as configured", property.name, set.name));
             }
         }
     }

@@ -47,6 +47,8 @@ pub struct Preset {
     pub change_sets: bool,
     /// Whether `PATCH` of what is not there inserts it.
     pub upsert: bool,
+    /// Whether properties with a navigation property's constraint are written by a reference (`x@odata.bind`), and null removes it.
+    pub binds: bool,
     /// `$apply`, where it is said of a set.
     pub apply: bool,
     /// Keys in one request.
@@ -77,6 +79,7 @@ const GENERIC: Preset = Preset {
     always_etag: false,
     change_sets: false,
     upsert: false,
+    binds: false,
     apply: false,
     max_keys: 20,
     max_key_columns: 4,
@@ -156,6 +159,7 @@ const DATAVERSE: Preset = Preset {
     always_etag: true,
     change_sets: true,
     upsert: true,
+    binds: true,
     ..GENERIC
 };
 

@@ -90,12 +90,16 @@ fn column(property: &Property) -> RemoteColumn {
     }
 }
 
+/// The set that an operation is bound to.
+pub fn bound_set(operation: &RemoteOperation) -> Option<String> {
+    operation.name.0.first().filter(|_| operation.name.0.len() > 1).cloned()
+}
+
 /// An operation as the contract says it. Those whose parameters differ share a name, and have signatures of their own.
 pub fn operation(operation: &Operation) -> RemoteOperation {
-    let types: Vec<String> = operation.parameters.iter().map(|parameter| format!("{} {}", parameter.name, parameter.type_name)).collect();
     RemoteOperation {
-        name: name(&operation.name),
-        signature: format!("{}({})", operation.name, types.join(", ")),
+        name: RemoteTableName(operation.names()),
+        signature: operation.signature(),
         description: operation.description.clone(),
         procedure: false,
         parameters: operation

@@ -2,6 +2,7 @@
 //! and be there. It is a strict server of OData 4.01 with every type.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
+mod chained;
 mod downstream;
 mod own;
 mod reference;

@@ -485,7 +485,7 @@ fn a_profile_does_not_take_a_name_that_is_taken() {
 fn a_version_that_nothing_compares_while_a_row_is_written_is_told_of() {
     let notes = |customers: Value| {
         let tables = json!({ "Customers": customers, "People": { "source": "directory", "remote": "people" } });
-        let (_, report) = build(&definition(json!({ "tables": tables })), &schemas()).unwrap();
+        let (_, report) = build(&definition(json!({ "tables": tables })), &schemas(), &describe).unwrap();
         report.notes.into_iter().filter(|note| note.contains("version")).collect::<Vec<_>>()
     };
     let customers = |more: Value| {
@@ -494,7 +494,10 @@ fn a_version_that_nothing_compares_while_a_row_is_written_is_told_of() {
         table
     };
     let told = notes(customers(json!({ "version": "since" })));
-    assert!(matches!(told.as_slice(), [note] if note.starts_with("Customers: its source does not compare the version 'since'")), "{told:?}");
+    assert!(
+        matches!(told.as_slice(), [note] if note.starts_with("Customers: its source does not compare the version 'since'")),
+        "{told:?}"
+    );
     assert!(notes(customers(json!({}))).is_empty());
     assert!(notes(customers(json!({ "version": "since", "writes": { "check_first": true } }))).is_empty());
 }

@@ -3,7 +3,7 @@
 #[path = "../../../providers/odata/tests/servers/mod.rs"]
 mod servers;
 
-use super::gateway::{Gateway, sha256};
+use super::gateway::{Ended, Gateway, run, sha256};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use servers::{mock, v2, v4};
@@ -218,4 +218,50 @@ async fn a_client_writes_through_the_gateway() {
         (&raw["d"]["Int64"], &raw["d"]["Text"], &raw["d"]["Guid"]),
         (&json!("9007199254740995"), &Value::Null, &json!("01234567-89ab-cdef-0123-456789abcdef"))
     );
+}
+
+/// A configuration of Olingo's service alone, with settings of the source and what else is wanted.
+fn technical(name: &str, settings: &str, more: &str) -> String {
+    format!(
+        "sources:\n  tec:\n    kind: odata\n    url: \"{}\"\n{settings}tables:\n  Prims: {{ source: tec, remote: ESAllPrim }}\n  \
+         Pairs: {{ source: tec, remote: ESTwoPrim }}\n{more}access:\n  roles:\n    front: {{ Prims: {{}}, Pairs: {{}} }}\n  operators: [front]\n  \
+         keys:\n    front: {{ sha256: \"{}\", roles: [front] }}\n  anonymous: none\n",
+        v4().url(&format!("{name}/odata.svc/")),
+        sha256(KEY)
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_tries_what_is_declared() {
+    let directory = tempfile::tempdir().unwrap();
+    let check = |settings: &str, arguments: &[&str]| {
+        let doors = "gateway:\n  token_key: { env: TEST_TOKEN_KEY }\n";
+        std::fs::write(directory.path().join("portico.yaml"), format!("{doors}{}", technical("tried", settings, ""))).unwrap();
+        run(directory.path(), &[&["check", "--config", "portico.yaml"], arguments].concat(), &[])
+    };
+    let wrong = "    capabilities: { in: true }\n";
+    let (ended, text) = check(wrong, &["--probe"]);
+    assert!(ended == Ended::Badly && text.contains("in: DECLARED, and does not work"), "{text}");
+    assert!(text.contains("\n    capabilities: { in: false }\n"), "{text}");
+    let (ended, text) = check(wrong, &[]);
+    assert!(ended == Ended::Well && !text.contains("probe"), "{text}");
+    let (ended, text) = check("    capabilities: { in: false }\n", &["--probe"]);
+    assert!(ended == Ended::Well && text.contains("probe tec: "), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bound_action_of_the_service_is_called_by_clients() {
+    let directory = tempfile::tempdir().unwrap();
+    let operations = "operations:\n  Text:\n    kind: action\n    bound_to: Pairs\n    returns: { type: text }\n    \
+                      source: { name: tec, operation: ESTwoPrim.BAETTwoPrimRTString, touches: [] }\n";
+    let gateway = Gateway::start(directory.path(), &technical("clients", "", operations), &[]).await.ready().await;
+    let call = async |key: &str| {
+        let request = gateway.request(Method::POST, &format!("/odata/Pairs({key})/Portico.odata.Text"), KEY).json(&json!({}));
+        let answer = request.send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    };
+    let (status, text) = call("32766").await;
+    assert!(status == StatusCode::OK && text.contains("Test String1"), "{status} {text}\n{}", gateway.log());
+    // An entity that is not there is not acted upon.
+    assert_eq!(call("4711").await.0, StatusCode::NOT_FOUND);
 }

@@ -53,6 +53,7 @@ fn set(document: &Document, raw: &RawSet, notes: &mut Vec<String>) -> EntitySet 
         description: sap("label").map(str::to_owned).or_else(|| of_type("label")),
         etag: fixed,
         foreign_keys: foreign_keys(document, raw, &columns),
+        links: Vec::new(),
         name: raw.name.clone(),
         properties: columns,
         key,
@@ -120,5 +121,5 @@ fn operation(document: &Document, import: &Import) -> Operation {
     }
     let get = import.method.as_deref().is_none_or(|method| method.eq_ignore_ascii_case("GET"));
     let label = import.sap.iter().find(|(name, _)| name == "label").map(|(_, value)| value.clone());
-    Operation { name: import.name.clone(), description: label, parameters, returns, changes: !get, get, unavailable }
+    Operation { name: import.name.clone(), binding: None, description: label, parameters, returns, changes: !get, get, unavailable }
 }

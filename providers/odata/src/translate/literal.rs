@@ -126,6 +126,7 @@ mod tests {
                 sortable: None,
                 unsaid_precision: false,
                 truncated: false,
+                look_up: crate::metadata::LookUp::Value,
             };
             literal(Protocol::V4, &property, &Value::text(text))
         };

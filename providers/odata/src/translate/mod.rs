@@ -1,12 +1,13 @@
 //! Source queries as requests: pure. Everything that can be said in the address is said here; what an answer looks like is [`crate::decode`]'s.
 
 pub mod apply;
+mod call;
 pub mod filter;
 pub mod literal;
 pub mod text;
 
 use crate::capabilities::Rules;
-use crate::metadata::{EntitySet, Operation, Protocol, Service};
+use crate::metadata::{EntitySet, Protocol, Service};
 use filter::{Filters, Truth, all};
 use portico_provider_api::{Expr, KeySet, Relation, SortKey, SourceQuery, TableColumn, TableRelation, Value};
 use portico_provider_web::{Address, AddressError};
@@ -100,12 +101,8 @@ impl Asking<'_> {
         match &query.from {
             Relation::Table(table) => self.table(query, table),
             Relation::Call(call) => {
-                let operation = self.operation(call.operation.name.table())?;
-                let said: Vec<(&str, Option<&Value>)> = call
-                    .arguments
-                    .iter()
-                    .filter_map(|(index, value)| Some((operation.parameters.get(*index)?.name.as_str(), Some(value))))
-                    .collect();
+                let operation = self.operation(&call.operation)?;
+                let said: Vec<(usize, Option<&Value>)> = call.arguments.iter().map(|(index, value)| (*index, Some(value))).collect();
                 self.call(operation, &said).map(Plan::Call)
             }
             Relation::Join(_) | Relation::Query(_) | Relation::Union(_) => Err("a query of several relations".to_owned().into()),
@@ -125,11 +122,6 @@ impl Asking<'_> {
             }
         }
         Ok(set)
-    }
-
-    fn operation(&self, name: &str) -> Result<&Operation, Refusal> {
-        let found = self.service.operations.iter().find(|operation| operation.name == name);
-        found.ok_or_else(|| Refusal::Gone(format!("there is no operation '{name}'")))
     }
 
     fn table(&self, query: &SourceQuery, table: &TableRelation) -> Result<Plan, Refusal> {
@@ -257,44 +249,23 @@ impl Asking<'_> {
         }
     }
 
-    /// The address of an operation that is asked by `GET`, or of one that is invoked, whose arguments then stand in the body.
-    ///
-    /// # Errors
-    /// When a value cannot be said.
-    pub fn call(&self, operation: &Operation, arguments: &[(&str, Option<&Value>)]) -> Result<Address, Refusal> {
-        let v2 = self.service.protocol == Protocol::V2;
-        let mut said: Vec<(String, Said)> = Vec::new();
-        for (name, value) in arguments {
-            let Some(property) = operation.parameters.iter().find(|parameter| parameter.name == *name) else { continue };
-            let Some(value) = value else { continue };
-            let text = literal::literal(self.service.protocol, property, value);
-            let text = text.ok_or_else(|| format!("a value for '{name}' that no URL of this protocol can say"))?;
-            said.push(((*name).to_owned(), Said::value(text)));
-        }
-        let mut path: Vec<(String, String)> = self.before.iter().map(|part| (part.clone(), part.clone())).collect();
-        if v2 {
-            path.push((operation.name.clone(), operation.name.clone()));
-            let options: Vec<(&str, Said)> = said.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-            return Ok(self.at(&path, &options)?);
-        }
-        if operation.changes {
-            path.push((operation.name.clone(), operation.name.clone()));
-            return Ok(self.at(&path, &[])?);
-        }
-        let parts: Vec<Said> = said.iter().map(|(name, value)| Said::plain(format!("{name}=")).and(value)).collect();
-        let called = Said::plain(operation.name.as_str()).and(&Said::joined(&parts, ",").in_brackets());
-        path.push((called.sent, called.shown));
-        let address = self.at(&path, &[])?;
-        let (shown, _) = address.shown();
-        let shown = shown.to_owned();
-        Ok(address.shown_as(shown, said.len()))
-    }
-
     /// The address of one entity.
     ///
     /// # Errors
     /// When a value cannot be said.
     pub fn entity(&self, set: &EntitySet, key: &[(String, Value)]) -> Result<Address, Refusal> {
+        let said = self.one(set, key)?;
+        let mut path: Vec<(String, String)> = self.before.iter().map(|part| (part.clone(), part.clone())).collect();
+        path.push((said.sent, said.shown));
+        let options: &[(&str, Said)] =
+            if self.cross_company { &[("cross-company", Said { sent: "true".into(), shown: "true".into(), values: 0 })] } else { &[] };
+        let address = self.at(&path, options)?;
+        let shown = address.shown().0.to_owned();
+        Ok(address.shown_as(shown, said.values))
+    }
+
+    /// One entity as a segment of a path: `Orders(1)`.
+    fn one(&self, set: &EntitySet, key: &[(String, Value)]) -> Result<Said, Refusal> {
         let mut parts = Vec::new();
         for name in &set.key {
             let value = key.iter().find(|(known, _)| known == name).map(|(_, value)| value);
@@ -304,14 +275,7 @@ impl Asking<'_> {
             let text = Said::value(text.ok_or_else(|| format!("a value for '{name}' that no URL of this protocol can say"))?);
             parts.push(if set.key.len() == 1 { text } else { Said::plain(format!("{name}=")).and(&text) });
         }
-        let said = Said::plain(set.name.as_str()).and(&Said::joined(&parts, ",").in_brackets());
-        let mut path: Vec<(String, String)> = self.before.iter().map(|part| (part.clone(), part.clone())).collect();
-        path.push((said.sent, said.shown));
-        let options: &[(&str, Said)] =
-            if self.cross_company { &[("cross-company", Said { sent: "true".into(), shown: "true".into(), values: 0 })] } else { &[] };
-        let address = self.at(&path, options)?;
-        let shown = address.shown().0.to_owned();
-        Ok(address.shown_as(shown, said.values))
+        Ok(Said::plain(set.name.as_str()).and(&Said::joined(&parts, ",").in_brackets()))
     }
 
     /// The address of a set, where new entities go.

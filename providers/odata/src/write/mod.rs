@@ -8,10 +8,11 @@ use crate::batch;
 use crate::client::spoken;
 use crate::decode::{Answer, Shape};
 use crate::moments::advised;
+use crate::schema::bound_set;
 use crate::translate::{Asking, Refusal};
 use crate::{Known, OdataSource};
 use arrow::datatypes::Schema;
-use explain::explain;
+pub(crate) use explain::explain;
 use portico_provider_api::arrays::row_at;
 use portico_provider_api::{
     Change, ChangeOutcome, ChangeSet, ConstraintKind, Precondition, QueryContext, RemoteOperation, ScalarType, SourceError,
@@ -31,7 +32,9 @@ use std::sync::Arc;
 /// What the service says; whether the changes may have been made is said with it.
 pub(crate) async fn write(source: &OdataSource, set: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError> {
     let tables = set.changes.iter().filter_map(table_of).map(|table| table.table.table().to_owned());
-    let known = source.about(tables.collect::<BTreeSet<_>>(), context).await.map_err(SourceError::without_effect)?;
+    let bound =
+        set.changes.iter().filter_map(|change| if let Change::Invoke { operation, .. } = change { bound_set(operation) } else { None });
+    let known = source.about(tables.chain(bound).collect::<BTreeSet<_>>(), context).await.map_err(SourceError::without_effect)?;
     let writer = Writer { source, known: &known, context };
     let unsupported = |message: String| source.web.reporter().error(SourceErrorKind::Unsupported, message);
     known.capabilities.check_changes(&set).map_err(|error| unsupported(error.to_string()))?;
@@ -131,7 +134,7 @@ impl Writer<'_> {
                 };
                 Ok(done_with(row, page.status == StatusCode::CREATED))
             }
-            Change::Invoke { operation, .. } => self.returned(operation, &page.bytes, has_body),
+            Change::Invoke { operation, .. } => self.returned(asking, operation, &page.bytes, has_body),
             Change::Delete { .. } | Change::Link { .. } | Change::Unlink { .. } => Ok(done_with(None, false)),
         }
     }
@@ -194,9 +197,15 @@ impl Writer<'_> {
         Ok(rows)
     }
 
-    fn returned(&self, operation: &RemoteOperation, bytes: &[u8], has_body: bool) -> Result<ChangeOutcome, SourceError> {
-        let described = self.known.service.operations.iter().find(|known| crate::schema::operation(known).signature == operation.signature);
-        let (Some(described), Some(result), true) = (described, &operation.result, has_body) else {
+    fn returned(
+        &self,
+        asking: &Asking<'_>,
+        operation: &RemoteOperation,
+        bytes: &[u8],
+        has_body: bool,
+    ) -> Result<ChangeOutcome, SourceError> {
+        let described = asking.operation(operation);
+        let (Ok(described), Some(result), true) = (described, &operation.result, has_body) else {
             return Ok(ChangeOutcome::Returned(Vec::new()));
         };
         let shape = Shape::of_operation(self.known.service.protocol, described, &columns(&result.columns));

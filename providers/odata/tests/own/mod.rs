@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
 mod answers;
+mod bound;
+mod look_ups;
 mod moments;
 mod operations;
 mod pages;
+mod trials;
 mod writes;
 
 use crate::downstream::{connect, rows};

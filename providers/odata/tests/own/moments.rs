@@ -45,21 +45,32 @@ async fn it_is_a_text_or_cut_where_that_is_said() {
     let cut = source(&server, &json!({"sub_microseconds": "truncate"}));
     let table = orders(&cut).await;
     let rows = read(&cut, SourceQuery::scan(table)).await.unwrap();
-    let shown =
-        [Value::TimestampTz(0), Value::TimestampTz(1_123_456), Value::Time(1_123_456), Value::TimestampTz(500_000), Value::TimestampTz(123_456)];
+    let shown = [
+        Value::TimestampTz(0),
+        Value::TimestampTz(1_123_456),
+        Value::Time(1_123_456),
+        Value::TimestampTz(500_000),
+        Value::TimestampTz(123_456),
+    ];
     assert_eq!(rows, [shown]);
     let notes = cut.remote_schema(&Selection::All, &QueryContext::default()).await.unwrap().notes;
     assert!(notes.contains(&"of 'At' in 'Orders' digits beyond microseconds are left out, as configured".to_owned()), "{notes:?}");
     // A key is not cut.
     assert!(!notes.iter().any(|note| note.contains("'Id'")), "{notes:?}");
 
-    let only = source(&server, &json!({"tables": {"Orders": {"columns": {"At": {"sub_microseconds": "truncate"}, "Daily": {"sub_microseconds": "text"}}}}}));
+    let only = source(
+        &server,
+        &json!({"tables": {"Orders": {"columns": {"At": {"sub_microseconds": "truncate"}, "Daily": {"sub_microseconds": "text"}}}}}),
+    );
     let rows = read(&only, SourceQuery::scan(orders(&only).await)).await.unwrap();
     assert_eq!(rows[0][1..3], [Value::TimestampTz(1_123_456), Value::text("00:00:01.1234567")]);
     for (column, said) in [("Id", "key"), ("Nothing", "'Nothing'")] {
         let wrong = source(&server, &json!({"tables": {"Orders": {"columns": {column: {"sub_microseconds": "truncate"}}}}}));
         let error = wrong.remote_schema(&Selection::All, &QueryContext::default()).await.unwrap_err();
-        assert!(error.kind == SourceErrorKind::Unsupported && error.message.contains(said) && error.message.contains("'Orders'"), "{error}");
+        assert!(
+            error.kind == SourceErrorKind::Unsupported && error.message.contains(said) && error.message.contains("'Orders'"),
+            "{error}"
+        );
     }
 }
 

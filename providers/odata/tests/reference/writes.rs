@@ -420,7 +420,8 @@ async fn an_entity_is_found_by_a_key_of_every_type() {
     let table = relation(&source, "ESAllKey").await;
     let rows = all(&source, SourceQuery::scan(table.clone())).await;
     assert_eq!(rows.len(), 2);
-    let keys: Vec<(&str, Value)> = table.columns.iter().zip(&rows[0]).map(|(column, value)| (column.name.as_str(), value.clone())).collect();
+    let keys: Vec<(&str, Value)> =
+        table.columns.iter().zip(&rows[0]).map(|(column, value)| (column.name.as_str(), value.clone())).collect();
     let outcome = one(&source, delete(&table, &keys, Precondition::None)).await;
     assert_eq!(outcome, ChangeOutcome::Done { row: None, created: false });
     assert_eq!(all(&source, SourceQuery::scan(table.clone())).await, rows[1..]);
