@@ -6,6 +6,7 @@ mod asked;
 use crate::client::spoken;
 use crate::decode::{Answer, Shape};
 use crate::metadata::{EntitySet, Protocol};
+use crate::presets::Preset;
 use crate::translate::{Asking, Plan, apply};
 use crate::{Known, OdataSource};
 use arrow::datatypes::Schema;
@@ -114,15 +115,7 @@ impl Trier<'_> {
         let mut trials = Vec::new();
         for (name, declared, asked) in plan {
             let outcome = self.outcome(sample, &asked, loose).await?;
-            let place =
-                if name == "filter" { format!("tables: {{ {}: {{ filter: ", set.name) } else { format!("capabilities: {{ {name}: ") };
-            let setting = match outcome {
-                TrialOutcome::Unknown(_) => None,
-                TrialOutcome::Works | TrialOutcome::Fails(_) => {
-                    let end = if name == "filter" { " } }" } else { " }" };
-                    Some(format!("{place}{}{end}", outcome == TrialOutcome::Works))
-                }
-            };
+            let setting = setting(set, preset, name, &outcome);
             trials.push(Trial { table: table.clone(), capability: name.to_owned(), declared, outcome, setting });
         }
         let mut working = Vec::new();
@@ -218,6 +211,29 @@ impl Trier<'_> {
             || self.source.web.reporter().error(portico_provider_api::SourceErrorKind::Malformed, "the answer to /$count is no number");
         text.parse().map(Answered::Number).map_err(|_| wrong())
     }
+}
+
+/// What would say it as it was found: of the set alone where the product could do it, and the set says that it cannot.
+fn setting(set: &EntitySet, preset: &Preset, name: &str, outcome: &TrialOutcome) -> Option<String> {
+    let works = match outcome {
+        TrialOutcome::Works => true,
+        TrialOutcome::Fails(_) => false,
+        TrialOutcome::Unknown(_) => return None,
+    };
+    let of_set = match name {
+        "filter" => true,
+        "orderby" => works && preset.sort,
+        "top" => works && preset.top,
+        "skip" => works && preset.skip,
+        "count" => works && preset.count,
+        // Groups are asked for only where the set says that it has them.
+        "apply" if works && set.restrictions.apply != Some(true) => return None,
+        _ => false,
+    };
+    Some(match of_set {
+        true => format!("tables: {{ {}: {{ {name}: {works} }} }}", set.name),
+        false => format!("capabilities: {{ {name}: {works} }}"),
+    })
 }
 
 /// Whether an error is an answer to the question, and not that nobody answers.

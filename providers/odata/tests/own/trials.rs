@@ -62,6 +62,7 @@ async fn an_option_that_is_refused_is_told_with_the_setting() {
     let trials = tried(&source).await;
     let skip = found(&trials, "skip");
     assert!(matches!(&skip.outcome, TrialOutcome::Fails(why) if why.contains("not here")) && skip.contradicts(), "{skip:?}");
+    assert_eq!(skip.setting.as_deref(), Some("capabilities: { skip: false }"));
     let list = found(&trials, "in");
     assert!(matches!(&list.outcome, TrialOutcome::Fails(_)) && !list.declared && !list.contradicts(), "{list:?}");
 }
@@ -76,4 +77,23 @@ async fn nothing_is_said_of_what_cannot_be_told() {
     let source = source(&down, &json!({}));
     let tables = [RemoteTableName(vec!["Orders".to_owned()])];
     assert!(source.try_capabilities(&tables, &QueryContext::default()).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_works_and_is_not_used_is_told_with_the_setting_of_its_place() {
+    // It keeps to conditions by key, and to nothing else.
+    let script = |request: &Request| {
+        let filter = request.query("$filter").unwrap_or_default().replace("%20", " ");
+        let only = (1..=5).filter(|id| filter.is_empty() || filter == format!("Id eq {id}")).map(row);
+        let top = request.query("$top").and_then(|top| top.parse().ok()).unwrap_or(5);
+        Answer::json(format!(r#"{{"value":[{}]}}"#, only.take(top).collect::<Vec<_>>().join(",")))
+    };
+    let server = server(V4, script, Faults::default()).await;
+    let by_set = source(&server, &json!({"tables": {"Orders": {"top": false, "filter": false}}}));
+    let trials = tried(&by_set).await;
+    let told = |trials: &[Trial], name: &str| (found(trials, name).outcome.clone(), found(trials, name).setting.clone());
+    assert_eq!(told(&trials, "top"), (TrialOutcome::Works, Some("tables: { Orders: { top: true } }".to_owned())));
+    assert_eq!(told(&trials, "filter"), (TrialOutcome::Works, Some("tables: { Orders: { filter: true } }".to_owned())));
+    let by_source = source(&server, &json!({"capabilities": {"top": false}}));
+    assert_eq!(told(&tried(&by_source).await, "top"), (TrialOutcome::Works, Some("capabilities: { top: true }".to_owned())));
 }
