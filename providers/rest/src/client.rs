@@ -312,7 +312,8 @@ impl Chain {
         let request = if run.absent { request.accepting(StatusCode::NOT_FOUND) } else { request };
         let ranged = run.resource.postgrest || run.paging.by == crate::config::PagingBy::Range;
         let request = if ranged { request.accepting(StatusCode::RANGE_NOT_SATISFIABLE) } else { request };
-        let request = if run.decoder.streams() { request } else { request.accepting(StatusCode::INTERNAL_SERVER_ERROR) };
+        let json = run.resource.format == crate::config::Format::Json;
+        let request = if json { request } else { request.accepting(StatusCode::INTERNAL_SERVER_ERROR) };
         // A request that reads may be repeated, whatever its method.
         Ok(request.repeatable())
     }
@@ -337,7 +338,8 @@ impl Chain {
         self.from = Some(page.url.clone());
         let read = run.decoder.document(&page.bytes).map_err(|wrong| run.client.shape(wrong)).and_then(|document| {
             let mut reader = run.decoder.reader();
-            reader.push(&document).map_err(|error| error.into_source_error(run.client.web.reporter()))?;
+            let placed = |error| run.decoder.placed(error, &page.bytes).into_source_error(run.client.web.reporter());
+            reader.push(&document).map_err(placed)?;
             Ok(reader)
         });
         let reader = match read {

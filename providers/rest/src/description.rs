@@ -2,7 +2,7 @@
 
 use crate::config::{CollationConfig, ColumnConfig, Format, RestConfig};
 use crate::paging::Paging;
-use crate::resource::{Access, Column, Resource};
+use crate::resource::{Access, Column, Place, Resource};
 use portico_provider_api::{ForeignKey, RemoteTableName, ScalarType};
 use portico_provider_web::json::Missing;
 use serde_json::Value;
@@ -92,6 +92,7 @@ fn table(name: &str, definition: &Value, paging: Paging, config: &RestConfig, no
             scalar_type,
             nullable: !required.contains(&column.as_str()),
             path: vec![column.clone()],
+            selected: None,
             codec: None,
             missing: Missing::Refused,
             asked: false,
@@ -116,7 +117,7 @@ fn table(name: &str, definition: &Value, paging: Paging, config: &RestConfig, no
         method: "GET".to_owned(),
         body: None,
         plain_body: None,
-        rows: Vec::new(),
+        rows: Place::default(),
         single: false,
         paging,
         batch: None,

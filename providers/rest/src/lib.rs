@@ -11,6 +11,7 @@ mod decode;
 mod description;
 mod form;
 mod infer;
+mod json_path;
 pub mod openapi;
 mod paging;
 mod postgrest;
@@ -24,13 +25,14 @@ mod xml;
 
 use async_trait::async_trait;
 use client::{Client, Run};
-use config::{Preset, RestConfig};
+use config::{ColumnConfig, Preset, RestConfig};
+use indexmap::IndexMap;
 use portico_provider_api::{
     Capabilities, Change, ChangeOutcome, ChangeSet, ConnectContext, NativeRequest, Probe, QueryContext, QueryStream, Relation,
     RemoteSchema, RemoteTableName, Selection, Source, SourceError, SourceErrorKind, SourceKind, SourceQuery, TableColumn, WritableSource,
 };
 use portico_provider_web::config as web_config;
-use resource::Resource;
+use resource::{Place, Resource};
 use sha2::{Digest, Sha256};
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -70,12 +72,13 @@ fn described(mut config: RestConfig, directory: &Path) -> Result<RestConfig, Str
         let taken = match (&resource.sample, &document) {
             (Some(sample), _) => {
                 let text = read(sample).map_err(place)?;
-                let sample: serde_json::Value = serde_json::from_str(&text).map_err(|_| place("its 'sample' is no JSON".to_owned()))?;
-                let mut rows = resource::pointer(resource.rows.as_deref().unwrap_or_default()).map_err(place)?;
-                if let Some(parent) = &resource.parent {
-                    rows = resource::pointer(&format!("/{}", parent.rows.trim_start_matches('/'))).map_err(place)?;
-                }
-                infer::columns(&sample, &rows, resource.single).map_err(place)?
+                let (rows, single) = match &resource.parent {
+                    Some(parent) => (Place::in_row(&parent.rows).map_err(place)?, false),
+                    None => {
+                        (Place::of_rows(resource.rows.as_deref().unwrap_or_default(), resource.single).map_err(place)?, resource.single)
+                    }
+                };
+                sampled(&text, &rows, single).map_err(place)?
             }
             (None, Some(document)) if resource.columns.is_empty() || resource.schema.is_some() => {
                 openapi::columns(document, resource.path.as_deref(), resource.schema.as_deref()).map_err(place)?
@@ -97,6 +100,13 @@ fn described(mut config: RestConfig, directory: &Path) -> Result<RestConfig, Str
         }
     }
     Ok(config)
+}
+
+/// The columns of a sample.
+fn sampled(text: &str, place: &Place, single: bool) -> Result<IndexMap<String, ColumnConfig>, String> {
+    let rows = decode::rows(text, place, single).map_err(|wrong| format!("its 'sample': {wrong}"))?;
+    let rows = rows.into_iter().map(serde_json::from_str).collect::<Result<Vec<serde_json::Value>, _>>();
+    infer::columns(&rows.map_err(|_| "its 'sample' is no JSON".to_owned())?, &place.to_string())
 }
 
 /// What is known of a source: its resources, as declared or as it describes them.

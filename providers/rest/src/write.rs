@@ -2,7 +2,7 @@
 
 use crate::config::{Format, Returns, VersionConfig, WriteConfig, WriteRequestConfig};
 use crate::form;
-use crate::resource::{Access, Column, Need, Resource, body_of, pointer};
+use crate::resource::{Access, Column, Need, Place, Resource, body_of};
 use crate::template::{Context, Template};
 use crate::translate::{Call, Refusal, begun};
 use portico_provider_api::capabilities::WriteCapabilities;
@@ -181,7 +181,7 @@ impl WriteRequest {
             headers: config.headers.iter().map(header).collect::<Result<_, _>>()?,
             plain_body: body.is_none().then(|| config.content_type.clone().unwrap_or_else(|| "application/json".to_owned())),
             body,
-            rows: pointer(config.row.as_deref().unwrap_or_default())?,
+            rows: Place::parse(config.row.as_deref().unwrap_or_default())?,
             single: true,
             paging: crate::paging::Paging::default(),
             batch: None,
@@ -252,8 +252,8 @@ fn object(resource: &Resource, table: &TableRelation, values: &[(usize, Value)])
     for (index, value) in values {
         let column = table.columns.get(*index).and_then(|column| resource.column(&column.name));
         let column: &Column = column.ok_or_else(|| Refusal::Unsupported("a column outside the table".to_owned()))?;
-        if column.asked {
-            return Err(Refusal::Unsupported(format!("writing '{}', which no row has", column.name)));
+        if column.asked || column.selected.is_some() {
+            return Err(Refusal::Unsupported(format!("writing '{}', which has no place of its own in a row", column.name)));
         }
         root.put(&column.path, form::json(&form::held(value, column.codec).map_err(Refusal::Data)?));
     }

@@ -249,7 +249,7 @@ impl Writer<'_> {
         let document = decoder.document(&page.bytes).map_err(shape)?;
         let mut reader: PageReader = decoder.reader();
         let read = reader.push(&document).and_then(|()| reader.finish());
-        let (batches, _) = read.map_err(|error| shape(error.to_string()))?;
+        let (batches, _) = read.map_err(|error| shape(decoder.placed(error, &page.bytes).to_string()))?;
         let types: Vec<_> = table.columns.iter().map(|column| column.scalar_type).collect();
         let mut rows = Vec::new();
         for batch in batches {

@@ -12,7 +12,7 @@ pub struct ColumnConfig {
     /// Type: `int64`, `decimal(13,2)`, `text`, `json`, …
     #[serde(default, rename = "type")]
     pub scalar_type: Option<String>,
-    /// Where it stands in a row: `customer/city`. Without it: by its name.
+    /// Where it stands in a row: `customer/city`, or a JSONPath: `$.addresses[?@.kind=='home'].city`. Without it: by its name.
     #[serde(default)]
     pub path: Option<String>,
     /// Whether it may be null.

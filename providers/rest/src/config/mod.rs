@@ -129,7 +129,7 @@ pub struct ResourceConfig {
     /// Its media type: by default `application/json`, or `text/xml; charset=utf-8` where answers are XML.
     #[serde(default)]
     pub content_type: Option<String>,
-    /// Where the rows stand: a JSON Pointer, or `$.data.items`.
+    /// Where the rows stand: a JSON Pointer (`/data/items`), or a JSONPath (`$.data[*].items[*]`), whose values are the rows.
     #[serde(default)]
     pub rows: Option<String>,
     /// What stands there is one row, and no array of rows.

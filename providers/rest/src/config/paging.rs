@@ -21,7 +21,7 @@ pub struct PagingConfig {
     /// The parameter with the number of rows.
     #[serde(default)]
     pub size_parameter: Option<String>,
-    /// Where the cursor or the next URL stands in an answer (a JSON Pointer), or the header's relation (`next`).
+    /// Where the cursor or the next URL stands in an answer (a JSON Pointer or JSONPath), or the header's relation (`next`).
     #[serde(default)]
     pub next: Option<String>,
     /// Where an answer says whether there are more rows: true or false.

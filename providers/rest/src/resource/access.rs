@@ -1,6 +1,6 @@
 //! Ways to rows from their settings: the resource's own and its look-ups, and what must be known for them. It must not know queries.
 
-use super::place::pointer;
+use super::place::Place;
 use super::{Access, Need, Resource};
 use crate::config::{Format, LookupConfig, RequireConfig, ResourceConfig, RestConfig};
 use crate::paging::Paging;
@@ -60,12 +60,13 @@ fn access(lookup: &LookupConfig, own: &ResourceConfig, format: Format, paging: P
         method,
         body,
         plain_body: None,
-        rows: pointer(lookup.rows.as_deref().unwrap_or_default())?,
+        rows: Place::of_rows(lookup.rows.as_deref().unwrap_or_default(), lookup.single).map_err(|wrong| format!("'rows': {wrong}"))?,
         single: lookup.single,
         paging,
         batch: lookup.batch.map(|size| (size.max(1), lookup.separator.clone().unwrap_or_else(|| ",".to_owned()))),
         needs: Vec::new(),
     };
+    readable(&made, format)?;
     let mut names: Vec<String> = Vec::new();
     let templates = made.path.iter().chain(made.query.iter().chain(&made.headers).map(|(_, template)| template));
     for name in templates.chain(made.body.iter().map(|(body, _)| body)).flat_map(Template::names) {
@@ -78,6 +79,25 @@ fn access(lookup: &LookupConfig, own: &ResourceConfig, format: Format, paging: P
         return Err("'batch' joins the keys of one column in one place of the URL".to_owned());
     }
     Ok(made)
+}
+
+/// Whether answers of a form have what stands there.
+fn readable(access: &Access, format: Format) -> Result<(), String> {
+    let beside: Vec<&Place> = access.paging.wanted().into_iter().flatten().collect();
+    match format {
+        Format::Json => Ok(()),
+        Format::Xml => match [&access.rows].into_iter().chain(beside).find(|place| place.names().is_none()) {
+            Some(place) => Err(format!("'{place}': of XML, names alone lead to a value: /Envelope/Body/Order")),
+            None => Ok(()),
+        },
+        Format::Ndjson | Format::Csv if !beside.is_empty() => {
+            Err("'paging': an answer of lines has nothing beside its rows that could lead to the next page, or count them".to_owned())
+        }
+        Format::Ndjson | Format::Csv => match access.rows.names() {
+            Some([_, ..]) => Err(format!("'rows': '{}': of an answer of lines each is a row", access.rows)),
+            Some([]) | None => Ok(()),
+        },
+    }
 }
 
 /// A body and its media type.

@@ -3,7 +3,7 @@
 use super::access::{look_up, main, requires};
 use super::check::checked;
 use super::column::column;
-use super::place::{path, pointer};
+use super::place::{Place, path, pointer};
 use super::{Access, Column, ErrorRule, Need, Resource, Sort};
 use crate::config::{Format, ResourceConfig, RestConfig};
 use crate::template::{Context, Template};
@@ -90,6 +90,11 @@ fn child(name: &str, own: &ResourceConfig, parent: &Resource, config: &RestConfi
     for (name, of) in &settings.columns {
         let found = parent.columns.iter().find(|column| column.name == *of);
         let found = found.ok_or_else(|| format!("its parent has no column '{of}'"))?;
+        if found.selected.is_some() {
+            return Err(format!(
+                "its parent's column '{of}' is found by a JSONPath, and stands in no place that could be read beside its own rows"
+            ));
+        }
         columns.push(Column { name: name.clone(), of_parent: true, sort: false, ..found.clone() });
     }
     for (name, own) in &own.columns {
@@ -122,13 +127,23 @@ fn child(name: &str, own: &ResourceConfig, parent: &Resource, config: &RestConfi
         requires: Vec::new(),
         sort: None,
         select: None,
-        inside: Some(path(&settings.rows)?),
+        inside: Some(Place::in_row(&settings.rows).and_then(|rows| inner_rows(rows, parent.format))?),
         write: None,
         ..parent.clone()
     };
     made.requires = requires(own, &made)?;
     checked(&made)?;
     Ok(made)
+}
+
+/// The rows inside of a row, whose array is meant by `$.lines` and by `$.lines[*]`.
+fn inner_rows(place: Place, format: Format) -> Result<Place, String> {
+    let Place::Selected(path) = &place else { return Ok(place) };
+    match path.names() {
+        Some((names, _)) => Ok(Place::Names(names)),
+        None if format == Format::Xml => Err(format!("'parent.rows': '{place}': of XML, names alone lead to rows")),
+        None => Ok(place),
+    }
 }
 
 fn references(name: &str, own: &ResourceConfig) -> Vec<ForeignKey> {

@@ -25,6 +25,13 @@ pub(super) fn checked(resource: &Resource) -> Result<(), String> {
             return Err(format!("column '{}' is 'asked', and is not a part of every request", column.name));
         }
     }
+    let selected = resource.columns.iter().find(|column| column.selected.is_some());
+    if let Some(column) = selected.filter(|_| resource.select.is_some()) {
+        return Err(format!(
+            "'select' beside column '{}', which is found by a JSONPath: what would have to be asked for is not known",
+            column.name
+        ));
+    }
     parameters(resource)
 }
 

@@ -1,6 +1,6 @@
 //! Columns from their settings, and what is sent for conditions on them. It must not know queries.
 
-use super::place::path;
+use super::place::Place;
 use super::{Column, Filter};
 use crate::config::{ColumnConfig, FilterConfig, Format, Operator, RestConfig};
 use crate::form;
@@ -38,11 +38,21 @@ pub(super) fn column(name: &str, own: &ColumnConfig, format: Format, config: &Re
                 .to_owned(),
         ));
     }
+    let place_in_row = Place::in_row(own.path.as_deref().unwrap_or(name)).map_err(place)?;
+    let (path, selected) = match place_in_row {
+        Place::Names(names) => (names, None),
+        Place::Selected(_) if format == Format::Xml => return Err(place("'path': of XML, names alone lead to a value".to_owned())),
+        Place::Selected(path) => (Vec::new(), Some(path)),
+    };
+    if selected.is_some() && (own.asked || own.sort == Some(true)) {
+        return Err(place("it is found by a JSONPath, and has no name that the server could sort by or be asked for".to_owned()));
+    }
     Ok(Column {
         name: name.to_owned(),
         scalar_type,
         nullable,
-        path: path(own.path.as_deref().unwrap_or(name)).map_err(place)?,
+        path,
+        selected,
         codec,
         missing: if optional { Missing::Null } else { Missing::Refused },
         asked: own.asked,

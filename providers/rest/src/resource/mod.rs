@@ -8,15 +8,17 @@ mod place;
 
 pub use access::body_of;
 pub use build::all;
-pub use place::pointer;
+pub use place::Place;
 
 use crate::config::{CollationConfig, Format, Operator};
+use crate::json_path::JsonPath;
 use crate::paging::Paging;
 use crate::template::Template;
 use crate::write::Write;
 use portico_provider_api::{Codec, ForeignKey, RemoteColumn, RemoteTable, RemoteTableName, Requirement, ScalarType};
 use portico_provider_web::json::Missing;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A resource, made ready.
 #[derive(Debug, Clone)]
@@ -46,7 +48,7 @@ pub struct Resource {
     /// How columns are asked for: parameter and separator.
     pub select: Option<(String, String)>,
     /// Where the array of rows stands in a row of what is asked, where this is a part of another resource.
-    pub inside: Option<Vec<String>>,
+    pub inside: Option<Place>,
     /// How rows are written.
     pub write: Option<Write>,
     /// Whether it is a table of PostgREST's, which takes conditions of any form.
@@ -64,8 +66,10 @@ pub struct Column {
     pub scalar_type: ScalarType,
     /// Whether it may be null.
     pub nullable: bool,
-    /// Where it stands in a row.
+    /// Where it stands in a row, where names lead to it.
     pub path: Vec<String>,
+    /// What selects it in a row, where more than names do.
+    pub selected: Option<Arc<JsonPath>>,
     /// How it is held.
     pub codec: Option<Codec>,
     /// What a row means that lacks it.
@@ -153,7 +157,7 @@ pub struct Access {
     /// The media type of a body that is made of what is given, where one is.
     pub plain_body: Option<String>,
     /// Where the rows stand.
-    pub rows: Vec<String>,
+    pub rows: Place,
     /// What stands there is one row.
     pub single: bool,
     /// How answers come in pages.
@@ -192,7 +196,7 @@ impl Resource {
             codec: column.codec,
             max_length: column.max_length,
             has_default: column.has_default,
-            generated: column.generated || column.asked,
+            generated: column.generated || column.asked || column.selected.is_some(),
             ..RemoteColumn::plain(&column.name, column.scalar_type, column.nullable)
         };
         RemoteTable {

@@ -6,6 +6,7 @@ mod described;
 mod documented;
 mod paging;
 pub mod postgrest;
+mod selecting;
 mod serving;
 mod soap;
 mod writing;
