@@ -36,11 +36,11 @@ enum Kind {
 /// When there are no rows, or they are no objects.
 pub fn columns(rows: &[Value], place: &str) -> Result<IndexMap<String, ColumnConfig>, String> {
     if rows.is_empty() {
-        return Err(format!("the sample has no rows at {place}"));
+        return Err(format!("there are no rows at {place}"));
     }
     let mut seen: IndexMap<String, Seen> = IndexMap::new();
     for row in rows {
-        let Value::Object(_) = row else { return Err(format!("a row of the sample at {place} is no object")) };
+        let Value::Object(_) = row else { return Err(format!("a row at {place} is no object")) };
         look("", row, 0, &mut seen);
     }
     // A place that is an object in one row and something else in another is read as a whole.

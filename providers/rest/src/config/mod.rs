@@ -40,6 +40,9 @@ pub struct RestConfig {
     /// An OpenAPI document (JSON) of the server: columns of resources that declare none are taken from it. Relative to the configuration file.
     #[serde(default)]
     pub openapi: Option<PathBuf>,
+    /// Where columns are taken from, of resources that declare none and that no document describes.
+    #[serde(default)]
+    pub infer: Option<Infer>,
     /// The remote tables, by name.
     #[serde(default)]
     pub resources: IndexMap<String, ResourceConfig>,
@@ -51,6 +54,14 @@ pub struct RestConfig {
 pub enum Preset {
     /// PostgREST 11 and later.
     Postgrest,
+}
+
+/// Where columns are taken from that nothing describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Infer {
+    /// The first page that the server answers, whenever its schema is read: a convenience. A later value that does not fit is an error.
+    FirstPage,
 }
 
 /// The form of answers.
@@ -156,6 +167,9 @@ pub struct ResourceConfig {
     /// A file with a sample of an answer (JSON): columns that are not declared are taken from it. Relative to the configuration file.
     #[serde(default)]
     pub sample: Option<PathBuf>,
+    /// Where columns are taken from that are not declared, where there is neither a sample nor a document.
+    #[serde(default)]
+    pub infer: Option<Infer>,
     /// The schema of a row in the source's OpenAPI document, where the path does not lead to it.
     #[serde(default)]
     pub schema: Option<String>,

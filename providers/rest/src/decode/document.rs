@@ -1,6 +1,7 @@
 //! Answers of every form as JSON, and what a JSONPath selects of them as a document that can be read row by row. Pure; it must not know columns.
 
 use super::inner::started;
+use crate::config::Format;
 use crate::json_path;
 use crate::resource::Place;
 
@@ -24,7 +25,7 @@ pub(super) fn lines(bytes: &[u8]) -> Result<Vec<u8>, String> {
 ///
 /// # Errors
 /// Says what is missing, or that there are several where one is expected.
-pub fn rows<'t>(text: &'t str, place: &Place, single: bool) -> Result<Vec<&'t str>, String> {
+pub(super) fn rows<'t>(text: &'t str, place: &Place, single: bool) -> Result<Vec<&'t str>, String> {
     let wrong = |what: String| format!("{place}: {what}");
     match place {
         Place::Names(names) => {
@@ -43,6 +44,16 @@ pub fn rows<'t>(text: &'t str, place: &Place, single: bool) -> Result<Vec<&'t st
             Ok(found)
         }
     }
+}
+
+/// The rows of a whole answer in JSON, or in lines of it.
+///
+/// # Errors
+/// As [`rows`].
+pub fn values(bytes: &[u8], format: Format, place: &Place, single: bool) -> Result<Vec<serde_json::Value>, String> {
+    let lines = if format == Format::Ndjson { Some(lines(bytes)?) } else { None };
+    let found = rows(text(lines.as_deref().unwrap_or(bytes))?, place, single)?;
+    found.into_iter().map(|row| serde_json::from_str(row).map_err(|error| error.to_string())).collect()
 }
 
 /// A document with the rows under `rows`, and what else is wanted under numbers.

@@ -5,7 +5,7 @@ mod document;
 mod failure;
 mod inner;
 
-pub use document::rows;
+pub use document::values;
 pub use failure::failure_in;
 
 use crate::config::Format;

@@ -4,6 +4,7 @@ mod answers;
 mod asking;
 mod described;
 mod documented;
+mod inferring;
 mod paging;
 pub mod postgrest;
 mod selecting;
