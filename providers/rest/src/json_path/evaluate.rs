@@ -1,35 +1,28 @@
 //! Which values an expression selects (RFC 9535, sections 2.3 to 2.5). Numbers are compared by what is written, and not as doubles. Pure; it must not
 //! know what the values are for.
 
-use super::Patterns;
+use super::expression::{Comparison, Condition, Operand, Query, Segment, Selector};
 use super::text::{items, malformed, member, members};
-use jsonpath_rust::parser::model::{
-    Comparable, Comparison, Filter, FilterAtom, FnArg, Literal, Segment, Selector, SingularQuery, SingularQuerySegment, Test, TestFunction,
-};
 use portico_provider_api::json::{Json, Reader};
 use portico_provider_api::number::Number;
 use std::cell::Cell;
 
 /// A run over one document.
-pub(super) struct Evaluation<'p, 't> {
-    patterns: &'p Patterns,
+pub(super) struct Evaluation<'t> {
     root: &'t str,
     seen: Cell<usize>,
     most: usize,
 }
 
-impl<'p, 't> Evaluation<'p, 't> {
+impl<'t> Evaluation<'t> {
     /// One that looks at so many values at most.
-    pub(super) fn new(patterns: &'p Patterns, root: &'t str, most: usize) -> Evaluation<'p, 't> {
-        Evaluation { patterns, root, seen: Cell::new(0), most }
+    pub(super) fn new(root: &'t str, most: usize) -> Evaluation<'t> {
+        Evaluation { root, seen: Cell::new(0), most }
     }
 
-    pub(super) fn select(&self, segments: &[Segment]) -> Result<Vec<&'t str>, String> {
-        self.from(self.root, segments)
-    }
-
-    fn from(&self, node: &'t str, segments: &[Segment]) -> Result<Vec<&'t str>, String> {
-        segments.iter().try_fold(vec![node], |nodes, segment| {
+    /// What a query selects; `node` is what a filter looks at.
+    pub(super) fn select(&self, query: &Query, node: &'t str) -> Result<Vec<&'t str>, String> {
+        query.segments.iter().try_fold(vec![if query.absolute { self.root } else { node }], |nodes, segment| {
             let mut found = Vec::new();
             nodes.into_iter().try_for_each(|node| self.segment(node, segment, &mut found))?;
             Ok(found)
@@ -37,14 +30,11 @@ impl<'p, 't> Evaluation<'p, 't> {
     }
 
     fn segment(&self, node: &'t str, segment: &Segment, found: &mut Vec<&'t str>) -> Result<(), String> {
-        match segment {
-            Segment::Selector(selector) => self.selector(node, selector, found),
-            Segment::Selectors(several) => several.iter().try_for_each(|selector| self.selector(node, selector, found)),
-            Segment::Descendant(inner) => {
-                self.segment(node, inner, found)?;
-                self.children(node)?.into_iter().try_for_each(|child| self.segment(child, segment, found))
-            }
+        segment.selectors.iter().try_for_each(|selector| self.selector(node, selector, found))?;
+        if segment.descendant {
+            self.children(node)?.into_iter().try_for_each(|child| self.segment(child, segment, found))?;
         }
+        Ok(())
     }
 
     fn children(&self, node: &'t str) -> Result<Vec<&'t str>, String> {
@@ -59,10 +49,10 @@ impl<'p, 't> Evaluation<'p, 't> {
             Selector::Name(name) => found.extend(member(node, name)?),
             Selector::Index(index) => found.extend(nth(&items(node)?, *index)),
             Selector::Wildcard => found.extend(self.children(node)?),
-            Selector::Slice(start, end, step) => slice(&items(node)?, *start, *end, step.unwrap_or(1), found),
-            Selector::Filter(filter) => {
+            Selector::Slice { start, end, step } => slice(&items(node)?, *start, *end, *step, found),
+            Selector::Filter(condition) => {
                 for child in self.children(node)? {
-                    if self.holds(filter, child)? {
+                    if self.holds(condition, child)? {
                         found.push(child);
                     }
                 }
@@ -71,114 +61,50 @@ impl<'p, 't> Evaluation<'p, 't> {
         Ok(())
     }
 
-    fn holds(&self, filter: &Filter, node: &'t str) -> Result<bool, String> {
-        match filter {
-            // What decides ends it, as in any language: the rest is not looked at.
-            Filter::Or(parts) => parts.iter().try_fold(false, |holds, part| if holds { Ok(true) } else { self.holds(part, node) }),
-            Filter::And(parts) => parts.iter().try_fold(true, |holds, part| if holds { self.holds(part, node) } else { Ok(false) }),
-            Filter::Atom(FilterAtom::Filter { expr, not }) => Ok(self.holds(expr, node)? != *not),
-            Filter::Atom(FilterAtom::Test { expr, not }) => Ok(self.test(expr, node)? != *not),
-            Filter::Atom(FilterAtom::Comparison(comparison)) => self.compared(comparison, node),
+    fn holds(&self, condition: &Condition, node: &'t str) -> Result<bool, String> {
+        match condition {
+            // What decides ends it: the rest is not looked at.
+            Condition::Any(parts) => parts.iter().try_fold(false, |holds, part| if holds { Ok(true) } else { self.holds(part, node) }),
+            Condition::All(parts) => parts.iter().try_fold(true, |holds, part| if holds { self.holds(part, node) } else { Ok(false) }),
+            Condition::Not(inner) => Ok(!self.holds(inner, node)?),
+            Condition::Exists(query) => Ok(!self.select(query, node)?.is_empty()),
+            Condition::Compare(left, comparison, right) => Ok(compared(*comparison, &self.value(left, node)?, &self.value(right, node)?)),
+            // What is no text fits nothing.
+            Condition::Fits(value, regex) => Ok(matches!(self.value(value, node)?, Some(Json::Text(text)) if regex.is_match(&text))),
         }
     }
 
-    fn test(&self, test: &Test, node: &'t str) -> Result<bool, String> {
-        match test {
-            Test::RelQuery(segments) => Ok(!self.from(node, segments)?.is_empty()),
-            Test::AbsQuery(query) => Ok(!self.from(self.root, &query.segments)?.is_empty()),
-            Test::Function(called) => match called.as_ref() {
-                TestFunction::Match(argument, pattern) => self.fits(argument, pattern, true, node),
-                TestFunction::Search(argument, pattern) => self.fits(argument, pattern, false, node),
-                TestFunction::Length(_) | TestFunction::Value(_) | TestFunction::Count(_) | TestFunction::Custom(..) => Ok(false),
-            },
-        }
-    }
-
-    /// Whether a text fits a pattern; what is no text does not.
-    fn fits(&self, argument: &FnArg, pattern: &FnArg, whole: bool, node: &'t str) -> Result<bool, String> {
-        let FnArg::Literal(Literal::String(pattern)) = pattern else { return Ok(false) };
-        let regex = self.patterns.get(&(pattern.clone(), whole));
-        let value = self.argument(argument, node)?;
-        Ok(matches!((regex, value), (Some(regex), Some(Json::Text(text))) if regex.is_match(&text)))
-    }
-
-    fn compared(&self, comparison: &Comparison, node: &'t str) -> Result<bool, String> {
-        let (left, right) = comparison.vals();
-        let (left, right) = (self.comparable(left, node)?, self.comparable(right, node)?);
-        Ok(match comparison {
-            Comparison::Eq(..) => same(&left, &right),
-            Comparison::Ne(..) => !same(&left, &right),
-            Comparison::Lt(..) => less(&left, &right),
-            Comparison::Lte(..) => less(&left, &right) || same(&left, &right),
-            Comparison::Gt(..) => less(&right, &left),
-            Comparison::Gte(..) => less(&right, &left) || same(&left, &right),
-        })
-    }
-
-    fn comparable(&self, comparable: &Comparable, node: &'t str) -> Result<Option<Json>, String> {
-        match comparable {
-            Comparable::Literal(literal) => Ok(Some(self::literal(literal))),
-            Comparable::Function(called) => self.value(called, node),
-            Comparable::SingularQuery(SingularQuery::Current(segments)) => singular(node, segments),
-            Comparable::SingularQuery(SingularQuery::Root(segments)) => singular(self.root, segments),
-        }
-    }
-
-    fn nodes(&self, argument: &FnArg, node: &'t str) -> Result<Vec<&'t str>, String> {
-        let FnArg::Test(test) = argument else { return Ok(Vec::new()) };
-        match test.as_ref() {
-            Test::RelQuery(segments) => self.from(node, segments),
-            Test::AbsQuery(query) => self.from(self.root, &query.segments),
-            Test::Function(_) => Ok(Vec::new()),
-        }
-    }
-
-    fn argument(&self, argument: &FnArg, node: &'t str) -> Result<Option<Json>, String> {
-        match argument {
-            FnArg::Literal(literal) => Ok(Some(self::literal(literal))),
-            FnArg::Filter(_) => Ok(None),
-            FnArg::Test(test) => match test.as_ref() {
-                Test::Function(called) => self.value(called, node),
-                Test::RelQuery(_) | Test::AbsQuery(_) => self.nodes(argument, node)?.first().copied().map(json).transpose(),
-            },
-        }
-    }
-
-    /// What a function returns; nothing is a value of its own.
-    fn value(&self, called: &TestFunction, node: &'t str) -> Result<Option<Json>, String> {
+    /// A value; nothing is one of its own.
+    fn value(&self, operand: &Operand, node: &'t str) -> Result<Option<Json>, String> {
         let number = |count: usize| Some(Json::Number(count.to_string()));
-        match called {
-            TestFunction::Length(argument) => Ok(match self.argument(argument, node)? {
+        let only = |found: Vec<&'t str>| if let [only] = found.as_slice() { json(only).map(Some) } else { Ok(None) };
+        match operand {
+            Operand::Literal(literal) => Ok(Some(literal.clone())),
+            Operand::One(query) | Operand::Value(query) => only(self.select(query, node)?),
+            Operand::Count(query) => Ok(number(self.select(query, node)?.len())),
+            Operand::Length(inner) => Ok(match self.value(inner, node)? {
                 Some(Json::Text(text)) => number(text.chars().count()),
                 Some(Json::Array(items)) => number(items.len()),
                 Some(Json::Object(members)) => number(members.len()),
                 Some(Json::Null | Json::Boolean(_) | Json::Number(_)) | None => None,
             }),
-            TestFunction::Count(argument) => Ok(number(self.nodes(argument, node)?.len())),
-            TestFunction::Value(argument) => match self.nodes(argument, node)?.as_slice() {
-                [only] => json(only).map(Some),
-                _ => Ok(None),
-            },
-            TestFunction::Match(..) | TestFunction::Search(..) | TestFunction::Custom(..) => Ok(None),
         }
+    }
+}
+
+fn compared(comparison: Comparison, left: &Option<Json>, right: &Option<Json>) -> bool {
+    match comparison {
+        Comparison::Equal => same(left, right),
+        Comparison::NotEqual => !same(left, right),
+        Comparison::Less => less(left, right),
+        Comparison::LessOrEqual => less(left, right) || same(left, right),
+        Comparison::Greater => less(right, left),
+        Comparison::GreaterOrEqual => less(right, left) || same(left, right),
     }
 }
 
 fn json(node: &str) -> Result<Json, String> {
     Reader::new(node).json().map_err(|error| malformed(&error))
-}
-
-fn singular(node: &str, segments: &[SingularQuerySegment]) -> Result<Option<Json>, String> {
-    let mut here = node;
-    for segment in segments {
-        let inner = match segment {
-            SingularQuerySegment::Name(name) => member(here, name)?,
-            SingularQuerySegment::Index(index) => nth(&items(here)?, *index),
-        };
-        let Some(inner) = inner else { return Ok(None) };
-        here = inner;
-    }
-    json(here).map(Some)
 }
 
 /// The item at an index; one below zero counts from the end.
@@ -202,16 +128,6 @@ fn slice<'t>(items: &[&'t str], start: Option<i64>, end: Option<i64>, step: i64,
     while (step > 0 && at < last) || (step < 0 && at > last) {
         found.extend(usize::try_from(at).ok().and_then(|at| items.get(at)));
         at = at.saturating_add(step);
-    }
-}
-
-fn literal(literal: &Literal) -> Json {
-    match literal {
-        Literal::Int(number) => Json::Number(number.to_string()),
-        Literal::Float(number) => Json::Number(number.to_string()),
-        Literal::String(text) => Json::Text(text.clone()),
-        Literal::Bool(flag) => Json::Boolean(*flag),
-        Literal::Null => Json::Null,
     }
 }
 
