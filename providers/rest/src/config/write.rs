@@ -14,6 +14,12 @@ pub struct WriteConfig {
     /// Changes of a row.
     #[serde(default)]
     pub update: Option<WriteRequestConfig>,
+    /// What makes a row, or changes the one that is there, by its key in one step.
+    #[serde(default)]
+    pub upsert: Option<WriteRequestConfig>,
+    /// The statuses that say that an upsert made a new row. By default 201.
+    #[serde(default)]
+    pub created: Vec<u16>,
     /// Removals of a row.
     #[serde(default)]
     pub delete: Option<WriteRequestConfig>,
@@ -35,11 +41,17 @@ pub struct WriteConfig {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WriteRequestConfig {
-    /// By default `POST`, `PATCH` and `DELETE`.
+    /// By default `POST`, `PATCH`, `PUT` for upserts, and `DELETE`.
     #[serde(default)]
     pub method: Option<String>,
     /// Below the source's URL, with places for the key: `/orders/{id}`.
     pub path: String,
+    /// Parameters, with places for the key: `{ id: "eq.{id}" }`.
+    #[serde(default)]
+    pub query: IndexMap<String, String>,
+    /// Of an upsert: whether what is not given is lost, so that all columns must be. By default so with `PUT`.
+    #[serde(default)]
+    pub replaces: Option<bool>,
     /// The body. Without it: an object of the given columns, each at its place.
     #[serde(default)]
     pub body: Option<String>,

@@ -69,6 +69,7 @@ fn resource(name: &str, own: &ResourceConfig, config: &RestConfig) -> Result<Res
         write: own.write.as_ref().map(|write| Write::new(write, format)).transpose()?,
         postgrest: false,
         writable: false,
+        upserts: false,
     };
     made.requires = requires(own, &made)?;
     checked(&made)?;

@@ -55,6 +55,8 @@ pub struct Resource {
     pub postgrest: bool,
     /// Whether it can be written by the preset's own means.
     pub writable: bool,
+    /// Whether an upsert by these tells if it made a row.
+    pub upserts: bool,
 }
 
 /// A column, made ready.
