@@ -80,10 +80,10 @@ components:
 const PARTS: u64 = 250;
 
 fn part(id: u64) -> Value {
-    let status = if id % 10 == 0 { "retired" } else { "active" };
+    let status = if id.is_multiple_of(10) { "retired" } else { "active" };
     let mut part = json!({"id": id, "name": format!("Part {id}"), "status": status, "added": "2024-02-29T12:00:00Z", "tags": [],
         "maker": {"code": format!("M{}", id % 3)}, "not in the document": true});
-    if id % 2 == 0 {
+    if id.is_multiple_of(2) {
         part["weight"] = json!(id as f64 + 0.25);
         part["maker"]["country"] = json!("NO");
     }
