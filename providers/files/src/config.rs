@@ -22,6 +22,10 @@ pub struct Config {
     /// Rows of one table at most; no limit unless it is said.
     #[serde(default)]
     pub max_rows: Option<u64>,
+    /// Files of one table whose columns are all declared are searched for mistakes when the source is described, up to this size of them
+    /// together; larger ones in the background, and before they are first asked. 16MiB unless said otherwise.
+    #[serde(default = "sixteen_mebibytes")]
+    pub check_at_start: Size,
     /// How long a file must have been left alone before it is read, so that none is read while it is written; 1s unless said otherwise.
     #[serde(default = "one_second")]
     pub settle: Time,
@@ -29,6 +33,10 @@ pub struct Config {
 
 fn four_gibibytes() -> Size {
     Size(4 << 30)
+}
+
+fn sixteen_mebibytes() -> Size {
+    Size(16 << 20)
 }
 
 fn one_second() -> Time {

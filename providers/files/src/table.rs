@@ -102,6 +102,11 @@ impl Table {
         self.types.get(self.config.columns.get_index_of(name)?).copied().flatten()
     }
 
+    /// Whether the types of these columns are all declared.
+    pub(crate) fn declares(&self, names: &[String]) -> bool {
+        names.iter().all(|name| self.declared_type(name).is_some())
+    }
+
     /// How values of a column are written.
     pub(crate) fn written(&self, name: &str) -> Written {
         Written::of(self.format, &self.config, self.column(name))
