@@ -49,6 +49,9 @@ enum Command {
         /// Print definitions of the functions and procedures that the sources offer, to be put under `operations`.
         #[arg(long)]
         operations: bool,
+        /// Try what the sources are declared to do by a handful of small queries each, and print what differs as settings.
+        #[arg(long)]
+        probe: bool,
     },
     /// Print the JSON Schema of the configuration file.
     Schema,
@@ -94,8 +97,9 @@ fn run(command: Command) -> Result<(), StartError> {
     let runtime = runtime.map_err(|error| StartError::System(format!("no threads can be started: {error}")))?;
     match command {
         Command::Serve { config } => runtime.block_on(startup::serve::run(config::load(&config)?)),
-        Command::Check { config, write_lock, operations } => {
-            runtime.block_on(startup::check::run(config::load(&config)?, write_lock, operations))
+        Command::Check { config, write_lock, operations, probe } => {
+            let wanted = startup::check::Wanted { write_lock, operations, probe };
+            runtime.block_on(startup::check::run(config::load(&config)?, wanted))
         }
         Command::Explain { config, statement, caller } => {
             runtime.block_on(startup::explain::run(config::load(&config)?, &statement, caller.as_deref()))

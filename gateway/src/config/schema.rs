@@ -2,7 +2,7 @@
 //! which checks a file against it. It must not know any kind's settings.
 
 use crate::config::file::ConfigFile;
-use crate::config::secret::SECRET_MARK;
+use crate::config::secret::{SECRET_MARK, SHOWN_MARK};
 use portico_provider_api::Codec;
 use serde_json::{Map, Value, json};
 
@@ -143,7 +143,7 @@ fn allow_secrets(node: &mut Value) {
             Some(Value::Array(names)) => names.iter().any(|name| name == "string"),
             _ => false,
         };
-        text && !object.contains_key("enum") && !object.contains_key("const")
+        text && !["enum", "const", SHOWN_MARK].iter().any(|key| object.contains_key(*key))
     };
     match node {
         Value::Object(object) if free_text(object) => {

@@ -17,7 +17,7 @@ pub enum SecretReference {
     File(PathBuf),
 }
 
-pub use portico_provider_api::secret::SECRET_MARK;
+pub use portico_provider_api::secret::{SECRET_MARK, SHOWN_MARK};
 
 impl JsonSchema for SecretReference {
     fn schema_name() -> Cow<'static, str> {

@@ -248,3 +248,58 @@ fn a_literal_secret_is_never_repeated() {
     let told = read(&GOOD.replace("  admin:  {", "  token_key: very-secret-text\n  admin:  {")).unwrap_err();
     assert!(!told.contains("very-secret-text"), "{told}");
 }
+
+/// The pages that show configurations, as a reader would copy them: of the whole file, and of a kind's settings under its name.
+fn documented() -> Vec<(String, String)> {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let of = |folder: &str| std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let kinds = of("providers").map(|kind| kind.join("README.md")).filter(|page| page.exists());
+    let pages = [root.join("README.md")].into_iter().chain(of("docs")).chain(of("docs/systems")).chain(kinds);
+    let mut blocks = Vec::new();
+    for page in pages.filter(|page| page.extension().is_some_and(|extension| extension == "md")) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        let shown = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        blocks.extend(shown.filter(|block| block.starts_with("sources:")).map(|block| (page.display().to_string(), block.to_owned())));
+    }
+    blocks
+}
+
+#[test]
+fn configurations_of_the_documentation_are_read() {
+    let blocks = documented();
+    assert!(blocks.len() >= 18, "{}", blocks.len());
+    let mut wrong = String::new();
+    for (page, block) in blocks {
+        // The reader's secrets are not here: another variable stands for each.
+        let mut text = String::new();
+        for (index, part) in block.split("env: ").enumerate() {
+            let rest = part.trim_start_matches(|character: char| matches!(character, 'A'..='Z' | '0'..='9' | '_'));
+            text.push_str(&if index == 0 { part.to_owned() } else { format!("env: PATH{rest}") });
+        }
+        match read(&text) {
+            Ok(_) => {}
+            // A kind of another build; its page shows it.
+            Err(errors) if errors.contains("without the feature 'odbc'") => {}
+            Err(errors) => wrong.push_str(&format!("{page}:\n{errors}\n")),
+        }
+    }
+    assert_eq!(wrong, "");
+}
+
+#[test]
+fn no_secret_stands_where_it_would_be_shown() {
+    let resource = "columns: { id: { type: int32, nullable: false } }, key: [id]";
+    let of = |more: &str| {
+        read(&format!("sources: {{ api: {{ kind: rest, url: 'https://h/', resources: {{ a: {{ {resource}, {more} }} }} }} }}"))
+    };
+    assert!(of("path: /a, query: { key: x }").is_ok());
+    for place in [
+        "path: { env: PATH }",
+        "path: /a, query: { key: { env: PATH } }",
+        "path: /a, headers: { x-key: { env: PATH } }",
+        "path: /a, method: POST, body: { env: PATH }",
+    ] {
+        let told = of(place).unwrap_err();
+        assert!(told.lines().count() == 1 && told.contains("no secret stands here") && told.contains("sources.api.resources.a."), "{told}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Checks a value against a JSON Schema and reports every mistake with the keys that lead to it. It understands what the schemas of
 //! this file use and no more; the typed structs behind the schema have the last word. It must not know what a key means.
 
-use crate::config::secret::{SECRET_MARK, SecretReference};
+use crate::config::secret::{SECRET_MARK, SHOWN_MARK, SecretReference};
 use crate::config::units::ByteSize;
 use portico_catalog::ModelError;
 use portico_catalog::definition::duration_text;
@@ -83,6 +83,9 @@ pub fn validate(schema: SchemaNode<'_>, value: &Value, path: &[String]) -> Vec<M
 }
 
 const WRITTEN_SECRET: &str = "a secret is not written into the file: write { env: NAME } or { file: PATH }";
+
+const SHOWN_SECRET: &str =
+    "no secret stands here, where EXPLAIN and logs show what is sent: 'auth' and 'headers' of the source itself take one";
 
 fn fail(errors: &mut Vec<ModelError>, path: &[String], message: String, suggestion: Option<String>) {
     errors.push(ModelError { path: path.to_vec(), message, suggestion });
@@ -267,6 +270,11 @@ pub fn resolve_secrets(schema: SchemaNode<'_>, value: &mut Value, path: &[String
         && schema.accepts("string")
         && !schema.accepts("object")
     {
+        if schema.get(SHOWN_MARK).is_some() {
+            // In its place stands what is no further mistake.
+            *value = Value::String(String::new());
+            return fail(errors, path, SHOWN_SECRET.to_owned(), None);
+        }
         match reference.resolve(base_directory) {
             Ok(secret) => *value = Value::String(secret.reveal().to_owned()),
             Err(message) => fail(errors, path, message, None),

@@ -2,17 +2,28 @@
 
 use crate::config::Config;
 use crate::startup::keeper::SourceState;
-use crate::startup::{StartError, assemble, offered, tls};
+use crate::startup::{StartError, assemble, offered, tls, trials};
 use portico_catalog::{Model, Origin, Report};
 use std::fmt::Write as _;
 use std::io::Write;
 
-/// Checks a configuration and prints a report. With `write_lock` what the sources have now is accepted; with `operations` the report
-/// ends with definitions of all operations that the sources offer.
+/// What is wanted of a check beside the report.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted {
+    /// What the sources have now is accepted.
+    pub write_lock: bool,
+    /// The report ends with definitions of all operations that the sources offer.
+    pub operations: bool,
+    /// The sources are tried for what is declared of them.
+    pub probe: bool,
+}
+
+/// Checks a configuration and prints a report.
 ///
 /// # Errors
-/// Mistakes, sources that do not answer, drift that is not accepted.
-pub async fn run(config: Config, write_lock: bool, operations: bool) -> Result<(), StartError> {
+/// Mistakes, sources that do not answer, drift that is not accepted, and what was tried and does not work though it is declared.
+pub async fn run(config: Config, wanted: Wanted) -> Result<(), StartError> {
+    let Wanted { write_lock, operations, probe } = wanted;
     tls::install_provider();
     tls::load(&config)?;
     let gateway = assemble(config)?;
@@ -53,7 +64,8 @@ pub async fn run(config: Config, write_lock: bool, operations: bool) -> Result<(
     if operations {
         print(&offered::definitions(&gateway.keeper.live()))?;
     }
-    built?;
+    let (model, _) = built?;
+    let contradicted = if probe { trials::run(&gateway.keeper, &model).await? } else { 0 };
     if write_lock {
         let path = gateway.keeper.write_lock().map_err(StartError::Lock)?;
         print(&format!("the lock is written: {}\n", path.display()))?;
@@ -65,6 +77,9 @@ pub async fn run(config: Config, write_lock: bool, operations: bool) -> Result<(
     }
     if !write_lock && statuses.values().any(|status| status.drift.iter().any(|drift| drift.breaking)) {
         return Err(StartError::Check("a source is no longer what the lock holds: accept it with `portico check --write-lock`".to_owned()));
+    }
+    if contradicted > 0 {
+        return Err(StartError::Check(format!("{contradicted} of what is declared of the sources does not work: the settings are above")));
     }
     Ok(())
 }

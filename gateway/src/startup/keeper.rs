@@ -7,13 +7,16 @@
 //! A source that is down at start is taken from the lock. Without an entry there, its tables are not known yet: the gateway starts
 //! without them, says so, and publishes them as soon as the source answers. Nothing that is published is taken back meanwhile.
 
+mod status;
 mod watch;
+
+pub use status::{SourceState, SourceStatus};
 
 use crate::config::limits::IntrospectionFile;
 use crate::config::{Config, ConfigErrors, IntrospectionSettings};
 use crate::startup::Connected;
-use crate::startup::drift::{Drift, Named, reconcile};
-use crate::startup::health::{Health, HealthStatus};
+use crate::startup::drift::{Named, reconcile};
+use crate::startup::health::Health;
 use crate::startup::lock::{self, Locked};
 use crate::telemetry::Metrics;
 use futures::StreamExt;
@@ -21,9 +24,8 @@ use futures::stream::FuturesUnordered;
 use portico_catalog::{Model, ModelError, Report, TableDefinition};
 use portico_engine::Engine;
 use portico_provider_api::{
-    Caller, Probe, QueryContext, RemoteSchema, RemoteTableName, RequestInfo, Selection, Source, SourceError, SourceErrorKind,
+    Caller, Probe, QueryContext, RemoteSchema, RemoteTableName, RequestInfo, Selection, Source, SourceError, SourceErrorKind, Trial,
 };
-use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,40 +42,6 @@ const LAST_RETRY: Duration = Duration::from_secs(60);
 const LOCK_LOOK: Duration = Duration::from_secs(2);
 /// The share of the time that a source may be busy with being asked: one whose answer takes long is asked less often.
 const RECHECK_SHARE: u32 = 20;
-
-/// What is known of a source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SourceState {
-    /// It has answered.
-    Live,
-    /// It has not answered yet; what is published is from the lock.
-    FromLock,
-    /// It has not answered yet, and nothing of it is known.
-    Unknown,
-}
-
-/// How a source stands, for `/ready`, the log and `check`.
-#[derive(Debug, Clone, Serialize)]
-pub struct SourceStatus {
-    /// What is known of it.
-    pub state: SourceState,
-    /// Whether it answered when the gateway last asked for itself.
-    pub answers: bool,
-    /// Since when it does or does not, as seconds since 1970.
-    pub since: u64,
-    /// Why it did not answer when it was last asked.
-    pub last_error: Option<String>,
-    /// The version of what is published.
-    pub schema_version: Option<String>,
-    /// How it differs from the lock.
-    pub drift: Vec<Drift>,
-    /// Whom to tell.
-    pub contact: Option<String>,
-    /// How those who query it have fared.
-    #[serde(flatten)]
-    pub health: HealthStatus,
-}
 
 #[derive(Default)]
 struct Known {
@@ -181,6 +149,17 @@ impl Keeper {
     async fn introspect_within(&self, longest: Duration) {
         let mut running: FuturesUnordered<_> = self.sources.keys().map(|name| self.introspect_one(name, longest)).collect();
         while running.next().await.is_some() {}
+    }
+
+    /// Has a source tried for what is declared of it, by queries of one of these tables.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn try_capabilities(&self, name: &str, tables: &[RemoteTableName]) -> Result<Vec<Trial>, SourceError> {
+        let Some(source) = self.sources.get(name) else { return Ok(Vec::new()) };
+        let time = self.settings(name).time;
+        let tried = tokio::time::timeout(time, source.try_capabilities(tables, &own_context(time))).await;
+        tried.unwrap_or_else(|_| Err(no_answer(name, time)))
     }
 
     fn settings(&self, source: &str) -> IntrospectionSettings {

@@ -14,6 +14,7 @@ pub mod serve;
 #[cfg(test)]
 mod tests;
 pub mod tls;
+pub mod trials;
 
 use crate::config::{Config, ConfigErrors, SourceSettings};
 use crate::error::RequestError;

@@ -6,8 +6,8 @@ use crate::startup::health::Health;
 use async_trait::async_trait;
 use portico_engine::admission::{Admission, Permit};
 use portico_provider_api::{
-    ChangeFeed, ChangeOutcome, ChangeSet, NativeRequest, Pace, PreparedQuery, Probe, QueryContext, QueryStream, RemoteSchema, Retry,
-    Selection, Source, SourceError, SourceErrorKind, SourceQuery, Value, WritableSource,
+    ChangeFeed, ChangeOutcome, ChangeSet, NativeRequest, Pace, PreparedQuery, Probe, QueryContext, QueryStream, RemoteSchema,
+    RemoteTableName, Retry, Selection, Source, SourceError, SourceErrorKind, SourceQuery, Trial, Value, WritableSource,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -246,6 +246,12 @@ impl Source for Protected {
         let outcome = self.inner.probe(context).await;
         turn.health.heard(&outcome);
         outcome
+    }
+
+    async fn try_capabilities(&self, tables: &[RemoteTableName], context: &QueryContext) -> Result<Vec<Trial>, SourceError> {
+        let _turn = self.own_turn(context).await?;
+        let paced = self.limits.paced(context);
+        self.inner.try_capabilities(tables, paced.as_ref().unwrap_or(context)).await
     }
 
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {

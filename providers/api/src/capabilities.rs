@@ -2,10 +2,12 @@
 //! It holds no behaviour; [`crate::check`] asks it about queries.
 
 mod column;
+mod reference;
 mod request_size;
 mod write;
 
 pub use column::{ColumnCapabilities, ColumnComparisons, TableKeys};
+pub use reference::JoinReference;
 pub use write::WriteCapabilities;
 
 use crate::expr::{ArithmeticOp, Function};
@@ -173,6 +175,9 @@ pub struct FilterCapabilities {
     pub not: Support,
     /// Whether both sides of a comparison may be something other than a literal (column to column, computed).
     pub between_expressions: Support,
+    /// Whether one column is compared with another only where both have the same native type.
+    #[serde(default)]
+    pub within_native_types: bool,
     /// Candidates in one `IN` list at most; 0 means no `IN`.
     pub max_in_list: usize,
     /// Scalar functions.
@@ -362,6 +367,9 @@ pub struct TableCapabilities {
     /// Greatest support of joining it with another relation.
     #[serde(default)]
     pub joins: Option<Support>,
+    /// References along which it is joined where the source makes no joins of their kind.
+    #[serde(default)]
+    pub references: Vec<JoinReference>,
     /// Writes, in place of the source's.
     #[serde(default)]
     pub write: Option<WriteCapabilities>,

@@ -25,6 +25,7 @@ pub mod schema;
 pub mod secret;
 pub mod source;
 pub mod stream;
+pub mod trial;
 pub mod types;
 pub mod typing;
 pub mod units;
@@ -50,5 +51,6 @@ pub use schema::{ForeignKey, RemoteColumn, RemoteSchema, RemoteTable, RemoteTabl
 pub use secret::Secret;
 pub use source::{ChangeFeed, ConnectContext, NativeRequest, PreparedQuery, Probe, Source, SourceKind, WritableSource};
 pub use stream::{QueryReport, QueryStream, ReportHandle};
+pub use trial::{Trial, TrialOutcome};
 pub use types::{Codec, ScalarType};
 pub use value::Value;

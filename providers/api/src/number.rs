@@ -1,6 +1,7 @@
 //! Exact numbers from text: nothing here goes through a binary float unless a float is asked for. It must not know what a number is for.
 
 use arrow::datatypes::i256;
+use std::cmp::Ordering;
 
 /// Most digits of a decimal.
 pub const MAX_DIGITS: i64 = 76;
@@ -102,6 +103,27 @@ impl Number {
     }
 }
 
+impl PartialOrd for Number {
+    fn partial_cmp(&self, other: &Number) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// By value.
+impl Ord for Number {
+    fn cmp(&self, other: &Number) -> Ordering {
+        // Zero has no digits, and no sign.
+        let size = |number: &Number| (!number.digits.is_empty()).then_some(number.digits.len() as i64 + number.exponent);
+        let larger = size(self).cmp(&size(other)).then_with(|| self.digits.cmp(&other.digits));
+        match (self.negative, other.negative) {
+            (false, false) => larger,
+            (true, true) => larger.reverse(),
+            (true, false) => Ordering::Less,
+            (false, true) => Ordering::Greater,
+        }
+    }
+}
+
 /// A whole number; `None` when it is none, or does not fit.
 pub fn integer(text: &str) -> Option<i64> {
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
@@ -141,6 +163,33 @@ fn parse_exponent(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_ordered_by_value() {
+        let ordered = [
+            "-1e3",
+            "-100.5",
+            "-100",
+            "-0.2",
+            "-0.19",
+            "0",
+            "1e-9",
+            "0.1",
+            "0.11",
+            "2",
+            "10",
+            "9007199254740992",
+            "9007199254740993",
+            "1e100",
+        ];
+        for (at, left) in ordered.iter().enumerate() {
+            for (other, right) in ordered.iter().enumerate() {
+                assert_eq!(Number::parse(left).cmp(&Number::parse(right)), at.cmp(&other), "{left} {right}");
+            }
+        }
+        assert_eq!(Number::parse("-0.0").cmp(&Number::parse("0")), Ordering::Equal);
+        assert_eq!(Number::parse("1.50").cmp(&Number::parse("15e-1")), Ordering::Equal);
+    }
 
     fn decimal(text: &str, precision: u8, scale: i8) -> Option<String> {
         Number::parse(text).unwrap().to_decimal(precision, scale).map(|value| value.to_string())

@@ -8,6 +8,28 @@ use std::borrow::Cow;
 /// The mark in a JSON Schema of a place that takes a reference to a secret only, in the file: `{ env: NAME }` or `{ file: PATH }`.
 pub const SECRET_MARK: &str = "x-portico-secret";
 
+/// The mark in a JSON Schema of a place whose text is shown: in EXPLAIN, in logs, in messages. No reference to a secret may stand there.
+pub const SHOWN_MARK: &str = "x-portico-shown";
+
+/// In a JSON Schema, a text that is shown: `#[schemars(with = "ShownText")]` on a setting that is a `String`.
+pub struct ShownText;
+
+impl JsonSchema for ShownText {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "ShownText".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let mut schema = json_schema!({ "type": "string" });
+        schema.insert(SHOWN_MARK.to_owned(), serde_json::Value::Bool(true));
+        schema
+    }
+}
+
 /// The text of a secret. It has no debug form and no display, and cannot be serialised: a structure that holds one cannot be printed by mistake.
 ///
 /// In a JSON Schema it is marked, so that the file may only refer to it. A setting that holds a secret now and then (a URL, which may have a

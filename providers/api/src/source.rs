@@ -6,6 +6,7 @@ use crate::error::SourceError;
 use crate::query::SourceQuery;
 use crate::schema::{RemoteSchema, RemoteTableName, Selection};
 use crate::stream::QueryStream;
+use crate::trial::Trial;
 use crate::value::Value;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,15 @@ pub trait Source: Send + Sync {
     async fn probe(&self, context: &QueryContext) -> Result<Probe, SourceError> {
         let nothing = Selection::Named { tables: Some(Vec::new()), operations: Vec::new() };
         self.remote_schema(&nothing, context).await.map(|_| Probe::default())
+    }
+
+    /// Tries what is declared of it by a handful of small queries of one of these tables, and judges the answers; nothing where the kind has
+    /// nothing to try. Nothing is changed.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    async fn try_capabilities(&self, _tables: &[RemoteTableName], _context: &QueryContext) -> Result<Vec<Trial>, SourceError> {
+        Ok(Vec::new())
     }
 
     /// Runs a query. A query beyond the capabilities is refused as `Unsupported` before anything is sent.

@@ -33,7 +33,7 @@ pub(crate) struct Written {
 impl Written {
     /// As a table says, and one of its columns.
     pub(crate) fn of(format: Format, table: &TableConfig, column: Option<&ColumnConfig>) -> Written {
-        let nulls = column.and_then(|column| column.null.clone()).or_else(|| table.null.clone());
+        let nulls = column.and_then(|column| column.nulls.clone()).or_else(|| table.nulls.clone());
         // JSON has a null of its own.
         let usual = match format {
             Format::Json | Format::Ndjson | Format::Parquet => Vec::new(),

@@ -31,7 +31,7 @@ pub(crate) struct Chunk {
 }
 
 /// The rows of one file.
-pub(crate) trait Chunks: Send {
+pub(crate) trait Chunks {
     /// The next rows; nothing at the end.
     fn next(&mut self) -> Result<Option<Chunk>, Problem>;
 
@@ -39,43 +39,63 @@ pub(crate) trait Chunks: Send {
     fn place(&self, at: u64) -> String;
 }
 
-/// The records of a file of text or a sheet. `known` are the columns that its objects may have; it may have others.
-pub(crate) fn records(table: &Table, opened: &Opened, known: &[String]) -> Result<Box<dyn Records>, Problem> {
+/// Opens the records of a file of text or a sheet for as long as `work` takes: those of a sheet belong to its workbook. `known` are the
+/// columns that its objects may have; it may have others.
+pub(crate) fn with_records<T, E: From<Problem>>(
+    table: &Table,
+    opened: &Opened,
+    known: &[String],
+    work: impl FnOnce(&mut dyn Records) -> Result<T, E>,
+) -> Result<T, E> {
     let text = || Decoded::new(opened.reader(), table.encoding);
     let given = table.given_names();
-    Ok(match table.format {
-        Format::Csv => Box::new(CsvRecords::new(text(), &opened.name, table.dialect, &given)?),
-        Format::Json => Box::new(JsonRecords::new(text(), &opened.name, true, known)),
-        Format::Ndjson => Box::new(JsonRecords::new(text(), &opened.name, false, known)),
-        Format::Xlsx => Box::new(Workbook::open(opened)?.records(table.config.sheet.as_deref(), table.area, table.header(), &given)?),
-        Format::Parquet => return Err(Problem::new(portico_provider_api::SourceErrorKind::Internal, "a Parquet file has no records")),
-    })
+    match table.format {
+        Format::Csv => work(&mut CsvRecords::new(text(), &opened.name, table.dialect, &given)?),
+        Format::Json => work(&mut JsonRecords::new(text(), &opened.name, true, known)),
+        Format::Ndjson => work(&mut JsonRecords::new(text(), &opened.name, false, known)),
+        Format::Xlsx => {
+            let mut book = Workbook::open(opened)?;
+            work(&mut book.records(table.config.sheet.as_deref(), table.area, table.header(), &given)?)
+        }
+        Format::Parquet => Err(Problem::new(portico_provider_api::SourceErrorKind::Internal, "a Parquet file has no records").into()),
+    }
 }
 
-/// The rows of a file, of which the columns at `wanted` are read. `pruning` may leave out rows that the query does not want.
-pub(crate) fn chunks(
+/// Finds out what is wrong with a file that reading its records does not tell.
+pub(crate) fn check(table: &Table, opened: &Opened) -> Result<(), Problem> {
+    match table.format {
+        Format::Xlsx => Workbook::open(opened)?.check(table.config.sheet.as_deref(), table.area),
+        Format::Csv | Format::Json | Format::Ndjson | Format::Parquet => Ok(()),
+    }
+}
+
+/// Opens the rows of a file, of which the columns at `wanted` are read, for as long as `work` takes. `pruning` may leave out rows that the
+/// query does not want.
+pub(crate) fn with_chunks<T, E: From<Problem>>(
     table: &Table,
     opened: &Opened,
     layout: &Layout,
     wanted: &[usize],
     pruning: Option<Arc<Pruning>>,
-) -> Result<Box<dyn Chunks>, Problem> {
+    work: impl FnOnce(&mut dyn Chunks) -> Result<T, E>,
+) -> Result<T, E> {
     let columns: Vec<Column> = wanted.iter().filter_map(|at| layout.columns.get(*at).cloned()).collect();
     if table.format == Format::Parquet {
-        return Ok(Box::new(ParquetChunks::new(opened, columns, pruning)?));
+        return work(&mut ParquetChunks::new(opened, columns, pruning)?);
     }
     let known: Vec<String> = layout.columns.iter().map(|column| column.name.clone()).collect();
-    let records = records(table, opened, &known)?;
-    // Names of a file without any are known with its first record, and are those of the layout.
-    let names = if records.names().is_empty() { &known } else { records.names() };
-    let places = columns.iter().map(|column| names.iter().position(|name| *name == column.name)).collect();
-    let fields: Vec<_> = columns.iter().map(|column| column.reading.scalar_type.field(&column.name, column.reading.nullable)).collect();
-    Ok(Box::new(TextChunks { file: opened.name.clone(), records, columns, places, schema: Arc::new(Schema::new(fields)) }))
+    with_records(table, opened, &known, |records| {
+        // Names of a file without any are known with its first record, and are those of the layout.
+        let names = if records.names().is_empty() { &known } else { records.names() };
+        let places = columns.iter().map(|column| names.iter().position(|name| *name == column.name)).collect();
+        let fields: Vec<_> = columns.iter().map(|column| column.reading.scalar_type.field(&column.name, column.reading.nullable)).collect();
+        work(&mut TextChunks { file: opened.name.clone(), records, columns, places, schema: Arc::new(Schema::new(fields)) })
+    })
 }
 
-struct TextChunks {
+struct TextChunks<'a> {
     file: String,
-    records: Box<dyn Records>,
+    records: &'a mut dyn Records,
     columns: Vec<Column>,
     /// Where each column stands in the file; nothing where this file lacks it.
     places: Vec<Option<usize>>,
@@ -87,7 +107,7 @@ pub(crate) fn in_column(file: &str, place: &str, column: &str) -> String {
     format!("{file}, {place}, column '{column}'")
 }
 
-impl Chunks for TextChunks {
+impl Chunks for TextChunks<'_> {
     fn next(&mut self) -> Result<Option<Chunk>, Problem> {
         let mut builders: Vec<_> = self.columns.iter().map(|column| ColumnBuilder::new(column.reading.scalar_type)).collect();
         let (mut rows, mut bytes) = (Vec::new(), 0);

@@ -21,6 +21,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 /// Batches that are read ahead of their reader.
 const BATCHES_AHEAD: usize = 2;
@@ -31,11 +32,20 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 type Looked = (Vec<(String, Stamp)>, Arc<Layout>);
 type Remembered = Arc<tokio::sync::Mutex<Option<Looked>>>;
 
+/// How much is read.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Rows of one table at most.
+    pub(crate) max_rows: Option<u64>,
+    /// Bytes of a table's files that are read whole for its description, where their beginnings are enough for it.
+    pub(crate) check_at_start: u64,
+}
+
 /// A directory of files.
 pub(crate) struct FilesSource {
     name: String,
     directory: Directory,
-    max_rows: Option<u64>,
+    limits: Limits,
     tables: Option<Vec<Arc<Table>>>,
     capabilities: Capabilities,
     timeout: Duration,
@@ -54,11 +64,11 @@ fn stamps(files: &[Opened]) -> Vec<(String, Stamp)> {
 }
 
 impl FilesSource {
-    pub(crate) fn new(directory: Directory, max_rows: Option<u64>, tables: Option<Vec<Table>>, context: &ConnectContext) -> FilesSource {
+    pub(crate) fn new(directory: Directory, limits: Limits, tables: Option<Vec<Table>>, context: &ConnectContext) -> FilesSource {
         FilesSource {
             name: context.source_name.clone(),
             directory,
-            max_rows,
+            limits,
             tables: tables.map(|tables| tables.into_iter().map(Arc::new).collect()),
             capabilities: capabilities(),
             timeout: context.timeout,
@@ -102,14 +112,16 @@ impl FilesSource {
         }
     }
 
-    /// What files hold that are open. They are read once for all who ask, and on when nobody waits any longer.
-    async fn layout(&self, table: &Arc<Table>, files: &[Opened]) -> Result<Arc<Layout>, Problem> {
-        let remembered = {
-            let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(looked.entry(table.name.clone()).or_default())
-        };
-        let (table, files, max_rows) = (Arc::clone(table), files.to_vec(), self.max_rows);
-        let looking = tokio::spawn(async move {
+    fn remembered(&self, table: &Table) -> Remembered {
+        let mut looked = self.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(looked.entry(table.name.clone()).or_default())
+    }
+
+    /// Reads files that are open, once for all who ask, and on when nobody waits any longer.
+    fn looking(&self, table: &Arc<Table>, files: &[Opened]) -> JoinHandle<Result<Arc<Layout>, Problem>> {
+        let remembered = self.remembered(table);
+        let (table, files, max_rows) = (Arc::clone(table), files.to_vec(), self.limits.max_rows);
+        tokio::spawn(async move {
             let mut remembered = remembered.lock().await;
             if let Some((known, layout)) = remembered.as_ref()
                 && *known == stamps(&files)
@@ -121,21 +133,55 @@ impl FilesSource {
             let layout = Arc::new(layout);
             *remembered = Some((known, Arc::clone(&layout)));
             Ok(layout)
-        });
+        })
+    }
+
+    /// What files hold that are open.
+    async fn layout(&self, table: &Arc<Table>, files: &[Opened]) -> Result<Arc<Layout>, Problem> {
+        let looking = self.looking(table, files);
         looking.await.unwrap_or_else(|_| Err(Problem::new(SourceErrorKind::Internal, "reading files ended unexpectedly")))
     }
 
-    async fn look(&self, table: &Arc<Table>) -> Result<Arc<Layout>, Problem> {
+    /// What is known of files that are open without their being read whole, where that is enough to describe a table; and a note that
+    /// says so.
+    async fn outline(&self, table: &Arc<Table>, files: &[Opened]) -> Result<Option<(Arc<Layout>, Option<String>)>, Problem> {
+        let bytes: u64 = files.iter().map(|file| file.stamp.size).sum();
+        if bytes <= self.limits.check_at_start {
+            return Ok(None);
+        }
+        if let Ok(remembered) = self.remembered(table).try_lock()
+            && let Some((known, layout)) = remembered.as_ref()
+            && *known == stamps(files)
+        {
+            return Ok(Some((Arc::clone(layout), None)));
+        }
+        let (wanted, opened) = (Arc::clone(table), files.to_vec());
+        let outline = blocking(move || Ok(Layout::outline(&wanted, &opened)?)).await.map_err(refusal)?;
+        let note =
+            || format!("table '{}' has {bytes} bytes: mistakes in it are found in the background, and told by its queries", table.name);
+        Ok(outline.map(|outline| (Arc::new(outline), Some(note()))))
+    }
+
+    /// What is told of a table: of a large one as little is read as that takes, and the rest meanwhile.
+    async fn look(&self, table: &Arc<Table>) -> Result<(Arc<Layout>, Option<String>), Problem> {
         let files = self.open(table).await?;
-        self.layout(table, &files).await
+        match self.outline(table, &files).await? {
+            Some((layout, note)) => {
+                if note.is_some() {
+                    drop(self.looking(table, &files));
+                }
+                Ok((layout, note))
+            }
+            None => Ok((self.layout(table, &files).await?, None)),
+        }
     }
 
     async fn described(&self, tables: Vec<Arc<Table>>, mut notes: Vec<String>) -> RemoteSchema {
         let mut described = Vec::with_capacity(tables.len());
         for table in tables {
             match self.look(&table).await {
-                Ok(layout) => {
-                    notes.extend(layout.notes.iter().cloned());
+                Ok((layout, note)) => {
+                    notes.extend(layout.notes.iter().cloned().chain(note));
                     notes.extend(layout.defect.iter().map(|defect| format!("table '{}' cannot be read: {}", table.name, defect.message)));
                     described.push(layout.remote_table(&table));
                 }

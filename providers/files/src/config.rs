@@ -22,6 +22,10 @@ pub struct Config {
     /// Rows of one table at most; no limit unless it is said.
     #[serde(default)]
     pub max_rows: Option<u64>,
+    /// Files of one table whose columns are all declared are searched for mistakes when the source is described, up to this size of them
+    /// together; larger ones in the background, and before they are first asked. 16MiB unless said otherwise.
+    #[serde(default = "sixteen_mebibytes")]
+    pub check_at_start: Size,
     /// How long a file must have been left alone before it is read, so that none is read while it is written; 1s unless said otherwise.
     #[serde(default = "one_second")]
     pub settle: Time,
@@ -29,6 +33,10 @@ pub struct Config {
 
 fn four_gibibytes() -> Size {
     Size(4 << 30)
+}
+
+fn sixteen_mebibytes() -> Size {
+    Size(16 << 20)
 }
 
 fn one_second() -> Time {
@@ -92,7 +100,7 @@ pub struct TableConfig {
     /// What is known of columns, by name. What is not declared is inferred from all rows. A file without names gives its columns in this order.
     pub columns: IndexMap<String, ColumnConfig>,
     /// How missing values are written; the empty text unless said otherwise.
-    pub null: Option<Vec<String>>,
+    pub nulls: Option<Vec<String>>,
     /// What stands before the decimals of numbers in text: `.` unless said otherwise.
     pub decimal: Option<char>,
     /// What stands between groups of three digits of numbers in text.
@@ -129,7 +137,7 @@ pub struct ColumnConfig {
     /// Comment.
     pub description: Option<String>,
     /// How missing values are written, in place of the table's.
-    pub null: Option<Vec<String>>,
+    pub nulls: Option<Vec<String>>,
     /// What stands before the decimals, in place of the table's.
     pub decimal: Option<char>,
     /// What stands between groups of three digits, in place of the table's.

@@ -55,6 +55,8 @@ pub(crate) struct Opened {
     /// Its path below the directory.
     pub(crate) name: String,
     pub(crate) stamp: Stamp,
+    /// Bytes that its parts may have when they are unpacked.
+    pub(crate) max_size: u64,
     file: Arc<File>,
 }
 
@@ -273,7 +275,7 @@ impl Directory {
             let message = format!("{name} is larger than the {} bytes that 'max_file_size' allows", self.max_file_size);
             return Err(Problem::new(SourceErrorKind::Unsupported, message));
         }
-        Ok(Some(Opened { name: name.to_owned(), stamp, file: Arc::new(file) }))
+        Ok(Some(Opened { name: name.to_owned(), stamp, max_size: self.max_file_size, file: Arc::new(file) }))
     }
 }
 

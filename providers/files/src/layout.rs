@@ -1,5 +1,6 @@
 //! What the files of a table hold, found out by reading all of them once: columns and types, how many rows, and whether the key is one. It is
-//! done anew when a file has changed, so that a query never meets a value that does not fit.
+//! done anew when a file has changed, so that a query never meets a value that does not fit. Which columns there are is known from the beginnings
+//! of files where all types are declared.
 
 use crate::cell::{Reading, Written};
 use crate::chunk::{self, BATCH_ROWS, in_column};
@@ -8,16 +9,19 @@ use crate::directory::Opened;
 use crate::infer::{Broken, Seen};
 use crate::parquet_file;
 use crate::problem::Problem;
-use crate::rows::{Cell, Record};
+use crate::rows::{Cell, Record, Records};
 use crate::table::Table;
 use arrow::row::{RowConverter, SortField};
 use portico_provider_api::{ColumnBuilder, RemoteColumn, RemoteTable, ScalarType, SourceErrorKind};
 use std::collections::HashMap;
 use std::collections::hash_map::{Entry, RandomState};
 use std::hash::BuildHasher;
+use std::io::Read;
 
 /// Pairs of rows with the same key, and rows without one, that are named at most.
 const NAMED: usize = 5;
+/// Bytes of a file that tell how long its lines are.
+const BEGINNING: u64 = 64 << 10;
 
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +34,10 @@ pub(crate) struct Column {
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     pub(crate) columns: Vec<Column>,
-    pub(crate) rows: u64,
+    /// How many there are; nothing where only the beginnings of files were read.
+    pub(crate) rows: Option<u64>,
+    /// How many there are, roughly.
+    estimate: Option<u64>,
     /// Why the rows cannot be read all the same: a value that does not fit its declared type, a key that is none.
     pub(crate) defect: Option<Problem>,
     /// What an operator should know.
@@ -47,17 +54,44 @@ impl Layout {
             Format::Parquet => of_parquet(table, files)?,
             Format::Csv | Format::Json | Format::Ndjson | Format::Xlsx => Survey::new(table).all(files, max_rows)?,
         };
-        if max_rows.is_some_and(|most| layout.rows > most) {
+        if let (Some(rows), Some(most)) = (layout.rows, max_rows)
+            && rows > most
+        {
             return Err(too_many(table, max_rows));
         }
-        if let Some(missing) = table.config.key.iter().find(|key| layout.position(key).is_none()) {
-            return Err(Problem::malformed(format!("table '{}': its key names '{missing}', which is no column", table.name)));
-        }
+        layout.has_key(table)?;
         if layout.defect.is_none() && !table.config.key.is_empty() {
             layout.defect = check_key(table, files, &layout).err();
         }
         files.iter().try_for_each(Opened::unchanged)?;
         Ok(layout)
+    }
+
+    /// Reads the beginnings of the files of a table, and nothing of its rows; nothing where these decide which columns there are, or where
+    /// no more of them is read anyway.
+    ///
+    /// # Errors
+    /// When it cannot be said which columns there are.
+    pub(crate) fn outline(table: &Table, files: &[Opened]) -> Result<Option<Layout>, Problem> {
+        let found = match table.format {
+            Format::Parquet if table.config.key.is_empty() => None,
+            Format::Parquet => Some(of_parquet(table, files)?),
+            Format::Csv | Format::Xlsx => Survey::new(table).outline(files)?,
+            // Each of the objects may have members that no other has.
+            Format::Json | Format::Ndjson => None,
+        };
+        if let Some(layout) = &found {
+            layout.has_key(table)?;
+        }
+        files.iter().try_for_each(Opened::unchanged)?;
+        Ok(found)
+    }
+
+    fn has_key(&self, table: &Table) -> Result<(), Problem> {
+        match table.config.key.iter().find(|key| self.position(key).is_none()) {
+            Some(missing) => Err(Problem::malformed(format!("table '{}': its key names '{missing}', which is no column", table.name))),
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
@@ -74,7 +108,7 @@ impl Layout {
         let key: Vec<&str> = table.config.key.iter().map(String::as_str).collect();
         RemoteTable {
             description: table.config.description.clone(),
-            row_estimate: Some(self.rows),
+            row_estimate: self.rows.or(self.estimate),
             writable: false,
             ..RemoteTable::plain(table.name.clone(), columns.collect(), &key)
         }
@@ -129,7 +163,7 @@ fn of_parquet(table: &Table, files: &[Opened]) -> Result<Layout, Problem> {
     let note =
         |name: &String| format!("table '{}' is published without column '{name}': values of its type are made of others", table.name);
     let notes = first.left_out.iter().map(note).collect();
-    Ok(Layout { columns: columns.collect(), rows, defect: None, notes })
+    Ok(Layout { columns: columns.collect(), rows: Some(rows), estimate: None, defect: None, notes })
 }
 
 /// Reads records of text, and takes note of what they have.
@@ -175,6 +209,25 @@ impl<'a> Survey<'a> {
         for (at, file) in files.iter().enumerate() {
             self.file(file, at == 0, max_rows).map_err(|problem| file.unchanged().err().unwrap_or(problem))?;
         }
+        let rows = Some(self.rows);
+        self.finish(rows, None)
+    }
+
+    /// Reads the names of the columns; nothing where a type of theirs is not declared.
+    fn outline(mut self, files: &[Opened]) -> Result<Option<Layout>, Problem> {
+        for (at, file) in files.iter().enumerate() {
+            let shaped = chunk::with_records(self.table, file, &[], |records| self.shape(file, records.names(), at == 0, &mut Vec::new()));
+            shaped.map_err(|problem| file.unchanged().err().unwrap_or(problem))?;
+            if self.names.is_empty() || !self.table.declares(&self.names) {
+                return Ok(None);
+            }
+        }
+        let estimate = files.iter().map(estimate).sum::<Option<u64>>();
+        self.finish(None, estimate).map(Some)
+    }
+
+    /// What was found out.
+    fn finish(self, rows: Option<u64>, estimate: Option<u64>) -> Result<Layout, Problem> {
         if let Some(unknown) = self.table.config.columns.keys().find(|name| !self.names.contains(name)) {
             return Err(Problem::malformed(format!("table '{}': there is no column '{unknown}' in its files", self.table.name)));
         }
@@ -196,12 +249,17 @@ impl<'a> Survey<'a> {
             }
             columns.push(Column { name: name.clone(), reading });
         }
-        Ok(Layout { columns, rows: self.rows, defect: self.defect, notes })
+        Ok(Layout { columns, rows, estimate, defect: self.defect, notes })
     }
 
     fn file(&mut self, file: &Opened, first: bool, max_rows: Option<u64>) -> Result<(), Problem> {
+        chunk::check(self.table, file)?;
+        let known = self.names.clone();
+        chunk::with_records(self.table, file, &known, |records| self.records(file, records, first, max_rows))
+    }
+
+    fn records(&mut self, file: &Opened, records: &mut dyn Records, first: bool, max_rows: Option<u64>) -> Result<(), Problem> {
         let is_json = matches!(self.table.format, Format::Json | Format::Ndjson);
-        let mut records = chunk::records(self.table, file, &self.names)?;
         // Where each column of the file stands among those of the table.
         let mut places = Vec::new();
         if !is_json {
@@ -290,6 +348,15 @@ impl<'a> Survey<'a> {
     }
 }
 
+/// How many rows a file of text has, by the length of its first lines; nothing where it is packed.
+fn estimate(file: &Opened) -> Option<u64> {
+    let mut beginning = Vec::new();
+    file.section(0, BEGINNING).read_to_end(&mut beginning).ok()?;
+    let lines = beginning.iter().filter(|byte| **byte == b'\n').count() as u64;
+    let is_packed = beginning.starts_with(b"PK");
+    (!is_packed).then(|| (file.stamp.size / (beginning.len() as u64 / lines.max(1)).max(1)).max(1))
+}
+
 /// Fails when two rows have the same key, or one has none.
 fn check_key(table: &Table, files: &[Opened], layout: &Layout) -> Result<(), Problem> {
     let key = &table.config.key;
@@ -305,26 +372,30 @@ fn check_key(table: &Table, files: &[Opened], layout: &Layout) -> Result<(), Pro
     for (at, file) in files.iter().enumerate() {
         let at = u32::try_from(at).unwrap_or(u32::MAX);
         let changed = |problem: Problem| file.unchanged().err().unwrap_or(problem);
-        let mut chunks = chunk::chunks(table, file, layout, &wanted, None).map_err(changed)?;
-        while let Some(chunk) = chunks.next().map_err(changed)? {
-            let rows = converter.convert_columns(chunk.batch.columns()).map_err(internal)?;
-            for (row, place) in rows.iter().zip(&chunk.rows) {
-                let sums = (one.hash_one(row.data()), other.hash_one(row.data()));
-                match known.entry(sums) {
-                    Entry::Vacant(entry) => {
-                        entry.insert((at, *place));
-                    }
-                    Entry::Occupied(entry) => {
-                        found += 1;
-                        if named.len() < NAMED {
-                            let (first, first_place) = *entry.get();
-                            let first_file = files.get(first as usize).map_or("", |file| file.name.as_str());
-                            named.push(format!("{first_file}, {} and {}, {}", chunks.place(first_place), file.name, chunks.place(*place)));
+        let checked = chunk::with_chunks(table, file, layout, &wanted, None, |chunks| {
+            while let Some(chunk) = chunks.next()? {
+                let rows = converter.convert_columns(chunk.batch.columns()).map_err(internal)?;
+                for (row, place) in rows.iter().zip(&chunk.rows) {
+                    let sums = (one.hash_one(row.data()), other.hash_one(row.data()));
+                    match known.entry(sums) {
+                        Entry::Vacant(entry) => {
+                            entry.insert((at, *place));
+                        }
+                        Entry::Occupied(entry) => {
+                            found += 1;
+                            if named.len() < NAMED {
+                                let (first, first_place) = *entry.get();
+                                let first_file = files.get(first as usize).map_or("", |file| file.name.as_str());
+                                let places = (chunks.place(first_place), chunks.place(*place));
+                                named.push(format!("{first_file}, {} and {}, {}", places.0, file.name, places.1));
+                            }
                         }
                     }
                 }
             }
-        }
+            Ok(())
+        });
+        checked.map_err(changed)?;
     }
     if found == 0 {
         return Ok(());

@@ -46,5 +46,6 @@ fn connect(config: serde_json::Value, context: ConnectContext) -> Result<Arc<dyn
     })?;
     let path = context.base_directory.join(&config.directory);
     let directory = directory::Directory { path, max_file_size: config.max_file_size.0, settle: config.settle.0 };
-    Ok(Arc::new(client::FilesSource::new(directory, config.max_rows, tables, &context)))
+    let limits = client::Limits { max_rows: config.max_rows, check_at_start: config.check_at_start.0 };
+    Ok(Arc::new(client::FilesSource::new(directory, limits, tables, &context)))
 }

@@ -96,8 +96,8 @@ impl Running {
 
     fn count(&mut self) -> Result<u64, Stopped> {
         let query = &self.asked.query;
-        if query.filter.is_none() && query.keys.is_none() {
-            return Ok(self.layout.rows);
+        if let (None, None, Some(rows)) = (&query.filter, &query.keys, self.layout.rows) {
+            return Ok(rows);
         }
         let evaluation = TableEvaluation::owned(query.clone()).map_err(|error| Problem::evaluation(&error))?;
         let mut count = 0;
@@ -113,23 +113,38 @@ impl Running {
         let pruning = Pruning::of(&self.asked.query).map(Arc::new);
         for file in self.files.clone() {
             let changed = |problem: Problem| file.unchanged().err().unwrap_or(problem);
-            let mut chunks = chunk::chunks(&self.table, &file, &self.layout, &self.wanted, pruning.clone()).map_err(changed)?;
-            while let Some(Chunk { batch, rows }) = chunks.next().map_err(changed)? {
-                // What was read up to here is of the version that was opened, or nothing of it is told.
-                file.unchanged()?;
-                if self.batches.is_closed() {
-                    return Err(Stopped::Unread);
+            let (table, layout, wanted) = (Arc::clone(&self.table), Arc::clone(&self.layout), self.wanted.clone());
+            let goes_on = chunk::with_chunks(&table, &file, &layout, &wanted, pruning.clone(), |chunks| {
+                while let Some(Chunk { batch, rows }) = chunks.next().map_err(changed)? {
+                    // What was read up to here is of the version that was opened, or nothing of it is told.
+                    file.unchanged()?;
+                    self.still_wanted()?;
+                    let place = |row: usize| format!("{}, {}", file.name, chunks.place(rows.get(row).copied().unwrap_or_default()));
+                    let batch = as_declared(batch, &self.asked.table, &self.layout, &place)?;
+                    if !take(self, &batch)? {
+                        return Ok(false);
+                    }
                 }
-                if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                    return Err(Problem::new(SourceErrorKind::Timeout, "the deadline has passed").into());
-                }
-                let place = |row: usize| format!("{}, {}", file.name, chunks.place(rows.get(row).copied().unwrap_or_default()));
-                let batch = as_declared(batch, &self.asked.table, &self.layout, &place)?;
-                if !take(self, &batch)? {
-                    return Ok(());
-                }
+                Ok(true)
+            });
+            let goes_on = goes_on.map_err(|stopped| match stopped {
+                Stopped::Failed(problem) => Stopped::Failed(changed(problem)),
+                Stopped::Unread => Stopped::Unread,
+            })?;
+            if !goes_on {
+                return Ok(());
             }
             file.unchanged()?;
+        }
+        Ok(())
+    }
+
+    fn still_wanted(&self) -> Result<(), Stopped> {
+        if self.batches.is_closed() {
+            return Err(Stopped::Unread);
+        }
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Problem::new(SourceErrorKind::Timeout, "the deadline has passed").into());
         }
         Ok(())
     }

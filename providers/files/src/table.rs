@@ -102,6 +102,11 @@ impl Table {
         self.types.get(self.config.columns.get_index_of(name)?).copied().flatten()
     }
 
+    /// Whether the types of these columns are all declared.
+    pub(crate) fn declares(&self, names: &[String]) -> bool {
+        names.iter().all(|name| self.declared_type(name).is_some())
+    }
+
     /// How values of a column are written.
     pub(crate) fn written(&self, name: &str) -> Written {
         Written::of(self.format, &self.config, self.column(name))
@@ -127,7 +132,7 @@ fn suits(config: &TableConfig, format: Format) -> Result<(), Mistake> {
         ("header", config.header.is_some(), csv || sheet),
         ("sheet", config.sheet.is_some(), sheet),
         ("range", config.range.is_some(), sheet),
-        ("null", config.null.is_some(), text),
+        ("nulls", config.nulls.is_some(), text),
         ("decimal", config.decimal.is_some(), text),
         ("thousands", config.thousands.is_some(), text),
     ];
@@ -162,7 +167,7 @@ fn column_type(name: &str, column: &ColumnConfig, format: Format) -> Result<Opti
     if format == Format::Parquet {
         let of_text = [
             ("type", column.scalar_type.is_some()),
-            ("null", column.null.is_some()),
+            ("nulls", column.nulls.is_some()),
             ("decimal", column.decimal.is_some()),
             ("thousands", column.thousands.is_some()),
             ("format", column.format.is_some()),

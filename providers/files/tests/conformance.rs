@@ -43,7 +43,7 @@ async fn csv_conforms() {
         for table in settings["tables"].as_object_mut().unwrap().values_mut() {
             table["delimiter"] = json!(";");
             table["quote"] = json!("'");
-            table["null"] = json!(["\\N"]);
+            table["nulls"] = json!(["\\N"]);
         }
         settings
     })

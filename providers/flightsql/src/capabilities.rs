@@ -26,6 +26,7 @@ pub fn of_gateway() -> Capabilities {
             or: Support::Exact,
             not: Support::Exact,
             between_expressions: Support::Exact,
+            within_native_types: false,
             max_in_list: MAX_IN_LIST,
             functions: Function::ALL.into_iter().map(|function| (function, Support::Exact)).collect(),
             arithmetic: arithmetic(),

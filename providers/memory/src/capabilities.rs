@@ -56,6 +56,7 @@ fn filter() -> FilterCapabilities {
         or: Support::Exact,
         not: Support::Exact,
         between_expressions: Support::Exact,
+        within_native_types: false,
         max_in_list: 10_000,
         functions: Function::ALL.map(|function| (function, Support::Exact)).into(),
         arithmetic: operators.map(|op| (op, numbers.map(|class| (class, Support::Exact)).into())).into(),

@@ -65,6 +65,7 @@ fn filter() -> FilterCapabilities {
         or: Support::Exact,
         not: Support::Exact,
         between_expressions: Support::Exact,
+        within_native_types: false,
         max_in_list: MAX_IN_LIST,
         functions: Function::ALL.into_iter().map(|function| (function, function_support(function))).collect(),
         arithmetic: arithmetic(),

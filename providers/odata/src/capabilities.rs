@@ -1,5 +1,7 @@
 //! What a service can be asked: the product's preset, restricted by what the metadata says, and both changed by the configuration. Pure.
 
+mod references;
+
 use crate::config::{ColumnOverrides, OdataConfig, TableOverrides, TextFunction};
 use crate::metadata::{Edm, EntitySet, General, Property, Protocol};
 use crate::presets::Preset;
@@ -38,15 +40,25 @@ impl Rules {
             (&mut preset.top, said.top),
             (&mut preset.skip, said.skip),
             (&mut preset.sort, said.orderby),
+            (&mut preset.stable_order, said.stable_order),
             (&mut preset.count, said.count),
             (&mut preset.apply, said.apply),
             (&mut preset.change_sets, said.change_sets),
+            (&mut preset.compare_columns, said.compare_columns),
+            (&mut preset.expand, said.expand),
+            (&mut preset.navigation_filter, said.navigation_filter),
+            (&mut preset.navigation_filter_v2, said.navigation_filter),
         ] {
             *place = value.unwrap_or(*place);
         }
         preset.collation = config.collation.map_or(preset.collation, Collation::from);
         preset.max_keys = said.max_keys.unwrap_or(preset.max_keys);
         Rules { preset, tables: config.tables.clone(), max_url, functions: said.functions.clone(), said_in: said.r#in }
+    }
+
+    /// The same, with lists asked for by `in`, to find out whether they can be.
+    pub fn with_in(&self) -> Rules {
+        Rules { said_in: Some(true), ..self.clone() }
     }
 
     /// Whether lists are asked for by `in`.
@@ -64,7 +76,7 @@ impl Rules {
             sort: SortCapabilities { columns: support(preset.sort), expressions: Support::None, nulls: NullOrdering::Lowest },
             limit: support(preset.top),
             offset: support(preset.skip),
-            stable_order: true,
+            stable_order: preset.stable_order,
             keys: KeyCapabilities {
                 support: preset.filter,
                 max_columns: preset.max_key_columns,
@@ -85,6 +97,9 @@ impl Rules {
             and: Support::Exact,
             or: support(preset.or),
             not: Support::Exact,
+            // What is shown without its finest digits is compared with them at the service.
+            between_expressions: support(preset.compare_columns && !general.truncates),
+            within_native_types: true,
             max_in_list: preset.max_keys,
             functions: self.functions(general.filter_functions.as_deref()),
             bare_boolean: Support::Exact,
@@ -148,7 +163,7 @@ impl Rules {
     }
 
     /// What is particular to a set.
-    pub fn table(&self, set: &EntitySet) -> TableCapabilities {
+    pub fn table(&self, protocol: Protocol, set: &EntitySet) -> TableCapabilities {
         let unsaid = TableOverrides::default();
         let (own, said, preset) = (self.tables.get(&set.name).unwrap_or(&unsaid), &set.restrictions, &self.preset);
         let decided = |own: Option<bool>, said: Option<bool>, preset: bool| support(own.unwrap_or(preset && said.unwrap_or(true)));
@@ -172,6 +187,7 @@ impl Rules {
             aggregate: self.applies(set).then(aggregates),
             distinct: self.applies(set).then_some(Support::Exact),
             joins: Some(Support::None),
+            references: self.references(protocol, set).into_iter().map(|(_, reference)| reference).collect(),
             write: Some(self.write(set)),
             required_keys: if required.is_empty() { Vec::new() } else { vec![required.into_iter().map(Requirement::Key).collect()] },
             columns: columns.filter(|(_, column)| *column != ColumnCapabilities::INHERITED).collect(),
@@ -183,8 +199,8 @@ impl Rules {
         let in_path = property.name.contains('/');
         let by_type = match property.edm {
             Edm::Json | Edm::Flags | Edm::Binary => Some(Support::None),
-            // A length of time is a text to readers, and none to the service; only whole members of an enumeration are known to it.
-            Edm::Duration => Some(Support::None),
+            // A length of time, or what is finer than a microsecond, is a text to readers, and none to the service; only whole members of an enumeration are known to it.
+            Edm::Duration | Edm::FineMoment | Edm::FineTime => Some(Support::None),
             Edm::Enumeration
             | Edm::Boolean
             | Edm::Integer
@@ -209,6 +225,8 @@ impl Rules {
         };
         let unordered = property.edm == Edm::Enumeration || (property.nullable && !self.preset.nulls_lowest) || in_path;
         let sort = match own.orderby.or(property.sortable) {
+            // What is equal here is in some order at the service, which decides before the next column of the order does.
+            _ if property.truncated => Some(Support::None),
             Some(false) => Some(Support::None),
             None if unordered => Some(Support::None),
             Some(true) | None => None,
@@ -251,6 +269,8 @@ impl Rules {
             | Edm::DateOnly
             | Edm::Time
             | Edm::Duration
+            | Edm::FineMoment
+            | Edm::FineTime
             | Edm::Flags
             | Edm::Json => ColumnCapabilities { collation: own.collation.map(Collation::from), ..unsaid },
         }
@@ -288,8 +308,9 @@ impl Rules {
     }
 
     /// Whether groups and aggregates of a set are computed: where its product does, and the set says so.
-    fn applies(&self, set: &EntitySet) -> bool {
-        self.preset.apply && set.restrictions.apply == Some(true)
+    pub fn applies(&self, set: &EntitySet) -> bool {
+        // Groups by what is cut here would be too small.
+        self.preset.apply && set.restrictions.apply == Some(true) && !set.properties.iter().any(|property| property.truncated)
     }
 
     /// Whether entities of a set have an ETag.

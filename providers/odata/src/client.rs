@@ -34,8 +34,10 @@ pub struct Manner {
     pub page_size: Option<u64>,
     /// Pages of one answer at most.
     pub most_pages: Option<u64>,
-    /// Bytes of a URL at most, where several reads, and those whose URLs are longer, go as one `$batch`.
+    /// Bytes of a URL at most, where longer ones go in a `$batch`.
     pub batches: Option<usize>,
+    /// Whether several reads go as one `$batch`.
+    pub together: bool,
 }
 
 /// The metadata document.
@@ -143,7 +145,7 @@ pub async fn count(web: &WebClient, addresses: &[Address], manner: Manner, conte
 
 /// Several reads as one `$batch`: their answers, one for each.
 async fn batch_of(web: &WebClient, wanted: &[Address], manner: Manner, context: &QueryContext) -> Result<Vec<Part>, SourceError> {
-    let reporter = web.reporter();
+    let reporter = web.reporter_of(context);
     let malformed = |message: String| reporter.error(SourceErrorKind::Malformed, message);
     let address = web.address().segment("$batch").map_err(|error| malformed(error.to_string()))?;
     let unique = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
@@ -152,7 +154,7 @@ async fn batch_of(web: &WebClient, wanted: &[Address], manner: Manner, context: 
     let request = spoken(Request::new(Method::POST, address), manner).body("multipart/mixed", text);
     let request = request.header(CONTENT_TYPE, media_type).header(ACCEPT, HeaderValue::from_static("multipart/mixed"));
     // Nothing in it changes anything.
-    let page = web.fetch(&request.expecting(Expects::Anything).repeatable(), context).await?;
+    let page = web.fetch(&request.expecting(Expects::Anything).reading(), context).await?;
     let media_type = page.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let text = std::str::from_utf8(&page.bytes).map_err(|_| malformed("the answer to $batch is no text".to_owned()))?;
     let parts = batch::parts(media_type, text).map_err(malformed)?;
@@ -209,7 +211,7 @@ pub async fn rows(
     let (sender, receiver) = mpsc::channel(AHEAD);
     let totals = QueryReport { as_of: SystemTime::now(), requests: 0, rows: 0, bytes: 0, complete: true };
     let mut read = Read { web, base, manner, promise, context: context.clone(), sender, totals, left: None };
-    let batched = manner.batches.is_some() && wanted.len() > 1 && wanted.iter().all(|rows| rows.client.is_none());
+    let batched = manner.together && wanted.len() > 1 && wanted.iter().all(|rows| rows.client.is_none());
     let first = match wanted.first() {
         _ if batched => None,
         Some(rows) => match read.first_address(rows)? {
@@ -267,8 +269,8 @@ enum First {
 }
 
 impl Read {
-    fn reporter(&self) -> &Reporter {
-        self.web.reporter()
+    fn reporter(&self) -> Reporter {
+        self.web.reporter_of(&self.context)
     }
 
     fn malformed(&self, message: impl std::fmt::Display) -> SourceError {
@@ -301,7 +303,7 @@ impl Read {
     /// A page that cannot be read; or a sum that does not fit.
     fn unread(&self, error: JsonError) -> SourceError {
         let too_large = self.promise.sums && error.message.contains("does not fit");
-        let error = error.into_source_error(self.reporter());
+        let error = crate::moments::advised(error).into_source_error(&self.reporter());
         if too_large { SourceError { kind: SourceErrorKind::Data, ..error } } else { error }
     }
 
@@ -425,6 +427,9 @@ impl Read {
         };
         self.left = self.left.map(|left| left.saturating_sub(batch.num_rows() as u64));
         let batch = self.promise.shape.promised(batch, &self.promise.schema).map_err(|message| self.malformed(message))?;
+        if batch.num_rows() == 0 {
+            return Ok(Ok(()));
+        }
         self.totals.rows += batch.num_rows() as u64;
         self.totals.bytes += batch.get_array_memory_size() as u64;
         let limits = self.context.request.limits;

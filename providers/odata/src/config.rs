@@ -34,6 +34,10 @@ pub struct OdataConfig {
     /// The same for single entity sets.
     #[serde(default)]
     pub tables: BTreeMap<String, TableOverrides>,
+    /// What becomes of moments and times of day of OData 4.0 that are, or may be, finer than a microsecond. Without it: those whose
+    /// `Precision` says so are texts, and a value beyond what is said is an error.
+    #[serde(default)]
+    pub sub_microseconds: Option<SubMicroseconds>,
     /// How large `$metadata` may be, unpacked.
     #[serde(default)]
     pub max_metadata: Option<Size>,
@@ -135,6 +139,18 @@ pub struct Overrides {
     /// `$apply` with groups and aggregates.
     #[serde(default)]
     pub apply: Option<bool>,
+    /// Whether entities that are asked for in no order come in one that stays from page to page.
+    #[serde(default)]
+    pub stable_order: Option<bool>,
+    /// Comparisons of one property with another of the same type (`Shipped gt Promised`).
+    #[serde(default)]
+    pub compare_columns: Option<bool>,
+    /// `$expand` of navigation properties that lead to one entity: joins along them.
+    #[serde(default)]
+    pub expand: Option<bool>,
+    /// Conditions on what a navigation property leads to (`Customer/Country eq 'DE'`).
+    #[serde(default)]
+    pub navigation_filter: Option<bool>,
     /// Keys in one request at most.
     #[serde(default)]
     #[schemars(range(min = 1))]
@@ -190,6 +206,16 @@ pub struct TableOverrides {
     /// Whether its entities have ETags.
     #[serde(default)]
     pub etag: Option<bool>,
+    /// Whether its navigation properties are expanded.
+    #[serde(default)]
+    pub expand: Option<bool>,
+    /// For navigation properties that lead to one entity, the columns of this set that hold its key, in the key's order: where the metadata
+    /// does not say it. Without columns one is not expanded.
+    #[serde(default)]
+    pub references: BTreeMap<String, Vec<String>>,
+    /// Whether properties that refer to an entity (by the constraint of a navigation property) are written as references, `x@odata.bind`.
+    #[serde(default)]
+    pub bind: Option<bool>,
     /// Columns without whose values it is not asked.
     #[serde(default)]
     pub required: Option<Vec<String>>,
@@ -211,6 +237,25 @@ pub struct ColumnOverrides {
     /// How its text compares.
     #[serde(default)]
     pub collation: Option<TextCollation>,
+    /// The navigation property to one entity by which its value is written, as `x@odata.bind`: the value is the key of that entity.
+    #[serde(default)]
+    pub bind: Option<String>,
+    /// The set in which that entity is, where it is another than the metadata says, or it says none.
+    #[serde(default)]
+    pub bind_to: Option<String>,
+    /// What becomes of digits of a second beyond microseconds, also where its `Precision` says that there are none.
+    #[serde(default)]
+    pub sub_microseconds: Option<SubMicroseconds>,
+}
+
+/// What becomes of digits of a second beyond microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SubMicroseconds {
+    /// The whole value is a text, and not compared.
+    Text,
+    /// They are left out. Conditions find what is shown, and a change writes what is shown.
+    Truncate,
 }
 
 /// Reads the settings.

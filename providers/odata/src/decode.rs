@@ -1,14 +1,18 @@
 //! What answers look like: where rows and links stand, how each column is written, and stored forms of values. Pure; it must not know how
 //! answers come.
 
+mod joined;
+
 use crate::metadata::{Edm, Operation, Property, Protocol};
 use crate::translate::ETAG;
+use crate::translate::reached::Sets;
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::SchemaRef;
+use joined::Meeting;
 use portico_provider_api::arrays::{array_from_values, value_at};
 use portico_provider_api::evaluate::cast_value;
 use portico_provider_api::value::Float;
-use portico_provider_api::{ScalarType, TableColumn, Value};
+use portico_provider_api::{ScalarType, SourceQuery, TableColumn, Value};
 use portico_provider_sql::{Stored, decode as decode_stored, stored_type};
 use portico_provider_web::json::{Json, JsonColumn, JsonType, Missing, PageShape, Pointer, ValueReader};
 use std::sync::Arc;
@@ -19,6 +23,10 @@ pub struct Shape {
     pub page: PageShape,
     /// The columns, as they are wanted.
     columns: Vec<TableColumn>,
+    /// How many of them are returned.
+    returned: usize,
+    /// What is expanded.
+    meetings: Vec<Meeting>,
 }
 
 /// Where the rows of an answer stand.
@@ -43,6 +51,7 @@ fn column(protocol: Protocol, property: Option<&Property>, wanted: &TableColumn,
     let held = wanted.codec.map_or(wanted.scalar_type, stored_type);
     let reader = match protocol {
         Protocol::V2 if wanted.name != ETAG => property.and_then(|property| v2_reader(property.edm)),
+        Protocol::V4 if property.is_some_and(|property| property.truncated) => Some(crate::moments::truncated as ValueReader),
         Protocol::V2 | Protocol::V4 => None,
     };
     JsonColumn {
@@ -110,7 +119,44 @@ impl Shape {
     fn new(rows: &str, links: Vec<&str>, single: bool, columns: Vec<JsonColumn>, wanted: Vec<TableColumn>) -> Result<Shape, String> {
         let links = links.into_iter().map(Pointer::parse).collect::<Result<Vec<_>, _>>()?;
         let page = PageShape::new(Pointer::parse(rows)?, columns, links)?;
-        Ok(Shape { page: if single { page.single() } else { page }, columns: wanted })
+        let page = if single { page.single() } else { page };
+        Ok(Shape { page, returned: wanted.len(), columns: wanted, meetings: Vec::new() })
+    }
+
+    /// For the outputs of a query of several sets, of which one is asked and the others are expanded.
+    ///
+    /// # Errors
+    /// Never with what this kind makes.
+    pub fn of_sets(protocol: Protocol, sets: &Sets<'_>, query: &SourceQuery) -> Result<Shape, String> {
+        let mut page = Page { protocol, sets, columns: Vec::new(), wanted: Vec::new(), positions: Vec::new() };
+        for output in &query.output {
+            page.add(output.expr.as_column().ok_or("an output is no column")?, &output.name)?;
+        }
+        let returned = page.columns.len();
+        let mut meetings: Vec<Meeting> = Vec::new();
+        for (index, reached) in sets.all.iter().enumerate() {
+            let Some(by) = &reached.by else { continue };
+            let path = reached.path.join("/");
+            let of_partner = page.positions.iter().take(returned).enumerate();
+            let of_partner = of_partner.filter_map(|(at, position)| Some((at, !reached.column((*position)?)?.nullable)));
+            let columns = of_partner.collect();
+            let mut pairs = Vec::new();
+            for (own, key) in &by.pairs {
+                pairs.push((page.at(*own)?, page.at(*key)?));
+            }
+            let present = page.present(&path, &reached.path);
+            meetings.push(Meeting { path, from: by.from.checked_sub(1), inner: by.inner, present, pairs, columns });
+            // The first set is no meeting, and every other one is.
+            if meetings.len() != index {
+                return Err("a set is reached from nowhere".to_owned());
+            }
+        }
+        let (rows, links) = match protocol {
+            Protocol::V4 => ("/value", vec!["/@odata.nextLink", "/@nextLink"]),
+            Protocol::V2 => ("/d/results", vec!["/d/__next"]),
+        };
+        let shape = Shape::new(rows, links, false, page.columns, page.wanted)?;
+        Ok(Shape { returned, meetings, ..shape })
     }
 
     /// A batch of a page in the promised form: values that are held in another form are what they stand for.
@@ -138,8 +184,68 @@ impl Shape {
                 }
             });
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        let mut rows = batch.num_rows();
+        if !self.meetings.is_empty() {
+            (arrays, rows) = joined::met(&self.meetings, arrays, rows, self.returned)?;
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(schema), arrays, &options).map_err(|error| error.to_string())
+    }
+}
+
+/// The columns of a page while they are listed.
+struct Page<'a> {
+    protocol: Protocol,
+    sets: &'a Sets<'a>,
+    columns: Vec<JsonColumn>,
+    wanted: Vec<TableColumn>,
+    /// Which columns of the relation they are.
+    positions: Vec<Option<usize>>,
+}
+
+impl Page<'_> {
+    /// Where a column of the relation stands; it is added where it does not.
+    fn at(&mut self, position: usize) -> Result<usize, String> {
+        match self.positions.iter().position(|known| *known == Some(position)) {
+            Some(at) => Ok(at),
+            None => self.add(position, "").map(|()| self.positions.len() - 1),
+        }
+    }
+
+    /// Adds a column of the relation.
+    fn add(&mut self, position: usize, name: &str) -> Result<(), String> {
+        let found = self.sets.all.iter().find_map(|reached| Some((reached, reached.column(position)?)));
+        let (reached, own) = found.ok_or("a column outside the relation")?;
+        let mut wanted = own.clone();
+        let mut json = column(self.protocol, reached.set.property(&own.name), own, name);
+        if !reached.path.is_empty() {
+            let outer = reached.path.iter().map(|part| (*part).to_owned());
+            json.path = outer.chain(std::mem::take(&mut json.path)).collect();
+            (json.nullable, wanted.nullable) = (true, true);
+            // In OData 2.0 a link may stand in the place of a partner.
+            if self.protocol == Protocol::V2 {
+                json.missing = Missing::Null;
+            }
+        }
+        self.columns.push(json);
+        self.wanted.push(wanted);
+        self.positions.push(Some(position));
+        Ok(())
+    }
+
+    /// The column that is null where no partner came.
+    fn present(&mut self, name: &str, path: &[&str]) -> usize {
+        self.columns.push(JsonColumn {
+            name: name.to_owned(),
+            path: path.iter().map(|part| (*part).to_owned()).collect(),
+            json_type: JsonType::Struct(Vec::new()),
+            nullable: true,
+            missing: Missing::Refused,
+            reader: None,
+        });
+        self.wanted.push(TableColumn::computed(name, ScalarType::Json, true));
+        self.positions.push(None);
+        self.columns.len() - 1
     }
 }
 
@@ -180,6 +286,8 @@ fn v2_reader(edm: Edm) -> Option<ValueReader> {
         | Edm::Date
         | Edm::TimeOfDay
         | Edm::Duration
+        | Edm::FineMoment
+        | Edm::FineTime
         | Edm::Enumeration
         | Edm::Flags
         | Edm::Json => None,

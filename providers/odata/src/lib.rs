@@ -10,10 +10,13 @@ mod config;
 mod decode;
 #[cfg(test)]
 mod golden;
+mod look_ups;
 mod metadata;
+mod moments;
 mod presets;
 mod schema;
 mod translate;
+mod trials;
 mod write;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -25,16 +28,17 @@ use decode::{Answer, Shape};
 use futures::FutureExt;
 use metadata::Service;
 use portico_provider_api::arrays::array_from_values;
+use portico_provider_api::check::visit_tables;
 use portico_provider_api::{
     Capabilities, ChangeOutcome, ChangeSet, ConnectContext, NativeRequest, Probe, QueryContext, QueryReport, QueryStream, Relation,
-    RemoteSchema, ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceKind, SourceQuery, TableColumn, Value,
-    WritableSource,
+    RemoteSchema, RemoteTableName, ReportHandle, Selection, Source, SourceError, SourceErrorKind, SourceKind, SourceQuery, TableColumn,
+    Trial, Value, WritableSource,
 };
 use portico_provider_web::{Base, Request, WebClient};
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
-use translate::{Asking, Plan, Refusal};
+use translate::{Asking, Lengths, Plan, Refusal};
 
 /// Bytes of `$metadata` at most, unless the configuration says otherwise.
 const MAX_METADATA: u64 = 128 << 20;
@@ -50,13 +54,18 @@ pub fn kind() -> SourceKind {
 fn connect(config: serde_json::Value, context: ConnectContext) -> Result<Arc<dyn Source>, SourceError> {
     let (web, config) = config::read(config, &context)?;
     let max_url = web.http.max_url;
-    let batches = config.capabilities.batch_reads.unwrap_or(false).then_some(max_url);
-    let most = batches.map_or(max_url, |most| most.max(MAX_URL_IN_BATCH));
-    let rules = Rules::new(&config, most);
+    let in_batch = max_url.max(MAX_URL_IN_BATCH);
+    let (most, usual) = match config.capabilities.batch_reads {
+        Some(true) => (in_batch, in_batch),
+        // One is made only of what cannot be asked otherwise.
+        None => (in_batch, max_url),
+        Some(false) => (max_url, max_url),
+    };
+    let rules = Rules::new(&config, usual);
     let base = Base::new(&web.url, &web.http.hosts, most);
     let base = base.map_err(|error| SourceError::new(&context.source_name, SourceErrorKind::Unsupported, error.to_string()))?;
     let web = Arc::new(WebClient::new(&web, &context)?);
-    Ok(Arc::new(OdataSource { web, base: Arc::new(base), batches, config, rules, known: RwLock::new(None) }))
+    Ok(Arc::new(OdataSource { web, base: Arc::new(base), max_url, config, rules, known: RwLock::new(None) }))
 }
 
 /// A configured service.
@@ -64,8 +73,8 @@ struct OdataSource {
     web: Arc<WebClient>,
     /// The service's root, from which addresses are made: within a batch they may be longer than alone.
     base: Arc<Base>,
-    /// Bytes of a URL at most, where longer ones go in a batch.
-    batches: Option<usize>,
+    /// Bytes of a URL that is not in a batch at most.
+    max_url: usize,
     config: OdataConfig,
     rules: Rules,
     known: RwLock<Option<Arc<Known>>>,
@@ -96,8 +105,10 @@ impl OdataSource {
             (Some(wanted), None) => Some(wanted),
         };
         let service = Service::read(&document.bytes, names.as_ref());
-        let service = service
+        let mut service = service
             .map_err(|message| self.web.reporter().error(SourceErrorKind::Malformed, format!("$metadata cannot be read, {message}")))?;
+        moments::settle(&mut service, &self.config).map_err(|message| self.web.reporter().error(SourceErrorKind::Unsupported, message))?;
+        look_ups::settle(&mut service, &self.rules).map_err(|message| self.web.reporter().error(SourceErrorKind::Unsupported, message))?;
         let sets: Vec<_> = service.sets.iter().collect();
         let capabilities = schema::capabilities(&service, &self.rules, &sets);
         let known = Arc::new(Known { capabilities, names, etag: document.etag, service });
@@ -114,12 +125,18 @@ impl OdataSource {
         }
     }
 
+    fn lengths(&self, known: &Known) -> Lengths {
+        let batch = self.config.capabilities.batch_reads.unwrap_or(known.service.general.batch != Some(false));
+        Lengths { alone: self.max_url, whole: self.rules.max_url, batch }
+    }
+
     fn manner(&self, known: &Known) -> Manner {
         Manner {
             protocol: known.service.protocol,
             page_size: self.config.paging.size.filter(|_| !self.config.paging.client),
             most_pages: self.config.paging.most,
-            batches: self.batches,
+            batches: self.lengths(known).batch.then_some(self.max_url),
+            together: self.config.capabilities.batch_reads == Some(true),
         }
     }
 
@@ -136,8 +153,10 @@ impl OdataSource {
         let root = self.base.address();
         let asking = self.asking(&root, known);
         // What is gone is told as such, and not as something that cannot be asked.
-        if let Relation::Table(table) = &query.from {
-            asking.set(table)?;
+        let mut gone = None;
+        visit_tables(query, &mut |table| gone = gone.take().or(asking.set(table).err()));
+        if let Some(gone) = gone {
+            return Err(gone);
         }
         known.capabilities.check(query).map_err(|unsupported| Refusal::Unsupported(unsupported.to_string()))?;
         asking.plan(query)
@@ -148,9 +167,11 @@ impl OdataSource {
             root,
             service: &known.service,
             rules: &self.rules,
+            capabilities: &known.capabilities,
             before: self.config.company.iter().map(|company| company_segment(company)).collect(),
             cross_company: self.config.cross_company,
             client_page: self.config.paging.size.filter(|_| self.config.paging.client),
+            lengths: self.lengths(known),
         }
     }
 
@@ -200,7 +221,11 @@ fn company_segment(company: &str) -> String {
 #[async_trait]
 impl Source for OdataSource {
     async fn remote_schema(&self, wanted: &Selection, context: &QueryContext) -> Result<RemoteSchema, SourceError> {
-        let names = wanted.tables().map(|tables| tables.iter().map(|name| name.table().to_owned()).collect());
+        let tables = wanted.tables().map(|tables| tables.iter().map(|name| name.table().to_owned()));
+        // What an operation is bound to stands before its name.
+        let bound =
+            wanted.operations().into_iter().flatten().filter_map(|name| Some(name.split('(').next()?.split_once('.')?.0.to_owned()));
+        let names = tables.map(|tables| tables.chain(bound).collect());
         let known = self.read(names, context).await?;
         let schema = schema::remote_schema(&known.service, &self.rules, wanted);
         schema.map_err(|message| self.web.reporter().error(SourceErrorKind::Internal, message))
@@ -212,8 +237,14 @@ impl Source for OdataSource {
         Ok(Probe { schema })
     }
 
+    async fn try_capabilities(&self, tables: &[RemoteTableName], context: &QueryContext) -> Result<Vec<Trial>, SourceError> {
+        trials::run(self, tables, context).boxed().await
+    }
+
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
-        let sets = query.tables().into_iter().map(|table| table.table().to_owned()).collect();
+        let tables = query.tables().into_iter().map(|table| table.table().to_owned());
+        let bound = if let Relation::Call(call) = &query.from { schema::bound_set(&call.operation) } else { None };
+        let sets = tables.chain(bound).collect();
         let known = self.about(sets, context).boxed().await?;
         let plan = self.plan(&known, &query).map_err(|refusal| self.refused(refusal))?;
         let (schema, report) = (query.result_schema(), ReportHandle::default());
@@ -229,13 +260,14 @@ impl Source for OdataSource {
                 return self.one_row(&query, &row, addresses.len() as u64);
             }
             (Plan::Call(address), Relation::Call(call)) => {
-                let operation = known.service.operations.iter().find(|operation| operation.name == call.operation.name.table());
-                let operation = operation.ok_or_else(|| internal("an operation is gone".to_owned()))?;
+                let root = self.base.address();
+                let asking = self.asking(&root, &known);
+                let operation = asking.operation(&call.operation).map_err(|refusal| self.refused(refusal))?;
                 let rows = translate::Rows { address, limit: None, client: None };
                 (vec![rows], Shape::of_operation(protocol, operation, &wanted).map_err(internal)?)
             }
-            (Plan::Nothing, from) => (Vec::new(), self.entities(&known, from, &wanted).map_err(internal)?),
-            (Plan::Rows(rows), from) => (rows, self.entities(&known, from, &wanted).map_err(internal)?),
+            (Plan::Nothing, _) => (Vec::new(), self.entities(&known, &query, &wanted).map_err(internal)?),
+            (Plan::Rows(rows), _) => (rows, self.entities(&known, &query, &wanted).map_err(internal)?),
             (Plan::Call(_), _) => return Err(internal("a call of nothing".to_owned())),
         };
         let promise =
@@ -272,12 +304,18 @@ impl Source for OdataSource {
 }
 
 impl OdataSource {
-    fn entities(&self, known: &Known, from: &Relation, wanted: &[(TableColumn, String)]) -> Result<Shape, String> {
-        let set = match from {
+    fn entities(&self, known: &Known, query: &SourceQuery, wanted: &[(TableColumn, String)]) -> Result<Shape, String> {
+        let protocol = known.service.protocol;
+        let set = match &query.from {
             Relation::Table(table) => known.service.set(table.table.table()),
-            Relation::Join(_) | Relation::Query(_) | Relation::Union(_) | Relation::Call(_) => None,
+            Relation::Join(_) => {
+                let root = self.base.address();
+                let sets = self.asking(&root, known).sets(&query.from).map_err(|refusal| format!("{refusal:?}"))?;
+                return Shape::of_sets(protocol, &sets, query);
+            }
+            Relation::Query(_) | Relation::Union(_) | Relation::Call(_) => None,
         };
-        Shape::of_entities(known.service.protocol, Answer::Entities, |name| set.and_then(|set| set.property(name)), wanted)
+        Shape::of_entities(protocol, Answer::Entities, |name| set.and_then(|set| set.property(name)), wanted)
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Preset {
     pub top: bool,
     /// `$skip`.
     pub skip: bool,
+    /// Whether entities that are asked for in no order come in one that stays, as the standard demands (OData 4.01, Part 1, section 11.2.6.4).
+    pub stable_order: bool,
     /// `$orderby`.
     pub sort: bool,
     /// Whether text is sorted by code points though it does not compare so: ABAP's databases sort by bytes.
@@ -47,8 +49,20 @@ pub struct Preset {
     pub change_sets: bool,
     /// Whether `PATCH` of what is not there inserts it.
     pub upsert: bool,
+    /// Whether properties with a navigation property's constraint are written by a reference (`x@odata.bind`), and null removes it.
+    pub binds: bool,
     /// `$apply`, where it is said of a set.
     pub apply: bool,
+    /// Comparisons of one property with another.
+    pub compare_columns: bool,
+    /// `$expand` of what leads to one entity.
+    pub expand: bool,
+    /// The same within another one.
+    pub expand_on: bool,
+    /// Conditions on what a navigation property leads to, in OData 4.0.
+    pub navigation_filter: bool,
+    /// The same in OData 2.0.
+    pub navigation_filter_v2: bool,
     /// Keys in one request.
     pub max_keys: usize,
     /// Properties of a key that are asked for by several values.
@@ -70,6 +84,7 @@ const GENERIC: Preset = Preset {
     filter: Support::Exact,
     top: true,
     skip: true,
+    stable_order: true,
     sort: true,
     sorts_text: false,
     nulls_lowest: false,
@@ -77,7 +92,13 @@ const GENERIC: Preset = Preset {
     always_etag: false,
     change_sets: false,
     upsert: false,
+    binds: false,
     apply: false,
+    compare_columns: false,
+    expand: true,
+    expand_on: true,
+    navigation_filter: false,
+    navigation_filter_v2: false,
     max_keys: 20,
     max_key_columns: 4,
 };
@@ -90,6 +111,8 @@ const PORTICO: Preset = Preset {
     nulls_lowest: true,
     always_etag: true,
     apply: true,
+    compare_columns: true,
+    navigation_filter: true,
     max_keys: 50,
     ..GENERIC
 };
@@ -116,11 +139,14 @@ const SAP_GATEWAY: Preset = Preset {
     count: false,
     text_functions: Support::None,
     believes_functions: false,
+    // What is expanded is written by hand as well.
+    expand: false,
     change_sets: false,
     ..S4HANA
 };
 
-const SUCCESSFACTORS: Preset = Preset { is_null_v2: true, text_functions: Support::Inexact, ..GENERIC };
+/// Its documentation says that pages by `$skip` may lose and repeat records.
+const SUCCESSFACTORS: Preset = Preset { is_null_v2: true, text_functions: Support::Inexact, stable_order: false, ..GENERIC };
 
 const FINANCE_OPERATIONS: Preset = Preset {
     is_null: false,
@@ -130,6 +156,7 @@ const FINANCE_OPERATIONS: Preset = Preset {
     nulls_lowest: true,
     always_etag: true,
     change_sets: true,
+    expand_on: false,
     ..GENERIC
 };
 
@@ -156,6 +183,9 @@ const DATAVERSE: Preset = Preset {
     always_etag: true,
     change_sets: true,
     upsert: true,
+    compare_columns: true,
+    navigation_filter: true,
+    binds: true,
     ..GENERIC
 };
 

@@ -2,6 +2,7 @@
 //! and be there. It is a strict server of OData 4.01 with every type.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
+mod chained;
 mod downstream;
 mod own;
 mod reference;
@@ -63,4 +64,6 @@ async fn a_gateway_keeps_the_contract() {
     let summary = put_to_the_test(&downstream, serde_json::json!({ "product": "portico" }), limitations()).await;
     println!("{summary}");
     summary.assert_ok();
+    // Books are joined with their authors.
+    assert!(summary.executed["join"] >= 15, "{summary}");
 }

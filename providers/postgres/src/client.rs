@@ -1,6 +1,10 @@
 //! The only IO of this kind: the pool, the session's set-up, running a statement, and giving a connection back clean.
 //! It must not know the IR: it is given text and bound values.
 
+mod reading;
+
+pub use reading::Reading;
+
 use crate::connecting::Connector;
 use crate::errors::{self, Failure};
 use crate::statement::{Answer, copy, run};
@@ -9,7 +13,7 @@ use deadpool_postgres::{
     ClientWrapper, Connect, Hook, HookError, Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, TimeoutType,
     Timeouts,
 };
-use portico_provider_api::{ConnectContext, Late, Patience, QueryContext, SourceError, SourceErrorKind, Waiting};
+use portico_provider_api::{ConnectContext, Late, Patience, QueryContext, SourceError, SourceErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -272,31 +276,6 @@ pub struct Lease {
     in_transaction: bool,
     tls: MakeRustlsConnect,
     runtime: Option<tokio::runtime::Handle>,
-}
-
-/// A read that has begun.
-pub struct Reading {
-    /// The connection.
-    pub lease: Lease,
-    /// The type of each column.
-    pub types: Vec<Type>,
-    /// The first part, when there is one.
-    pub first: Option<Part>,
-    /// Waits for the further parts.
-    pub waiting: Waiting,
-}
-
-impl Reading {
-    /// The next part, `None` at the end.
-    ///
-    /// # Errors
-    /// What the server says, or that it says nothing.
-    pub async fn next(&mut self) -> Result<Result<Option<Part>, Failure>, Late> {
-        match self.first.take() {
-            Some(first) => Ok(Ok(Some(first))),
-            None => self.waiting.part(self.lease.next()).await,
-        }
-    }
 }
 
 impl Lease {

@@ -122,6 +122,7 @@ fn write(resource: &Resource) -> WriteCapabilities {
         return WriteCapabilities {
             insert: writable,
             update: writable && !resource.key.is_empty(),
+            upsert: writable && resource.upserts && !resource.key.is_empty(),
             delete: writable && !resource.key.is_empty(),
             returning: writable,
             returning_key: writable,

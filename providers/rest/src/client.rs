@@ -14,7 +14,7 @@ use portico_provider_api::arrays::value_at;
 use portico_provider_api::{ConnectContext, NativeRequest, QueryContext, Retry, SourceError, SourceErrorKind, Value};
 use portico_provider_web::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use portico_provider_web::json::PageReader;
-use portico_provider_web::{Address, Expects, Method, Request, Response, StatusCode, Url, WebClient, WebConfig};
+use portico_provider_web::{Address, Expects, Method, Reporter, Request, Response, StatusCode, Url, WebClient, WebConfig};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -23,7 +23,9 @@ const LOOKED_AT: usize = 64 << 10;
 
 /// Asks one source.
 pub struct Client {
-    web: WebClient,
+    web: Arc<WebClient>,
+    /// Tells what is wrong without what was shown to the server.
+    reporter: Reporter,
 }
 
 /// What all chains of a query share.
@@ -46,7 +48,15 @@ impl Client {
     /// # Errors
     /// Names the setting that cannot be used.
     pub fn new(config: &WebConfig, context: &ConnectContext) -> Result<Client, SourceError> {
-        WebClient::new(config, context).map(|web| Client { web })
+        let web = WebClient::new(config, context)?;
+        let reporter = web.reporter().clone();
+        Ok(Client { web: Arc::new(web), reporter })
+    }
+
+    /// The same for one query or change, whose answers may repeat the token that is shown for it.
+    #[must_use]
+    pub fn asked_in(&self, context: &QueryContext) -> Client {
+        Client { web: Arc::clone(&self.web), reporter: self.web.reporter_of(context) }
     }
 
     /// Whether callers are shown to it by their own tokens.
@@ -56,7 +66,7 @@ impl Client {
 
     /// An error of this source.
     pub fn error(&self, kind: SourceErrorKind, message: impl AsRef<str>) -> SourceError {
-        self.web.reporter().error(kind, message)
+        self.reporter.error(kind, message)
     }
 
     /// A refusal as an error.
@@ -78,7 +88,7 @@ impl Client {
 
     /// What a status of failure means.
     pub fn status(&self, page: &portico_provider_web::Page, read: bool) -> SourceError {
-        self.web.reporter().status(page.status, &page.headers, &page.bytes, read)
+        self.reporter.status(page.status, &page.headers, &page.bytes, read)
     }
 
     /// Where a call leads.
@@ -198,7 +208,7 @@ impl Run {
         let access = Access { paging: read.paging.clone(), ..read.access.clone() };
         let decoder = Decoder::new(resource, &access, &read.columns).map_err(|wrong| client.error(SourceErrorKind::Unsupported, wrong))?;
         Ok(Arc::new(Run {
-            client: Arc::clone(client),
+            client: Arc::new(client.asked_in(&context)),
             context,
             resource: Arc::clone(resource),
             paging: read.paging.clone(),
@@ -229,6 +239,14 @@ impl Run {
         };
         let rows = futures::stream::try_unfold(chain, |mut chain| async move { Ok(chain.batch().await?.map(|batch| (batch, chain))) });
         rows.try_filter(|batch| std::future::ready(batch.num_rows() > 0)).boxed()
+    }
+
+    /// Why pages could not be followed.
+    fn broken(&self, broken: Broken) -> SourceError {
+        match broken {
+            Broken::Malformed(wrong) => self.client.shape(wrong),
+            Broken::Changed(wrong) => SourceError { retry: Retry::After(None), ..self.client.error(SourceErrorKind::Conflict, wrong) },
+        }
     }
 
     /// How many rows a chain has, as its first answer says.
@@ -312,9 +330,10 @@ impl Chain {
         let request = if run.absent { request.accepting(StatusCode::NOT_FOUND) } else { request };
         let ranged = run.resource.postgrest || run.paging.by == crate::config::PagingBy::Range;
         let request = if ranged { request.accepting(StatusCode::RANGE_NOT_SATISFIABLE) } else { request };
-        let request = if run.decoder.streams() { request } else { request.accepting(StatusCode::INTERNAL_SERVER_ERROR) };
-        // A request that reads may be repeated, whatever its method.
-        Ok(request.repeatable())
+        let json = run.resource.format == crate::config::Format::Json;
+        let request = if json { request } else { request.accepting(StatusCode::INTERNAL_SERVER_ERROR) };
+        // Whatever its method: it may be repeated, and when it fails nothing was changed.
+        Ok(request.reading())
     }
 
     /// Asks for the next page: a small one as a whole, an answer without pages as it comes.
@@ -323,7 +342,7 @@ impl Chain {
         let run = Arc::clone(&self.run);
         if run.decoder.streams() && run.paging.by == crate::config::PagingBy::None {
             let response = run.client.web.send(&request, &run.context).await?;
-            if self.nothing(response.status, &response.headers) {
+            if self.nothing(response.status, &response.headers)? {
                 return Ok(());
             }
             self.from = Some(response.url.clone());
@@ -331,13 +350,14 @@ impl Chain {
             return Ok(());
         }
         let page = run.client.fetch(&request, &run.context).await?;
-        if self.nothing(page.status, &page.headers) {
+        if self.nothing(page.status, &page.headers)? {
             return Ok(());
         }
         self.from = Some(page.url.clone());
         let read = run.decoder.document(&page.bytes).map_err(|wrong| run.client.shape(wrong)).and_then(|document| {
             let mut reader = run.decoder.reader();
-            reader.push(&document).map_err(|error| error.into_source_error(run.client.web.reporter()))?;
+            let placed = |error| run.decoder.placed(error, &page.bytes).into_source_error(&run.client.reporter);
+            reader.push(&document).map_err(placed)?;
             Ok(reader)
         });
         let reader = match read {
@@ -347,10 +367,12 @@ impl Chain {
         self.finished(reader, &page.headers, page.status, &page.bytes)
     }
 
-    /// Whether the status says that there is no row.
-    fn nothing(&self, status: StatusCode, headers: &HeaderMap) -> bool {
-        let _ = headers;
-        matches!(status, StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE)
+    /// Whether the status says that there is no row, or none any more.
+    fn nothing(&mut self, status: StatusCode, headers: &HeaderMap) -> Result<bool, SourceError> {
+        if status == StatusCode::RANGE_NOT_SATISFIABLE {
+            self.pager.beyond(headers).map_err(|broken| self.run.broken(broken))?;
+        }
+        Ok(matches!(status, StatusCode::NOT_FOUND | StatusCode::RANGE_NOT_SATISFIABLE))
     }
 
     /// Reads the next part of an answer that is read as it comes.
@@ -361,7 +383,7 @@ impl Chain {
             let room = LOOKED_AT.saturating_sub(open.seen.len());
             open.seen.extend_from_slice(part.get(..part.len().min(room)).unwrap_or_default());
             if let Err(error) = open.reader.push(&part) {
-                let error = error.into_source_error(run.client.web.reporter());
+                let error = error.into_source_error(&run.client.reporter);
                 // A failure that is told where rows should be is small: what of it has not come yet is waited for.
                 while open.seen.len() < LOOKED_AT
                     && let Ok(Some(part)) = open.response.next().await
@@ -382,7 +404,7 @@ impl Chain {
         let client = &self.run.client;
         match self.run.decoder.failure_instead(bytes) {
             Some(told) => client.error(SourceErrorKind::Unsupported, format!("the server tells a failure: {told}")),
-            None if !status.is_success() => client.web.reporter().status(status, &HeaderMap::new(), bytes, true),
+            None if !status.is_success() => client.reporter.status(status, &HeaderMap::new(), bytes, true),
             None => error,
         }
     }
@@ -394,20 +416,17 @@ impl Chain {
         let batches: Vec<RecordBatch> = std::iter::from_fn(|| reader.batch()).collect();
         let (rest, end) = match reader.finish() {
             Ok(read) => read,
-            Err(error) => return Err(self.instead(bytes, status, error.into_source_error(client.web.reporter()))),
+            Err(error) => return Err(self.instead(bytes, status, error.into_source_error(&client.reporter))),
         };
         if let Some(told) = run.decoder.failure(&end) {
             return Err(client.error(SourceErrorKind::Unsupported, format!("the server tells a failure: {told}")));
         }
         if !status.is_success() {
-            return Err(client.web.reporter().status(status, headers, bytes, true));
+            return Err(client.reporter.status(status, headers, bytes, true));
         }
         batches.iter().chain(&rest).try_for_each(|batch| self.take(batch))?;
         let said = run.decoder.said(&end);
-        let next = self.pager.after(&said, headers).map_err(|broken| match broken {
-            Broken::Malformed(wrong) => client.shape(wrong),
-            Broken::Changed(wrong) => SourceError { retry: Retry::After(None), ..client.error(SourceErrorKind::Conflict, wrong) },
-        })?;
+        let next = self.pager.after(&said, headers).map_err(|broken| run.broken(broken))?;
         if run.resource.postgrest {
             return self.postgrest(end.rows, headers, next);
         }

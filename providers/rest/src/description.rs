@@ -2,7 +2,7 @@
 
 use crate::config::{CollationConfig, ColumnConfig, Format, RestConfig};
 use crate::paging::Paging;
-use crate::resource::{Access, Column, Resource};
+use crate::resource::{Access, Column, Place, Resource};
 use portico_provider_api::{ForeignKey, RemoteTableName, ScalarType};
 use portico_provider_web::json::Missing;
 use serde_json::Value;
@@ -16,6 +16,9 @@ pub fn of_postgrest(document: &Value, config: &RestConfig) -> Result<(Vec<Resour
     let definitions = document.get("definitions").and_then(Value::as_object);
     let definitions = definitions.ok_or("what stands at the URL is no description of PostgREST's: it has no 'definitions'")?;
     let paging = config.paging.as_ref().map(Paging::new).transpose()?.unwrap_or_default();
+    // Before version 12 the status of an upsert is the same, whether or not it made a row.
+    let version = document.pointer("/info/version").and_then(Value::as_str).unwrap_or_default();
+    let upserts = version.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 12);
     let mut notes = Vec::new();
     let mut found = Vec::new();
     for (name, definition) in definitions {
@@ -23,6 +26,7 @@ pub fn of_postgrest(document: &Value, config: &RestConfig) -> Result<(Vec<Resour
         let paging = own.and_then(|own| own.paging.as_ref()).map(Paging::new).transpose()?.unwrap_or_else(|| paging.clone());
         let mut made = table(name, definition, paging, config, &mut notes);
         let path = format!("/paths/{}", format!("/{name}").replace('~', "~0").replace('/', "~1"));
+        made.upserts = upserts;
         made.writable = document.pointer(&path).is_some_and(|path| path.get("post").is_some());
         if let Some(own) = own {
             if !own.key.is_empty() {
@@ -92,6 +96,7 @@ fn table(name: &str, definition: &Value, paging: Paging, config: &RestConfig, no
             scalar_type,
             nullable: !required.contains(&column.as_str()),
             path: vec![column.clone()],
+            selected: None,
             codec: None,
             missing: Missing::Refused,
             asked: false,
@@ -116,7 +121,7 @@ fn table(name: &str, definition: &Value, paging: Paging, config: &RestConfig, no
         method: "GET".to_owned(),
         body: None,
         plain_body: None,
-        rows: Vec::new(),
+        rows: Place::default(),
         single: false,
         paging,
         batch: None,
@@ -139,6 +144,7 @@ fn table(name: &str, definition: &Value, paging: Paging, config: &RestConfig, no
         write: None,
         postgrest: true,
         writable: false,
+        upserts: false,
     }
 }
 

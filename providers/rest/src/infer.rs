@@ -30,20 +30,17 @@ enum Kind {
     Json,
 }
 
-/// The columns of a sample: a document, and where its rows stand in it.
+/// The columns of rows, which stand at `place` of the sample.
 ///
 /// # Errors
 /// When there are no rows, or they are no objects.
-pub fn columns(document: &Value, rows: &[String], single: bool) -> Result<IndexMap<String, ColumnConfig>, String> {
-    let place = || format!("/{}", rows.join("/"));
-    let found =
-        rows.iter().try_fold(document, |value, name| value.get(name)).ok_or_else(|| format!("the sample has nothing at {}", place()))?;
-    let one = std::slice::from_ref(found);
-    let rows = if single { Some(one) } else { found.as_array().map(Vec::as_slice) };
-    let rows = rows.filter(|rows| !rows.is_empty()).ok_or_else(|| format!("the sample has no rows at {}", place()))?;
+pub fn columns(rows: &[Value], place: &str) -> Result<IndexMap<String, ColumnConfig>, String> {
+    if rows.is_empty() {
+        return Err(format!("there are no rows at {place}"));
+    }
     let mut seen: IndexMap<String, Seen> = IndexMap::new();
     for row in rows {
-        let Value::Object(_) = row else { return Err(format!("a row of the sample at {} is no object", place())) };
+        let Value::Object(_) = row else { return Err(format!("a row at {place} is no object")) };
         look("", row, 0, &mut seen);
     }
     // A place that is an object in one row and something else in another is read as a whole.
@@ -137,7 +134,7 @@ mod tests {
             {"id": 1, "price": 1, "when": "2026-01-02T03:04:05Z", "day": "2026-01-02", "a": {"b": {"c": "x"}}, "tags": [1], "x": null, "mixed": 1},
             {"id": 2, "price": 1.5, "when": null, "day": "soon", "a": null, "tags": [], "x": null, "mixed": "1", "later": true}
         ]});
-        let columns = columns(&sample, &["data".to_owned()], false).unwrap();
+        let columns = columns(sample["data"].as_array().unwrap(), "/data").unwrap();
         let text: Vec<String> = columns
             .iter()
             .map(|(name, column)| {
@@ -158,8 +155,7 @@ mod tests {
                 "later boolean?"
             ]
         );
-        assert!(super::columns(&sample, &["rows".to_owned()], false).unwrap_err().contains("/rows"));
-        assert!(super::columns(&json!([]), &[], false).unwrap_err().contains("no rows"));
-        assert!(super::columns(&json!([1]), &[], false).unwrap_err().contains("no object"));
+        assert!(super::columns(&[], "/data").unwrap_err().contains("no rows at /data"));
+        assert!(super::columns(&[json!(1)], "").unwrap_err().contains("no object"));
     }
 }

@@ -8,9 +8,12 @@ mod client;
 mod config;
 mod csv;
 mod decode;
+mod described;
 mod description;
+mod first_page;
 mod form;
 mod infer;
+mod json_path;
 pub mod openapi;
 mod paging;
 mod postgrest;
@@ -25,6 +28,7 @@ mod xml;
 use async_trait::async_trait;
 use client::{Client, Run};
 use config::{Preset, RestConfig};
+use first_page::FirstPages;
 use portico_provider_api::{
     Capabilities, Change, ChangeOutcome, ChangeSet, ConnectContext, NativeRequest, Probe, QueryContext, QueryStream, Relation,
     RemoteSchema, RemoteTableName, Selection, Source, SourceError, SourceErrorKind, SourceKind, SourceQuery, TableColumn, WritableSource,
@@ -32,7 +36,6 @@ use portico_provider_api::{
 use portico_provider_web::config as web_config;
 use resource::Resource;
 use sha2::{Digest, Sha256};
-use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 use translate::{Call, Read, Refusal};
 
@@ -44,59 +47,18 @@ pub fn kind() -> SourceKind {
 fn connect(config: serde_json::Value, context: ConnectContext) -> Result<Arc<dyn Source>, SourceError> {
     let (web, own): (_, RestConfig) = web_config::read(config, &context)?;
     let invalid = |message: String| SourceError::new(&context.source_name, SourceErrorKind::Unsupported, message);
-    let own = described(own, &context.base_directory).map_err(invalid)?;
+    let own = described::by_files(own, &context.base_directory).map_err(invalid)?;
+    let pages = FirstPages::new(&own).map_err(invalid)?;
     let resources = match own.preset {
         Some(Preset::Postgrest) => None,
         None if own.resources.is_empty() => return Err(invalid("it has no 'resources': there is no table to ask for".to_owned())),
+        None if pages.is_some() => None,
         None => Some(resource::all(&own).map_err(invalid)?),
     };
     let max_url = web.http.max_url;
     let known = resources.map(|resources| Known::new(resources, &own, max_url)).transpose().map_err(invalid)?;
     let client = Arc::new(Client::new(&web, &context)?);
-    Ok(Arc::new(RestSource { client, config: own, max_url, known: RwLock::new(known.map(Arc::new)) }))
-}
-
-/// The configuration with the columns that are taken from files: from an OpenAPI document, or a sample of an answer.
-fn described(mut config: RestConfig, directory: &Path) -> Result<RestConfig, String> {
-    let read = |name: &Path| {
-        std::fs::read_to_string(directory.join(name)).map_err(|error| format!("the file '{}' cannot be read: {error}", name.display()))
-    };
-    let document = match &config.openapi {
-        Some(name) => Some(openapi::document(&read(name)?).map_err(|wrong| format!("'openapi': {wrong}"))?),
-        None => None,
-    };
-    for (name, resource) in &mut config.resources {
-        let place = |wrong: String| format!("resource '{name}': {wrong}");
-        let taken = match (&resource.sample, &document) {
-            (Some(sample), _) => {
-                let text = read(sample).map_err(place)?;
-                let sample: serde_json::Value = serde_json::from_str(&text).map_err(|_| place("its 'sample' is no JSON".to_owned()))?;
-                let mut rows = resource::pointer(resource.rows.as_deref().unwrap_or_default()).map_err(place)?;
-                if let Some(parent) = &resource.parent {
-                    rows = resource::pointer(&format!("/{}", parent.rows.trim_start_matches('/'))).map_err(place)?;
-                }
-                infer::columns(&sample, &rows, resource.single).map_err(place)?
-            }
-            (None, Some(document)) if resource.columns.is_empty() || resource.schema.is_some() => {
-                openapi::columns(document, resource.path.as_deref(), resource.schema.as_deref()).map_err(place)?
-            }
-            (None, None) if resource.schema.is_some() => {
-                return Err(place("'schema' is one of an 'openapi' document, and there is none".to_owned()));
-            }
-            (None, _) => continue,
-        };
-        for (column, taken) in taken {
-            let declared = resource.columns.entry(column).or_insert_with(|| taken.clone());
-            // What is declared of a column is kept; what is not is taken.
-            if declared.scalar_type.is_none() {
-                declared.scalar_type = taken.scalar_type;
-                declared.nullable = declared.nullable.or(taken.nullable);
-                declared.optional = declared.optional.or(taken.optional);
-                declared.max_length = declared.max_length.or(taken.max_length);
-            }
-        }
-    }
-    Ok(config)
+    Ok(Arc::new(RestSource { client, config: own, max_url, pages, known: RwLock::new(known.map(Arc::new)) }))
 }
 
 /// What is known of a source: its resources, as declared or as it describes them.
@@ -143,6 +105,8 @@ struct RestSource {
     client: Arc<Client>,
     config: RestConfig,
     max_url: usize,
+    /// The resources whose columns are those of their first pages.
+    pages: Option<FirstPages>,
     known: RwLock<Option<Arc<Known>>>,
 }
 
@@ -161,16 +125,19 @@ impl RestSource {
 
     /// What the source says now.
     async fn ask(&self, context: &QueryContext) -> Result<Arc<Known>, SourceError> {
-        if self.config.preset.is_none() {
-            return self.known().ok_or_else(|| self.client.error(SourceErrorKind::Internal, "its resources are not known"));
-        }
-        let call = Call { method: "GET".to_owned(), ..Call::default() };
-        let request = self.client.request(&call, &[], None, portico_provider_web::Expects::Json)?;
-        let page = self.client.fetch(&request, &context.as_gateway()).await?;
         let malformed = |message: String| self.client.error(SourceErrorKind::Malformed, message);
-        let document: serde_json::Value =
-            serde_json::from_slice(&page.bytes).map_err(|_| malformed("the server's description of itself is no JSON".to_owned()))?;
-        let (resources, notes) = description::of_postgrest(&document, &self.config).map_err(malformed)?;
+        let (resources, notes) = match (self.config.preset, &self.pages) {
+            (Some(Preset::Postgrest), _) => {
+                let call = Call { method: "GET".to_owned(), ..Call::default() };
+                let request = self.client.request(&call, &[], None, portico_provider_web::Expects::Json)?;
+                let page = self.client.fetch(&request, &context.as_gateway()).await?;
+                let document: serde_json::Value = serde_json::from_slice(&page.bytes)
+                    .map_err(|_| malformed("the server's description of itself is no JSON".to_owned()))?;
+                description::of_postgrest(&document, &self.config).map_err(malformed)?
+            }
+            (None, Some(pages)) => pages.resources(&self.client, &self.config, &context.as_gateway()).await?,
+            (None, None) => return self.known().ok_or_else(|| self.client.error(SourceErrorKind::Internal, "its resources are not known")),
+        };
         let known = Known::new(resources, &self.config, self.max_url).map_err(malformed)?;
         let known = Arc::new(Known { notes, ..known });
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&known));
@@ -203,7 +170,7 @@ impl Source for RestSource {
             version: known.version.clone(),
             tables: known.resources.iter().filter(|resource| is_wanted(&resource.table())).map(|resource| resource.remote()).collect(),
             operations: Vec::new(),
-            declared: self.config.preset.is_none(),
+            declared: self.config.preset.is_none() && self.pages.is_none(),
             notes: known.notes.clone(),
             capabilities: known.capabilities.clone(),
         })
@@ -254,6 +221,7 @@ impl WritableSource for RestSource {
         let unsupported = |unsupported: portico_provider_api::Unsupported| self.client.refused(Refusal::Unsupported(unsupported.feature));
         known.capabilities.check_changes(&changes).map_err(unsupported)?;
         let mut outcomes = Vec::new();
+        let client = self.client.asked_in(context);
         // There is one at most: several would be no transaction.
         for change in &changes.changes {
             let table = match change {
@@ -267,7 +235,7 @@ impl WritableSource for RestSource {
             };
             let missing = || Refusal::Missing(format!("the source has no resource '{}'", table.table));
             let resource = known.resource(&table.table).ok_or_else(|| self.client.refused(missing()))?;
-            let writer = writer::Writer { client: &self.client, resource, context };
+            let writer = writer::Writer { client: &client, resource, context };
             outcomes.push(writer.one(change).await?);
         }
         Ok(outcomes)

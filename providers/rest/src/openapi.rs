@@ -195,6 +195,9 @@ fn scalar_type(kind: &str, schema: &Value) -> String {
 /// # Errors
 /// When it describes nothing that can be read as a table.
 pub fn settings(document: &Value) -> Result<Value, String> {
+    if document.get("openapi").is_none() {
+        return Err("it is a Swagger 2.0 document, whose parameters mean other things: convert it to OpenAPI 3. PostgREST, which writes one, needs none: 'preset: postgrest'".to_owned());
+    }
     let paths = document.get("paths").and_then(Value::as_object).ok_or("it has no 'paths'")?;
     let mut resources: IndexMap<String, (String, Map<String, Value>)> = IndexMap::new();
     let readable = |path: &str| -> Option<(&Value, (String, &Value, bool))> {
@@ -237,10 +240,9 @@ fn url(document: &Value) -> String {
     if let Some(url) = document.pointer("/servers/0/url").and_then(Value::as_str).filter(|url| url.starts_with("http")) {
         return url.to_owned();
     }
-    let host = document.get("host").and_then(Value::as_str).unwrap_or("api.example.com");
-    let scheme = document.pointer("/schemes/0").and_then(Value::as_str).unwrap_or("https");
-    let below = document.pointer("/servers/0/url").or_else(|| document.get("basePath")).and_then(Value::as_str).unwrap_or_default();
-    format!("{scheme}://{host}{below}")
+    // A place on the server that the document came from, which it does not say.
+    let below = document.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default();
+    format!("https://api.example.com{below}")
 }
 
 /// A name for a path: its last word that is no parameter.
@@ -260,8 +262,10 @@ fn resource(
     columns: &IndexMap<String, ColumnConfig>,
     single: bool,
 ) -> Map<String, Value> {
-    let parameters: Vec<&Value> =
-        operation.get("parameters").and_then(Value::as_array).into_iter().flatten().map(|one| resolved(document, one)).collect();
+    // Those of the path hold for all that is done there.
+    let around = document.get("paths").and_then(|paths| paths.get(path)?.get("parameters"));
+    let listed = [operation.get("parameters"), around].into_iter().flatten().filter_map(Value::as_array).flatten();
+    let parameters: Vec<&Value> = listed.map(|one| resolved(document, one)).collect();
     let text = |parameter: &Value, member: &str| parameter.get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
     let of = |place: &str| parameters.iter().filter(|one| text(one, "in") == place).map(|one| text(one, "name")).collect::<Vec<_>>();
     let (query, in_path) = (of("query"), of("path"));

@@ -1,7 +1,7 @@
 //! How answers come in pages: what a page is asked by, what leads from one to the next, and what must fit. Pure; it must not know rows.
 
 use crate::config::{PagingBy, PagingConfig, PagingEnd};
-use crate::resource::pointer;
+use crate::resource::Place;
 use portico_provider_web::Pages;
 use portico_provider_web::header::HeaderMap;
 use portico_provider_web::json::Json;
@@ -26,17 +26,17 @@ pub struct Paging {
     /// The parameter with that.
     pub size_parameter: Option<String>,
     /// Where the cursor or the URL stands.
-    pub next: Vec<String>,
+    pub next: Option<Place>,
     /// The relation of the header.
     pub relation: String,
     /// Where it stands whether there is more.
-    pub more: Option<Vec<String>>,
+    pub more: Option<Place>,
     /// Where the number of all rows stands.
-    pub total: Option<Vec<String>>,
+    pub total: Option<Place>,
     /// The header with it.
     pub total_header: Option<String>,
     /// Where the number of the page's own rows stands.
-    pub count: Option<Vec<String>>,
+    pub count: Option<Place>,
     /// What ends the pages.
     pub end: PagingEnd,
     /// The unit of ranges.
@@ -53,7 +53,7 @@ impl Default for Paging {
             first: 1,
             size: None,
             size_parameter: None,
-            next: Vec::new(),
+            next: None,
             relation: "next".to_owned(),
             more: None,
             total: None,
@@ -73,7 +73,7 @@ impl Paging {
     /// Names the setting that is missing, or that makes no sense.
     pub fn new(config: &PagingConfig) -> Result<Paging, String> {
         let place = |wrong: String| format!("'paging': {wrong}");
-        let at = |text: &Option<String>| text.as_deref().map(pointer).transpose().map_err(place);
+        let at = |text: &Option<String>| text.as_deref().map(Place::parse).transpose().map_err(place);
         let needed = |given: bool, name: &str| if given { Ok(()) } else { Err(place(format!("'{name}' is missing"))) };
         let by = config.by;
         let numbered = matches!(by, PagingBy::Page | PagingBy::Offset);
@@ -106,7 +106,7 @@ impl Paging {
             first: config.first.unwrap_or(1),
             size: config.size.or(told.then_some(SIZE)),
             size_parameter: config.size_parameter.clone(),
-            next: if by == PagingBy::Link { Vec::new() } else { at(&config.next)?.unwrap_or_default() },
+            next: if by == PagingBy::Link { None } else { at(&config.next)? },
             relation: config.next.clone().filter(|_| by == PagingBy::Link).unwrap_or(default.relation),
             more: at(&config.more)?,
             total: at(&config.total)?,
@@ -129,9 +129,8 @@ impl Paging {
     }
 
     /// What of a page is wanted beside its rows, in the order of [`Said`].
-    pub fn wanted(&self) -> [Option<&[String]>; 4] {
-        let next = Some(self.next.as_slice()).filter(|next| !next.is_empty());
-        [next, self.more.as_deref(), self.total.as_deref(), self.count.as_deref()]
+    pub fn wanted(&self) -> [Option<&Place>; 4] {
+        [&self.next, &self.more, &self.total, &self.count].map(Option::as_ref)
     }
 }
 
@@ -261,6 +260,24 @@ impl Pager {
         Ok(Some(next))
     }
 
+    /// After an answer that there is nothing at the row that was asked for (416; RFC 9110, section 15.5.17).
+    ///
+    /// # Errors
+    /// When rows are missing that were said to be there.
+    pub fn beyond(&mut self, headers: &HeaderMap) -> Result<(), Broken> {
+        let said = headers.get("content-range").and_then(|value| value.to_str().ok()).and_then(|value| value.rsplit_once('/'));
+        if let Some(total) = said.and_then(|(_, total)| total.trim().parse().ok()) {
+            self.agree(total)?;
+        }
+        let from = self.offset + self.rows;
+        match self.total {
+            Some(total) if from < total => Err(Broken::Changed(format!(
+                "there were {total} rows, and now there are none from row {from} on: they were removed while the pages were read"
+            ))),
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// What the answer says of whether there are more.
     fn more(&self, said: &Said, next: Option<Step>) -> Result<Option<Step>, Broken> {
         match &said.more {
@@ -292,7 +309,7 @@ impl Pager {
         });
         let body = self.paging.total.as_ref().map(|at| {
             let value = said.total.as_ref().and_then(Json::integer).and_then(|total| u64::try_from(total).ok());
-            value.ok_or_else(|| Broken::Malformed(format!("the number of all rows at '/{}' is missing, or no number", at.join("/"))))
+            value.ok_or_else(|| Broken::Malformed(format!("the number of all rows at '{at}' is missing, or no number")))
         });
         for total in [header, body].into_iter().flatten() {
             self.agree(total?)?;

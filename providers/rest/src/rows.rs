@@ -19,6 +19,9 @@ use std::time::SystemTime;
 /// Chains of requests that are under way at a time.
 const AT_ONCE: usize = 8;
 
+/// Bytes of rows at most that are held until all of them are there.
+const MOST_HELD: usize = 256 << 20;
+
 type Batches = BoxStream<'static, Result<RecordBatch, SourceError>>;
 
 /// A context that counts the requests that are sent.
@@ -141,12 +144,26 @@ fn evaluated(rows: Batches, query: SourceQuery, read: &Read<'_>, client: &Arc<Cl
     let fields: Vec<_> = read.columns.iter().map(|column| column.scalar_type.field(&column.name, column.nullable)).collect();
     let empty = Arc::new(Schema::new(fields));
     let whole = async move {
-        let batches: Vec<RecordBatch> = rows.try_collect().await?;
+        let batches = held(rows, &client).await?;
         let schema = batches.first().map_or(empty, RecordBatch::schema);
         let all = concat_batches(&schema, &batches).map_err(|error| client.error(SourceErrorKind::Internal, error.to_string()))?;
         evaluation.evaluate(&all).map_err(|error| wrong(&client, error))
     };
     Ok(futures::stream::once(whole).boxed())
+}
+
+/// All rows, which must be there before the first of them can be given.
+async fn held(mut rows: Batches, client: &Client) -> Result<Vec<RecordBatch>, SourceError> {
+    let (mut batches, mut bytes) = (Vec::new(), 0);
+    while let Some(batch) = rows.try_next().await? {
+        bytes += batch.get_array_memory_size();
+        if bytes > MOST_HELD {
+            let message = format!("rows that are sorted or counted here take more than {} MiB: ask for fewer of them", MOST_HELD >> 20);
+            return Err(client.error(SourceErrorKind::Unsupported, message));
+        }
+        batches.push(batch);
+    }
+    Ok(batches)
 }
 
 /// The rows of a chain that have its keys: a server may ignore what it does not understand, and answer with all rows.

@@ -2,7 +2,7 @@
 
 use crate::config::{Format, Returns, VersionConfig, WriteConfig, WriteRequestConfig};
 use crate::form;
-use crate::resource::{Access, Column, Need, Resource, body_of, pointer};
+use crate::resource::{Access, Column, Need, Place, Resource, body_of};
 use crate::template::{Context, Template};
 use crate::translate::{Call, Refusal, begun};
 use portico_provider_api::capabilities::WriteCapabilities;
@@ -15,6 +15,10 @@ pub struct Write {
     pub insert: Option<WriteRequest>,
     /// Changes.
     pub update: Option<WriteRequest>,
+    /// Rows that are made or changed.
+    pub upsert: Option<WriteRequest>,
+    /// Statuses that say that an upsert made one.
+    pub created: Vec<u16>,
     /// Removals.
     pub delete: Option<WriteRequest>,
     /// What a change is made under.
@@ -36,6 +40,8 @@ pub struct WriteRequest {
     pub plain: bool,
     /// What comes back.
     pub returns: Returns,
+    /// Whether what is not given is lost.
+    pub replaces: bool,
 }
 
 /// What a change is made under.
@@ -74,14 +80,23 @@ impl Write {
         let made = Write {
             insert: request(&config.insert, "POST", Returns::Row)?,
             update: request(&config.update, "PATCH", Returns::Row)?,
+            upsert: request(&config.upsert, "PUT", Returns::Row)?,
+            created: or(&config.created, &[201]),
             delete: request(&config.delete, "DELETE", Returns::Nothing)?,
             changed: or(&config.changed, if version.is_some() { &[412, 409] } else { &[412] }),
             not_found: or(&config.not_found, &[404, 410]),
             duplicate: or(&config.duplicate, &[409]),
             version,
         };
-        if made.insert.is_none() && made.update.is_none() && made.delete.is_none() {
-            return Err("'write' has neither 'insert', 'update' nor 'delete'".to_owned());
+        if made.insert.is_none() && made.update.is_none() && made.upsert.is_none() && made.delete.is_none() {
+            return Err("'write' has neither 'insert', 'update', 'upsert' nor 'delete'".to_owned());
+        }
+        if made.upsert.is_none() && !config.created.is_empty() {
+            return Err("'write.created' is for an 'upsert', and there is none".to_owned());
+        }
+        let replaces = [&config.insert, &config.update, &config.delete].into_iter().flatten().any(|request| request.replaces.is_some());
+        if replaces {
+            return Err("'replaces' is for an 'upsert'".to_owned());
         }
         Ok(made)
     }
@@ -91,7 +106,7 @@ impl Write {
     /// # Errors
     /// Names what is wrong.
     pub fn checked(&self, resource: &Resource) -> Result<(), String> {
-        let requests = [("insert", &self.insert), ("update", &self.update), ("delete", &self.delete)];
+        let requests = [("insert", &self.insert), ("update", &self.update), ("upsert", &self.upsert), ("delete", &self.delete)];
         for (name, request) in requests.into_iter().filter_map(|(name, request)| Some((name, request.as_ref()?))) {
             for Need { column, .. } in &request.access.needs {
                 let known = resource.column(column).ok_or_else(|| format!("'write.{name}': '{column}' is no column"))?;
@@ -102,6 +117,9 @@ impl Write {
             }
             if name != "insert" && resource.key.is_empty() {
                 return Err(format!("'write.{name}': the resource has no 'key' by which a row is found"));
+            }
+            if name == "upsert" && matches!(request.returns, Returns::Key | Returns::Location) {
+                return Err("'write.upsert': its key is known: it returns the 'row', or 'nothing'".to_owned());
             }
             if request.returns == Returns::Location && resource.key.len() != 1 {
                 return Err(format!("'write.{name}': 'Location' ends with the key, which must be one column"));
@@ -132,15 +150,17 @@ impl Write {
     pub fn capabilities(&self) -> WriteCapabilities {
         let returns =
             |request: &Option<WriteRequest>, what: &[Returns]| request.as_ref().is_none_or(|request| what.contains(&request.returns));
-        let writes = self.insert.is_some() || self.update.is_some();
+        let writes = self.insert.is_some() || self.update.is_some() || self.upsert.is_some();
+        let rows = [&self.insert, &self.update, &self.upsert].into_iter().all(|request| returns(request, &[Returns::Row]));
         let etag = matches!(self.version, Some(Version::Etag));
         // A version in the body is compared where there is a body.
         let body = matches!(self.version, Some(Version::Body { .. }));
         WriteCapabilities {
             insert: self.insert.is_some(),
             update: self.update.is_some(),
+            upsert: self.upsert.is_some(),
             delete: self.delete.is_some(),
-            returning: writes && returns(&self.insert, &[Returns::Row]) && returns(&self.update, &[Returns::Row]),
+            returning: writes && rows,
             returning_key: self.insert.is_some() && returns(&self.insert, &[Returns::Row, Returns::Key, Returns::Location]),
             version: self.version.is_some() && !(body && self.delete.is_some()),
             unchanged: etag,
@@ -167,21 +187,25 @@ impl Version {
 impl WriteRequest {
     fn new(config: &WriteRequestConfig, method: &str, returns: Returns, format: Format) -> Result<WriteRequest, String> {
         if config.path.contains(['?', '#']) {
-            return Err(format!("the path '{}' holds parameters", config.path));
+            return Err(format!("the path '{}' holds parameters: they belong into 'query'", config.path));
         }
         let segments = config.path.trim_matches('/').split('/').filter(|segment| !segment.is_empty());
         let path = segments.map(|segment| Template::parse(segment, Context::Plain)).collect::<Result<Vec<_>, _>>()?;
         let header = |(name, text): (&String, &String)| Ok::<_, String>((name.clone(), Template::parse(text, Context::Plain)?));
         let body = config.body.as_ref().map(|body| body_of(body, config.content_type.as_deref(), format)).transpose()?;
         let method = config.method.clone().unwrap_or_else(|| method.to_owned());
+        let replaces = config.replaces.unwrap_or(method == "PUT");
+        if format == Format::Xml && config.row.as_deref().is_some_and(|row| Place::parse(row).is_ok_and(|row| row.names().is_none())) {
+            return Err("'row': of XML, names alone lead to a row".to_owned());
+        }
         let mut access = Access {
             path,
             slash: config.path.len() > 1 && config.path.ends_with('/'),
-            query: Vec::new(),
+            query: config.query.iter().map(header).collect::<Result<_, _>>()?,
             headers: config.headers.iter().map(header).collect::<Result<_, _>>()?,
             plain_body: body.is_none().then(|| config.content_type.clone().unwrap_or_else(|| "application/json".to_owned())),
             body,
-            rows: pointer(config.row.as_deref().unwrap_or_default())?,
+            rows: Place::parse(config.row.as_deref().unwrap_or_default())?,
             single: true,
             paging: crate::paging::Paging::default(),
             batch: None,
@@ -189,7 +213,7 @@ impl WriteRequest {
             method,
         };
         let mut names: Vec<String> = Vec::new();
-        let templates = access.path.iter().chain(access.headers.iter().map(|(_, template)| template));
+        let templates = access.path.iter().chain(access.query.iter().chain(&access.headers).map(|(_, template)| template));
         for name in templates.chain(access.body.iter().map(|(body, _)| body)).flat_map(Template::names) {
             if !names.iter().any(|known| known == name) {
                 names.push(name.to_owned());
@@ -197,7 +221,7 @@ impl WriteRequest {
         }
         access.needs = names.into_iter().map(|name| Need { column: name.clone(), place: name }).collect();
         let plain = access.body.is_none();
-        Ok(WriteRequest { access, plain, returns: config.returns.unwrap_or(returns) })
+        Ok(WriteRequest { access, plain, returns: config.returns.unwrap_or(returns), replaces })
     }
 
     /// The request of a change. `values` are those that are given, `key` those of the row.
@@ -233,6 +257,12 @@ impl WriteRequest {
     }
 }
 
+/// What an upsert gives: the key, and the values beside it.
+pub fn upserted(key: &[(usize, Value)], values: &[(usize, ChangeValue)]) -> Vec<(usize, ChangeValue)> {
+    let beside = values.iter().filter(|(index, _)| !key.iter().any(|(of_key, _)| of_key == index)).cloned();
+    key.iter().map(|(index, value)| (*index, ChangeValue::Given(value.clone()))).chain(beside).collect()
+}
+
 /// The values that are given; null is one.
 pub fn given(table: &TableRelation, values: &[(usize, ChangeValue)]) -> Result<Vec<(usize, Value)>, Refusal> {
     let one = |(index, value): &(usize, ChangeValue)| {
@@ -252,8 +282,8 @@ fn object(resource: &Resource, table: &TableRelation, values: &[(usize, Value)])
     for (index, value) in values {
         let column = table.columns.get(*index).and_then(|column| resource.column(&column.name));
         let column: &Column = column.ok_or_else(|| Refusal::Unsupported("a column outside the table".to_owned()))?;
-        if column.asked {
-            return Err(Refusal::Unsupported(format!("writing '{}', which no row has", column.name)));
+        if column.asked || column.selected.is_some() {
+            return Err(Refusal::Unsupported(format!("writing '{}', which has no place of its own in a row", column.name)));
         }
         root.put(&column.path, form::json(&form::held(value, column.codec).map_err(Refusal::Data)?));
     }

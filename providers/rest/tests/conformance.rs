@@ -95,18 +95,29 @@ async fn parameters_keep_the_contract() {
                 json!({"type": column.scalar_type.to_string(), "nullable": column.nullable, "max_length": column.max_length, "filter": filter, "repeatable": true, "sort": sorted}),
             );
         }
-        resources.insert(
-            table.name.clone(),
-            json!({
+        let mut resource = json!({
                 "path": format!("/{}", table.name), "key": table.primary_key, "columns": columns,
                 "query": {"and": format!("({}.not.is.null)", table.primary_key[0])},
                 "sort": {"parameter": "order", "ascending": "{column}.asc.nullslast", "descending": "{column}.desc.nullsfirst"},
                 "select": {"parameter": "select"},
                 "paging": {"by": "offset", "parameter": "offset", "size": 7_000, "size_parameter": "limit"},
-            }),
-        );
+        });
+        if table.name == "write_parent" {
+            resource["write"] = json!({
+                "insert": {"path": "/write_parent", "headers": {"Prefer": "return=representation"}, "row": "/0"},
+                "upsert": {"path": "/write_parent", "method": "POST", "row": "$[0]", "query": {"on_conflict": "id"},
+                    "headers": {"Prefer": "resolution=merge-duplicates,return=representation"}},
+            });
+        }
+        resources.insert(table.name.clone(), resource);
     }
     let source = server.source(json!({"nulls": "highest", "resources": resources}));
+    let written = |table: &&portico_provider_testkit::FixtureTable| table.name == "write_parent";
+    let mut limitations = limitations;
+    limitations.extend(tables.iter().filter(|table| !written(table)).map(|table| Limitation::ReadOnly {
+        table: table.name.clone(),
+        reason: "no writes are declared of it in this configuration".to_owned(),
+    }));
     let mut subject = Subject::new(source, tables);
     subject.limitations = limitations;
     let summary = Box::pin(conformance(subject)).await;

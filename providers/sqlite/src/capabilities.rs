@@ -105,6 +105,7 @@ fn filter() -> FilterCapabilities {
         or: Support::Exact,
         not: Support::Exact,
         between_expressions: Support::Exact,
+        within_native_types: false,
         max_in_list: MAX_IN_LIST,
         functions: Function::ALL.into_iter().map(|function| (function, Support::Exact)).collect(),
         // Floats are left out: their results may be not-a-number, which SQLite turns into null.

@@ -9,10 +9,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use portico_provider_api::{ConnectContext, QueryContext, SourceError, SourceErrorKind};
 use portico_provider_web::header::{AUTHORIZATION, HeaderValue};
-use portico_provider_web::{Address, Method, Request, StatusCode, WebClient, WebConfig};
+use portico_provider_web::{Address, Method, Reporter, Request, StatusCode, WebClient, WebConfig};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -42,6 +42,8 @@ pub struct Client {
     config: TrytonConfig,
     /// Whoever finds no session holds the lock while it makes one.
     session: Mutex<State>,
+    /// Tells failures without the session that is open, which a server may repeat.
+    reporter: RwLock<Reporter>,
 }
 
 /// What a call is for, and so what may be done when it fails.
@@ -89,7 +91,8 @@ impl Client {
         };
         // The server answers at the address with a slash at its end alone.
         let address = web.address().segment(&config.database).and_then(|address| address.path("rpc/")).map_err(invalid)?;
-        Ok(Client { web, address, config, session: Mutex::new(State::None) })
+        let reporter = RwLock::new(web.reporter().clone());
+        Ok(Client { web, address, config, session: Mutex::new(State::None), reporter })
     }
 
     /// The settings.
@@ -99,12 +102,16 @@ impl Client {
 
     /// A failure of this source.
     pub fn error(&self, kind: SourceErrorKind, message: impl AsRef<str>) -> SourceError {
-        self.web.reporter().error(kind, message)
+        self.reporter().error(kind, message)
+    }
+
+    fn reporter(&self) -> Reporter {
+        self.reporter.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What a refusal means.
     pub fn refused(&self, refusal: &Refusal, purpose: Purpose, named: &dyn Fn(&str) -> Vec<String>) -> SourceError {
-        errors::source_error(self.web.reporter(), refusal, purpose == Purpose::Change, named)
+        errors::source_error(&self.reporter(), refusal, purpose == Purpose::Change, named)
     }
 
     /// What a failure of a read means.
@@ -228,6 +235,7 @@ impl Client {
             return Err(self.malformed("a login has no session"));
         };
         let text = STANDARD.encode(format!("{user}:{number}:{key}"));
+        *self.reporter.write().unwrap_or_else(PoisonError::into_inner) = self.web.reporter().clone().hiding(key).hiding(&text);
         let mut header =
             HeaderValue::from_str(&format!("Session {text}")).map_err(|_| self.malformed("a session that no header can have"))?;
         header.set_sensitive(true);

@@ -1,7 +1,9 @@
 //! Change sets as calls. One call is one transaction of the server's, so a set is one call or is refused: new records of one model with those that belong to them,
-//! changes of records of one model, removals of them, or one method. Pure, but for what is asked after a refusal.
+//! changes of records of one model, removals of them, a record with those that it holds (`write/around.rs`), or one method. Pure.
 
 #![deny(clippy::wildcard_enum_match_arm)]
+
+mod around;
 
 use crate::decode::spelt;
 use crate::fields::{Field, Kind};
@@ -30,16 +32,27 @@ pub struct Work {
 pub enum Written {
     /// New records, and their places in the set. Of those that belong to them: the place of the one above, the field that holds them there, their own places.
     Created { roots: Vec<usize>, below: Vec<Below> },
-    /// Changed or removed records: a number for each change, and the version that it must have.
-    Changed(Vec<(i64, Option<String>)>),
+    /// Changed or removed records, for each change, and nothing for one that makes a record: these belong to the first that is changed.
+    Changed { touched: Vec<Option<Touched>>, below: Vec<Below> },
     /// A method.
     Invoked,
 }
 
-/// New records that belong to another new one.
+/// A record that is there already.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Touched {
+    /// Its model.
+    pub model: String,
+    /// Its number.
+    pub number: i64,
+    /// The version that it must have.
+    pub version: Option<String>,
+}
+
+/// New records that belong to another one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Below {
-    /// The place of the one above in the set.
+    /// The place in the set of the change of the one above.
     pub above: usize,
     /// Its model, and its field that holds them.
     pub model: String,
@@ -77,6 +90,9 @@ const ONE_CALL: &str = "one call of the server is one transaction, and these cha
 /// Says what does not fit one call.
 pub fn translate(changes: &ChangeSet, models: &Models) -> Result<Work, String> {
     let all = &changes.changes;
+    if let Some(work) = around::translate(all, models)? {
+        return Ok(work);
+    }
     match all.first() {
         None => Err("there is nothing to be written".to_owned()),
         Some(Change::Insert { .. }) => created(all, models),
@@ -217,44 +233,61 @@ fn created(all: &[Change], models: &Models) -> Result<Work, String> {
 }
 
 fn updated(all: &[Change]) -> Result<Work, String> {
-    let (mut arguments, mut written, mut named) = (Vec::new(), Vec::new(), None);
+    let (mut arguments, mut touched, mut named) = (Vec::new(), Vec::new(), None);
     for change in all {
-        let Change::Update { table, key, values, precondition, visible: None, require: None } = change else {
-            return Err(ONE_CALL.to_owned());
-        };
-        let (values, from) = values_of(table, values, &[])?;
-        if !from.is_empty() || *named.get_or_insert_with(|| model(table)) != model(table) {
+        let (record, values) = update_of(change, ONE_CALL)?;
+        if *named.get_or_insert_with(|| record.model.clone()) != record.model {
             return Err(ONE_CALL.to_owned());
         }
-        let number = number_of(table, key)?;
-        written.push((number, version_of(table, precondition)?));
-        arguments.extend([json!([number]), Json::Object(values)]);
+        arguments.extend([json!([record.number]), Json::Object(values)]);
+        touched.push(Some(record));
     }
-    Ok(changed("write", named.unwrap_or_default(), arguments, written))
+    Ok(changed("write", named.unwrap_or_default(), arguments, touched, Vec::new()))
+}
+
+/// A change of a record that is there, and its new values.
+fn update_of(change: &Change, otherwise: &str) -> Result<(Touched, Map<String, Json>), String> {
+    let Change::Update { table, key, values, precondition, visible: None, require: None } = change else {
+        return Err(otherwise.to_owned());
+    };
+    let (values, from) = values_of(table, values, &[])?;
+    if !from.is_empty() {
+        return Err(otherwise.to_owned());
+    }
+    Ok((Touched { model: model(table), number: number_of(table, key)?, version: version_of(table, precondition)? }, values))
+}
+
+/// The removal of a record.
+fn removal_of(change: &Change, otherwise: &str) -> Result<Touched, String> {
+    let Change::Delete { table, key, precondition, visible: None } = change else { return Err(otherwise.to_owned()) };
+    Ok(Touched { model: model(table), number: number_of(table, key)?, version: version_of(table, precondition)? })
 }
 
 fn deleted(all: &[Change]) -> Result<Work, String> {
-    let (mut written, mut named) = (Vec::new(), None);
+    let (mut touched, mut named) = (Vec::new(), None);
     for change in all {
-        let Change::Delete { table, key, precondition, visible: None } = change else { return Err(ONE_CALL.to_owned()) };
-        if *named.get_or_insert_with(|| model(table)) != model(table) {
+        let record = removal_of(change, ONE_CALL)?;
+        if *named.get_or_insert_with(|| record.model.clone()) != record.model {
             return Err(ONE_CALL.to_owned());
         }
-        written.push((number_of(table, key)?, version_of(table, precondition)?));
+        touched.push(record);
     }
-    let mut numbers: Vec<i64> = written.iter().map(|(number, _)| *number).collect();
+    let mut numbers: Vec<i64> = touched.iter().map(|record| record.number).collect();
     numbers.sort_unstable();
     numbers.dedup();
-    if numbers.len() < written.len() {
+    if numbers.len() < touched.len() {
         return Err("a record can be removed once".to_owned());
     }
-    Ok(changed("delete", named.unwrap_or_default(), vec![json!(numbers)], written))
+    Ok(changed("delete", named.unwrap_or_default(), vec![json!(numbers)], touched.into_iter().map(Some).collect(), Vec::new()))
 }
 
-fn changed(method: &str, model: String, arguments: Vec<Json>, written: Vec<(i64, Option<String>)>) -> Work {
-    let versions: Map<String, Json> =
-        written.iter().filter_map(|(number, version)| Some((format!("{model},{number}"), json!(version.as_ref()?)))).collect();
+fn changed(method: &str, model: String, arguments: Vec<Json>, touched: Vec<Option<Touched>>, below: Vec<Below>) -> Work {
+    let versions: Map<String, Json> = touched
+        .iter()
+        .flatten()
+        .filter_map(|record| Some((format!("{},{}", record.model, record.number), json!(record.version.as_ref()?))))
+        .collect();
     let context = if versions.is_empty() { Map::new() } else { Map::from_iter([("_timestamp".to_owned(), Json::Object(versions))]) };
-    let call = Call::hiding(format!("model.{model}.{method}"), arguments, &format!("[? of {}]", written.len()), written.len());
-    Work { call, model, context, kind: Written::Changed(written) }
+    let call = Call::hiding(format!("model.{model}.{method}"), arguments, &format!("[? of {}]", touched.len()), touched.len());
+    Work { call, model, context, kind: Written::Changed { touched, below } }
 }

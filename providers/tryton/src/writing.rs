@@ -7,7 +7,7 @@ use crate::client::{Failure, Purpose, every_record};
 use crate::errors::Refusal;
 use crate::introspect::{self, Model};
 use crate::translate::Call;
-use crate::write::{self, Below, Models, Work, Written};
+use crate::write::{self, Below, Models, Touched, Work, Written};
 use portico_provider_api::{Change, ChangeOutcome, ChangeSet, QueryContext, SourceError, SourceErrorKind, TableRelation, Value};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -26,13 +26,15 @@ pub async fn write(source: &TrytonSource, changes: ChangeSet, context: &QueryCon
     let models = if several { known(source, &write::models(&changes), context).await? } else { Models::new() };
     let work = write::translate(&changes, &models).map_err(unsupported)?;
     // The server removes what is not there without a word.
-    if let (Written::Changed(records), true) = (&work.kind, matches!(changes.changes.first(), Some(Change::Delete { .. })))
-        && let Some(outcomes) = told_apart(source, &work, records, false, context).await
+    let removes = changes.changes.iter().any(|change| matches!(change, Change::Delete { .. }));
+    if let (Written::Changed { touched, .. }, true) = (&work.kind, removes)
+        && let Some(outcomes) = told_apart(source, touched, false, context).await
     {
         return Ok(outcomes);
     }
+    let before = held_before(source, &work, context).await?;
     match client.call(&work.call, &work.context, Purpose::Change, context).await {
-        Ok(result) => written(source, &changes, &work, &result, context).await,
+        Ok(result) => written(source, &changes, &work, (&result, &before), context).await,
         Err(Failure::Source(error)) => Err(error),
         Err(Failure::Refused(refusal)) => refused(source, &work, &refusal, context).await,
     }
@@ -65,11 +67,27 @@ async fn written(
     source: &TrytonSource,
     changes: &ChangeSet,
     work: &Work,
-    result: &Json,
+    (result, before): (&Json, &[i64]),
     context: &QueryContext,
 ) -> Result<Vec<ChangeOutcome>, SourceError> {
     match &work.kind {
-        Written::Changed(records) => Ok(records.iter().map(|_| done()).collect()),
+        Written::Changed { touched, below } => {
+            let mut numbers: BTreeMap<usize, i64> = BTreeMap::new();
+            for below in below {
+                let Some(above) = touched.get(below.above).and_then(Option::as_ref) else { continue };
+                let now = held(source, below, above.number, context).await.unwrap_or_default();
+                let new: Vec<i64> = now.into_iter().filter(|number| !before.contains(number)).collect();
+                if new.len() == below.places.len() {
+                    numbers.extend(below.places.iter().copied().zip(new));
+                }
+            }
+            let outcome = |(place, change): (usize, &Change)| match (change, numbers.get(&place)) {
+                (Change::Insert { table, .. }, Some(number)) => keyed(table, *number),
+                (Change::Insert { .. }, None) => ChangeOutcome::Done { row: None, created: true },
+                (_, _) => done(),
+            };
+            Ok(changes.changes.iter().enumerate().map(outcome).collect())
+        }
         Written::Invoked => Ok(vec![ChangeOutcome::Returned(Vec::new())]),
         Written::Created { roots, below } => {
             let mut numbers: BTreeMap<usize, i64> = BTreeMap::new();
@@ -105,7 +123,19 @@ fn keyed(table: &TableRelation, number: i64) -> ChangeOutcome {
     }
 }
 
-/// The numbers of the records that a new record holds, in order.
+/// The numbers of the records that a record holds before others are made there.
+async fn held_before(source: &TrytonSource, work: &Work, context: &QueryContext) -> Result<Vec<i64>, SourceError> {
+    let Written::Changed { touched, below } = &work.kind else { return Ok(Vec::new()) };
+    let mut numbers = Vec::new();
+    for below in below {
+        if let Some(above) = touched.get(below.above).and_then(Option::as_ref) {
+            numbers.extend(held(source, below, above.number, context).await.map_err(SourceError::without_effect)?);
+        }
+    }
+    Ok(numbers)
+}
+
+/// The numbers of the records that a record holds, in order.
 async fn held(source: &TrytonSource, below: &Below, above: i64, context: &QueryContext) -> Result<Vec<i64>, SourceError> {
     let call = Call::hiding(format!("model.{}.read", below.model), vec![json!([above]), json!([below.field])], "[?]", 1);
     let rows = source.client.read(&call, context).await?;
@@ -117,8 +147,8 @@ async fn held(source: &TrytonSource, below: &Below, above: i64, context: &QueryC
 
 /// Why nothing was written: a record that is not there, one that was changed meanwhile, or a rule.
 async fn refused(source: &TrytonSource, work: &Work, refusal: &Refusal, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError> {
-    if let (Written::Changed(records), Refusal::User(_) | Refusal::Concurrency(_)) = (&work.kind, refusal)
-        && let Some(outcomes) = told_apart(source, work, records, matches!(refusal, Refusal::Concurrency(_)), context).await
+    if let (Written::Changed { touched, .. }, Refusal::User(_) | Refusal::Concurrency(_)) = (&work.kind, refusal)
+        && let Some(outcomes) = told_apart(source, touched, matches!(refusal, Refusal::Concurrency(_)), context).await
     {
         return Ok(outcomes);
     }
@@ -132,31 +162,30 @@ async fn refused(source: &TrytonSource, work: &Work, refusal: &Refusal, context:
 }
 
 /// What became of each change, where the records as they are now say it.
-async fn told_apart(
-    source: &TrytonSource,
-    work: &Work,
-    records: &[(i64, Option<String>)],
-    raced: bool,
-    context: &QueryContext,
-) -> Option<Vec<ChangeOutcome>> {
-    let numbers: Vec<i64> = records.iter().map(|(number, _)| *number).collect();
-    let arguments = vec![json!([["id", "in", numbers]]), json!(0), Json::Null, json!([["id", "ASC"]]), json!(["_timestamp"])];
-    let call = Call::hiding(format!("model.{}.search_read", work.model), arguments, "[[\"id\",\"in\",?]]", numbers.len());
-    // Whether anything was written is known: why not is asked once, and the refusal itself is told where that fails.
-    let rows = source.client.call(&call, &every_record(), Purpose::Read, context).await.ok()?;
-    let rows = rows.as_array()?;
-    let mut outcomes: Vec<ChangeOutcome> = Vec::with_capacity(records.len());
-    let mut failed = false;
-    for (number, version) in records {
-        let found = rows.iter().find(|row| row.get("id").and_then(Json::as_i64) == Some(*number));
-        let stale = |row: &Json| version.as_deref().is_some_and(|version| row.get("_timestamp").and_then(Json::as_str) != Some(version));
-        outcomes.push(match found {
-            None => ChangeOutcome::NotFound,
-            Some(row) if raced && stale(row) => ChangeOutcome::Changed,
-            Some(_) => ChangeOutcome::NotAttempted,
-        });
-        failed |= outcomes.last().is_some_and(|outcome| *outcome != ChangeOutcome::NotAttempted);
+async fn told_apart(source: &TrytonSource, touched: &[Option<Touched>], raced: bool, context: &QueryContext) -> Option<Vec<ChangeOutcome>> {
+    let mut numbers: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+    for record in touched.iter().flatten() {
+        numbers.entry(&record.model).or_default().push(record.number);
     }
+    let mut versions: BTreeMap<(&str, i64), Option<String>> = BTreeMap::new();
+    for (model, numbers) in numbers {
+        let arguments = vec![json!([["id", "in", numbers]]), json!(0), Json::Null, json!([["id", "ASC"]]), json!(["_timestamp"])];
+        let call = Call::hiding(format!("model.{model}.search_read"), arguments, "[[\"id\",\"in\",?]]", numbers.len());
+        // Whether anything was written is known: why not is asked once, and the refusal itself is told where that fails.
+        let rows = source.client.call(&call, &every_record(), Purpose::Read, context).await.ok()?;
+        let version = |row: &Json| row.get("_timestamp").and_then(Json::as_str).map(str::to_owned);
+        versions.extend(rows.as_array()?.iter().filter_map(|row| Some(((model, row.get("id")?.as_i64()?), version(row)))));
+    }
+    let outcome = |record: &Option<Touched>| {
+        let Some(record) = record else { return ChangeOutcome::NotAttempted };
+        match versions.get(&(record.model.as_str(), record.number)) {
+            None => ChangeOutcome::NotFound,
+            Some(now) if raced && record.version.is_some() && record.version != *now => ChangeOutcome::Changed,
+            Some(_) => ChangeOutcome::NotAttempted,
+        }
+    };
+    let mut outcomes: Vec<ChangeOutcome> = touched.iter().map(outcome).collect();
+    let mut failed = outcomes.iter().any(|outcome| *outcome != ChangeOutcome::NotAttempted);
     // The server compares versions, and finds them changed: with one record there is no doubt which.
     if raced
         && !failed

@@ -37,6 +37,7 @@ fn refers(mut table: RemoteTable, columns: &[&str], to: &str, referenced: &[&str
 fn schema(version: &str, tables: Vec<RemoteTable>) -> RemoteSchema {
     let mut capabilities = Capabilities::default();
     capabilities.write.update = true;
+    capabilities.write.unchanged = true;
     RemoteSchema { version: version.to_owned(), tables, operations: Vec::new(), capabilities, ..RemoteSchema::default() }
 }
 
@@ -479,4 +480,27 @@ fn a_profile_does_not_take_a_name_that_is_taken() {
     let value = json!({ "tables": orders, "services": service(json!(["orders", "customers"]))["services"] });
     let found = messages(value);
     assert!(found.len() == 1 && found[0].contains("'PayerKey'") && found[0].contains("the relationship 'payerkey'"), "{found:?}");
+}
+
+#[test]
+fn a_version_that_nothing_compares_while_a_row_is_written_is_told_of() {
+    let notes = |customers: Value| {
+        let tables = json!({ "Customers": customers, "People": { "source": "directory", "remote": "people" } });
+        let mut schemas = schemas();
+        schemas.values_mut().for_each(|schema| schema.capabilities.write.unchanged = false);
+        let (_, report) = build(&definition(json!({ "tables": tables })), &schemas, &describe).unwrap();
+        report.notes.into_iter().filter(|note| note.contains("version")).collect::<Vec<_>>()
+    };
+    let customers = |more: Value| {
+        let mut table = json!({ "source": "shop", "remote": "public.customers" });
+        table.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        table
+    };
+    let told = notes(customers(json!({ "version": "since" })));
+    assert!(
+        matches!(told.as_slice(), [note] if note.starts_with("Customers: its source does not compare the version 'since'")),
+        "{told:?}"
+    );
+    assert!(notes(customers(json!({}))).is_empty());
+    assert!(notes(customers(json!({ "version": "since", "writes": { "check_first": true } }))).is_empty());
 }

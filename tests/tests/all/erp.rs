@@ -3,7 +3,8 @@
 //! `PORTICO_TEST_TRYTON` names.
 
 use super::fixture::{Database, FULL};
-use super::gateway::{Gateway, free_port, http_client, sha256};
+use super::gateway::{Gateway, free_port, sha256};
+use super::postgrest::PostgRest;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ struct Bed {
     gateway: Gateway,
     server: Child,
     directory: TempDir,
-    _rest: Stopped,
+    _rest: PostgRest,
     _databases: [Database; 2],
 }
 
@@ -59,10 +60,10 @@ impl Bed {
         let ratings = Database::create().await;
         let rows = "INSERT INTO ratings SELECT n, n % 5 + 1 FROM generate_series(1, 20) n";
         ratings.run(&format!("CREATE TABLE ratings (account int PRIMARY KEY, stars int NOT NULL); {rows}")).await;
-        let (rest, rest_port) = postgrest(&ratings.url).await;
+        let rest = PostgRest::start(&ratings.url, directory.path()).await;
         let text = CONFIG
             .replace("{port}", &port.to_string())
-            .replace("{rest_port}", &rest_port.to_string())
+            .replace("{rest_port}", &rest.port.to_string())
             .replace("{page_rows}", &PAGE_ROWS.to_string())
             .replace("{full}", &sha256(FULL));
         let variables = [("TEST_BILLING_URL", database.url.as_str()), ("TEST_ERP_PASSWORD", "tests-of-portico")];
@@ -415,23 +416,6 @@ async fn of_many_who_change_a_record_one_is_first(bed: &Locked) {
     let log = std::fs::read_to_string(directory.path().join("trytond.log")).unwrap();
     assert!(!log.contains("Traceback") || log.contains("Concurrency"), "{log}");
     assert_eq!(patch("late".to_owned()).await, StatusCode::PRECONDITION_FAILED);
-}
-
-/// A REST API over a database, which is waited for, and its port.
-async fn postgrest(database: &str) -> (Stopped, u16) {
-    let program = std::env::var("PORTICO_TEST_POSTGREST").expect("PORTICO_TEST_POSTGREST names the program of PostgREST");
-    let port = free_port();
-    let mut command = Command::new(program);
-    command.env("PGRST_DB_URI", database).env("PGRST_DB_SCHEMAS", "public").env("PGRST_DB_ANON_ROLE", "postgres");
-    command.env("PGRST_SERVER_HOST", "127.0.0.1").env("PGRST_SERVER_PORT", port.to_string()).env("PGRST_LOG_LEVEL", "crit");
-    let server = Stopped(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
-    let (client, end) = (http_client(), Instant::now() + Duration::from_secs(60));
-    let ready = async || client.get(format!("http://127.0.0.1:{port}/")).send().await.is_ok_and(|answer| answer.status().is_success());
-    while !ready().await {
-        assert!(Instant::now() < end, "PostgREST did not come up");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    (server, port)
 }
 
 /// A process that is stopped when it is dropped.

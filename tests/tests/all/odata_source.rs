@@ -3,7 +3,7 @@
 #[path = "../../../providers/odata/tests/servers/mod.rs"]
 mod servers;
 
-use super::gateway::{Gateway, sha256};
+use super::gateway::{Ended, Gateway, run, sha256};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use servers::{mock, v2, v4};
@@ -218,4 +218,98 @@ async fn a_client_writes_through_the_gateway() {
         (&raw["d"]["Int64"], &raw["d"]["Text"], &raw["d"]["Guid"]),
         (&json!("9007199254740995"), &Value::Null, &json!("01234567-89ab-cdef-0123-456789abcdef"))
     );
+}
+
+/// A configuration of Olingo's service alone, with settings of the source and what else is wanted.
+fn technical(name: &str, settings: &str, more: &str) -> String {
+    format!(
+        "sources:\n  tec:\n    kind: odata\n    url: \"{}\"\n{settings}tables:\n  Prims: {{ source: tec, remote: ESAllPrim }}\n  \
+         Pairs: {{ source: tec, remote: ESTwoPrim }}\n{more}access:\n  roles:\n    front: {{ Prims: {{}}, Pairs: {{}} }}\n  operators: [front]\n  \
+         keys:\n    front: {{ sha256: \"{}\", roles: [front] }}\n  anonymous: none\n",
+        v4().url(&format!("{name}/odata.svc/")),
+        sha256(KEY)
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_tries_what_is_declared() {
+    let directory = tempfile::tempdir().unwrap();
+    let check = |settings: &str, arguments: &[&str]| {
+        let doors = "gateway:\n  token_key: { env: TEST_TOKEN_KEY }\n";
+        std::fs::write(directory.path().join("portico.yaml"), format!("{doors}{}", technical("tried", settings, ""))).unwrap();
+        run(directory.path(), &[&["check", "--config", "portico.yaml"], arguments].concat(), &[])
+    };
+    let wrong = "    capabilities: { in: true }\n";
+    let (ended, text) = check(wrong, &["--probe"]);
+    assert!(ended == Ended::Badly && text.contains("in: DECLARED, and does not work"), "{text}");
+    assert!(text.contains("\n    capabilities: { in: false }\n"), "{text}");
+    let (ended, text) = check(wrong, &[]);
+    assert!(ended == Ended::Well && !text.contains("probe"), "{text}");
+    let (ended, text) = check("    capabilities: { in: false }\n", &["--probe"]);
+    assert!(ended == Ended::Well && text.contains("probe tec: "), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bound_action_of_the_service_is_called_by_clients() {
+    let directory = tempfile::tempdir().unwrap();
+    let operations = "operations:\n  Text:\n    kind: action\n    bound_to: Pairs\n    returns: { type: text }\n    \
+                      source: { name: tec, operation: ESTwoPrim.BAETTwoPrimRTString, touches: [] }\n";
+    let gateway = Gateway::start(directory.path(), &technical("clients", "", operations), &[]).await.ready().await;
+    let call = async |key: &str| {
+        let request = gateway.request(Method::POST, &format!("/odata/Pairs({key})/Portico.odata.Text"), KEY).json(&json!({}));
+        let answer = request.send().await.unwrap();
+        (answer.status(), answer.text().await.unwrap())
+    };
+    let (status, text) = call("32766").await;
+    assert!(status == StatusCode::OK && text.contains("Test String1"), "{status} {text}\n{}", gateway.log());
+    // An entity that is not there is not acted upon.
+    assert_eq!(call("4711").await.0, StatusCode::NOT_FOUND);
+}
+
+/// A gateway over the sets of Olingo that refer to each other, whose joins are made there or here.
+async fn referring(name: &str, expand: bool) -> Front {
+    let directory = tempfile::tempdir().unwrap();
+    let tables = ["Employees", "Teams", "Rooms", "ESTwoKeyNav", "ESKeyNav"];
+    let grants: String = tables.iter().map(|name| format!("      {name}: {{}}\n")).collect();
+    let config = format!(
+        "sources:\n  \
+           tec: {{ kind: odata, url: \"{}\", capabilities: {{ expand: {expand}, navigation_filter: true }} }}\n  \
+           ref:\n    kind: odata\n    url: \"{}\"\n    capabilities: {{ expand: {expand} }}\n    \
+             tables: {{ Employees: {{ references: {{ ne_Team: [TeamId], ne_Room: [RoomId] }} }} }}\n\
+         access:\n  roles:\n    front:\n{grants}  operators: [front]\n  keys:\n    front: {{ sha256: \"{}\", roles: [front] }}\n  anonymous: none\n",
+        v4().url(&format!("{name}/odata.svc/")),
+        v2().url(&format!("{name}/odata.svc/")),
+        sha256(KEY)
+    );
+    let gateway = Gateway::start(directory.path(), &config, &[]).await.ready().await;
+    Front { gateway, _directory: directory }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_join_along_a_reference_is_one_request_with_the_same_rows() {
+    let (there, here) = (referring("there", true).await, referring("here", false).await);
+    let by_team = r#"FROM "Employees" e JOIN "Teams" t ON t."Id" = e."TeamId""#;
+    let of_key = r#"FROM "ESTwoKeyNav" a JOIN "ESKeyNav" b ON b."PropertyInt16" = a."PropertyInt16""#;
+    for (sql, requests) in [
+        (format!(r#"SELECT e."EmployeeId", t."Name" {by_team} ORDER BY 1"#), 1),
+        (format!(r#"SELECT e."EmployeeId", t."Name", r."Seats" {by_team} LEFT JOIN "Rooms" r ON e."RoomId" = r."Id" ORDER BY 1"#), 1),
+        (format!(r#"SELECT t."Name", count(*) AS n {by_team} WHERE e."Age" > 30 GROUP BY t."Name" ORDER BY 1"#), 1),
+        (r#"SELECT e."EmployeeId", t."Name" FROM "Employees" e LEFT JOIN "Teams" t ON t."Id" = e."RoomId" ORDER BY 1"#.to_owned(), 2),
+        (r#"SELECT e."EmployeeId", t."Name" FROM "Employees" e LEFT JOIN "Teams" t ON t."Id" = e."TeamId" AND t."isScrumTeam" ORDER BY 1"#.to_owned(), 2),
+        (format!(r#"SELECT a."PropertyString", b."PropertyString" AS their {of_key} WHERE b."PropertyInt16" > 1 ORDER BY 1, 2"#), 1),
+        (format!(r#"SELECT a."PropertyString", b."PropertyString" AS their {of_key} ORDER BY a."PropertyInt16" DESC LIMIT 1"#), 1),
+    ] {
+        for server in [v2(), v4()] {
+            server.forget("there/requests");
+        }
+        let expected = rows(&here.gateway, &sql).await;
+        assert!(!expected.is_empty(), "{sql}");
+        assert_eq!(rows(&there.gateway, &sql).await, expected, "{sql}");
+        let asked = [v2().asked("there/requests"), v4().asked("there/requests")].concat();
+        let targets: Vec<&str> = asked.iter().map(|asked| asked.target.as_str()).collect();
+        assert_eq!(targets.len(), requests, "{sql}: {targets:#?}");
+        assert_eq!(targets.iter().any(|target| target.contains("$expand=")), requests == 1, "{sql}: {targets:#?}");
+    }
+    let explained = there.gateway.sql(&format!(r#"EXPLAIN SELECT e."EmployeeId", t."Name" {by_team}"#), KEY).await.text().await.unwrap();
+    assert!(explained.contains("$expand=ne_Team") && explained.contains("ne_Team/Name"), "{explained}");
 }

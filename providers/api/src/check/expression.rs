@@ -167,12 +167,20 @@ impl ExprCheck<'_> {
         }
         let literal = matches!(left, Expr::Literal(_)) || matches!(right, Expr::Literal(_));
         if !literal {
-            support = support.min(self.capabilities.filter.between_expressions);
+            support = support.min(self.between(left, right));
         }
         // A column that is restricted to Inexact predicates may be compared, and what is compared must be exact.
         let restriction = [left, right].into_iter().flat_map(Expr::columns).map(|index| self.column_restriction(index));
         let operands = [left, right].into_iter().filter(|side| !matches!(side, Expr::Column(_))).map(|side| self.operand(side));
         restriction.chain(operands).fold(support, Support::min)
+    }
+
+    /// How well the source compares two expressions neither of which is a literal.
+    fn between(&self, left: &Expr, right: &Expr) -> Support {
+        let filter = &self.capabilities.filter;
+        let native_type = |side: &Expr| side.as_column().and_then(|index| self.columns.get(index)?.native_type.as_deref());
+        let alike = || matches!((native_type(left), native_type(right)), (Some(left), Some(right)) if left == right);
+        if !filter.within_native_types || alike() { filter.between_expressions } else { Support::None }
     }
 
     fn in_list(&self, expr: &Expr, list: &[Expr], negated: bool) -> Support {

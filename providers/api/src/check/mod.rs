@@ -5,6 +5,9 @@ mod changes;
 mod expression;
 mod grouping;
 mod once;
+#[cfg(test)]
+mod reference_tests;
+mod references;
 mod relation;
 mod required;
 mod scope;
@@ -14,6 +17,7 @@ mod table_tests;
 mod tests;
 
 pub use crate::walk::visit_tables;
+pub use references::{JoinedTable, Step};
 pub use required::{first_met, required_text};
 pub use scope::ExprCheck;
 

@@ -14,6 +14,7 @@ impl Capabilities {
         match relation {
             // Which keys it needs depends on the block that reads it.
             Relation::Table(_) => Ok(()),
+            Relation::Join(_) if self.along_references(relation).is_some() => Ok(()),
             Relation::Join(join) => self.join(join, enclosing),
             // A call is read as it comes, and by itself.
             Relation::Call(call) => Err(unsupported(format!("anything but the columns of a call of '{}'", call.operation.name))),

@@ -20,7 +20,7 @@ pub(super) struct ColumnRule<'a> {
     pub(super) once: bool,
     /// Whether it is one of the keys that its table requires: then it is one whatever can be asked of it besides.
     pub(super) key: bool,
-    collation: Collation,
+    pub(super) collation: Collation,
 }
 
 impl ColumnRule<'_> {
@@ -54,12 +54,12 @@ pub(super) struct RowRule<'a> {
     /// The plain number of rows, where it is not what `aggregates` say.
     pub(super) count: Option<Support>,
     /// All of them must compute an aggregate.
-    aggregates: Vec<&'a AggregateCapabilities>,
+    pub(super) aggregates: Vec<&'a AggregateCapabilities>,
 }
 
 impl<'a> RowRule<'a> {
     /// As the source's rows are in general.
-    fn of_source(capabilities: &'a Capabilities) -> RowRule<'a> {
+    pub(super) fn of_source(capabilities: &'a Capabilities) -> RowRule<'a> {
         RowRule {
             filter: Support::Exact,
             sort: Support::Exact,
@@ -128,7 +128,7 @@ impl KeyRule {
     }
 
     /// What is put together of several relations, or is a block of its own, has no place for a table's keys.
-    fn and(self, other: KeyRule) -> KeyRule {
+    pub(super) fn and(self, other: KeyRule) -> KeyRule {
         match (self, other) {
             (KeyRule::OfSource, KeyRule::OfSource) => KeyRule::OfSource,
             (_, _) => KeyRule::Own(Vec::new()),
@@ -199,6 +199,9 @@ impl<'a> ExprCheck<'a> {
             let keys = from.keys.clone().enclosed();
             ExprCheck { keys, ..from.grouped(query).returned(query) }
         };
+        if let Some(tables) = capabilities.along_references(relation) {
+            return ExprCheck { enclosing, ..ExprCheck::along(capabilities, relation, &tables) };
+        }
         let found = match relation {
             Relation::Table(table) => ExprCheck::new(capabilities, table),
             Relation::Query(query) => block(query),
@@ -245,7 +248,12 @@ impl<'a> ExprCheck<'a> {
         ExprCheck { enclosing: self.enclosing, ..ExprCheck::computed(self.capabilities, columns, rules, self.rows.and(right.rows)) }
     }
 
-    fn computed(capabilities: &'a Capabilities, columns: Vec<TableColumn>, rules: Vec<ColumnRule<'a>>, rows: RowRule<'a>) -> ExprCheck<'a> {
+    pub(super) fn computed(
+        capabilities: &'a Capabilities,
+        columns: Vec<TableColumn>,
+        rules: Vec<ColumnRule<'a>>,
+        rows: RowRule<'a>,
+    ) -> ExprCheck<'a> {
         ExprCheck { capabilities, columns: Cow::Owned(columns), rules, rows, keys: KeyRule::OfSource, enclosing: None, windows: false }
     }
 

@@ -1,5 +1,9 @@
 //! Separated values, strictly: quotes stand around a whole value, are doubled inside it and are closed, and every record has as many values as
-//! the first. It tells values in quotes from those without, which the usual readers do not.
+//! the first.
+//!
+//! It is a reader of our own because the usual ones, the crate `csv` too, do not tell values in quotes from those without: `""` is a text without
+//! characters, and nothing between two separators is a null. They also take quotes that stand anywhere, and a quote that is never closed. What
+//! could tell either beside them would have to take every record apart once more. In the tests that crate says what the values are.
 
 use super::{Cell, Origin, Record, Records};
 use crate::problem::Problem;
@@ -80,6 +84,15 @@ impl<R: BufRead + Send> CsvRecords<R> {
 
     fn wrong(&self, line: u64, what: &str) -> Problem {
         Problem::malformed(format!("{}, line {line}: {what}", self.file))
+    }
+
+    /// What is wrong with the value that is being read.
+    fn wrong_value(&self, line: u64, what: &str) -> Problem {
+        let place = match self.names.get(self.spans.len()) {
+            Some(name) => format!("column '{name}'"),
+            None => format!("value {}", self.spans.len() + 1),
+        };
+        Problem::malformed(format!("{}, line {line}, {place}: {what}", self.file))
     }
 
     fn value(&self, index: usize, line: u64) -> Result<&str, Problem> {
@@ -165,7 +178,7 @@ impl<R: BufRead + Send> CsvRecords<R> {
             match byte {
                 Some(byte) if byte == delimiter => break End::Value,
                 Some(b'\n') => break End::Record,
-                _ => return Err(self.wrong(self.line, "a quote stands inside a value that does not begin with one")),
+                _ => return Err(self.wrong_value(self.line, "a quote stands inside a value that does not begin with one")),
             }
         };
         if end == End::Record {
@@ -176,7 +189,7 @@ impl<R: BufRead + Send> CsvRecords<R> {
         }
         // A carriage return alone would be a line of its own to some programs, and a character to others.
         if memchr::memchr(b'\r', self.text.get(from..).unwrap_or_default()).is_some() {
-            return Err(self.wrong(at, "a carriage return stands inside a value without quotes"));
+            return Err(self.wrong_value(at, "a carriage return stands inside a value without quotes"));
         }
         self.push(from, false, at)?;
         Ok(end)
@@ -189,7 +202,7 @@ impl<R: BufRead + Send> CsvRecords<R> {
         loop {
             let buffer = self.reader.fill_buf().map_err(|error| Problem::io(&self.file, &error))?;
             if buffer.is_empty() {
-                return Err(self.wrong(at, "a value begins with a quote that is never closed"));
+                return Err(self.wrong_value(at, "a value begins with a quote that is never closed"));
             }
             let (length, closed) = memchr::memchr(quote, buffer).map_or((buffer.len(), false), |stop| (stop, true));
             let part = buffer.get(..length).unwrap_or_default();
@@ -207,28 +220,29 @@ impl<R: BufRead + Send> CsvRecords<R> {
                 self.text.push(quote);
             }
         }
-        self.push(from, true, at)?;
         let mut next = self.peek()?;
         if next == Some(b'\r') {
             self.reader.consume(1);
             next = self.peek()?;
             if next.is_some_and(|byte| byte != b'\n') {
-                return Err(self.wrong(self.line, "a carriage return stands behind a value"));
+                return Err(self.wrong_value(self.line, "a carriage return stands behind a value"));
             }
         }
-        match next {
-            None => Ok(End::File),
+        let end = match next {
+            None => End::File,
             Some(b'\n') => {
                 self.reader.consume(1);
                 self.line += 1;
-                Ok(End::Record)
+                End::Record
             }
             Some(byte) if byte == self.dialect.delimiter => {
                 self.reader.consume(1);
-                Ok(End::Value)
+                End::Value
             }
-            Some(_) => Err(self.wrong(self.line, "characters stand between a closing quote and the next separator")),
-        }
+            Some(_) => return Err(self.wrong_value(self.line, "characters stand between a closing quote and the next separator")),
+        };
+        self.push(from, true, at)?;
+        Ok(end)
     }
 }
 
@@ -257,5 +271,73 @@ impl<R: BufRead + Send> Records for CsvRecords<R> {
 
     fn place(&self, at: u64) -> String {
         format!("line {at}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const DIALECT: Dialect = Dialect { delimiter: b',', quote: b'"', header: false, skip_lines: 0 };
+
+    /// All records, and whether each of their values stands in quotes; nothing where the text is refused.
+    fn ours(text: &str) -> Option<Vec<Vec<(String, bool)>>> {
+        let mut records = CsvRecords::new(text.as_bytes(), "f", DIALECT, &[]).unwrap();
+        let mut found = Vec::new();
+        while let Some(record) = records.next().ok()? {
+            let values = record.cells.iter().map(|cell| match cell {
+                Cell::Text { text, origin } => (text.to_string(), *origin == Origin::Quoted),
+                other => panic!("{other:?} is no text"),
+            });
+            found.push(values.collect());
+        }
+        Some(found)
+    }
+
+    fn theirs(text: &str) -> Vec<Vec<String>> {
+        let reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(text.as_bytes());
+        reader.into_records().map(|record| record.unwrap().iter().map(str::to_owned).collect()).collect()
+    }
+
+    fn values(characters: &'static str, most: usize) -> impl Strategy<Value = String> {
+        let characters: Vec<char> = characters.chars().collect();
+        proptest::collection::vec(proptest::sample::select(characters), 0..most).prop_map(|found| found.into_iter().collect())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+        /// What is not refused has the values that the crate finds.
+        #[test]
+        fn what_is_read_is_what_the_crate_reads(text in values("ab \"\",,\n\n\r", 40)) {
+            let Some(found) = ours(&text) else { return Ok(()) };
+            // The crate leaves lines without characters out even where a record is one value.
+            let found = found.into_iter().filter(|record| !matches!(record.as_slice(), [(text, false)] if text.is_empty()));
+            let found: Vec<Vec<String>> = found.map(|record| record.into_iter().map(|(text, _)| text).collect()).collect();
+            prop_assert_eq!(found, theirs(&text));
+        }
+
+        /// What the crate writes is read, and quotes are told.
+        #[test]
+        fn what_the_crate_writes_is_read(
+            rows in proptest::collection::vec(proptest::collection::vec(values("a,\"\n\r ä", 6), 3), 1..6), always in any::<bool>(),
+        ) {
+            let style = if always { csv::QuoteStyle::Always } else { csv::QuoteStyle::Necessary };
+            let mut writer = csv::WriterBuilder::new().quote_style(style).from_writer(Vec::new());
+            rows.iter().for_each(|row| writer.write_record(row).unwrap());
+            let text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+            let found = ours(&text).unwrap();
+            prop_assert!(!always || found.iter().flatten().all(|(_, is_quoted)| *is_quoted));
+            let found: Vec<Vec<String>> = found.into_iter().map(|record| record.into_iter().map(|(text, _)| text).collect()).collect();
+            prop_assert_eq!(found, rows);
+        }
+    }
+
+    #[test]
+    fn what_the_crate_takes_is_refused() {
+        for text in ["a\"b,c", "\"a\"b,c", "\"a", "a,\"b\nc,d", "a,b\nc", "a\rb", "\"a\"\rb"] {
+            assert!(!theirs(text).is_empty() && ours(text).is_none(), "{text:?}");
+        }
     }
 }

@@ -62,7 +62,7 @@ pub(crate) struct Record<'a> {
 }
 
 /// The records of one file.
-pub(crate) trait Records: Send {
+pub(crate) trait Records {
     /// The names of its columns as far as they are known: those of objects come with the objects.
     fn names(&self) -> &[String];
 

@@ -1,10 +1,7 @@
 //! Which numbers of a workbook are dates and times, and which: a cell's style says it, and its number counts days.
 
-use super::{attribute, elements};
-use crate::problem::Problem;
 use crate::rows::Moment;
-use std::collections::HashMap;
-use std::io::BufRead;
+use calamine::Style;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 const MILLIS_PER_DAY: f64 = 86_400_000.0;
@@ -30,26 +27,15 @@ pub(crate) struct Styles {
 }
 
 impl Styles {
-    pub(super) fn none(is_1904: bool) -> Styles {
-        Styles { shown: Vec::new(), is_1904 }
-    }
-
-    pub(super) fn read<R: BufRead>(file: &str, reader: R, is_1904: bool) -> Result<Styles, Problem> {
-        let (mut formats, mut shown, mut in_cells) = (HashMap::new(), Vec::new(), false);
-        elements(file, "xl/styles.xml", reader, |element| match element.local_name().as_ref() {
-            "numFmt" => {
-                formats.extend(attribute(element, "numFmtId").zip(attribute(element, "formatCode").map(|code| shows(&code))));
-            }
-            "cellXfs" => in_cells = true,
-            "cellStyles" | "dxfs" | "cellStyleXfs" => in_cells = false,
-            "xf" if in_cells => {
-                let id = attribute(element, "numFmtId").unwrap_or_default();
-                let own = formats.get(&id).copied();
-                shown.push(own.unwrap_or_else(|| id.parse().map_or(Shows::Number, built_in)));
-            }
-            _ => {}
-        })?;
-        Ok(Styles { shown, is_1904 })
+    /// The formats of a workbook's styles, in their order.
+    pub(super) fn of(styles: &[Style], is_1904: bool) -> Styles {
+        let shown = styles.iter().map(|style| match &style.number_format {
+            // Of formats that are built in and depend on the language there is the number alone.
+            Some(format) if format.format_code == "General" => format.format_id.map_or(Shows::Number, built_in),
+            Some(format) => shows(&format.format_code),
+            None => Shows::Number,
+        });
+        Styles { shown: shown.collect(), is_1904 }
     }
 
     /// The date or time that a number stands for in a cell of a style; nothing where it is a number.
@@ -78,12 +64,11 @@ impl Styles {
     }
 }
 
-/// The formats that have a number and no code.
+/// The formats that have a number, and a code in each language (ECMA-376, part 1, 18.8.30).
 fn built_in(id: u32) -> Shows {
     match id {
-        14..=17 | 27..=31 | 34..=36 | 50..=58 => Shows::Date,
-        18..=21 | 32..=33 | 45 | 47 => Shows::Time,
-        22 => Shows::Both,
+        27..=31 | 34..=36 | 50..=58 => Shows::Date,
+        32..=33 => Shows::Time,
         _ => Shows::Number,
     }
 }

@@ -1,15 +1,19 @@
 //! The rows of one sheet as records: the first that is not empty has the names of the columns. Rows without a value are left out, as are cells
 //! outside of the area that is read. A value outside of the columns that have names is an error.
 
-use super::archive::Part;
 use super::dates::Styles;
-use super::strings::{Runs, content};
-use super::{Xml, attribute, broken};
+use super::guarded;
+use super::package::Source;
 use crate::problem::Problem;
 use crate::rows::{Cell, Moment, Origin, Record, Records};
-use quick_xml::events::{BytesStart, Event};
+use calamine::{CellErrorType, DataRef, XlsxCellReader};
+use portico_provider_sql::{parse_date, parse_time, parse_timestamp};
 use std::borrow::Cow;
-use std::sync::Arc;
+
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+/// As many as a sheet has.
+const ROWS: u64 = 1_048_576;
+const COLUMNS: u64 = 16_384;
 
 /// The cells that are read, counted from 1; nothing where there is no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -31,7 +35,7 @@ impl Area {
         Ok(Area { rows: (from_row, to_row), columns: (Some(from_column), Some(to_column)) })
     }
 
-    fn has(&self, row: u64, column: u64) -> bool {
+    pub(super) fn has(&self, row: u64, column: u64) -> bool {
         let within = |(from, to): (Option<u64>, Option<u64>), at| from.is_none_or(|from| at >= from) && to.is_none_or(|to| at <= to);
         within(self.rows, row) && within(self.columns, column)
     }
@@ -60,62 +64,66 @@ fn letters(mut column: u64) -> String {
     letters.iter().rev().collect()
 }
 
+/// A position that is counted from 0 as one that is counted from 1.
+pub(super) fn position((row, column): (u32, u32)) -> (u64, u64) {
+    (u64::from(row) + 1, u64::from(column) + 1)
+}
+
+pub(super) fn address(file: &str, sheet: &str, row: u64, column: u64) -> String {
+    format!("{file}, cell {sheet}!{}{row}", letters(column))
+}
+
+/// Where a sheet cannot be read any further.
+pub(super) fn behind(file: &str, sheet: &str, last: Option<(u64, u64)>) -> String {
+    match last {
+        Some((row, column)) => format!("{}, or what follows it", address(file, sheet, row, column)),
+        None => format!("{file}, sheet '{sheet}', its first cell"),
+    }
+}
+
 /// A value as the sheet holds it.
 #[derive(Debug, Clone)]
-enum Raw {
-    Shared(usize),
+enum Raw<'a> {
+    Shared(&'a str),
     Text(String),
     Number(f64),
     Moment(i64, Moment),
     Boolean(bool),
-    Failed(String),
-}
-
-/// A cell that is being read.
-#[derive(Default)]
-struct Found {
-    column: u64,
-    kind: String,
-    style: usize,
-    value: String,
-    runs: Runs,
-    in_value: bool,
-    inline: bool,
-    formula: bool,
+    Failed(&'static str),
 }
 
 /// The records of a sheet.
-pub(crate) struct SheetRecords {
+pub(crate) struct SheetRecords<'a> {
     file: String,
     sheet: String,
-    part: String,
-    xml: Xml<Part>,
-    buffer: Vec<u8>,
-    strings: Arc<Vec<String>>,
-    styles: Arc<Styles>,
+    cells: XlsxCellReader<'a, Source>,
+    styles: Styles,
     area: Area,
     names: Vec<String>,
     /// The columns of the sheet that have names, in their order.
     columns: Vec<u64>,
     row: u64,
-    cells: Vec<(u64, Raw)>,
+    values: Vec<(u64, Raw<'a>)>,
+    /// The first value of the next row.
+    ahead: Option<(u64, u64, Raw<'a>)>,
+    last: Option<(u64, u64)>,
+    ended: bool,
 }
 
-impl SheetRecords {
+impl<'a> SheetRecords<'a> {
     /// `given` are the names where the sheet has none.
     pub(super) fn new(
         file: &str,
         sheet: &str,
-        part: &str,
-        reader: Part,
-        (strings, styles): (Arc<Vec<String>>, Arc<Styles>),
+        cells: XlsxCellReader<'a, Source>,
+        is_1904: bool,
         area: Area,
         (header, given): (bool, &[String]),
-    ) -> Result<SheetRecords, Problem> {
-        let (names, columns, cells, buffer) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let xml = Xml::from_reader(reader);
-        let (file, sheet, part) = (file.to_owned(), sheet.to_owned(), part.to_owned());
-        let mut records = SheetRecords { file, sheet, part, xml, buffer, strings, styles, area, names, columns, row: 0, cells };
+    ) -> Result<SheetRecords<'a>, Problem> {
+        let (names, columns, values, styles) = (Vec::new(), Vec::new(), Vec::new(), Styles::of(cells.styles(), is_1904));
+        let (file, sheet) = (file.to_owned(), sheet.to_owned());
+        let (row, ahead, last, ended) = (0, None, None, false);
+        let mut records = SheetRecords { file, sheet, cells, styles, area, names, columns, row, values, ahead, last, ended };
         if !header {
             let first = area.columns.0.unwrap_or(1);
             records.columns = (first..).take(given.len()).collect();
@@ -128,8 +136,8 @@ impl SheetRecords {
                 records.file, records.sheet
             )));
         }
-        for (column, raw) in std::mem::take(&mut records.cells) {
-            let name = records.name(&raw).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+        for (column, raw) in std::mem::take(&mut records.values) {
+            let name = name(&raw).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
             let at = records.address(column);
             let name = name.ok_or_else(|| Problem::malformed(format!("{at}: the name of a column is no text")))?;
             if records.names.contains(&name) {
@@ -141,141 +149,107 @@ impl SheetRecords {
         Ok(records)
     }
 
-    /// A name may be a number, as that of a year is.
-    fn name(&self, raw: &Raw) -> Option<String> {
-        match raw {
-            Raw::Shared(index) => self.strings.get(*index).cloned(),
-            Raw::Text(text) => Some(text.clone()),
-            Raw::Number(number) => crate::number::fifteen_digits(*number),
-            Raw::Moment(..) | Raw::Boolean(_) | Raw::Failed(_) => None,
-        }
-    }
-
     fn address(&self, column: u64) -> String {
-        format!("{}, cell {}!{}{}", self.file, self.sheet, letters(column), self.row)
+        address(&self.file, &self.sheet, self.row, column)
     }
 
     /// Reads on to the next row with a value; false at the end.
     fn read_row(&mut self) -> Result<bool, Problem> {
-        self.cells.clear();
-        let mut found: Option<Found> = None;
-        let mut next_column = 1;
-        loop {
-            self.buffer.clear();
-            let mut buffer = std::mem::take(&mut self.buffer);
-            let event = self.xml.read_event_into(&mut buffer).map_err(|error| broken(&self.file, &self.part, error))?;
-            match &event {
-                Event::Start(element) | Event::Empty(element) if element.local_name().as_ref() == "row" => {
-                    let given = attribute(element, "r").and_then(|row| row.parse().ok());
-                    self.row = given.unwrap_or(self.row + 1);
-                    next_column = 1;
-                }
-                Event::Start(element) if element.local_name().as_ref() == "c" => found = Some(self.cell(element, next_column)?),
-                Event::Empty(element) if element.local_name().as_ref() == "c" => next_column = self.cell(element, next_column)?.column + 1,
-                Event::End(element) if element.local_name().as_ref() == "c" => {
-                    if let Some(found) = found.take() {
-                        next_column = found.column + 1;
-                        self.finish(found)?;
-                    }
-                }
-                Event::End(element) if element.local_name().as_ref() == "row" && !self.cells.is_empty() => {
-                    self.buffer = buffer;
-                    return Ok(true);
-                }
-                Event::Eof => return Ok(false),
-                event => {
-                    if let Some(found) = &mut found {
-                        inside(found, event).map_err(|error| broken(&self.file, &self.part, error))?;
-                    }
-                }
-            }
-            self.buffer = buffer;
+        self.values.clear();
+        if let Some((row, column, raw)) = self.ahead.take() {
+            self.row = row;
+            self.values.push((column, raw));
         }
-    }
-
-    fn cell(&self, element: &BytesStart<'_>, next: u64) -> Result<Found, Problem> {
-        let column = match attribute(element, "r") {
-            None => next,
-            Some(address) => {
-                corner(&address).map(|(column, _)| column).ok_or_else(|| broken(&self.file, &self.part, "a cell has no address"))?
+        while let Some((row, column, raw)) = self.next_value()? {
+            if self.values.is_empty() {
+                self.row = row;
+            } else if row != self.row {
+                self.ahead = Some((row, column, raw));
+                return Ok(true);
             }
-        };
-        let style = attribute(element, "s").and_then(|style| style.parse().ok()).unwrap_or(0);
-        Ok(Found { column, kind: attribute(element, "t").unwrap_or_default(), style, ..Found::default() })
-    }
-
-    /// Takes note of a cell that has been read.
-    fn finish(&mut self, mut found: Found) -> Result<(), Problem> {
-        if !self.area.has(self.row, found.column) {
-            return Ok(());
+            self.values.push((column, raw));
         }
-        let at = || self.address(found.column);
-        let value = found.value.trim();
-        let wrong = |what: &str| Problem::malformed(format!("{}: {what}", at()));
-        let raw = match found.kind.as_str() {
-            "inlineStr" => Raw::Text(found.runs.finish()),
-            "str" if !found.value.is_empty() || found.formula => Raw::Text(std::mem::take(&mut found.value)),
-            _ if value.is_empty() && found.formula => {
-                return Err(wrong("the formula has no stored result: open the workbook in a spreadsheet program and save it"));
-            }
-            _ if value.is_empty() => return Ok(()),
-            "s" => match value.parse::<usize>() {
-                Ok(index) if index < self.strings.len() => Raw::Shared(index),
-                _ => return Err(wrong("it refers to a text that is not there")),
-            },
-            "b" => Raw::Boolean(value == "1" || value.eq_ignore_ascii_case("true")),
-            "e" => Raw::Failed(value.to_owned()),
-            "d" => return self.finish_iso(&found),
-            "" | "n" => {
-                let number: f64 = value.parse().map_err(|_| wrong("it is no number"))?;
-                match self.styles.moment(found.style, number) {
-                    Some((micros, shape)) => Raw::Moment(micros, shape),
-                    None => Raw::Number(number),
-                }
-            }
-            _ => return Err(wrong("it is of a kind that workbooks do not have")),
-        };
-        self.cells.push((found.column, raw));
-        Ok(())
+        Ok(!self.values.is_empty())
     }
 
-    /// A date or time in ISO 8601.
-    fn finish_iso(&mut self, found: &Found) -> Result<(), Problem> {
-        use portico_provider_sql::{parse_date, parse_time, parse_timestamp};
-        const MICROS_PER_DAY: i64 = 86_400_000_000;
-        let text = found.value.trim();
-        let date = parse_date(text).map(|days| Raw::Moment(i64::from(days) * MICROS_PER_DAY, Moment::Date));
-        let stamp = || parse_timestamp(text.trim_end_matches('Z')).map(|micros| Raw::Moment(micros, Moment::Timestamp));
-        let time = || parse_time(text).map(|micros| Raw::Moment(micros, Moment::Time));
-        let raw = date.or_else(stamp).or_else(time);
-        let raw = raw.ok_or_else(|| Problem::malformed(format!("{}: it is no date or time", self.address(found.column))))?;
-        self.cells.push((found.column, raw));
-        Ok(())
+    /// The next cell of the area that has a value.
+    fn next_value(&mut self) -> Result<Option<(u64, u64, Raw<'a>)>, Problem> {
+        while !self.ended {
+            let (file, sheet, last) = (&self.file, &self.sheet, self.last);
+            let Some((cell, style)) = guarded(|| behind(file, sheet, last), || self.cells.next_cell_with_style_id())? else {
+                self.ended = true;
+                break;
+            };
+            let (row, column) = position(cell.get_position());
+            self.last = Some((row, column));
+            if row > ROWS || column > COLUMNS {
+                return Err(Problem::malformed(format!("{file}, sheet '{sheet}' has a cell that no sheet has")));
+            }
+            if self.area.has(row, column)
+                && let Some(raw) = self.raw(cell.get_value(), style, (row, column))?
+            {
+                return Ok(Some((row, column, raw)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a cell has; nothing where it is only formatted.
+    fn raw(&self, value: &DataRef<'a>, style: usize, (row, column): (u64, u64)) -> Result<Option<Raw<'a>>, Problem> {
+        let number = |number: f64| match self.styles.moment(style, number) {
+            Some((micros, shape)) => Raw::Moment(micros, shape),
+            None => Raw::Number(number),
+        };
+        Ok(Some(match value {
+            DataRef::Empty => return Ok(None),
+            DataRef::SharedString(text) => Raw::Shared(text),
+            DataRef::String(text) => Raw::Text(text.clone()),
+            DataRef::Float(found) => number(*found),
+            DataRef::Int(found) => number(*found as f64),
+            DataRef::DateTime(found) => number(found.as_f64()),
+            DataRef::Bool(flag) => Raw::Boolean(*flag),
+            DataRef::Error(error) => Raw::Failed(failed(error)),
+            DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
+                let at = || Problem::malformed(format!("{}: it is no date or time", address(&self.file, &self.sheet, row, column)));
+                iso(text.trim()).ok_or_else(at)?
+            }
+        }))
     }
 }
 
-/// Takes what stands inside a cell.
-fn inside(found: &mut Found, event: &Event<'_>) -> Result<(), String> {
-    match event {
-        Event::Start(element) => match element.local_name().as_ref() {
-            "v" => found.in_value = true,
-            "f" => found.formula = true,
-            "is" => found.inline = true,
-            _ => {}
-        },
-        Event::Empty(element) if element.local_name().as_ref() == "f" => found.formula = true,
-        Event::End(element) => match element.local_name().as_ref() {
-            "v" => found.in_value = false,
-            "is" => found.inline = false,
-            _ => {}
-        },
-        Event::Text(_) | Event::CData(_) | Event::GeneralRef(_) if found.in_value => return content(event, &mut found.value),
-        _ => {}
+/// A name may be a number, as that of a year is.
+fn name(raw: &Raw<'_>) -> Option<String> {
+    match raw {
+        Raw::Shared(text) => Some((*text).to_owned()),
+        Raw::Text(text) => Some(text.clone()),
+        Raw::Number(number) => crate::number::fifteen_digits(*number),
+        Raw::Moment(..) | Raw::Boolean(_) | Raw::Failed(_) => None,
     }
-    if found.inline { found.runs.take(event) } else { Ok(()) }
 }
 
-impl Records for SheetRecords {
+/// An error as the sheet shows it.
+fn failed(error: &CellErrorType) -> &'static str {
+    match error {
+        CellErrorType::Div0 => "#DIV/0!",
+        CellErrorType::NA => "#N/A",
+        CellErrorType::Name => "#NAME?",
+        CellErrorType::Null => "#NULL!",
+        CellErrorType::Num => "#NUM!",
+        CellErrorType::Ref => "#REF!",
+        CellErrorType::Value => "#VALUE!",
+        CellErrorType::GettingData => "#GETTING_DATA",
+    }
+}
+
+/// A date or time in ISO 8601.
+fn iso(text: &str) -> Option<Raw<'static>> {
+    let date = parse_date(text).map(|days| Raw::Moment(i64::from(days) * MICROS_PER_DAY, Moment::Date));
+    let stamp = || parse_timestamp(text.trim_end_matches('Z')).map(|micros| Raw::Moment(micros, Moment::Timestamp));
+    let time = || parse_time(text).map(|micros| Raw::Moment(micros, Moment::Time));
+    date.or_else(stamp).or_else(time)
+}
+
+impl Records for SheetRecords<'_> {
     fn names(&self) -> &[String] {
         &self.names
     }
@@ -285,11 +259,9 @@ impl Records for SheetRecords {
             return Ok(None);
         }
         let mut cells = vec![Cell::Null; self.columns.len()];
-        for (column, raw) in &self.cells {
+        for (column, raw) in &self.values {
             let cell = match raw {
-                Raw::Shared(index) => {
-                    Cell::Text { text: Cow::Borrowed(self.strings.get(*index).map_or("", String::as_str)), origin: Origin::Typed }
-                }
+                Raw::Shared(text) => Cell::Text { text: Cow::Borrowed(text), origin: Origin::Typed },
                 Raw::Text(text) => Cell::Text { text: Cow::Borrowed(text), origin: Origin::Typed },
                 Raw::Number(number) => Cell::Double(*number),
                 Raw::Moment(micros, shape) => Cell::Moment { micros: *micros, shape: *shape },

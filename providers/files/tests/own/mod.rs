@@ -5,3 +5,4 @@ pub mod directory;
 pub mod fixtures;
 mod samples;
 mod text;
+mod workbooks;

@@ -79,7 +79,7 @@ async fn a_workbook_of_xlsxwriter() {
         "2024-02-29" "2.0" "one two three" "1.5" ""
         "1904-01-02" "0.3333333333333333" "xx" "0.25" ""
     "#]]
-    .assert_eq(&all("xlsxwriter.xlsx", json!({ "path": "xlsxwriter.xlsx", "null": ["#DIV/0!"] })).await);
+    .assert_eq(&all("xlsxwriter.xlsx", json!({ "path": "xlsxwriter.xlsx", "nulls": ["#DIV/0!"] })).await);
 }
 
 #[tokio::test]

@@ -85,9 +85,9 @@ async fn a_mistake_is_told_with_file_row_and_column() {
         ("id,amount,name\n,1,a\n", "t.csv, line 2, column 'id': a value is missing"),
         ("id,amount,name\n1,\"1\n\n\",a\n5,y,b\n", "line 5, column 'amount'"),
         ("id,amount,name\n1,1\n", "t.csv, line 2: a record of 2 values, where there are 3 columns"),
-        ("id,amount,name\n1,\"1,a\n2,2,b\n", "t.csv, line 2: a value begins with a quote that is never closed"),
-        ("id,amount,name\n1,\"1\"2,a\n", "t.csv, line 2: characters stand between a closing quote and the next separator"),
-        ("id,amount,name\n1,1\"2,a\n", "t.csv, line 2: a quote stands inside a value"),
+        ("id,amount,name\n1,\"1,a\n2,2,b\n", "t.csv, line 2, column 'amount': a value begins with a quote that is never closed"),
+        ("id,amount,name\n1,\"1\"2,a\n", "t.csv, line 2, column 'amount': characters stand between a closing quote and the next separator"),
+        ("id,amount,name\n1,1\"2,a\n", "t.csv, line 2, column 'amount': a quote stands inside a value"),
         ("id,amount,amount\n", "t.csv, line 1: two columns are called 'amount'"),
         ("id,amount\n", "there is no column 'name' in its files"),
         ("", "t.csv is empty"),
@@ -192,4 +192,42 @@ async fn settings_are_checked() {
     assert!(directory.connect(json!({ "delimeter": ";" })).is_err());
     let nowhere = directory.source(json!({ "directory": "nowhere" }));
     assert_eq!(nowhere.probe(&portico_provider_api::QueryContext::default()).await.unwrap_err().kind, SourceErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn large_tables_are_described_by_their_beginnings_where_all_types_are_declared() {
+    let directory = Directory::new();
+    let file = |mistake: &str| (0..1_000).map(|id| format!("{id},{id}.50\n")).collect::<String>() + mistake;
+    directory.write("t.csv", format!("id,amount\n{}", file("x,1\n")));
+    let typed = json!({ "id": { "type": "int64" }, "amount": { "type": "decimal(9,2)" } });
+    let settings = |check: &str, columns: &Json| json!({ "check_at_start": check, "tables": { "t": { "path": "t.csv", "key": ["id"], "columns": columns } } });
+    // A small one is read, and its mistakes are told with it.
+    let found = schema(&directory.source(settings("16MiB", &typed))).await;
+    assert_eq!(found.tables[0].row_estimate, Some(1_001));
+    assert!(found.notes[0].contains("t.csv, line 1002, column 'id': the text is no int64"), "{:?}", found.notes);
+    // Of a large one the mistakes are told by its queries, of every version.
+    let source = directory.source(settings("0B", &typed));
+    let found = schema(&source).await;
+    assert_eq!(types(&found.tables[0]), "id int64, amount decimal(9,2)");
+    let estimate = found.tables[0].row_estimate.unwrap();
+    assert!((900..1_200).contains(&estimate), "{estimate}");
+    assert!(found.notes.len() == 1 && found.notes[0].contains("mistakes in it are found in the background"), "{:?}", found.notes);
+    let failure = rows(&source, "t").await.unwrap_err();
+    assert!(failure.message.contains("t.csv, line 1002, column 'id': the text is no int64"), "{failure}");
+    directory.write("t.csv", format!("id,amount\n{}", file("7,1\n")));
+    let failure = rows(&source, "t").await.unwrap_err();
+    assert!(failure.message.contains("the key (id) of table 't' is none: t.csv, line 9 and t.csv, line 1002"), "{failure}");
+    directory.write("t.csv", format!("id,amount\n{}", file("1000,1\n")));
+    assert_eq!(rows(&source, "t").await.unwrap().len(), 1_001);
+    // What was read whole says how many rows there are.
+    let found = schema(&source).await;
+    assert_eq!((found.tables[0].row_estimate, found.notes), (Some(1_001), Vec::new()));
+    // A type that is not declared is that of all rows.
+    directory.write("t.csv", format!("id,amount\n{}", file("1000,x\n")));
+    let found = schema(&directory.source(settings("0B", &json!({ "id": { "type": "int64" } })))).await;
+    assert_eq!(types(&found.tables[0]), "id int64, amount text");
+    // The names of columns are looked at in any case.
+    directory.write("t.csv", "id,total\n");
+    let found = schema(&directory.source(settings("0B", &typed))).await;
+    assert!(found.tables.is_empty() && found.notes[0].contains("there is no column 'amount'"), "{:?}", found.notes);
 }

@@ -13,6 +13,8 @@ const KEPT: &[&str] = &[
     "UpdateRestrictions",
     "DeleteRestrictions",
     "ReadRestrictions",
+    "ExpandRestrictions",
+    "NavigationRestrictions",
     "FilterFunctions",
     "TopSupported",
     "SkipSupported",

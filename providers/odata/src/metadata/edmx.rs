@@ -60,6 +60,9 @@ pub(super) struct Navigation {
     pub(super) type_name: String,
     /// Pairs of a property here and one there.
     pub(super) constraints: Vec<(String, String)>,
+    /// In OData 2.0, the association, and the role of the other side.
+    pub(super) relationship: String,
+    pub(super) to_role: String,
 }
 
 /// An enumeration.
@@ -74,6 +77,8 @@ pub(super) struct Enumeration {
 pub(super) struct Association {
     pub(super) principal: (String, Vec<String>),
     pub(super) dependent: (String, Vec<String>),
+    /// Role, type and multiplicity of each side.
+    pub(super) ends: Vec<(String, String, String)>,
 }
 
 /// All containers of a document.
@@ -289,13 +294,18 @@ impl Document {
         self.annotations.get(target).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// A target (`Namespace.Container/Set`) with its namespace in full.
+    pub(super) fn full_target(&self, target: &str) -> String {
+        match target.split_once('/') {
+            Some((head, rest)) => format!("{}/{rest}", self.full(head)),
+            None => self.full(target),
+        }
+    }
+
     /// Targets may be written with short names of namespaces, which are known only at the end.
     fn resolve_targets(&mut self) {
         for (target, said) in std::mem::take(&mut self.annotations) {
-            let full = match target.split_once('/') {
-                Some((head, rest)) => format!("{}/{rest}", self.full(head)),
-                None => self.full(&target),
-            };
+            let full = self.full_target(&target);
             self.annotations.entry(full).or_default().extend(said);
         }
         let bases = self.entity_types.values().filter_map(|structured| structured.base.as_deref());
@@ -330,7 +340,13 @@ fn structured(xml: &mut Xml<'_>, element: &Element) -> Result<Structured, String
             }
             "Property" => read.properties.push(property(xml, &inner)?),
             "NavigationProperty" => {
-                let mut navigation = Navigation { name: inner.get("Name"), type_name: inner.get("Type"), constraints: Vec::new() };
+                let mut navigation = Navigation {
+                    name: inner.get("Name"),
+                    type_name: inner.get("Type"),
+                    constraints: Vec::new(),
+                    relationship: inner.get("Relationship"),
+                    to_role: inner.get("ToRole"),
+                };
                 while let Some(part) = xml.child()? {
                     if part.name == "ReferentialConstraint" {
                         navigation.constraints.push((part.get("Property"), part.get("ReferencedProperty")));
@@ -380,6 +396,9 @@ fn enumeration(xml: &mut Xml<'_>, element: &Element) -> Result<Enumeration, Stri
 fn association(xml: &mut Xml<'_>) -> Result<Association, String> {
     let mut read = Association::default();
     while let Some(inner) = xml.child()? {
+        if inner.name == "End" {
+            read.ends.push((inner.get("Role"), inner.get("Type"), inner.get("Multiplicity")));
+        }
         if inner.name != "ReferentialConstraint" {
             xml.skip()?;
             continue;

@@ -2,7 +2,9 @@
 //! for OData 2.0 and 4.0. Pure; it must not know how the document came, nor how a set is asked.
 
 mod annotations;
+mod bound;
 mod edmx;
+mod navigation;
 mod properties;
 mod restrictions;
 mod types;
@@ -10,6 +12,7 @@ mod v2;
 mod v4;
 mod xml;
 
+pub use navigation::Navigation;
 pub use restrictions::Restrictions;
 pub use types::Edm;
 
@@ -33,7 +36,7 @@ pub struct Service {
     pub protocol: Protocol,
     /// Its sets, in the document's order: those that were asked for.
     pub sets: Vec<EntitySet>,
-    /// Functions and actions that are not bound to anything.
+    /// Functions and actions: those that are not bound to anything, and those of the sets that were asked for.
     pub operations: Vec<Operation>,
     /// What its container says of all sets.
     pub general: General,
@@ -50,6 +53,8 @@ pub struct General {
     pub batch: Option<bool>,
     /// Whether it says that it speaks 4.01.
     pub is_401: bool,
+    /// Whether moments are read without their digits beyond microseconds, as configured.
+    pub truncates: bool,
 }
 
 /// An entity set.
@@ -65,6 +70,10 @@ pub struct EntitySet {
     pub key: Vec<String>,
     /// References to other sets.
     pub foreign_keys: Vec<ForeignKey>,
+    /// Navigation properties that lead to one entity of another set.
+    pub navigation: Vec<Navigation>,
+    /// Navigation properties to one entity (OData 4.0).
+    pub links: Vec<Link>,
     /// Whether it says that its entities have ETags.
     pub etag: bool,
     /// What it cannot do.
@@ -98,16 +107,49 @@ pub struct Property {
     pub filterable: Option<bool>,
     /// Whether rows can be sorted by it, where that is said.
     pub sortable: Option<bool>,
+    /// Whether it is a moment or time of day of OData 4.0 of whose digits of a second nothing is said.
+    pub unsaid_precision: bool,
+    /// Whether its digits of a second beyond microseconds are left out, as [`crate::moments`] decides.
+    pub truncated: bool,
+    /// How it is written where not by its value, as [`crate::look_ups`] decides.
+    pub look_up: LookUp,
+}
+
+/// How a property is written that refers to an entity.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub enum LookUp {
+    /// By its value, as any other.
+    #[default]
+    Value,
+    /// By a reference of this navigation property to the entity whose key is its value (`x@odata.bind`).
+    Bound(Box<Link>),
+    /// By one of several navigation properties, and none was chosen.
+    Ambiguous(Vec<String>),
+}
+
+/// A navigation property to one entity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Link {
+    /// Its name.
+    pub name: String,
+    /// The set in which the entity is, where that is said.
+    pub set: Option<String>,
+    /// Pairs of a property here and the one there that is the same.
+    pub constraints: Vec<(String, String)>,
+    /// The key of the entity there.
+    pub key: Vec<Property>,
 }
 
 /// A function or action.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Operation {
-    /// Name of its import: the last part of the URL.
+    /// The last part of the URL: the name of its import, or of itself with its namespace where it is bound.
     pub name: String,
+    /// What it is bound to.
+    pub binding: Option<Binding>,
     /// What it is, for a person.
     pub description: Option<String>,
-    /// Parameters.
+    /// Parameters; before them the key of the entity that it is bound to.
     pub parameters: Vec<Property>,
     /// What comes back.
     pub returns: Option<Returns>,
@@ -117,6 +159,17 @@ pub struct Operation {
     pub get: bool,
     /// Why it cannot be called.
     pub unavailable: Option<String>,
+}
+
+/// What an operation is bound to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Binding {
+    /// The set.
+    pub set: String,
+    /// The names under which it is known beside that of the set: its own, with the namespace only where another has the same.
+    pub known_as: Vec<String>,
+    /// The key of the entity, in the order of the first parameters; nothing where it is bound to the set as a whole.
+    pub key: Option<Vec<String>>,
 }
 
 /// What an operation returns.
@@ -150,6 +203,27 @@ impl Service {
     /// The set of that name.
     pub fn set(&self, name: &str) -> Option<&EntitySet> {
         self.sets.iter().find(|set| set.name == name)
+    }
+}
+
+impl Operation {
+    /// Its names, from outermost to innermost.
+    pub fn names(&self) -> Vec<String> {
+        match &self.binding {
+            Some(binding) => std::iter::once(binding.set.clone()).chain(binding.known_as.iter().cloned()).collect(),
+            None => vec![self.name.clone()],
+        }
+    }
+
+    /// What tells it from all others: its names, and names and types of its parameters.
+    pub fn signature(&self) -> String {
+        let parameter = |parameter: &Property| format!("{} {}", parameter.name, parameter.type_name);
+        format!("{}({})", self.names().join("."), self.parameters.iter().map(parameter).collect::<Vec<_>>().join(", "))
+    }
+
+    /// How many of its parameters are the key of the entity that it is bound to.
+    pub fn key_parameters(&self) -> usize {
+        self.binding.as_ref().and_then(|binding| binding.key.as_ref()).map_or(0, Vec::len)
     }
 }
 

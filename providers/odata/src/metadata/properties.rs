@@ -1,9 +1,9 @@
 //! The properties of a type as flat columns: inherited ones first, complex ones as paths, collections as JSON. It must not know sets.
 
-use super::Property;
 use super::annotations::{Annotation, Expression};
 use super::edmx::{Document, RawProperty, Structured};
 use super::types::{Edm, Facets, primitive};
+use super::{LookUp, Property};
 use portico_provider_api::ScalarType;
 
 /// How deep complex properties are flattened: what lies deeper is one column of JSON.
@@ -40,15 +40,22 @@ pub(super) fn lineage<'a>(document: &'a Document, name: &str) -> Vec<&'a Structu
     found
 }
 
-/// A single value: a parameter, or what is returned.
+/// A single value: a parameter, or what is returned. A complex one is a document in OData 4.0.
 pub(super) fn single(document: &Document, raw: &RawProperty, v2: bool) -> Option<Property> {
     let mut flat = Flat { document, v2, found: Vec::new(), left_out: Vec::new() };
     let is_complex = document.complex_types.contains_key(&document.full(&raw.type_name));
-    if is_complex {
+    if is_complex && v2 {
         return None;
     }
-    flat.property(raw, "", false, 0);
+    flat.property(raw, "", false, if is_complex { MAX_DEPTH } else { 0 });
     flat.found.pop()
+}
+
+/// The properties of an entity type's key.
+pub(super) fn of_key(document: &Document, name: &str, v2: bool) -> Vec<Property> {
+    let lineage = lineage(document, name);
+    let raw = |wanted: &String| lineage.iter().flat_map(|structured| &structured.properties).find(|property| property.name == *wanted);
+    key_of(document, name).iter().filter_map(|key| single(document, raw(key)?, v2)).collect()
 }
 
 struct Flat<'a> {
@@ -121,6 +128,9 @@ impl Flat<'_> {
             // A collection is empty rather than null.
             nullable: nullable && !(is_collection && self.v2),
             max_length: if has_length { facets.length() } else { None },
+            unsaid_precision: !self.v2 && facets.precision.is_none() && matches!(edm, Edm::DateTimeOffset | Edm::TimeOfDay),
+            truncated: false,
+            look_up: LookUp::Value,
             name,
             type_name,
             edm,

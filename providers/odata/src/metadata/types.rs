@@ -35,9 +35,12 @@ pub enum Edm {
     DateOnly,
     /// `Edm.Time` of OData 2.0.
     Time,
-    /// What is a text to readers and none to the service: `Edm.Duration`, and moments and times of day finer than a microsecond, which no
-    /// other column carries without loss.
+    /// `Edm.Duration`: a text to readers, and none to the service.
     Duration,
+    /// `Edm.DateTimeOffset` with more digits of a second than microseconds have: as a text, because no other column carries it without loss.
+    FineMoment,
+    /// `Edm.TimeOfDay` of that kind.
+    FineTime,
     /// An enumeration, as the names of its members.
     Enumeration,
     /// An enumeration whose values are sets of members.
@@ -88,7 +91,8 @@ pub fn primitive(name: &str, facets: &Facets<'_>) -> Option<(Edm, ScalarType)> {
         "Guid" => (Edm::Guid, ScalarType::Guid),
         "Binary" => (Edm::Binary, ScalarType::Binary),
         "Date" => (Edm::Date, ScalarType::Date),
-        "TimeOfDay" | "DateTimeOffset" if facets.is_finer_than_micros() => (Edm::Duration, ScalarType::Text),
+        "TimeOfDay" if facets.is_finer_than_micros() => (Edm::FineTime, ScalarType::Text),
+        "DateTimeOffset" if facets.is_finer_than_micros() => (Edm::FineMoment, ScalarType::Text),
         "TimeOfDay" => (Edm::TimeOfDay, ScalarType::Time),
         "DateTimeOffset" => (Edm::DateTimeOffset, ScalarType::TimestampTz),
         "DateTime" if facets.date => (Edm::DateOnly, ScalarType::Date),

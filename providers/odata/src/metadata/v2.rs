@@ -1,7 +1,7 @@
 //! OData 2.0: sets, references and function imports of a document, with SAP's attributes. It must not know OData 4.0.
 
 use super::edmx::{Document, Import, RawProperty, RawSet};
-use super::{EntitySet, Operation, Protocol, Service, properties, restrictions, v4};
+use super::{EntitySet, Operation, Protocol, Service, navigation, properties, restrictions, v4};
 use portico_provider_api::{ForeignKey, RemoteTableName};
 use std::collections::BTreeSet;
 
@@ -53,6 +53,8 @@ fn set(document: &Document, raw: &RawSet, notes: &mut Vec<String>) -> EntitySet 
         description: sap("label").map(str::to_owned).or_else(|| of_type("label")),
         etag: fixed,
         foreign_keys: foreign_keys(document, raw, &columns),
+        navigation: navigation::of_v2(document, raw),
+        links: Vec::new(),
         name: raw.name.clone(),
         properties: columns,
         key,
@@ -120,5 +122,5 @@ fn operation(document: &Document, import: &Import) -> Operation {
     }
     let get = import.method.as_deref().is_none_or(|method| method.eq_ignore_ascii_case("GET"));
     let label = import.sap.iter().find(|(name, _)| name == "label").map(|(_, value)| value.clone());
-    Operation { name: import.name.clone(), description: label, parameters, returns, changes: !get, get, unavailable }
+    Operation { name: import.name.clone(), binding: None, description: label, parameters, returns, changes: !get, get, unavailable }
 }

@@ -1,8 +1,8 @@
 //! OData 4.0 and 4.01: sets, references and operations of a document. It must not know OData 2.0.
 
 use super::annotations::{Annotation, Expression};
-use super::edmx::{Document, RawOperation, RawProperty, RawSet};
-use super::{EntitySet, Operation, Protocol, Returns, Service, properties, restrictions};
+use super::edmx::{Document, Navigation, RawOperation, RawProperty, RawSet};
+use super::{EntitySet, Link, Operation, Protocol, Returns, Service, bound, navigation, properties, restrictions};
 use portico_provider_api::{ForeignKey, RemoteTableName};
 use std::collections::BTreeSet;
 
@@ -21,7 +21,9 @@ pub(super) fn service(document: &Document, wanted: Option<&BTreeSet<String>>) ->
         let singletons = document.container.singletons.iter();
         notes.extend(singletons.map(|name| format!("the singleton '{name}' is left out: it is one entity, and no set")));
     }
-    Service { protocol: Protocol::V4, sets, operations: operations(document, &mut notes), general: restrictions::general(document), notes }
+    let mut operations = operations(document);
+    operations.extend(bound::operations(document, wanted, &mut notes));
+    Service { protocol: Protocol::V4, sets, operations, general: restrictions::general(document), notes }
 }
 
 fn set(document: &Document, raw: &RawSet, notes: &mut Vec<String>) -> EntitySet {
@@ -50,6 +52,8 @@ fn set(document: &Document, raw: &RawSet, notes: &mut Vec<String>) -> EntitySet 
         description: in_set("Org.OData.Core.V1.Description").or_else(|| in_set("com.sap.vocabularies.Common.v1.Label")),
         etag: all().chain(&of_type).any(concurrency),
         foreign_keys: foreign_keys(document, raw, &entity_type),
+        navigation: navigation::of_v4(document, raw, all()),
+        links: links(document, raw, &entity_type),
         name: raw.name.clone(),
         properties: columns,
         key,
@@ -93,21 +97,35 @@ fn foreign_keys(document: &Document, raw: &RawSet, entity_type: &str) -> Vec<For
     found
 }
 
-fn operations(document: &Document, notes: &mut Vec<String>) -> Vec<Operation> {
+/// All single-valued navigation properties of a set.
+fn links(document: &Document, raw: &RawSet, entity_type: &str) -> Vec<Link> {
+    let lineage = properties::lineage(document, entity_type);
+    let single =
+        lineage.into_iter().flat_map(|structured| &structured.navigation).filter(|link| !link.type_name.starts_with("Collection("));
+    let link = |navigation: &Navigation| {
+        let bound = raw.bindings.iter().find(|(path, _)| *path == navigation.name).map(|(_, target)| target.as_str());
+        Link {
+            name: navigation.name.clone(),
+            set: bound.map(|target| target.rsplit('/').next().unwrap_or(target).to_owned()),
+            constraints: navigation.constraints.clone(),
+            key: properties::of_key(document, &navigation.type_name, false),
+        }
+    };
+    single.map(link).collect()
+}
+
+fn operations(document: &Document) -> Vec<Operation> {
     let mut found = Vec::new();
     for import in &document.container.imports {
         let name = document.full(&import.operation);
         let overloads = document.operations.iter().filter(|operation| operation.name == name && !operation.bound);
         found.extend(overloads.map(|raw| operation(document, &import.name, raw)));
     }
-    let bound: BTreeSet<&str> = document.operations.iter().filter(|raw| raw.bound).map(|raw| raw.name.as_str()).collect();
-    if !bound.is_empty() {
-        notes.push(format!("{} operations that are bound to an entity or a set are left out", bound.len()));
-    }
     found
 }
 
-fn operation(document: &Document, name: &str, raw: &RawOperation) -> Operation {
+/// An operation without what it is bound to.
+pub(super) fn operation(document: &Document, name: &str, raw: &RawOperation) -> Operation {
     let mut unavailable = None;
     let mut parameters = Vec::new();
     for parameter in &raw.parameters {
@@ -135,6 +153,7 @@ fn operation(document: &Document, name: &str, raw: &RawOperation) -> Operation {
     let description = raw.annotations.iter().find(|annotation| document.is_term(annotation, "Org.OData.Core.V1.Description"));
     Operation {
         name: name.to_owned(),
+        binding: None,
         description: description.and_then(|annotation| Expression::text(&annotation.value).map(str::to_owned)),
         parameters,
         returns,

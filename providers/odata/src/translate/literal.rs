@@ -9,7 +9,7 @@ use portico_provider_sql::{civil_from_days, format_date, format_decimal, format_
 use std::fmt::Write as _;
 
 /// A value of a property as a literal; `None` where the protocol has none for it: a moment whose year has no four digits, a number that is
-/// none in OData 2.0.
+/// none in OData 2.0, a text that is no length of time or no moment.
 pub fn literal(protocol: Protocol, property: &Property, value: &Value) -> Option<String> {
     let v2 = protocol == Protocol::V2;
     Some(match value {
@@ -24,6 +24,15 @@ pub fn literal(protocol: Protocol, property: &Property, value: &Value) -> Option
         Value::Decimal { unscaled, scale, .. } => {
             let text = shortest(format_decimal(*unscaled, *scale));
             if v2 { format!("{text}m") } else { text }
+        }
+        // OData 4.01 takes the text without the prefix, 4.0 does not (URL Conventions 4.01, section 5.1.1.14.1).
+        Value::Text(text) if property.edm == Edm::Duration => {
+            let written = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-PDTHMS.".contains(&byte));
+            (written && text.contains('P')).then(|| format!("duration'{text}'"))?
+        }
+        Value::Text(text) if matches!(property.edm, Edm::FineMoment | Edm::FineTime) => {
+            let written = text.bytes().all(|byte| byte.is_ascii_digit() || b"+-TZ:.".contains(&byte));
+            (written && text.contains(':')).then(|| text.to_string())?
         }
         Value::Text(text) if property.edm == Edm::Enumeration => format!("{}'{}'", property.type_name, text.replace('\'', "''")),
         Value::Text(text) | Value::Json(text) => format!("'{}'", text.replace('\'', "''")),
@@ -98,6 +107,35 @@ fn float(value: f64, suffix: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn texts_that_are_none_to_the_service_are_written_as_what_they_are() {
+        let of = |edm, text: &str| {
+            let property = Property {
+                name: "P".to_owned(),
+                type_name: String::new(),
+                edm,
+                scalar_type: portico_provider_api::ScalarType::Text,
+                nullable: false,
+                max_length: None,
+                description: None,
+                computed: false,
+                has_default: false,
+                members: None,
+                filterable: None,
+                sortable: None,
+                unsaid_precision: false,
+                truncated: false,
+                look_up: crate::metadata::LookUp::Value,
+            };
+            literal(Protocol::V4, &property, &Value::text(text))
+        };
+        assert_eq!(of(Edm::Duration, "-P1DT2H3M4.5S").as_deref(), Some("duration'-P1DT2H3M4.5S'"));
+        assert_eq!((of(Edm::Duration, "1 day"), of(Edm::Duration, "P1D' or true")), (None, None));
+        assert_eq!(of(Edm::FineMoment, "2024-02-29T12:34:56.1234567+01:00").as_deref(), Some("2024-02-29T12:34:56.1234567+01:00"));
+        assert_eq!(of(Edm::FineTime, "12:34:56.1234567").as_deref(), Some("12:34:56.1234567"));
+        assert_eq!((of(Edm::FineMoment, "now()"), of(Edm::FineTime, "12 or 1 eq 1")), (None, None));
+    }
 
     #[test]
     fn fractions_have_no_zeros_behind() {

@@ -1,15 +1,18 @@
 //! Source queries as requests: pure. Everything that can be said in the address is said here; what an answer looks like is [`crate::decode`]'s.
 
 pub mod apply;
+mod call;
 pub mod filter;
 pub mod literal;
+pub mod reached;
 pub mod text;
 
 use crate::capabilities::Rules;
-use crate::metadata::{EntitySet, Operation, Protocol, Service};
-use filter::{Filters, Truth, all};
-use portico_provider_api::{Expr, KeySet, Relation, SortKey, SourceQuery, TableColumn, TableRelation, Value};
+use crate::metadata::{EntitySet, Protocol, Service};
+use filter::{Binding, Filters, Truth, all};
+use portico_provider_api::{Capabilities, Expr, KeySet, Relation, SourceQuery, TableRelation, Value};
 use portico_provider_web::{Address, AddressError};
+use reached::Sets;
 use text::Said;
 
 /// The name of the column that holds an entity's ETag. It is no property, and cannot be one.
@@ -24,12 +27,27 @@ pub struct Asking<'a> {
     pub service: &'a Service,
     /// What can be asked.
     pub rules: &'a Rules,
+    /// The same as the engine is told it.
+    pub capabilities: &'a Capabilities,
     /// Segments of the path before the set: the company.
     pub before: Vec<String>,
     /// Whether rows of all companies are read.
     pub cross_company: bool,
     /// Rows of a page that is asked for by `$top` and `$skip`.
     pub client_page: Option<u64>,
+    /// Longest URLs.
+    pub lengths: Lengths,
+}
+
+/// How long URLs may be, in bytes. Those that are longer than one may be alone go in a `$batch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lengths {
+    /// Alone.
+    pub alone: usize,
+    /// Up to which one is not divided, nor left without its `$select`.
+    pub whole: usize,
+    /// Whether there is a `$batch`.
+    pub batch: bool,
 }
 
 /// What a query becomes.
@@ -91,24 +109,20 @@ impl From<AddressError> for Refusal {
     }
 }
 
-impl Asking<'_> {
+impl<'a> Asking<'a> {
     /// The requests of a query that lies within the capabilities.
     ///
     /// # Errors
     /// When a value has no literal, the URL grows too long whatever is done, or the set or a property is gone.
     pub fn plan(&self, query: &SourceQuery) -> Result<Plan, Refusal> {
         match &query.from {
-            Relation::Table(table) => self.table(query, table),
+            Relation::Table(_) | Relation::Join(_) => self.rows(query),
             Relation::Call(call) => {
-                let operation = self.operation(call.operation.name.table())?;
-                let said: Vec<(&str, Option<&Value>)> = call
-                    .arguments
-                    .iter()
-                    .filter_map(|(index, value)| Some((operation.parameters.get(*index)?.name.as_str(), Some(value))))
-                    .collect();
+                let operation = self.operation(&call.operation)?;
+                let said: Vec<(usize, Option<&Value>)> = call.arguments.iter().map(|(index, value)| (*index, Some(value))).collect();
                 self.call(operation, &said).map(Plan::Call)
             }
-            Relation::Join(_) | Relation::Query(_) | Relation::Union(_) => Err("a query of several relations".to_owned().into()),
+            Relation::Query(_) | Relation::Union(_) => Err("a query of several relations".to_owned().into()),
         }
     }
 
@@ -116,7 +130,7 @@ impl Asking<'_> {
     ///
     /// # Errors
     /// When it is not there.
-    pub fn set(&self, table: &TableRelation) -> Result<&EntitySet, Refusal> {
+    pub fn set(&self, table: &TableRelation) -> Result<&'a EntitySet, Refusal> {
         let gone = || Refusal::Gone(format!("there is no entity set '{}'", table.table));
         let set = self.service.set(table.table.table()).filter(|_| table.table.0.len() == 1).ok_or_else(gone)?;
         for column in &table.columns {
@@ -127,42 +141,46 @@ impl Asking<'_> {
         Ok(set)
     }
 
-    fn operation(&self, name: &str) -> Result<&Operation, Refusal> {
-        let found = self.service.operations.iter().find(|operation| operation.name == name);
-        found.ok_or_else(|| Refusal::Gone(format!("there is no operation '{name}'")))
-    }
-
-    fn table(&self, query: &SourceQuery, table: &TableRelation) -> Result<Plan, Refusal> {
-        let set = self.set(table)?;
-        let filters = self.filters(set, &table.columns);
-        let condition = match &query.filter {
-            Some(filter) => filters.truth(filter)?,
-            None => Truth::Always,
-        };
+    fn rows(&self, query: &SourceQuery) -> Result<Plan, Refusal> {
+        let sets = self.sets(&query.from)?;
+        let filters = self.filters(&sets);
         let counts = is_count(query);
+        let mut conditions = match &query.filter {
+            Some(filter) => vec![filters.truth(filter)?],
+            None => Vec::new(),
+        };
+        if counts || query.limit.is_some() || query.offset > 0 {
+            let present = |path: String| Truth::Where(Said::plain(format!("{path} ne null")), Binding::Close);
+            conditions.extend(sets.present().into_iter().map(present));
+        }
+        let condition = all(conditions);
         if query.limit == Some(0) || (counts && query.offset > 0) {
             return Ok(Plan::Nothing);
         }
         let mut addresses = Vec::new();
-        self.split(query, set, &filters, &condition, query.keys.as_ref(), &mut addresses)?;
+        self.split(query, &sets, &condition, query.keys.as_ref(), &mut addresses)?;
         Ok(match (addresses.is_empty(), counts) {
             (true, true) => Plan::Count(Vec::new()),
             (true, false) => Plan::Nothing,
             (false, true) => Plan::Count(addresses),
             (false, false) => {
-                let client = self.client_page.filter(|_| !set.key.is_empty() && !apply::is_grouped(query));
+                let client = self.pages(query, sets.first()?);
                 let pages = client.map(|size| ClientPages { size, offset: query.offset });
                 Plan::Rows(addresses.into_iter().map(|address| Rows { address, limit: query.limit, client: pages }).collect())
             }
         })
     }
 
-    /// The writer of conditions on a set.
-    pub fn filters<'f>(&self, set: &'f EntitySet, columns: &'f [TableColumn]) -> Filters<'f> {
+    /// Rows of a page that is asked for by its number.
+    fn pages(&self, query: &SourceQuery, set: &EntitySet) -> Option<u64> {
+        self.client_page.filter(|_| !set.key.is_empty() && !apply::is_grouped(query))
+    }
+
+    /// The writer of conditions.
+    fn filters<'f>(&self, sets: &'f Sets<'f>) -> Filters<'f> {
         Filters {
             protocol: self.service.protocol,
-            set,
-            columns,
+            columns: &sets.named,
             in_list: self.service.protocol == Protocol::V4 && self.rules.uses_in(&self.service.general),
             not_null: self.rules.preset.not_null,
         }
@@ -172,14 +190,13 @@ impl Asking<'_> {
     fn split(
         &self,
         query: &SourceQuery,
-        set: &EntitySet,
-        filters: &Filters<'_>,
+        sets: &Sets<'_>,
         condition: &Truth,
         keys: Option<&KeySet>,
         found: &mut Vec<Address>,
     ) -> Result<(), Refusal> {
         let wanted = match keys {
-            Some(keys) => all(vec![filters.key_set(keys)?, condition.clone()]),
+            Some(keys) => all(vec![self.filters(sets).key_set(keys)?, condition.clone()]),
             None => condition.clone(),
         };
         let said = match &wanted {
@@ -189,19 +206,37 @@ impl Asking<'_> {
         };
         let whole = query.order_by.is_empty() && query.limit.is_none() && query.offset == 0;
         let divisible = (whole || is_count(query)) && !apply::is_grouped(query);
-        match (self.address(query, set, said), keys) {
-            (Err(Refusal::TooLong(_)), Some(keys)) if divisible && keys.tuples.len() > 1 => {
+        let address = self.address(query, sets, said);
+        let too_long = match &address {
+            Ok(address) => !self.is_whole(address),
+            Err(refusal) => matches!(refusal, Refusal::TooLong(_)),
+        };
+        match keys {
+            Some(keys) if too_long && divisible && keys.tuples.len() > 1 => {
                 for half in keys.tuples.chunks(keys.tuples.len().div_ceil(2)) {
                     let half = KeySet { columns: keys.columns.clone(), tuples: half.to_vec() };
-                    self.split(query, set, filters, condition, Some(&half), found)?;
+                    self.split(query, sets, condition, Some(&half), found)?;
                 }
             }
-            (address, _) => found.push(address?),
+            // An order of all rows, or a limit, is of one request.
+            Some(_) | None => found.push(self.sendable(address?)?),
         }
         Ok(())
     }
 
-    fn address(&self, query: &SourceQuery, set: &EntitySet, condition: Option<&Said>) -> Result<Address, Refusal> {
+    /// Whether a URL is short enough to be sent as it is.
+    fn is_whole(&self, address: &Address) -> bool {
+        address.url().as_str().len() <= self.lengths.whole
+    }
+
+    /// A URL that can be sent, alone or in a `$batch`.
+    fn sendable(&self, address: Address) -> Result<Address, Refusal> {
+        let (length, most) = (address.url().as_str().len(), self.lengths.alone);
+        if length <= most || self.lengths.batch { Ok(address) } else { Err(AddressError::TooLong { length, most }.into()) }
+    }
+
+    fn address(&self, query: &SourceQuery, sets: &Sets<'_>, condition: Option<&Said>) -> Result<Address, Refusal> {
+        let set = sets.first()?;
         let mut path: Vec<(String, String)> = self.before.iter().map(|part| (part.clone(), part.clone())).collect();
         path.push((set.name.clone(), set.name.clone()));
         let mut options: Vec<(&str, Said)> = Vec::new();
@@ -211,37 +246,54 @@ impl Asking<'_> {
             options.push(("$apply", apply));
         } else if counts {
             path.push(("$count".to_owned(), "$count".to_owned()));
-        } else if let Some(select) = select(query, set) {
-            options.push(("$select", Said::plain(select)));
+        } else {
+            let (select, expand) = match self.service.protocol {
+                Protocol::V4 => (sets.select(query), sets.expand(query)),
+                Protocol::V2 => sets.paths(query),
+            };
+            options.extend(select.map(|select| ("$select", Said::plain(select))));
+            options.extend(expand.map(|expand| ("$expand", Said::plain(expand))));
         }
         if let Some(condition) = condition.filter(|_| !apply::is_grouped(query)) {
             options.push(("$filter", condition.clone()));
         }
         if !counts {
-            self.window(query, set, &mut options);
+            self.window(query, sets, &mut options)?;
         }
         if self.cross_company {
             options.push(("cross-company", Said::plain("true")));
         }
-        let address = self.at(&path, &options);
-        match address {
-            // A long list of properties is left out: what comes besides is not looked at.
-            Err(AddressError::TooLong { .. }) if options.iter().any(|(name, _)| *name == "$select") => {
-                options.retain(|(name, _)| *name != "$select");
-                Ok(self.at(&path, &options)?)
-            }
-            address => Ok(address?),
+        let whole = self.at(&path, &options);
+        if whole.as_ref().is_ok_and(|whole| self.is_whole(whole)) || !options.iter().any(|(name, _)| *name == "$select") {
+            return Ok(whole?);
+        }
+        // A long list of properties is left out: what comes besides is not looked at.
+        options.retain(|(name, _)| *name != "$select");
+        match (self.at(&path, &options), whole) {
+            (Ok(short), Ok(whole)) if !self.is_whole(&short) => Ok(whole),
+            (short, _) => Ok(short?),
         }
     }
 
     /// Order, offset and limit.
-    fn window(&self, query: &SourceQuery, set: &EntitySet, options: &mut Vec<(&str, Said)>) {
-        let columns = apply::visible(query, Some(set));
-        let mut order: Vec<String> = query.order_by.iter().filter_map(|key| sort_key(key, &columns)).collect();
-        let client = self.client_page.filter(|_| !set.key.is_empty() && !apply::is_grouped(query));
+    fn window(&self, query: &SourceQuery, sets: &Sets<'_>, options: &mut Vec<(&str, Said)>) -> Result<(), Refusal> {
+        let set = sets.first()?;
+        let grouped = apply::is_grouped(query).then(|| apply::visible(query, Some(set)));
+        let mut order: Vec<String> = Vec::new();
+        let mut sorted: Vec<String> = Vec::new();
+        for key in &query.order_by {
+            let name = match (&grouped, &key.expr) {
+                (Some(columns), Expr::Column(index)) => columns.get(*index).map(|column| column.name.as_str()),
+                (None, expr) => sets.sorted_by(expr),
+                (Some(_), _) => None,
+            };
+            let name = name.ok_or_else(|| "an order by something that is no property is not supported by this source".to_owned())?;
+            order.push(if key.descending { format!("{name} desc") } else { name.to_owned() });
+            sorted.push(name.to_owned());
+        }
+        let client = self.pages(query, set);
         if client.is_some() {
             // Pages by number need an order in which every row has its place.
-            let sorted: Vec<String> = order.iter().filter_map(|key| key.split(' ').next().map(str::to_owned)).collect();
             order.extend(set.key.iter().filter(|key| !sorted.contains(key)).cloned());
         }
         if !order.is_empty() {
@@ -255,39 +307,7 @@ impl Asking<'_> {
                 options.push(("$top", Said::plain(limit.to_string())));
             }
         }
-    }
-
-    /// The address of an operation that is asked by `GET`, or of one that is invoked, whose arguments then stand in the body.
-    ///
-    /// # Errors
-    /// When a value cannot be said.
-    pub fn call(&self, operation: &Operation, arguments: &[(&str, Option<&Value>)]) -> Result<Address, Refusal> {
-        let v2 = self.service.protocol == Protocol::V2;
-        let mut said: Vec<(String, Said)> = Vec::new();
-        for (name, value) in arguments {
-            let Some(property) = operation.parameters.iter().find(|parameter| parameter.name == *name) else { continue };
-            let Some(value) = value else { continue };
-            let text = literal::literal(self.service.protocol, property, value);
-            let text = text.ok_or_else(|| format!("a value for '{name}' that no URL of this protocol can say"))?;
-            said.push(((*name).to_owned(), Said::value(text)));
-        }
-        let mut path: Vec<(String, String)> = self.before.iter().map(|part| (part.clone(), part.clone())).collect();
-        if v2 {
-            path.push((operation.name.clone(), operation.name.clone()));
-            let options: Vec<(&str, Said)> = said.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-            return Ok(self.at(&path, &options)?);
-        }
-        if operation.changes {
-            path.push((operation.name.clone(), operation.name.clone()));
-            return Ok(self.at(&path, &[])?);
-        }
-        let parts: Vec<Said> = said.iter().map(|(name, value)| Said::plain(format!("{name}=")).and(value)).collect();
-        let called = Said::plain(operation.name.as_str()).and(&Said::joined(&parts, ",").in_brackets());
-        path.push((called.sent, called.shown));
-        let address = self.at(&path, &[])?;
-        let (shown, _) = address.shown();
-        let shown = shown.to_owned();
-        Ok(address.shown_as(shown, said.len()))
+        Ok(())
     }
 
     /// The address of one entity.
@@ -295,6 +315,22 @@ impl Asking<'_> {
     /// # Errors
     /// When a value cannot be said.
     pub fn entity(&self, set: &EntitySet, key: &[(String, Value)]) -> Result<Address, Refusal> {
+        let said = self.one(set, key)?;
+        let mut path: Vec<(String, String)> = self.before.iter().map(|part| (part.clone(), part.clone())).collect();
+        path.push((said.sent, said.shown));
+        let options: &[(&str, Said)] =
+            if self.cross_company { &[("cross-company", Said { sent: "true".into(), shown: "true".into(), values: 0 })] } else { &[] };
+        let address = self.at(&path, options)?;
+        let (length, most) = (address.url().as_str().len(), self.lengths.alone);
+        if length > most {
+            return Err(AddressError::TooLong { length, most }.into());
+        }
+        let shown = address.shown().0.to_owned();
+        Ok(address.shown_as(shown, said.values))
+    }
+
+    /// One entity as a segment of a path: `Orders(1)`.
+    fn one(&self, set: &EntitySet, key: &[(String, Value)]) -> Result<Said, Refusal> {
         let mut parts = Vec::new();
         for name in &set.key {
             let value = key.iter().find(|(known, _)| known == name).map(|(_, value)| value);
@@ -304,14 +340,7 @@ impl Asking<'_> {
             let text = Said::value(text.ok_or_else(|| format!("a value for '{name}' that no URL of this protocol can say"))?);
             parts.push(if set.key.len() == 1 { text } else { Said::plain(format!("{name}=")).and(&text) });
         }
-        let said = Said::plain(set.name.as_str()).and(&Said::joined(&parts, ",").in_brackets());
-        let mut path: Vec<(String, String)> = self.before.iter().map(|part| (part.clone(), part.clone())).collect();
-        path.push((said.sent, said.shown));
-        let options: &[(&str, Said)] =
-            if self.cross_company { &[("cross-company", Said { sent: "true".into(), shown: "true".into(), values: 0 })] } else { &[] };
-        let address = self.at(&path, options)?;
-        let shown = address.shown().0.to_owned();
-        Ok(address.shown_as(shown, said.values))
+        Ok(Said::plain(set.name.as_str()).and(&Said::joined(&parts, ",").in_brackets()))
     }
 
     /// The address of a set, where new entities go.
@@ -379,30 +408,4 @@ pub fn client_page(rows: &Rows, pages: ClientPages, read: u64) -> Result<Option<
         }
     }
     Ok(Some(address.shown_as(said, values)))
-}
-
-/// What of the entities is wanted: whole complex properties, since not every service takes paths into them. `None` when it is everything.
-fn select(query: &SourceQuery, set: &EntitySet) -> Option<String> {
-    let columns = query.from.columns();
-    let mut wanted: Vec<&str> = Vec::new();
-    for output in &query.output {
-        let name = output.expr.as_column().and_then(|index| columns.get(index)).map(|column| column.name.as_str());
-        let root = name.filter(|name| *name != ETAG).map(|name| name.split('/').next().unwrap_or(name));
-        if let Some(root) = root.filter(|root| !wanted.contains(root)) {
-            wanted.push(root);
-        }
-    }
-    if wanted.is_empty() {
-        wanted.extend(set.key.iter().map(String::as_str));
-    }
-    if wanted.is_empty() {
-        return None;
-    }
-    Some(wanted.join(","))
-}
-
-fn sort_key(key: &SortKey, columns: &[TableColumn]) -> Option<String> {
-    let Expr::Column(index) = &key.expr else { return None };
-    let name = &columns.get(*index)?.name;
-    Some(if key.descending { format!("{name} desc") } else { name.clone() })
 }

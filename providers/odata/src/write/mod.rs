@@ -7,10 +7,12 @@ mod request;
 use crate::batch;
 use crate::client::spoken;
 use crate::decode::{Answer, Shape};
+use crate::moments::advised;
+use crate::schema::bound_set;
 use crate::translate::{Asking, Refusal};
 use crate::{Known, OdataSource};
 use arrow::datatypes::Schema;
-use explain::explain;
+pub(crate) use explain::explain;
 use portico_provider_api::arrays::row_at;
 use portico_provider_api::{
     Change, ChangeOutcome, ChangeSet, ConstraintKind, Precondition, QueryContext, RemoteOperation, ScalarType, SourceError,
@@ -30,7 +32,9 @@ use std::sync::Arc;
 /// What the service says; whether the changes may have been made is said with it.
 pub(crate) async fn write(source: &OdataSource, set: ChangeSet, context: &QueryContext) -> Result<Vec<ChangeOutcome>, SourceError> {
     let tables = set.changes.iter().filter_map(table_of).map(|table| table.table.table().to_owned());
-    let known = source.about(tables.collect::<BTreeSet<_>>(), context).await.map_err(SourceError::without_effect)?;
+    let bound =
+        set.changes.iter().filter_map(|change| if let Change::Invoke { operation, .. } = change { bound_set(operation) } else { None });
+    let known = source.about(tables.chain(bound).collect::<BTreeSet<_>>(), context).await.map_err(SourceError::without_effect)?;
     let writer = Writer { source, known: &known, context };
     let unsupported = |message: String| source.web.reporter().error(SourceErrorKind::Unsupported, message);
     known.capabilities.check_changes(&set).map_err(|error| unsupported(error.to_string()))?;
@@ -65,7 +69,7 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn malformed(&self, message: impl AsRef<str>) -> SourceError {
-        self.source.web.reporter().error(SourceErrorKind::Malformed, message)
+        self.source.web.reporter_of(self.context).error(SourceErrorKind::Malformed, message)
     }
 
     fn request(&self, written: &Written) -> Request {
@@ -130,7 +134,7 @@ impl Writer<'_> {
                 };
                 Ok(done_with(row, page.status == StatusCode::CREATED))
             }
-            Change::Invoke { operation, .. } => self.returned(operation, &page.bytes, has_body),
+            Change::Invoke { operation, .. } => self.returned(asking, operation, &page.bytes, has_body),
             Change::Delete { .. } | Change::Link { .. } | Change::Unlink { .. } => Ok(done_with(None, false)),
         }
     }
@@ -171,11 +175,11 @@ impl Writer<'_> {
     }
 
     fn rows(&self, shape: Shape, columns: &[TableColumn], bytes: &[u8]) -> Result<Vec<Vec<Value>>, SourceError> {
-        let reporter = self.source.web.reporter();
+        let reporter = &self.source.web.reporter_of(self.context);
         let mut reader = PageReader::new(&shape.page);
-        reader.push(bytes).map_err(|error| error.into_source_error(reporter))?;
+        reader.push(bytes).map_err(|error| advised(error).into_source_error(reporter))?;
         let mut batches: Vec<_> = std::iter::from_fn(|| reader.batch()).collect();
-        let (rest, end) = reader.finish().map_err(|error| error.into_source_error(reporter))?;
+        let (rest, end) = reader.finish().map_err(|error| advised(error).into_source_error(reporter))?;
         if end.others.iter().flatten().next().is_some() {
             return Err(self.malformed("the answer to a change has further pages, which are not read"));
         }
@@ -193,9 +197,15 @@ impl Writer<'_> {
         Ok(rows)
     }
 
-    fn returned(&self, operation: &RemoteOperation, bytes: &[u8], has_body: bool) -> Result<ChangeOutcome, SourceError> {
-        let described = self.known.service.operations.iter().find(|known| crate::schema::operation(known).signature == operation.signature);
-        let (Some(described), Some(result), true) = (described, &operation.result, has_body) else {
+    fn returned(
+        &self,
+        asking: &Asking<'_>,
+        operation: &RemoteOperation,
+        bytes: &[u8],
+        has_body: bool,
+    ) -> Result<ChangeOutcome, SourceError> {
+        let described = asking.operation(operation);
+        let (Ok(described), Some(result), true) = (described, &operation.result, has_body) else {
             return Ok(ChangeOutcome::Returned(Vec::new()));
         };
         let shape = Shape::of_operation(self.known.service.protocol, described, &columns(&result.columns));
@@ -209,7 +219,7 @@ impl Writer<'_> {
             let message = "a call that is asked by GET cannot be part of a change set";
             return Err(self.source.web.reporter().error(SourceErrorKind::Unsupported, message));
         }
-        let reporter = self.source.web.reporter();
+        let reporter = &self.source.web.reporter_of(self.context);
         let address = self.source.web.address().segment("$batch");
         let address = address.map_err(|error| reporter.error(SourceErrorKind::Unsupported, error.to_string()))?;
         let unique = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
@@ -262,7 +272,7 @@ impl Writer<'_> {
             (_, _) => None,
         };
         let which = failed.change.filter(|index| *index < changes.len()).or(only);
-        let reporter = self.source.web.reporter();
+        let reporter = &self.source.web.reporter_of(self.context);
         if matches!(failed.status, 404 | 412)
             && let Some(index) = which.filter(by_key)
             && let Some(change) = changes.get(index)

@@ -1,7 +1,8 @@
 //! Changes as requests: method, address, body and what must hold. Pure; it must not know how they are sent.
 
 use super::body::{self, Body};
-use crate::metadata::{EntitySet, Property, Protocol};
+use crate::metadata::{EntitySet, Link, LookUp, Property, Protocol};
+use crate::translate::literal::literal;
 use crate::translate::{Asking, ETAG, Refusal};
 use portico_provider_api::{Change, ChangeSet, ChangeValue, Precondition, RemoteOperation, TableRelation, Value};
 use portico_provider_sql::encode;
@@ -46,13 +47,13 @@ pub fn written(asking: &Asking<'_>, set: &ChangeSet, change: &Change) -> Result<
     match change {
         Change::Insert { table, values, .. } => {
             let entities = asking.set(table)?;
-            let body = object(asking, set, entities, table, values)?;
+            let body = object(asking, set, entities, table, values, true)?;
             let address = asking.collection(entities)?;
             Ok(Written { method: Method::POST, address, body: Some(body), if_match: None, kind: Kind::Insert })
         }
         Change::Update { table, key, values, precondition, .. } => {
             let entities = asking.set(table)?;
-            let body = object(asking, set, entities, table, values)?;
+            let body = object(asking, set, entities, table, values, false)?;
             let address = asking.entity(entities, &named(table, key)?)?;
             let method = if v2 { Method::from_bytes(b"MERGE").unwrap_or(Method::PATCH) } else { Method::PATCH };
             let if_match = if_match(asking, entities, table, precondition)?;
@@ -67,7 +68,7 @@ pub fn written(asking: &Asking<'_>, set: &ChangeSet, change: &Change) -> Result<
         Change::Invoke { operation, arguments } => invoked(asking, set, operation, arguments),
         Change::Upsert { table, key, values, .. } if !v2 => {
             let entities = asking.set(table)?;
-            let body = object(asking, set, entities, table, values)?;
+            let body = object(asking, set, entities, table, values, false)?;
             let address = asking.entity(entities, &named(table, key)?)?;
             Ok(Written { method: Method::PATCH, address, body: Some(body), if_match: None, kind: Kind::Upsert })
         }
@@ -112,6 +113,7 @@ fn object(
     entities: &EntitySet,
     table: &TableRelation,
     values: &[(usize, ChangeValue)],
+    is_new: bool,
 ) -> Result<String, Refusal> {
     let mut body = Body::default();
     for (index, value) in values {
@@ -123,9 +125,54 @@ fn object(
             (Some(codec), Some(value)) => Some(encode(codec, column.scalar_type, value)?),
             (_, _) => value,
         };
-        body.set(&property.name, json(asking, property, value.as_ref())?);
+        match &property.look_up {
+            LookUp::Value => body.set(&property.name, json(asking, property, value.as_ref())?),
+            LookUp::Bound(link) => {
+                if let Some(reference) = reference(asking, entities, property, link, value.as_ref(), is_new)? {
+                    body.set(&format!("{}@odata.bind", link.name), reference);
+                }
+            }
+            LookUp::Ambiguous(names) => {
+                let names = names.join("' or '");
+                let message = format!(
+                    "'{}' of '{}' refers to an entity by '{names}': `tables.{}.columns.{}.bind` says which of them is written",
+                    property.name, entities.name, entities.name, property.name
+                );
+                return Err(message.into());
+            }
+        }
     }
     Ok(body.json())
+}
+
+/// The reference to the entity whose key is the value, relative to the service's root; nothing where a new entity simply has none. OData 4.0
+/// removes a reference by a request of its own alone (Protocol 4.0, section 11.4.6.2); Dataverse takes null in a change.
+fn reference(
+    asking: &Asking<'_>,
+    set: &EntitySet,
+    property: &Property,
+    link: &Link,
+    value: Option<&Value>,
+    is_new: bool,
+) -> Result<Option<String>, Refusal> {
+    let Some(value) = value.filter(|value| !value.is_null()) else {
+        return match (is_new, asking.rules.preset.binds) {
+            (true, _) => Ok(None),
+            (false, true) => Ok(Some("null".to_owned())),
+            (false, false) => Err(format!(
+                "null for '{}' of '{}': this protocol removes the reference '{}' by a request of its own alone, which is not sent",
+                property.name, set.name, link.name
+            )
+            .into()),
+        };
+    };
+    let unsaid = || Refusal::from(format!("a value for '{}' that no URL of this protocol can say", property.name));
+    let key = link.key.first().ok_or_else(unsaid)?;
+    let literal = literal(asking.service.protocol, key, value).ok_or_else(unsaid)?;
+    let segment = format!("{}({literal})", link.set.as_deref().unwrap_or_default());
+    let address = asking.root.clone().segment(&segment)?;
+    let last = address.url().path_segments().and_then(|mut segments| segments.next_back()).ok_or_else(unsaid)?;
+    Ok(Some(serde_json::Value::from(last).to_string()))
 }
 
 fn json(asking: &Asking<'_>, property: &Property, value: Option<&Value>) -> Result<String, Refusal> {
@@ -166,20 +213,18 @@ fn invoked(
     operation: &RemoteOperation,
     arguments: &[(usize, ChangeValue)],
 ) -> Result<Written, Refusal> {
-    let gone = || Refusal::Gone(format!("there is no operation '{}'", operation.name));
-    let described = asking.service.operations.iter().find(|known| crate::schema::operation(known).signature == operation.signature);
-    let described = described.ok_or_else(gone)?;
+    let described = asking.operation(operation)?;
+    let gone = || Refusal::Gone(format!("there is no parameter of that number in '{}'", operation.name));
     let mut values = Vec::new();
     for (index, value) in arguments {
         let parameter = described.parameters.get(*index).ok_or_else(gone)?;
-        values.push((parameter, given(set, value)?));
+        values.push((*index, parameter, given(set, value)?));
     }
-    let said: Vec<(&str, Option<&Value>)> = values.iter().map(|(parameter, value)| (parameter.name.as_str(), value.as_ref())).collect();
+    let said: Vec<(usize, Option<&Value>)> = values.iter().map(|(index, _, value)| (*index, value.as_ref())).collect();
     let address = asking.call(described, &said)?;
-    let posted = asking.service.protocol == Protocol::V4 && described.changes;
-    let body = if posted {
+    let body = if asking.service.protocol == Protocol::V4 && described.changes {
         let mut body = Body::default();
-        for (parameter, value) in &values {
+        for (_, parameter, value) in values.iter().filter(|(index, ..)| *index >= described.key_parameters()) {
             body.set(&parameter.name, json(asking, parameter, value.as_ref())?);
         }
         Some(body.json())
@@ -187,5 +232,8 @@ fn invoked(
         None
     };
     let method = if described.get { Method::GET } else { Method::POST };
-    Ok(Written { method, address, body, if_match: None, kind: Kind::Invoke })
+    // A service with ETags may demand one of what is called on an entity; which one it was, a call does not say.
+    let bound = described.binding.as_ref().filter(|binding| binding.key.is_some() && described.changes);
+    let tagged = bound.and_then(|binding| asking.service.set(&binding.set)).is_some_and(|entities| asking.rules.has_etag(entities));
+    Ok(Written { method, address, body, if_match: tagged.then(|| "*".to_owned()), kind: Kind::Invoke })
 }

@@ -1,9 +1,10 @@
 //! Pages, links, and answers that are not what they should be.
 
-use super::{V2, V4, orders, read, server, source};
+use super::{V2, V4, orders, read, relation, server, source};
 use crate::downstream::connect;
 use portico_provider_api::{
-    AggregateCall, Aggregation, Expr, KeySet, Output, QueryContext, Selection, SourceErrorKind, SourceQuery, TableRelation, Value,
+    AggregateCall, Aggregation, Caller, CallerToken, CompareOp, Expr, KeySet, Output, QueryContext, Selection, SortKey, SourceErrorKind,
+    SourceQuery, TableRelation, Value,
 };
 use portico_provider_testkit::http::{Answer, End, Faults};
 use serde_json::json;
@@ -62,6 +63,23 @@ async fn links_of_v2_are_relative_and_pages_by_number_end_with_an_empty_one() {
     let asked: Vec<String> =
         server.log().into_iter().filter(|request| request.path.ends_with("/Orders")).map(|request| request.raw_query).collect();
     assert!(asked.last().unwrap().ends_with("$orderby=Id&$skip=10&$top=5"), "{asked:?}");
+}
+
+/// A service that writes the caller's token into its rows does not bring it into a message.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_an_answer_repeats_is_not_told() {
+    let script = |request: &portico_provider_testkit::http::Request| {
+        let shown = request.header("authorization").unwrap_or_default().to_owned();
+        Answer::json(format!(r#"{{"value":[{{"Id":1,"Name":"n","Amount":"{shown}","City":null}}]}}"#))
+    };
+    let server = server(V4, script, Faults::default()).await;
+    let source = source(&server, &json!({"auth": {"caller": "bearer"}}));
+    let gateway = QueryContext { caller: Caller::Gateway, ..QueryContext::default() };
+    let schema = source.remote_schema(&Selection::All, &gateway).await.unwrap();
+    let context = QueryContext { caller: Caller::Token(CallerToken::new("hunter2-token")), ..QueryContext::default() };
+    let error = crate::downstream::rows(&source, scan(&relation(&schema.tables[0])), &context).await.unwrap_err();
+    assert_eq!(error.kind, SourceErrorKind::Malformed, "{error}");
+    assert!(error.message.contains("/value/0/Amount") && !error.message.contains("hunter2"), "{error}");
 }
 
 /// What a whole read of orders fails with when the first page is this.
@@ -206,4 +224,37 @@ async fn what_is_too_long_for_a_url_goes_in_a_batch_where_that_is_wished() {
     assert_eq!(read(&source, count).await.unwrap(), [[Value::Int64(20)]]);
     let sent: Vec<String> = server.log().into_iter().map(|request| request.method).collect();
     assert_eq!(sent, ["GET", "POST", "GET", "POST"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_divided_goes_in_a_batch_unless_there_is_none() {
+    let script = |request: &portico_provider_testkit::http::Request| {
+        assert!(request.path.ends_with("/$batch"), "{}", request.path);
+        let text = String::from_utf8(request.body.to_vec()).unwrap();
+        assert!(text.contains("\r\nGET Orders") && text.contains("$orderby=Id"), "{text}");
+        let part = format!(
+            "Content-Type: application/http\r\n\r\nHTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{{\"value\":[{}]}}\r\n",
+            row(7)
+        );
+        Answer::of("multipart/mixed; boundary=r", format!("--r\r\n{part}--r--\r\n"))
+    };
+    let server = server(V4, script, Faults::default()).await;
+    let query = |table: &TableRelation| SourceQuery {
+        // Each letter takes six bytes of a URL.
+        filter: Some(Expr::compare(CompareOp::Eq, Expr::Column(1), Expr::Literal(Value::text("ü".repeat(60))))),
+        order_by: vec![SortKey { expr: Expr::Column(0), descending: false, nulls_first: true }],
+        limit: Some(5),
+        output: scan(table).output.into_iter().take(1).collect(),
+        ..scan(table)
+    };
+    let settings = |batch: Option<bool>| json!({ "http": {"max_url": 440}, "collation": "binary", "capabilities": {"batch_reads": batch} });
+    let usual = source(&server, &settings(None));
+    let table = orders(&usual).await;
+    let rows = read(&usual, query(&table)).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>(), [Value::Int32(7)]);
+    let without = source(&server, &settings(Some(false)));
+    let table = orders(&without).await;
+    let refused = read(&without, query(&table)).await.unwrap_err();
+    assert_eq!(refused.kind, SourceErrorKind::Unsupported);
+    assert!(refused.message.contains("'http.max_url'"), "{refused}");
 }

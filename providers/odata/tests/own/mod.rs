@@ -3,8 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
 mod answers;
+mod bound;
+mod joins;
+mod look_ups;
+mod moments;
 mod operations;
 mod pages;
+mod trials;
 mod writes;
 
 use crate::downstream::{connect, rows};
@@ -53,7 +58,7 @@ pub async fn orders(source: &Arc<dyn Source>) -> TableRelation {
     relation(&schema.tables[0])
 }
 
-fn relation(table: &RemoteTable) -> TableRelation {
+pub fn relation(table: &RemoteTable) -> TableRelation {
     let columns = table.columns.iter().chain(&table.row_version).map(|column| TableColumn {
         name: column.name.clone(),
         scalar_type: column.scalar_type,

@@ -5,7 +5,7 @@ use crate::servers::mock;
 use portico_provider_api::{CompareOp, Expr, QueryContext, Selection, SourceQuery, Value};
 use serde_json::json;
 
-const PARTNERS: &str = "sap/opu/odata/sap/API_BUSINESS_PARTNER/";
+pub const PARTNERS: &str = "sap/opu/odata/sap/API_BUSINESS_PARTNER/";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_set_of_a_real_document_is_read() {

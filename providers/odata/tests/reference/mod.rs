@@ -2,8 +2,11 @@
 //! left to them; what they are asked is what was meant.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
+mod bound;
+mod joins;
 mod mock;
 mod suite;
+mod trials;
 mod v2;
 mod v4;
 mod writes;

@@ -3,7 +3,7 @@
 use super::{all, described, relation, source};
 use crate::servers::{v2, v4};
 use portico_provider_api::{Source, SourceQuery};
-use portico_provider_testkit::{FixtureColumn, FixtureTable, LoadedTable, Purpose, Subject, conformance};
+use portico_provider_testkit::{FixtureColumn, FixtureForeignKey, FixtureTable, LoadedTable, Purpose, Subject, Summary, conformance};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -27,13 +27,21 @@ async fn as_fixture(source: &Arc<dyn Source>, name: &str) -> LoadedTable {
         purpose: Purpose::Read,
         columns: columns.collect(),
         primary_key: table.primary_key.clone(),
-        foreign_keys: Vec::new(),
+        foreign_keys: table
+            .foreign_keys
+            .iter()
+            .map(|key| FixtureForeignKey {
+                columns: key.columns.clone(),
+                references: key.references.to_string(),
+                referenced_columns: key.referenced_columns.clone(),
+            })
+            .collect(),
         rows: rows.collect(),
     };
     LoadedTable { fixture, remote: table.name }
 }
 
-async fn put_to_the_test(source: Arc<dyn Source>, sets: &[&str]) {
+async fn put_to_the_test(source: Arc<dyn Source>, sets: &[&str]) -> Summary {
     let mut subject = Subject::new(Arc::clone(&source), Vec::new());
     for set in sets {
         subject.tables.push(as_fixture(&source, set).await);
@@ -41,6 +49,7 @@ async fn put_to_the_test(source: Arc<dyn Source>, sets: &[&str]) {
     subject.options.queries = 120;
     let summary = Box::pin(conformance(subject)).await;
     summary.assert_ok();
+    summary
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -54,6 +63,29 @@ async fn the_technical_service_of_v4() {
     let tables: serde_json::Map<_, _> = sets.iter().map(|set| ((*set).to_owned(), wrong.clone())).collect();
     let source = source(&v4().url("suite/odata.svc/"), json!({ "tables": tables }));
     put_to_the_test(source, &sets).await;
+}
+
+/// What is joined there by `$expand` has the rows of a join here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn references_of_v4_are_followed() {
+    let settings = json!({ "capabilities": { "navigation_filter": true, "compare_columns": true }, "tables": {
+        "ESTwoKeyNav": { "columns": { "PropertyString": { "collation": "linguistic" } } },
+        "ESKeyNav": { "columns": { "PropertyString": { "collation": "linguistic" } } },
+    } });
+    let source = source(&v4().url("suite/odata.svc/"), settings);
+    let summary = put_to_the_test(source, &["ESTwoKeyNav", "ESKeyNav"]).await;
+    assert!(summary.executed["join"] >= 8, "{summary}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn references_of_v2_are_followed() {
+    // The metadata does not say by which properties. What this service has wrong: a condition with a moment that is null is false as a whole.
+    let settings = json!({ "tables": { "Employees": {
+        "columns": { "EntryDate": { "filter": false } }, "references": { "ne_Team": ["TeamId"], "ne_Room": ["RoomId"] }
+    } } });
+    let source = source(&v2().url("suite/odata.svc/"), settings);
+    let summary = put_to_the_test(source, &["Employees", "Teams", "Rooms"]).await;
+    assert!(summary.executed["join"] >= 8, "{summary}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

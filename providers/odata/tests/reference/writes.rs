@@ -413,3 +413,18 @@ async fn a_business_partner_is_made_and_changed() {
     let error = write(&source, vec![delete(&table, &keys, Precondition::None)]).await.unwrap_err();
     assert_eq!(error.kind, SourceErrorKind::Unsupported, "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_entity_is_found_by_a_key_of_every_type() {
+    let source = source(&v4().url("lengths/odata.svc/"), json!({}));
+    let table = relation(&source, "ESAllKey").await;
+    let rows = all(&source, SourceQuery::scan(table.clone())).await;
+    assert_eq!(rows.len(), 2);
+    let keys: Vec<(&str, Value)> =
+        table.columns.iter().zip(&rows[0]).map(|(column, value)| (column.name.as_str(), value.clone())).collect();
+    let outcome = one(&source, delete(&table, &keys, Precondition::None)).await;
+    assert_eq!(outcome, ChangeOutcome::Done { row: None, created: false });
+    assert_eq!(all(&source, SourceQuery::scan(table.clone())).await, rows[1..]);
+    let asked = v4().asked("lengths/requests").into_iter().find(|asked| asked.method == "DELETE").unwrap();
+    assert!(asked.target.contains("PropertyDuration=duration'PT6S'"), "{}", asked.target);
+}

@@ -112,6 +112,7 @@ fn filter(arithmetic: BTreeMap<ArithmeticOp, BTreeMap<TypeClass, Support>>, cast
         or: Support::Exact,
         not: Support::Exact,
         between_expressions: Support::Exact,
+        within_native_types: false,
         max_in_list: MAX_IN_LIST,
         functions: Function::ALL.into_iter().filter(|function| !elsewhere(*function)).map(|function| (function, Support::Exact)).collect(),
         arithmetic,

@@ -221,7 +221,7 @@ fn a_wrong_configuration_is_told_by_its_place() {
         (json!({"path": "/o", "columns": {"id": {"type": "int64", "filter": {"starts_with": "a={value}"}}}}), "only texts"),
         (json!({"path": "/o", "columns": {"id": id}, "key": ["nr"]}), "'nr' is no column"),
         (json!({"path": "/o", "columns": {"id": id}, "rows": "data"}), "no place in a document"),
-        (json!({"path": "/o", "columns": {"id": id}, "rows": "$.a[?(@.b)]"}), "names alone"),
+        (json!({"path": "/o", "columns": {"id": id}, "rows": "$.a[?(@.b]"}), "no JSONPath: character 10: ')'"),
         (json!({"path": "/o", "columns": {"id": id}, "paging": {"by": "cursor", "parameter": "c"}}), "'next' is missing"),
         (json!({"path": "/o", "columns": {"id": id}, "method": "DELETE"}), "does not read"),
         (json!({"path": "/o", "columns": {"id": {"type": "int64", "asked": true}}}), "'asked'"),

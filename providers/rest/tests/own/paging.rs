@@ -182,6 +182,18 @@ async fn rows_that_change_while_pages_are_read_are_noticed() {
     let query = scan(&source, "t").await;
     let error = failure(&source, query).await;
     assert_eq!(error.kind, SourceErrorKind::Conflict, "{error}");
+
+    // Rows that were said to be there, and are beyond the end when they are asked for.
+    for says in ["*/10", "*/*", ""] {
+        let script = move |request: &Request| match request.header("range") {
+            Some("items=0-9") => page(47, 0, 10, "").header("content-range", "items 0-9/47"),
+            _ => Answer::status(416).header("content-range", says),
+        };
+        let (_server, source) = serving(settings(json!({"by": "range", "size": 10, "end": "total"})), script).await;
+        let query = scan(&source, "t").await;
+        let error = failure(&source, query).await;
+        assert!(error.kind == SourceErrorKind::Conflict && error.message.contains("there were 47 rows"), "{says}: {error}");
+    }
 }
 
 #[tokio::test]

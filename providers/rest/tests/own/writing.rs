@@ -205,3 +205,109 @@ async fn a_change_whose_answer_is_lost_is_not_sent_again() {
     assert_eq!((error.effect, error.retry), (portico_provider_api::Effect::Unknown, portico_provider_api::Retry::Never), "{error}");
     assert_eq!(server.log().len(), 1);
 }
+
+fn upsert(query: &SourceQuery, id: i64, values: Vec<(&str, ChangeValue)>) -> Change {
+    let values = values.into_iter().map(|(column, value)| (at(query, column), value)).collect();
+    Change::Upsert { table: table(query), key: vec![(0, Value::Int64(id))], values, require: None }
+}
+
+#[tokio::test]
+async fn an_upsert_makes_a_row_or_changes_the_one_that_is_there() {
+    let held = Arc::new(Mutex::new(None::<Json>));
+    let state = Arc::clone(&held);
+    let write_settings = json!({"upsert": {"path": "/orders/{id}"}});
+    let (server, source) = serving(settings(write_settings), move |request| {
+        if request.path.ends_with("/409") {
+            return Answer::json(r#"{"message":"another order has that name"}"#).with_status(409);
+        }
+        let before = state.lock().unwrap().replace(body(request));
+        Answer::json(body(request).to_string()).with_status(if before.is_none() { 201 } else { 200 })
+    })
+    .await;
+    let query = scan(&source, "orders").await;
+    let all = |status: &str| {
+        vec![
+            ("status", given(status)),
+            ("customer/name", ChangeValue::Null),
+            ("version", ChangeValue::Given(Value::Int32(1))),
+            ("since", ChangeValue::Null),
+        ]
+    };
+    for (status, made) in [("open", true), ("paid", false)] {
+        let ChangeOutcome::Done { row: Some(row), created } = write(&source, upsert(&query, 7, all(status))).await.unwrap() else {
+            panic!("done")
+        };
+        assert_eq!((created, &row[..2]), (made, &[Value::Int64(7), Value::text(status)][..]));
+    }
+    let log = server.log();
+    assert_eq!((log[0].method.as_str(), log[0].path.as_str()), ("PUT", "/orders/7"));
+    assert_eq!(body(&log[0]), json!({"id": 7, "status": "open", "customer": {"name": null}, "version": 1, "since": null}));
+    // What is replaced as a whole would lose what is not given.
+    let error = write(&source, upsert(&query, 7, vec![("status", given("x"))])).await.unwrap_err();
+    assert!(error.kind == SourceErrorKind::Data && error.message.contains("'customer/name'"), "{error}");
+    assert_eq!((error.effect, server.log().len()), (portico_provider_api::Effect::None, 2));
+    let error = write(&source, upsert(&query, 409, all("x"))).await.unwrap_err();
+    assert_eq!(error.kind, SourceErrorKind::Constraint { kind: ConstraintKind::Unique, columns: Vec::new() });
+
+    let merging = json!({"upsert": {"path": "/orders", "method": "POST", "query": {"by": "{id}"}, "returns": "nothing"}, "created": [200]});
+    let (server, source) =
+        serving(settings(merging), |request| Answer::json("").with_status(if request.raw_query == "by=1" { 200 } else { 204 })).await;
+    for (id, created) in [(1, true), (2, false)] {
+        let outcome = write(&source, upsert(&query, id, vec![("status", given("x"))])).await.unwrap();
+        assert_eq!(outcome, ChangeOutcome::Done { row: None, created });
+    }
+    assert_eq!((server.log()[1].raw_query.as_str(), body(&server.log()[1])), ("by=2", json!({"id": 2, "status": "x"})));
+    let capabilities = source.remote_schema(&portico_provider_api::Selection::All, &QueryContext::default()).await.unwrap().capabilities;
+    let declared = capabilities.write_of(&query.tables()[0].clone());
+    assert!(declared.upsert && !declared.returning && !declared.insert && !declared.update);
+    for (wrong, part) in [
+        (json!({"upsert": {"path": "/orders/{id}", "returns": "location"}}), "its key is known"),
+        (json!({"upsert": {"path": "/orders/{status}"}}), "'status' is none of the key's columns"),
+        (json!({"insert": {"path": "/orders", "replaces": true}}), "'replaces' is for an 'upsert'"),
+        (json!({"insert": {"path": "/orders"}, "created": [200]}), "'write.created'"),
+        (json!({}), "nor 'delete'"),
+    ] {
+        let mut settings = settings(wrong);
+        settings["url"] = "http://127.0.0.1:1".into();
+        let error = (portico_provider_rest::kind().connect)(settings, super::postgrest::connect_context()).err().unwrap();
+        assert!(error.message.contains(part), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn upserts_of_postgrest_are_by_any_unique_key() {
+    let database = super::postgrest::Database::create().await;
+    database
+        .run("CREATE TABLE \"two keys\" (a int, \"b c\" int, x text, n int DEFAULT 5, PRIMARY KEY (a, \"b c\")); CREATE TABLE bare (id int PRIMARY KEY); CREATE VIEW seen AS SELECT * FROM \"two keys\"")
+        .await;
+    let server = super::postgrest::PostgRest::start(&database.url).await;
+    let source =
+        server.source(json!({"preset": "postgrest", "resources": {"two keys": {"key": ["a", "b c"]}, "seen": {"key": ["a", "b c"]}}}));
+    for name in ["two keys", "seen"] {
+        let query = scan(&source, name).await;
+        let b = if name == "seen" { 3 } else { 2 };
+        let change = |x: &str| Change::Upsert {
+            table: table(&query),
+            key: vec![(at(&query, "a"), Value::Int32(1)), (at(&query, "b c"), Value::Int32(b))],
+            values: vec![(at(&query, "x"), given(x))],
+            require: None,
+        };
+        for (x, made) in [("one", true), ("two", false)] {
+            let ChangeOutcome::Done { row: Some(row), created } = write(&source, change(x)).await.unwrap() else { panic!("done") };
+            assert_eq!((created, &row[at(&query, "x")], &row[at(&query, "n")]), (made, &Value::text(x), &Value::Int32(5)), "{name}");
+        }
+    }
+    // What is not given stays.
+    database.run("UPDATE \"two keys\" SET n = 9").await;
+    let query = scan(&source, "two keys").await;
+    let key = vec![(at(&query, "a"), Value::Int32(1)), (at(&query, "b c"), Value::Int32(2))];
+    let change = Change::Upsert { table: table(&query), key, values: vec![(at(&query, "x"), given("three"))], require: None };
+    let ChangeOutcome::Done { row: Some(row), created: false } = write(&source, change).await.unwrap() else { panic!("done") };
+    assert_eq!(row[at(&query, "n")], Value::Int32(9));
+    let bare = scan(&source, "bare").await;
+    for made in [true, false] {
+        let change = Change::Upsert { table: table(&bare), key: vec![(0, Value::Int32(1))], values: Vec::new(), require: None };
+        let outcome = write(&source, change).await.unwrap();
+        assert_eq!(outcome, ChangeOutcome::Done { row: Some(vec![Value::Int32(1)]), created: made });
+    }
+}

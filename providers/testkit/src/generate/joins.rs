@@ -61,6 +61,7 @@ pub(crate) fn joins(tables: &[Table], literals: &mut Literals<'_>) -> Vec<Block>
     }
     found.extend(unequal(tables, literals));
     found.extend(of_three(tables, literals));
+    found.extend(super::references::along(tables, literals));
     found
 }
 

@@ -10,6 +10,7 @@ mod joins;
 mod literals;
 mod predicates;
 mod queries;
+mod references;
 mod windows;
 
 pub(crate) use aggregates::{aggregates, overflowing};

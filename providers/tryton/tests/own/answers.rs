@@ -26,7 +26,7 @@ async fn server(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> (Ser
     let script = move |request: &Request| {
         let asked: Json = serde_json::from_slice(&request.body).unwrap();
         match asked["method"].as_str().unwrap() {
-            "common.db.login" => Answer::json(r#"{"id":1,"result":[7,"key",null]}"#),
+            "common.db.login" => Answer::json(r#"{"id":1,"result":[7,"5e55104",null]}"#),
             "model.res.user.get_preferences" => Answer::json(r#"{"id":1,"result":{"company":3,"locale":{}}}"#),
             method => Answer::json(answer(method)),
         }
@@ -71,12 +71,15 @@ async fn errors_in_answers_of_success_are_errors() {
     for (answer, kind, message) in [
         (r#"{"id":1,"error":["UserError",["No right to read.","",null]]}"#, SourceErrorKind::Credentials, "No right to read."),
         (r#"{"id":1,"error":["'a.b'","Traceback (most recent call last): secret"]}"#, SourceErrorKind::SchemaChanged, "no 'a.b'"),
-        (r#"{"id":1,"error":["boom","Traceback (most recent call last): secret"]}"#, SourceErrorKind::Internal, "boom"),
+        (r#"{"id":1,"error":["boom","Traceback (most recent call last): secret"]}"#, SourceErrorKind::Internal, "the server failed"),
+        // What was shown to the server is not told, whatever it repeats.
+        (r#"{"id":1,"error":["UserError",["Session 5e55104 may not.","",null]]}"#, SourceErrorKind::Credentials, "Session … may not."),
     ] {
         let (_server, source) = server(move |_| answer.to_owned()).await;
         let error = rows(&*source, select(&made_up(), None)).await.unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
-        assert!(error.message.contains(message) && !error.message.contains("Traceback"), "{error}");
+        assert!(error.message.contains(message), "{error}");
+        assert!(["Traceback", "boom", "5e55104"].iter().all(|hidden| !error.message.contains(hidden)), "{error}");
     }
 }
 

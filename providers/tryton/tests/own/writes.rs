@@ -132,12 +132,71 @@ async fn a_sale_and_its_lines_are_one_transaction() {
     assert_eq!(rows(&*shop.source, select(&shop.sale, None)).await.unwrap().len(), before);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sale_and_the_lines_that_it_has_are_changed_in_one_transaction() {
+    let shop = shop().await;
+    let set = vec![shop.new_sale("before").await, shop.new_line(0, "kept").await, shop.new_line(0, "removed").await];
+    let [id, kept, removed] = shop.write(set).await.unwrap().iter().map(key).collect::<Vec<_>>()[..] else { panic!("not three") };
+    let line_of = async |description: &str| match shop.new_line(0, description).await {
+        Change::Insert { table, mut values, require } => {
+            values[0] = (1, int(id));
+            Change::Insert { table, values, require }
+        }
+        other => panic!("{other:?}"),
+    };
+    let describe = |line: i32, description: &str| Change::Update {
+        table: shop.line.clone(),
+        key: vec![(0, Value::Int32(line))],
+        values: vec![(6, text(description))],
+        precondition: Precondition::None,
+        visible: None,
+        require: None,
+    };
+    let remove = |line: i32| Change::Delete {
+        table: shop.line.clone(),
+        key: vec![(0, Value::Int32(line))],
+        precondition: Precondition::None,
+        visible: None,
+    };
+    let lines = async || {
+        let found = rows(&*shop.source, select(&shop.line, Some(equals(1, Value::Int32(id))))).await.unwrap();
+        let mut found: Vec<_> = found.into_iter().map(|row| (row[0].clone(), row[6].clone())).collect();
+        found.sort_by_key(|(number, _)| number.as_integer());
+        found
+    };
+    let set = vec![
+        line_of("new").await,
+        shop.update(id, text("after"), Precondition::None),
+        describe(kept, "changed"),
+        remove(removed),
+        line_of("newer").await,
+    ];
+    let outcomes = shop.write(set).await.unwrap();
+    let done = ChangeOutcome::Done { row: None, created: false };
+    assert_eq!(outcomes[1..4], [done.clone(), done.clone(), done]);
+    let (new, newer) = (key(&outcomes[0]), key(&outcomes[4]));
+    assert_eq!(shop.sale_of(id).await[2], Value::text("after"));
+    let expected = [(kept, "changed"), (new, "new"), (newer, "newer")].map(|(line, text)| (Value::Int32(line), Value::text(text)));
+    assert_eq!(lines().await, expected);
+
+    // A line that breaks a rule leaves all as it was, and so does one that is not there.
+    let Change::Insert { table, mut values, require } = line_of("no quantity").await else { unreachable!() };
+    values.retain(|(column, _)| *column != 3);
+    let broken = Change::Insert { table, values, require };
+    let error = shop.write(vec![shop.update(id, text("undone"), Precondition::None), remove(new), broken]).await.unwrap_err();
+    assert!(matches!(error.kind, SourceErrorKind::Constraint { kind: ConstraintKind::NotNull, .. }), "{error:?}");
+    let outcomes = shop.write(vec![shop.update(id, text("undone"), Precondition::None), remove(removed)]).await.unwrap();
+    assert_eq!(outcomes, [ChangeOutcome::NotAttempted, ChangeOutcome::NotFound]);
+    assert_eq!((shop.sale_of(id).await[2].clone(), lines().await), (Value::text("after"), expected.to_vec()));
+}
+
 /// On PostgreSQL the server's transactions are apart from each other.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stale_version_is_refused_by_the_server() {
     let erp = Erp::start_on_postgres();
     let source = erp.source(json!({"database": erp.database, "backend": "postgresql", "text_order": "language"}));
-    let schema = schema(&*source, &["portico.fixture.write_parent"]).await;
+    let schema = schema(&*source, &["portico.fixture.write_parent", "portico.fixture.write_child"]).await;
+    let children = super::table(&schema, "portico.fixture.write_child", &["id", "parent_id", "label"]);
     let table = table(&schema, "portico.fixture.write_parent", &["id", "name", "version", "_timestamp"]);
     let write = async |changes: Vec<Change>| {
         source.writable().unwrap().write(ChangeSet { changes, idempotency_key: None }, &QueryContext::default()).await.unwrap()
@@ -165,6 +224,18 @@ async fn a_stale_version_is_refused_by_the_server() {
     let set = vec![update(other, "both", &current), update(one, "both", &version)];
     assert_eq!(write(set).await, [ChangeOutcome::NotAttempted, ChangeOutcome::Changed]);
     assert_eq!(stored(other).await[1], Value::text("other"));
+    // So with a record and one that it holds, whose version is compared as well.
+    let child = Change::Insert { table: children.clone(), values: vec![(1, int(one)), (2, text("child"))], require: None };
+    let set = vec![child.clone(), update(one, "with a child", &version)];
+    assert_eq!(write(set).await, [ChangeOutcome::NotAttempted, ChangeOutcome::Changed]);
+    let set = vec![child, update(one, "with a child", &stored(one).await[3])];
+    let held = key(&write(set).await[0]);
+    assert_eq!(stored(one).await[1], Value::text("with a child"));
+    let found = rows(&*source, select(&children, Some(equals(1, Value::Int32(one))))).await.unwrap();
+    assert_eq!(found, [[Value::Int32(held), Value::Int32(one), Value::text("child")]]);
+    let remove = Change::Delete { table: children, key: vec![(0, Value::Int32(held))], precondition: Precondition::None, visible: None };
+    let set = vec![update(one, "alone", &stored(one).await[3]), remove];
+    assert_eq!(write(set).await, [done.clone(), done.clone()]);
     let delete = |version: &Value| Change::Delete {
         table: table.clone(),
         key: vec![(0, Value::Int32(one))],

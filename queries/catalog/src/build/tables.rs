@@ -122,6 +122,7 @@ fn single<'a>(
         writing.own_version = columns::own_version(remote, &mut relation);
         version = version.or(writing.own_version);
     }
+    note_unheld_version(work, name, definition.and_then(|definition| definition.version.as_deref()), &writing);
     let key = keys::of_remote(work, name, definition.and_then(|definition| definition.key.as_deref()), remote, &laid_out.columns, path);
     if work.errors.len() > errors_before {
         return None;
@@ -147,6 +148,17 @@ fn single<'a>(
         overlay: Overlay::default(),
     };
     Some(Built { table, remote: Some(remote) })
+}
+
+/// A version that is declared and that nothing compares while a row is written is told of before somebody writes.
+fn note_unheld_version(work: &mut Work<'_>, name: &str, version: Option<&str>, writing: &Writing) {
+    let changes = writing.able.update || writing.able.delete;
+    if let (Some(version), true, false) = (version, changes, writing.holds()) {
+        work.note(format!(
+            "{name}: its source does not compare the version '{version}' in the step in which it writes, so that changes which show an ETag \
+             are refused; `writes: {{ check_first: true }}` accepts that something may come in between"
+        ));
+    }
 }
 
 /// How rows of a remote table are written.

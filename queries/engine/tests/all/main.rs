@@ -36,6 +36,7 @@ mod plan_shapes;
 mod policy;
 mod pushdown;
 mod ranges;
+mod reference_joins;
 mod review;
 mod same_rows;
 mod select_blocks;

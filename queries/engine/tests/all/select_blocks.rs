@@ -13,7 +13,7 @@ use portico_provider_api::{ScalarType, Value};
 
 const DECIMAL: ScalarType = ScalarType::Decimal { precision: 9, scale: 2 };
 
-fn columns() -> Vec<Column> {
+pub fn columns() -> Vec<Column> {
     let column = |name, scalar_type, nullable| Column { name, scalar_type, nullable };
     vec![
         column("Id", ScalarType::Int64, false),
@@ -27,7 +27,7 @@ fn columns() -> Vec<Column> {
     ]
 }
 
-fn rows(random: &mut Rng) -> Vec<Vec<Value>> {
+pub fn rows(random: &mut Rng) -> Vec<Vec<Value>> {
     let texts = ["", "a", "A", "ab", "é", "a ", "𝔸", "%"];
     // Such as every kind stores as they are.
     let guids = ["00000000-0000-0000-8000-000000000000", "6f9619ff-8b86-d011-842d-00c04fc964ff"];
@@ -54,8 +54,8 @@ fn rows(random: &mut Rng) -> Vec<Vec<Value>> {
 }
 
 /// Writes statements in which `{0}`, `{1}`, `{2}` stand for tables.
-struct Writer<'a> {
-    random: &'a mut Rng,
+pub struct Writer<'a> {
+    pub random: &'a mut Rng,
 }
 
 impl Writer<'_> {
@@ -241,7 +241,7 @@ impl Writer<'_> {
         }
     }
 
-    fn statement(&mut self) -> String {
+    pub fn statement(&mut self) -> String {
         match self.random.u8(0..12) {
             0 => return self.named_groups(),
             10 | 11 => return self.groups_of_a_union(),
@@ -311,7 +311,7 @@ async fn answered(world: &World, text: &str) -> Result<String, EngineError> {
     Ok(lines.join("\n"))
 }
 
-fn over(text: &str, tables: [&str; 3]) -> String {
+pub fn over(text: &str, tables: [&str; 3]) -> String {
     tables.iter().enumerate().fold(text.to_owned(), |text, (at, table)| text.replace(&format!("{{{at}}}"), table))
 }
 

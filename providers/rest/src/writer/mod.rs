@@ -1,16 +1,17 @@
 //! Sends changes, one at a time, and says what became of each. It must not know how a query is asked.
 
+mod postgrest;
+
 use crate::client::Client;
 use crate::config::Returns;
 use crate::decode::Decoder;
-use crate::postgrest::{self, Condition, Truth};
-use crate::resource::{Access, Resource};
+use crate::resource::{Access, Column, Resource};
 use crate::translate::{Call, Pair, Refusal, begun};
-use crate::write::{Version, Write, WriteRequest, given};
+use crate::write::{Version, Write, WriteRequest, upserted};
 use portico_provider_api::arrays::row_at;
 use portico_provider_api::{
-    Change, ChangeOutcome, ChangeValue, ConstraintKind, Expr, KeySet, Precondition, QueryContext, SourceError, SourceErrorKind,
-    TableColumn, TableRelation, Value, evaluate_expr,
+    Change, ChangeOutcome, ChangeValue, ConstraintKind, Expr, Precondition, QueryContext, SourceError, SourceErrorKind, TableColumn,
+    TableRelation, Value, evaluate_expr,
 };
 use portico_provider_web::header::{ETAG, LOCATION};
 use portico_provider_web::json::PageReader;
@@ -61,7 +62,8 @@ impl Writer<'_> {
             Change::Unlink { table, values } => {
                 self.of_row(OfRow { table, key: values, values: None, precondition: &none, visible: None }).await
             }
-            Change::Upsert { .. } | Change::Invoke { .. } => Err(self.unsupported("this change")),
+            Change::Upsert { table, key, values, require: _ } => self.upsert(table, key, &upserted(key, values)).await,
+            Change::Invoke { .. } => Err(self.unsupported("this change")),
         }
     }
 
@@ -82,13 +84,7 @@ impl Writer<'_> {
 
     async fn insert(&self, table: &TableRelation, values: &[(usize, ChangeValue)]) -> Result<ChangeOutcome, SourceError> {
         if self.resource.postgrest {
-            let call = self.postgrest_call("POST", Some((table, values)), true)?;
-            let page = self.send(&call, &[self.select(table)], None).await?;
-            let row = self.postgrest_rows(&page, table)?.pop();
-            return Ok(ChangeOutcome::Done {
-                row: Some(row.ok_or_else(|| self.malformed("the stored row did not come back"))?),
-                created: true,
-            });
+            return self.postgrest_insert(table, values).await;
         }
         let write = self.resource.write.as_ref().ok_or_else(|| self.unsupported("writing"))?;
         let request = write.insert.as_ref().ok_or_else(|| self.unsupported("inserting"))?;
@@ -99,6 +95,35 @@ impl Writer<'_> {
         }
         self.succeeded(&page)?;
         self.returned(request, &page, table, true)
+    }
+
+    /// Makes or changes a row; `values` are all that are given, those of the key included.
+    async fn upsert(
+        &self,
+        table: &TableRelation,
+        key: &[(usize, Value)],
+        values: &[(usize, ChangeValue)],
+    ) -> Result<ChangeOutcome, SourceError> {
+        if self.resource.postgrest {
+            return self.postgrest_upsert(table, key, values).await;
+        }
+        let write = self.resource.write.as_ref().ok_or_else(|| self.unsupported("writing"))?;
+        let request = write.upsert.as_ref().ok_or_else(|| self.unsupported("updating or inserting in one step"))?;
+        if request.replaces {
+            let given = |name: &str| values.iter().any(|(index, _)| table.columns.get(*index).is_some_and(|column| column.name == name));
+            let written = |column: &&Column| !column.asked && !column.generated && column.selected.is_none();
+            if let Some(lost) = self.resource.columns.iter().filter(written).find(|column| !given(&column.name)) {
+                let message = format!("a row is replaced as a whole here: without a value for '{}' its own would be lost", lost.name);
+                return Err(self.refused(Refusal::Data(message)));
+            }
+        }
+        let call = request.call(self.resource, table, key, values, true).map_err(|refusal| self.refused(refusal))?;
+        let page = self.send(&call, &[], None).await?;
+        if write.duplicate.contains(&page.status.as_u16()) {
+            return Err(self.constraint(ConstraintKind::Unique, &page));
+        }
+        self.succeeded(&page)?;
+        self.returned(request, &page, table, write.created.contains(&page.status.as_u16()))
     }
 
     async fn of_row(&self, row: OfRow<'_>) -> Result<ChangeOutcome, SourceError> {
@@ -249,7 +274,7 @@ impl Writer<'_> {
         let document = decoder.document(&page.bytes).map_err(shape)?;
         let mut reader: PageReader = decoder.reader();
         let read = reader.push(&document).and_then(|()| reader.finish());
-        let (batches, _) = read.map_err(|error| shape(error.to_string()))?;
+        let (batches, _) = read.map_err(|error| shape(decoder.placed(error, &page.bytes).to_string()))?;
         let types: Vec<_> = table.columns.iter().map(|column| column.scalar_type).collect();
         let mut rows = Vec::new();
         for batch in batches {
@@ -286,100 +311,4 @@ fn percent_decoded(text: &str) -> Option<String> {
         }
     }
     String::from_utf8(bytes).ok()
-}
-
-impl Writer<'_> {
-    fn postgrest_call(
-        &self,
-        method: &str,
-        body: Option<(&TableRelation, &[(usize, ChangeValue)])>,
-        rows: bool,
-    ) -> Result<Call, SourceError> {
-        let name = self.resource.name.clone();
-        let mut call = Call { method: method.to_owned(), segments: vec![(name.clone(), name)], ..Call::default() };
-        if let Some((table, values)) = body {
-            let given = given(table, values).map_err(|refusal| self.refused(refusal))?;
-            let member = |(index, value): &(usize, Value)| {
-                let name = table.columns.get(*index).map_or("", |column| column.name.as_str());
-                format!("{}:{}", serde_json::Value::from(name), postgrest::json(value))
-            };
-            let body = format!("{{{}}}", given.iter().map(member).collect::<Vec<_>>().join(","));
-            call.body = Some((body, "application/json".to_owned()));
-        }
-        if rows {
-            call.headers.push(("prefer".to_owned(), "return=representation".to_owned()));
-        }
-        Ok(call)
-    }
-
-    fn select(&self, table: &TableRelation) -> Pair {
-        let names: Vec<String> = table.columns.iter().map(|column| postgrest::name(&column.name)).collect();
-        Pair::constant("select", names.join(","))
-    }
-
-    /// A change under conditions: they stand in the statement that writes.
-    async fn postgrest_row(&self, row: &OfRow<'_>) -> Result<ChangeOutcome, SourceError> {
-        let keys = KeySet { columns: row.key.iter().map(|(index, _)| *index).collect(), tuples: Vec::new() };
-        let tuple: Vec<Value> = row.key.iter().map(|(_, value)| value.clone()).collect();
-        let refused = |refusal| self.refused(refusal);
-        let key = postgrest::key_condition(&keys, &[tuple], row.table).map_err(refused)?;
-        let visible = row.visible.map(|visible| postgrest::held(visible, Truth::True, row.table)).transpose().map_err(refused)?;
-        let found = Condition::all([Some(key), visible].into_iter().flatten().collect());
-        let same = |(index, value): (&usize, &Value)| row.table.columns.get(*index).map(|column| postgrest::unchanged(column, value));
-        let unchanged: Vec<Condition> = match row.precondition {
-            Precondition::None => Vec::new(),
-            Precondition::Version { column, value } => same((column, value)).into_iter().collect(),
-            Precondition::Unchanged(values) => values.iter().filter_map(|(index, value)| same((index, value))).collect(),
-        };
-        let checked = !unchanged.is_empty();
-        let condition = Condition::all(vec![found.clone(), Condition::all(unchanged)]);
-        let method = match row.values {
-            None => "DELETE",
-            // Nothing to write is nothing but the row as it is.
-            Some([]) => "GET",
-            Some(_) => "PATCH",
-        };
-        let body = row.values.filter(|values| !values.is_empty()).map(|values| (row.table, values));
-        let mut pairs = Vec::new();
-        postgrest::condition_pairs(&condition, self.resource, &mut pairs);
-        pairs.push(self.select(row.table));
-        let page = self.send(&self.postgrest_call(method, body, true)?, &pairs, None).await?;
-        let mut rows = self.postgrest_rows(&page, row.table)?;
-        if rows.len() > 1 {
-            return Err(self.client.error(SourceErrorKind::Data, "the key names more than one row"));
-        }
-        match rows.pop() {
-            Some(_) if row.values.is_none() => Ok(ChangeOutcome::Done { row: None, created: false }),
-            Some(stored) => Ok(ChangeOutcome::Done { row: Some(stored), created: false }),
-            None if checked => {
-                let mut pairs = Vec::new();
-                postgrest::condition_pairs(&found, self.resource, &mut pairs);
-                pairs.push(self.select(row.table));
-                let page = self.send(&self.postgrest_call("GET", None, false)?, &pairs, None).await?;
-                let there = !self.postgrest_rows(&page, row.table)?.is_empty();
-                Ok(if there { ChangeOutcome::Changed } else { ChangeOutcome::NotFound })
-            }
-            None => Ok(ChangeOutcome::NotFound),
-        }
-    }
-
-    fn postgrest_rows(&self, page: &Page, table: &TableRelation) -> Result<Vec<Vec<Value>>, SourceError> {
-        if page.status.is_success() {
-            let access = self.resource.main.as_ref().ok_or_else(|| self.unsupported("this resource"))?;
-            return self.rows(access, page, table);
-        }
-        let error = self.client.status(page, false);
-        let said: Option<serde_json::Value> = serde_json::from_slice(&page.bytes).ok();
-        let code = said.as_ref().and_then(|said| said.get("code")?.as_str()).unwrap_or_default();
-        let kind = match code {
-            "23505" | "23P01" => ConstraintKind::Unique,
-            "23503" => ConstraintKind::ForeignKey,
-            "23502" => ConstraintKind::NotNull,
-            code if code == "23514" || code.starts_with("22") => ConstraintKind::Check,
-            _ => return Err(error),
-        };
-        let kind = SourceErrorKind::Constraint { kind, columns: Vec::new() };
-        Err(SourceError { kind, retry: portico_provider_api::Retry::Never, effect: portico_provider_api::Effect::None, ..error }
-            .with_code(code))
-    }
 }
