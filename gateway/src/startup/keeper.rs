@@ -131,7 +131,7 @@ impl Keeper {
         self.known().notes.clone()
     }
 
-    /// Whether a model is published.
+    /// Whether a model is published, and the lock says of what.
     pub fn published(&self) -> bool {
         self.known().published
     }
@@ -381,9 +381,10 @@ impl Keeper {
         let mut known = self.known();
         known.missing = missing;
         known.notes = report.notes;
-        known.published = true;
         drop(known);
         self.complete_lock();
+        // Who is told that the gateway is ready may stop it at once, and finds the lock that the next start needs.
+        self.known().published = true;
         Ok(())
     }
 

@@ -336,6 +336,8 @@ impl WritableSource for Protected {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::startup::breaker::BreakerSettings;
+    use portico_engine::admission::AdmissionLimits;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -353,6 +355,23 @@ mod tests {
         assert_eq!((&error.kind, error.source_name.as_str()), (&SourceErrorKind::Throttled, "crm"));
         assert!(matches!(error.retry, Retry::After(Some(wait)) if wait > SECOND * 3_000), "{error:?}");
         assert_eq!(rate.spend("crm", SECOND).await.unwrap_err().kind, SourceErrorKind::Throttled, "nor may another query");
+    }
+
+    /// What a source has told one caller, in whose name it was asked, is not told to the next.
+    #[test]
+    fn a_source_that_is_left_alone_quotes_no_other_caller() {
+        for (personal, quoted) in [(false, true), (true, false)] {
+            let health = Arc::new(Health::new("crm", BreakerSettings { failures: 1, pause: SECOND * 5 }));
+            let told = SourceError::new("crm", SourceErrorKind::Unavailable, "ann may not see it today");
+            health.failed(health.breaker.check().unwrap(), &told);
+            let places =
+                |name: &'static str| Admission::new(name, AdmissionLimits { running: 1, per_caller: 1, waiting: 1, longest_wait: SECOND });
+            let places = Places { queries: places("queries"), look_ups: places("look-ups") };
+            let limits = Limits { name: "crm".to_owned(), places, rate: None, timeout: SECOND, health, personal };
+            let error = limits.resting(limits.health.breaker.check().unwrap_err());
+            assert_eq!(error.message.contains("ann may not"), quoted, "{error}");
+            assert!(error.message.contains("failed 1 times in a row"), "{error}");
+        }
     }
 
     #[test]

@@ -67,6 +67,28 @@ async fn a_source_that_was_never_seen_is_waited_for() {
 }
 
 #[tokio::test]
+async fn the_lock_is_there_when_the_gateway_is_ready() {
+    for _ in 0..10 {
+        let directory = tempfile::tempdir().unwrap();
+        make(&directory.path().join("shop.db"), CUSTOMERS);
+        let gateway = gateway(directory.path());
+        gateway.keeper.introspect().await;
+        let there = std::thread::scope(|threads| {
+            let watcher = threads.spawn(|| {
+                let end = std::time::Instant::now() + Duration::from_secs(20);
+                while !gateway.keeper.published() && std::time::Instant::now() < end {
+                    std::thread::yield_now();
+                }
+                lock::path(directory.path()).exists()
+            });
+            gateway.keeper.publish().unwrap_or_else(|errors| panic!("{errors}"));
+            watcher.join().unwrap()
+        });
+        assert!(there, "ready, and the lock is not written yet");
+    }
+}
+
+#[tokio::test]
 async fn a_source_that_is_down_is_taken_from_the_lock() {
     let directory = tempfile::tempdir().unwrap();
     make(&directory.path().join("shop.db"), CUSTOMERS);

@@ -290,3 +290,25 @@ async fn operations(client: &Client, wanted: &Selection, context: &QueryContext)
     let named = |operation: &RemoteOperation| wanted.operations().is_none_or(|names| names.iter().any(|name| operation.is_named(name)));
     Ok(operations.filter(named).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_writes_what_he_has_the_right_to() {
+        let all = WriteCapabilities {
+            insert: true,
+            update: true,
+            delete: true,
+            transactions: true,
+            version: true,
+            ..WriteCapabilities::default()
+        };
+        let of = |create, write, delete| restricted(all, Rights { create, write, delete });
+        assert_eq!(of(true, true, true), None);
+        assert_eq!(of(false, false, false), Some(WriteCapabilities::default()));
+        assert_eq!(of(false, true, false), Some(WriteCapabilities { insert: false, delete: false, ..all }));
+        assert_eq!(of(true, false, true), Some(WriteCapabilities { update: false, ..all }));
+    }
+}
