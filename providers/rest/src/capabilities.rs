@@ -1,8 +1,8 @@
 //! What resources evaluate, as data: what is declared of their parameters, and what PostgREST does for any table.
 
 use crate::config::{CollationConfig, NullsConfig, Operator, PagingBy};
-use crate::resource::{Column, Filter, Resource};
-use crate::translate::key_filter;
+use crate::resource::{Access, Column, Filter, Resource};
+use crate::translate::{key_filter, look_up};
 use portico_provider_api::capabilities::{
     ColumnCapabilities, ColumnComparisons, ComparisonSupport, FilterCapabilities, KeyCapabilities, NullOrdering, SortCapabilities,
     TableCapabilities, TableKeys, WriteCapabilities,
@@ -137,7 +137,7 @@ fn write(resource: &Resource) -> WriteCapabilities {
 
 /// The key sets that a resource takes.
 fn keys(resource: &Resource) -> Vec<TableKeys> {
-    let columns = |access: &crate::resource::Access| access.needs.iter().map(|need| need.column.clone()).collect::<Vec<_>>();
+    let columns = |access: &Access| access.needs.iter().map(|need| need.column.clone()).collect::<Vec<_>>();
     let mut found: Vec<TableKeys> = Vec::new();
     let mut add = |columns: Vec<String>, max_tuples: usize| {
         let same = |known: &TableKeys| known.columns.len() == columns.len() && columns.iter().all(|column| known.columns.contains(column));
@@ -146,7 +146,7 @@ fn keys(resource: &Resource) -> Vec<TableKeys> {
         }
     };
     for access in &resource.lookups {
-        add(columns(access), access.batch.as_ref().map_or(MAX_KEYS, |(size, _)| size.saturating_mul(4).max(MAX_KEYS)));
+        add(columns(access), most_keys(access));
     }
     let Some(main) = &resource.main else { return found };
     if main.needs.is_empty() {
@@ -161,6 +161,11 @@ fn keys(resource: &Resource) -> Vec<TableKeys> {
     found
 }
 
+/// How many keys a query by a look-up may have.
+fn most_keys(access: &Access) -> usize {
+    access.batch.as_ref().map_or(MAX_KEYS, |(size, _)| size.saturating_mul(4).max(MAX_KEYS))
+}
+
 fn collation(collation: CollationConfig) -> Collation {
     match collation {
         CollationConfig::Binary => Collation::Binary,
@@ -173,7 +178,11 @@ fn column(column: &Column, resource: &Resource, nulls: Option<NullsConfig>) -> C
     let support =
         |filter: Option<&Filter>| filter.map_or(Support::None, |filter| if filter.exact { Support::Exact } else { Support::Inexact });
     let of = |operator: Operator| support(column.filters.get(&operator));
-    let equal = support(column.filters.get(&Operator::Eq).or_else(|| column.filters.get(&Operator::In)));
+    let looked_up = look_up(resource, column);
+    let equal = match looked_up {
+        Some(_) => Support::Exact,
+        None => support(column.filters.get(&Operator::Eq).or_else(|| column.filters.get(&Operator::In))),
+    };
     let functions =
         [(Operator::Contains, Function::Contains), (Operator::StartsWith, Function::StartsWith), (Operator::EndsWith, Function::EndsWith)];
     let functions: BTreeMap<Function, Support> = functions
@@ -193,7 +202,7 @@ fn column(column: &Column, resource: &Resource, nulls: Option<NullsConfig>) -> C
             distinct_from: Support::None,
             is_null: of(Operator::IsNull),
         }),
-        max_in_list: Some(max_in_list(column)),
+        max_in_list: Some(max_in_list(column, looked_up.map(most_keys))),
         functions: Some(functions),
         once: !column.repeatable,
         sort: Some(if column.sort && resource.sort.is_some() && (!column.nullable || nulls.is_some()) {
@@ -210,11 +219,12 @@ fn column(column: &Column, resource: &Resource, nulls: Option<NullsConfig>) -> C
     capabilities
 }
 
-/// Values of one list, wanted or not, as far as both can be said.
-fn max_in_list(column: &Column) -> usize {
+/// Values of one list, wanted (so many of them by a look-up) or not, as far as both can be said.
+fn max_in_list(column: &Column, by_look_up: Option<usize>) -> usize {
     let has = |operator: Operator| column.filters.contains_key(&operator);
     let many = column.max_in_list;
-    let wanted = if has(Operator::In) { Some(many) } else { has(Operator::Eq).then_some(1) };
+    let by_parameter = if has(Operator::In) { Some(many) } else { has(Operator::Eq).then_some(1) };
+    let wanted = by_look_up.or(by_parameter);
     let unwanted =
         if has(Operator::NotIn) || (has(Operator::Ne) && column.repeatable) { Some(many) } else { has(Operator::Ne).then_some(1) };
     match (wanted, unwanted) {

@@ -148,16 +148,25 @@ impl RestSource {
         |call: &Call| self.client.address(call, &[]).is_ok_and(|address| address.url().as_str().len() + 100 <= self.max_url)
     }
 
-    fn translated<'k>(&self, known: &'k Known, query: &SourceQuery) -> Result<(&'k Arc<Resource>, Read<'k>), SourceError> {
+    /// The query as it is asked, its resource and its requests.
+    fn translated<'k>(&self, known: &'k Known, query: SourceQuery) -> Result<(SourceQuery, &'k Arc<Resource>, Read<'k>), SourceError> {
         let unsupported = |unsupported: portico_provider_api::Unsupported| self.client.refused(Refusal::Unsupported(unsupported.feature));
         let Relation::Table(table) = &query.from else {
             return Err(self.client.refused(Refusal::Unsupported("anything but one table".to_owned())));
         };
         let missing = || Refusal::Missing(format!("the source has no resource '{}'", table.table));
         let resource = known.resource(&table.table).ok_or_else(|| self.client.refused(missing()))?;
-        known.capabilities.check(query).map_err(unsupported)?;
-        let read = translate::query(resource, query, &self.fits()).map_err(|refusal| self.client.refused(refusal))?;
-        Ok((resource, read))
+        known.capabilities.check(&query).map_err(unsupported)?;
+        if let Some(looked_up) = translate::by_conditions(resource, &query) {
+            match translate::query(resource, &looked_up, &self.fits()) {
+                Ok(read) if read.calls.iter().all(|call| self.client.address(call, &[]).is_ok()) => return Ok((looked_up, resource, read)),
+                // A value has no place in the look-up's path or list: a row may have it all the same.
+                Ok(_) | Err(Refusal::Data(_)) => {}
+                Err(refusal) => return Err(self.client.refused(refusal)),
+            }
+        }
+        let read = translate::query(resource, &query, &self.fits()).map_err(|refusal| self.client.refused(refusal))?;
+        Ok((query, resource, read))
     }
 }
 
@@ -189,7 +198,7 @@ impl Source for RestSource {
 
     async fn query(&self, query: SourceQuery, context: &QueryContext) -> Result<QueryStream, SourceError> {
         let known = self.ask_or_known(context).await?;
-        let (resource, read) = self.translated(&known, &query)?;
+        let (query, resource, read) = self.translated(&known, query)?;
         let (counting, sent) = rows::counting(context);
         let run = Run::new(&self.client, counting, resource, &read)?;
         let Relation::Table(table) = query.from.clone() else {
@@ -210,7 +219,7 @@ impl Source for RestSource {
 
     fn describe(&self, query: &SourceQuery) -> Vec<NativeRequest> {
         let Some(known) = self.known() else { return Vec::new() };
-        self.translated(&known, query).map(|(_, read)| self.client.described(&read)).unwrap_or_default()
+        self.translated(&known, query.clone()).map(|(.., read)| self.client.described(&read)).unwrap_or_default()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Conditions as parameters. Pure; it must not know which request they go into.
 #![deny(clippy::wildcard_enum_match_arm)]
 
+use super::keys::values_of;
 use super::{Call, Pair, Refusal};
 use crate::config::Operator;
 use crate::form;
@@ -32,6 +33,10 @@ fn one_filter(resource: &Resource, table: &TableRelation, part: &Expr, call: &mu
     let beyond = || Refusal::Unsupported("this condition".to_owned());
     if let Some(value) = constant(part)? {
         return Ok(value == Value::Boolean(true));
+    }
+    // By other keys than these: what is read by keys is evaluated here, with all conditions.
+    if values_of(resource, table, part).is_some() {
+        return Ok(true);
     }
     let (index, operator, values): (usize, Operator, Vec<&Value>) = match part {
         Expr::Compare { op, left, right } => match (left.as_ref(), right.as_ref()) {

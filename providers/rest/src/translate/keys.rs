@@ -1,12 +1,12 @@
 //! Key sets as requests: by the way that takes them, as many at once as it takes, in requests that are short enough. Pure.
 #![deny(clippy::wildcard_enum_match_arm)]
 
-use super::condition::{filters, list, send};
+use super::condition::{conjuncts, filters, list, send};
 use super::{Call, Refusal, begun};
 use crate::config::Operator;
 use crate::form;
 use crate::resource::{Access, Column, Filter, Resource};
-use portico_provider_api::{KeySet, SourceQuery, TableRelation, Value};
+use portico_provider_api::{CompareOp, Expr, KeySet, Relation, ScalarType, SourceQuery, TableRelation, Value};
 
 /// A way to rows by keys.
 pub(super) struct Way<'a> {
@@ -42,6 +42,45 @@ pub(super) fn by_keys<'a>(resource: &'a Resource, table: &TableRelation, keys: &
 pub fn key_filter(column: &Column) -> Option<(&Filter, usize)> {
     let exact = |operator| column.filters.get(&operator).filter(|filter: &&Filter| filter.exact);
     exact(Operator::In).map(|filter| (filter, column.max_in_list.max(1))).or_else(|| exact(Operator::Eq).map(|filter| (filter, 1)))
+}
+
+/// The look-up by which a resource that can also be read whole finds the rows with a value of this column, where no parameter says that.
+pub fn look_up<'a>(resource: &'a Resource, column: &Column) -> Option<&'a Access> {
+    let whole = resource.main.as_ref().is_some_and(|main| main.needs.is_empty()) && !resource.postgrest;
+    let possible = whole && !column.asked && column.scalar_type != ScalarType::Boolean && key_filter(column).is_none();
+    resource.lookups.iter().find(|access| possible && access.takes(&[column.name.as_str()]))
+}
+
+/// The same query with the values that its conditions name as keys, where a look-up takes them: what is read then is a few rows, and not the
+/// whole of the resource. The conditions stay, for what is read that way is evaluated here.
+pub fn by_conditions(resource: &Resource, query: &SourceQuery) -> Option<SourceQuery> {
+    let Relation::Table(table) = &query.from else { return None };
+    let mut parts = Vec::new();
+    conjuncts(query.filter.as_ref().filter(|_| query.keys.is_none()), &mut parts);
+    let (index, values) = parts.into_iter().find_map(|part| values_of(resource, table, part))?;
+    let mut tuples: Vec<Vec<Value>> = Vec::new();
+    for value in values.into_iter().filter(|value| !value.is_null()) {
+        if !tuples.iter().flatten().any(|known| known == value) {
+            tuples.push(vec![value.clone()]);
+        }
+    }
+    Some(SourceQuery { keys: Some(KeySet { columns: vec![index], tuples }), ..query.clone() })
+}
+
+/// The column that a look-up finds rows by, and its values, where a condition says no more than these.
+pub(super) fn values_of<'e>(resource: &Resource, table: &TableRelation, part: &'e Expr) -> Option<(usize, Vec<&'e Value>)> {
+    let literal = |expr: &'e Expr| if let Expr::Literal(value) = expr { Some(value) } else { None };
+    let (column, values) = if let Expr::Compare { op: CompareOp::Eq, left, right } = part {
+        let (column, value) = if matches!(left.as_ref(), Expr::Column(_)) { (left, right) } else { (right, left) };
+        (column, vec![literal(value)?])
+    } else if let Expr::InList { expr, list, negated: false } = part {
+        (expr, list.iter().map(literal).collect::<Option<_>>()?)
+    } else {
+        return None;
+    };
+    let index = column.as_column()?;
+    let own = resource.column(&table.columns.get(index)?.name)?;
+    look_up(resource, own).map(|_| (index, values))
 }
 
 pub(super) fn keyed(

@@ -5,7 +5,7 @@ mod condition;
 mod keys;
 
 pub use condition::{conjuncts, constant};
-pub use keys::key_filter;
+pub use keys::{by_conditions, key_filter, look_up};
 
 use crate::config::PagingBy;
 use crate::paging::Paging;
@@ -116,7 +116,7 @@ pub fn query<'a>(resource: &'a Resource, query: &SourceQuery, fits: &dyn Fn(&Cal
     if resource.postgrest {
         return postgrest::query(resource, table, query, fits);
     }
-    let (access, calls, keyed) = match &query.keys {
+    let (access, calls, local) = match &query.keys {
         Some(keys) => {
             let way = by_keys(resource, table, keys)?;
             let calls = keyed(resource, table, query, &way, &keys.tuples, fits)?;
@@ -127,23 +127,27 @@ pub fn query<'a>(resource: &'a Resource, query: &SourceQuery, fits: &dyn Fn(&Cal
             let main = main.ok_or_else(|| Refusal::Unsupported("asking without keys".to_owned()))?;
             let mut call = begun(main, &|_| None)?;
             let satisfiable = filters(resource, table, query, &mut call)?;
-            order(resource, table, query, &mut call)?;
-            (main, if satisfiable { vec![call] } else { Vec::new() }, false)
+            // A condition that only a look-up can say is left to who reads the rows, and what comes after conditions with it.
+            let local = by_conditions(resource, query).is_some();
+            if !local {
+                order(resource, table, query, &mut call)?;
+            }
+            (main, if satisfiable { vec![call] } else { Vec::new() }, local)
         }
     };
     // Nothing but the number of rows is declared of aggregates.
-    let counts = query.aggregate.is_some() && !keyed;
-    let columns = if counts { Vec::new() } else { needed(query, table, keyed) };
+    let counts = query.aggregate.is_some() && !local;
+    let columns = if counts { Vec::new() } else { needed(query, table, local) };
     let mut read = Read {
         resource,
         access,
         paging: access.paging.clone(),
         calls,
         columns,
-        offset: if keyed { 0 } else { query.offset },
-        most: if counts { Some(1) } else { query.limit.filter(|_| !keyed && resource.inside.is_none()) },
+        offset: if local { 0 } else { query.offset },
+        most: if counts { Some(1) } else { query.limit.filter(|_| !local && resource.inside.is_none()) },
         bound: None,
-        local: keyed,
+        local,
         counts,
         // Of a path that holds a key: another one that is missing is a mistake.
         absent: access.single && !access.needs.is_empty(),

@@ -176,6 +176,60 @@ async fn what_must_be_known_is_declared_and_asked_for() {
 }
 
 #[tokio::test]
+async fn a_condition_that_a_look_up_answers_does_not_read_the_whole() {
+    let settings = json!({"resources": {
+        "items": {"path": "/items", "key": ["code"], "sort": {"parameter": "sort"},
+            "columns": {"code": {"type": "text", "nullable": false, "sort": true, "collation": "binary"}, "kind": {"type": "text", "filter": {"eq": "kind={value}"}}},
+            "lookups": [{"path": "/items/{code}", "single": true, "rows": ""}]}}});
+    let (server, source) = serving(settings, |request| match request.path.as_str() {
+        "/items" => Answer::json(r#"[{"code":"a","kind":"x"},{"code":"..","kind":"x"},{"code":"b","kind":"y"}]"#),
+        "/items/a" => Answer::json(r#"{"code":"a","kind":"x"}"#),
+        "/items/b" => Answer::json(r#"{"code":"b","kind":"y"}"#),
+        _ => Answer::json("{}").with_status(404),
+    })
+    .await;
+    let items = scan(&source, "items").await;
+    let is = |column: &str, value: &str| compare(&items, column, CompareOp::Eq, Value::text(value));
+    let among = |codes: &[&str]| Expr::InList {
+        expr: Box::new(Expr::Column(at(&items, "code"))),
+        list: codes.iter().map(|code| Expr::Literal(Value::text(*code))).collect(),
+        negated: false,
+    };
+    let sorted = |filter: Expr| SourceQuery {
+        filter: Some(filter),
+        order_by: vec![portico_provider_api::SortKey { expr: Expr::Column(at(&items, "code")), descending: true, nulls_first: false }],
+        ..items.clone()
+    };
+    let row = |code: &str, kind: &str| vec![Value::text(code), Value::text(kind)];
+    for (query, expected, requests) in [
+        (SourceQuery { filter: Some(is("code", "a")), ..items.clone() }, vec![row("a", "x")], vec!["/items/a"]),
+        (SourceQuery { filter: Some(is("code", "gone")), ..items.clone() }, vec![], vec!["/items/gone"]),
+        (SourceQuery { filter: Some(Expr::And(vec![is("kind", "y"), is("code", "a")])), ..items.clone() }, vec![], vec!["/items/a"]),
+        (SourceQuery { limit: Some(1), ..sorted(among(&["a", "b", "a"])) }, vec![row("b", "y")], vec!["/items/a", "/items/b"]),
+        // No row can be asked for by this; there may be one all the same.
+        (sorted(Expr::And(vec![is("code", ".."), is("kind", "x")])), vec![row("..", "x")], vec!["/items?kind=x"]),
+        // Keys of another column go first; what they bring is looked at.
+        (
+            SourceQuery { keys: keys(&items, &["kind"], vec![vec![Value::text("y")]]), ..sorted(is("code", "b")) },
+            vec![row("b", "y")],
+            vec!["/items?kind=y"],
+        ),
+        (
+            SourceQuery { filter: Some(is("kind", "y")), ..items.clone() },
+            vec![row("a", "x"), row("..", "x"), row("b", "y")],
+            vec!["/items?kind=y"],
+        ),
+    ] {
+        let before = server.log().len();
+        let shown: Vec<String> = source.describe(&query).into_iter().map(|request| request.text).collect();
+        assert_eq!(rows(&source, query).await.unwrap(), expected, "{shown:?}");
+        let mut now = asked(&server).split_off(before);
+        now.sort();
+        assert_eq!((now, shown.len()), (requests.iter().map(|text| (*text).to_owned()).collect(), requests.len()));
+    }
+}
+
+#[tokio::test]
 async fn rows_inside_of_rows_are_a_table() {
     let settings = json!({"resources": {
         "orders": {"path": "/orders", "columns": {
