@@ -17,7 +17,7 @@ use portico_provider_api::Value;
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Where keys are remembered. The value's first byte is the version of its form.
 const NAMESPACE: &str = "guid-keys";
@@ -35,16 +35,20 @@ const SALESFORCE_BYTES: usize = 8_000_000 - 64 * 1_024;
 /// What profiles keep between requests.
 #[derive(Default)]
 pub struct Profiles {
-    published: Mutex<Vec<Arc<Published>>>,
+    published: RwLock<Vec<Arc<Published>>>,
     known: Mutex<HashSet<KeyGuid>>,
 }
 
 impl Profiles {
     /// A view as its profile publishes it.
     pub fn published(&self, view: &Arc<ModelView>) -> Arc<Published> {
-        let mut kept = self.published.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = kept.iter().find(|known| Arc::ptr_eq(&known.native, view)) {
-            return Arc::clone(known);
+        let known = |kept: &[Arc<Published>]| kept.iter().find(|known| Arc::ptr_eq(&known.native, view)).cloned();
+        if let Some(known) = known(&self.published.read().unwrap_or_else(PoisonError::into_inner)) {
+            return known;
+        }
+        let mut kept = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known(&kept) {
+            return known;
         }
         let published = Arc::new(Published::of(Arc::clone(view)));
         if kept.len() == MAX_PUBLISHED {

@@ -4,7 +4,7 @@ use portico_odata::EntityShape;
 use portico_odata::header::{OmitValues, Version};
 use portico_odata::json::{JsonOptions, MetadataLevel, Rendering};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Renderings that are kept; beyond, all are made again.
 const MOST: usize = 2_048;
@@ -15,9 +15,9 @@ type Format = (bool, MetadataLevel, Version, Option<OmitValues>);
 /// A rendering, and its shape, kept so that no other can be where it is.
 type Kept = (Arc<EntityShape>, Rendering);
 
-/// Renderings by where their shape is, and by format.
+/// Renderings by where their shape is, and by format. Answers on several threads read them at once.
 #[derive(Default)]
-pub struct Renderings(Mutex<HashMap<(usize, Format), Kept>>);
+pub struct Renderings(RwLock<HashMap<(usize, Format), Kept>>);
 
 impl Renderings {
     /// The rendering of a shape that serves further answers.
@@ -28,10 +28,10 @@ impl Renderings {
         }
         let format = (options.ieee754_compatible, options.metadata, options.version, options.omit_values);
         let key = (Arc::as_ptr(shape).addr(), format);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, rendering)) = known.get(&key) {
+        if let Some((_, rendering)) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return rendering.clone();
         }
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST {
             known.clear();
         }
@@ -63,14 +63,14 @@ mod tests {
                 }
             }
         }
-        assert_eq!(renderings.0.lock().unwrap().len(), 4);
+        assert_eq!(renderings.0.read().unwrap().len(), 4);
     }
 
     #[test]
     fn what_has_links_is_rendered_for_its_answer() {
         let renderings = Renderings::default();
         renderings.of(&shape("A"), &JsonOptions { references: true, ..JsonOptions::default() });
-        assert!(renderings.0.lock().unwrap().is_empty());
+        assert!(renderings.0.read().unwrap().is_empty());
     }
 
     #[test]
@@ -79,6 +79,6 @@ mod tests {
         for number in 0..=MOST {
             renderings.of(&shape(&number.to_string()), &JsonOptions::default());
         }
-        assert!(renderings.0.lock().unwrap().len() <= MOST);
+        assert!(renderings.0.read().unwrap().len() <= MOST);
     }
 }

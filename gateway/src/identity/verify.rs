@@ -6,7 +6,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordVerifier as _};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
@@ -22,13 +22,13 @@ const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$MmDO
 /// Verifies passwords.
 pub(super) struct PasswordVerifier {
     /// When a pair of user and password (and hash) was last found right, by a SHA-256 over all three. Passwords are not kept.
-    verified: Mutex<HashMap<[u8; 32], Instant>>,
+    verified: RwLock<HashMap<[u8; 32], Instant>>,
     permits: Semaphore,
 }
 
 impl Default for PasswordVerifier {
     fn default() -> Self {
-        PasswordVerifier { verified: Mutex::default(), permits: Semaphore::new(AT_ONCE) }
+        PasswordVerifier { verified: RwLock::default(), permits: Semaphore::new(AT_ONCE) }
     }
 }
 
@@ -53,12 +53,12 @@ impl PasswordVerifier {
     }
 
     fn remembered(&self, digest: &[u8; 32]) -> bool {
-        let verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let verified = self.verified.read().unwrap_or_else(PoisonError::into_inner);
         verified.get(digest).is_some_and(|since| since.elapsed() < REMEMBERED)
     }
 
     fn remember(&self, digest: [u8; 32]) {
-        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut verified = self.verified.write().unwrap_or_else(PoisonError::into_inner);
         if verified.len() >= CAPACITY {
             verified.retain(|_, since| since.elapsed() < REMEMBERED);
         }

@@ -55,7 +55,6 @@ struct Known {
     statuses: BTreeMap<String, SourceStatus>,
     missing: Vec<String>,
     notes: Vec<String>,
-    published: bool,
 }
 
 /// Keeps the model.
@@ -66,6 +65,8 @@ pub struct Keeper {
     healths: BTreeMap<String, Arc<Health>>,
     lock_path: PathBuf,
     known: Mutex<Known>,
+    /// Apart from what is known: every request asks it, and none waits for another.
+    published: AtomicBool,
     every_operation: AtomicBool,
     metrics: Arc<Metrics>,
 }
@@ -98,7 +99,8 @@ impl Keeper {
         let schemas = locked.iter().filter_map(configured).collect();
         let lock_seen = lock::stamp(&lock_path);
         let known = Known { locked, schemas, statuses, lock_seen, ..Known::default() };
-        Keeper { config, engine, sources, healths, lock_path, known: Mutex::new(known), every_operation: AtomicBool::new(false), metrics }
+        let (known, published, every_operation) = (Mutex::new(known), AtomicBool::new(false), AtomicBool::new(false));
+        Keeper { config, engine, sources, healths, lock_path, known, published, every_operation, metrics }
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -133,7 +135,7 @@ impl Keeper {
 
     /// Whether a model is published, and the lock says of what.
     pub fn published(&self) -> bool {
-        self.known().published
+        self.published.load(Ordering::Acquire)
     }
 
     /// Asks every source at the same time what it has, for as long as a start may take. Failures are in the statuses.
@@ -384,7 +386,7 @@ impl Keeper {
         drop(known);
         self.complete_lock();
         // Who is told that the gateway is ready may stop it at once, and finds the lock that the next start needs.
-        self.known().published = true;
+        self.published.store(true, Ordering::Release);
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use crate::errors::{self, Failure};
 use deadpool_postgres::ClientWrapper;
 use futures::TryStreamExt;
 use portico_provider_api::SourceError;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::runtime;
 use tokio::time::Instant;
@@ -33,7 +33,7 @@ const MOST: usize = 16;
 pub struct SharedConnections {
     slots: Vec<Mutex<Slot>>,
     /// The runtimes that have looked up, in the order in which they came: each begins at the connection of its number.
-    runtimes: Mutex<Vec<runtime::Id>>,
+    runtimes: RwLock<Vec<runtime::Id>>,
 }
 
 /// A place for a shared connection.
@@ -155,7 +155,7 @@ impl SharedConnections {
     /// As many as a source with so many connections has: none where it has few.
     pub fn of(connections: usize) -> SharedConnections {
         let count = if connections < FEWEST { 0 } else { (connections / ONE_IN).min(MOST) };
-        SharedConnections { slots: (0..count).map(|_| Mutex::default()).collect(), runtimes: Mutex::default() }
+        SharedConnections { slots: (0..count).map(|_| Mutex::default()).collect(), runtimes: RwLock::default() }
     }
 
     /// How many there are at most.
@@ -167,8 +167,12 @@ impl SharedConnections {
     fn first(&self) -> usize {
         let Ok(handle) = runtime::Handle::try_current() else { return 0 };
         let id = handle.id();
-        let mut known = locked(&self.runtimes);
-        known.iter().position(|other| *other == id).unwrap_or_else(|| {
+        let place = |known: &[runtime::Id]| known.iter().position(|other| *other == id);
+        if let Some(known) = place(&self.runtimes.read().unwrap_or_else(PoisonError::into_inner)) {
+            return known;
+        }
+        let mut known = self.runtimes.write().unwrap_or_else(PoisonError::into_inner);
+        place(&known).unwrap_or_else(|| {
             known.push(id);
             known.len() - 1
         })

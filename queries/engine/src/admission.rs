@@ -3,7 +3,8 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -53,21 +54,29 @@ pub struct Fill {
     pub waiting: usize,
 }
 
-/// Lets in and holds back.
+/// Callers who are remembered though they run nothing: with more, those are forgotten.
+const REMEMBERED: usize = 256;
+
+/// Lets in and holds back. Where there is room nothing is locked that others may have to wait for: on a busy machine the thread that holds a
+/// lock may be the one that has to wait for a processor, and all other threads with it.
 pub struct Admission {
     what: &'static str,
     limits: AdmissionLimits,
-    state: Mutex<State>,
+    running: AtomicUsize,
+    /// How many of each caller's run. They are counted while it is locked for reading, and forgotten while it is locked for writing.
+    callers: RwLock<HashMap<Arc<str>, Arc<AtomicUsize>>>,
+    /// How long one usually runs, in nanoseconds. One of two that end at the same time may not count.
+    usual: AtomicU64,
+    /// How many wait, or are about to. Who is about to looks once more whether there is room, and who gives back looks here after that: one of
+    /// the two sees the other.
+    waiting: AtomicUsize,
+    queue: Mutex<Queue>,
 }
 
 #[derive(Default)]
-struct State {
-    running: usize,
-    of: HashMap<Arc<str>, usize>,
+struct Queue {
     waiting: VecDeque<Waiter>,
     numbers: u64,
-    /// How long one usually runs.
-    usual: Duration,
 }
 
 struct Waiter {
@@ -79,7 +88,7 @@ struct Waiter {
 /// Leave to run; given back when it is dropped.
 pub struct Permit {
     admission: Arc<Admission>,
-    caller: Arc<str>,
+    of_caller: Arc<AtomicUsize>,
     since: Instant,
 }
 
@@ -91,7 +100,9 @@ impl fmt::Debug for Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.admission.give_back(&self.caller, self.since.elapsed());
+        let left = self.of_caller.fetch_sub(1, Ordering::SeqCst);
+        self.admission.running.fetch_sub(1, Ordering::SeqCst);
+        self.admission.given_back(left == 1, self.since.elapsed());
     }
 }
 
@@ -105,9 +116,13 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         // Its sender is dropped outside the lock.
         let _left = {
-            let mut state = self.admission.state();
-            let position = state.waiting.iter().position(|waiter| waiter.number == self.number);
-            position.and_then(|position| state.waiting.remove(position))
+            let mut queue = self.admission.queue();
+            let position = queue.waiting.iter().position(|waiter| waiter.number == self.number);
+            let left = position.and_then(|position| queue.waiting.remove(position));
+            if left.is_some() {
+                self.admission.waiting.fetch_sub(1, Ordering::SeqCst);
+            }
+            left
         };
     }
 }
@@ -115,11 +130,19 @@ impl Drop for Place<'_> {
 impl Admission {
     /// Nothing runs yet. `what` is named in refusals.
     pub fn new(what: &'static str, limits: AdmissionLimits) -> Arc<Admission> {
-        Arc::new(Admission { what, limits, state: Mutex::default() })
+        Arc::new(Admission {
+            what,
+            limits,
+            running: AtomicUsize::default(),
+            callers: RwLock::default(),
+            usual: AtomicU64::default(),
+            waiting: AtomicUsize::default(),
+            queue: Mutex::default(),
+        })
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many one caller may have running.
@@ -129,8 +152,7 @@ impl Admission {
 
     /// How full it is.
     pub fn fill(&self) -> Fill {
-        let state = self.state();
-        Fill { running: state.running, waiting: state.waiting.len() }
+        Fill { running: self.running.load(Ordering::SeqCst), waiting: self.waiting.load(Ordering::SeqCst) }
     }
 
     /// Waits until the caller may run, at most for so long. A future that is dropped leaves its place.
@@ -138,99 +160,157 @@ impl Admission {
     /// # Errors
     /// When too many wait already, or the time is over.
     pub async fn admit(self: &Arc<Self>, caller: &str, longest: Duration) -> Result<Permit, Overload> {
+        if self.waiting.load(Ordering::SeqCst) == 0
+            && let Some(permit) = self.permit(caller)
+        {
+            return Ok(permit);
+        }
         let longest = longest.min(self.limits.longest_wait);
-        let (place, turn) = {
-            let mut state = self.state();
-            let caller: Arc<str> = caller.into();
-            // Nobody who could run waits while there is room, so nobody is overtaken here.
-            if self.has_room(&state, &caller) {
-                return Ok(self.permit(&mut state, caller));
-            }
-            if state.waiting.len() >= self.limits.waiting || longest.is_zero() {
-                return Err(self.overload(&state, &caller));
-            }
-            state.numbers += 1;
-            let number = state.numbers;
-            let (let_in, turn) = oneshot::channel();
-            state.waiting.push_back(Waiter { number, caller, let_in });
-            (Place { admission: self, number }, turn)
+        let (place, turn) = match self.stand_in_line(caller, longest)? {
+            Line::LetIn(permit) => return Ok(permit),
+            Line::Waits { number, turn } => (Place { admission: self, number }, turn),
         };
         match tokio::time::timeout(longest, turn).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) | Err(_) => {
                 drop(place);
-                Err(self.overload(&self.state(), caller))
+                Err(self.overload(caller, self.waiting.load(Ordering::SeqCst)))
             }
         }
     }
 
-    fn has_room(&self, state: &State, caller: &str) -> bool {
-        state.running < self.limits.running && self.is_below_own(state, caller)
+    /// Lets the caller in, or gives it a place among those who wait.
+    fn stand_in_line(self: &Arc<Self>, caller: &str, longest: Duration) -> Result<Line, Overload> {
+        let (let_in, outcome) = {
+            let mut queue = self.queue();
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+            // Who waits goes first where there is room for both.
+            let let_in = self.serve(&mut queue);
+            let outcome = match self.permit(caller) {
+                Some(permit) => Ok(Line::LetIn(permit)),
+                None if queue.waiting.len() >= self.limits.waiting || longest.is_zero() => Err(self.overload(caller, queue.waiting.len())),
+                None => {
+                    queue.numbers += 1;
+                    let number = queue.numbers;
+                    let (let_in, turn) = oneshot::channel();
+                    queue.waiting.push_back(Waiter { number, caller: caller.into(), let_in });
+                    Ok(Line::Waits { number, turn })
+                }
+            };
+            if !matches!(outcome, Ok(Line::Waits { .. })) {
+                self.waiting.fetch_sub(1, Ordering::SeqCst);
+            }
+            (let_in, outcome)
+        };
+        send(let_in);
+        outcome
     }
 
-    fn is_below_own(&self, state: &State, caller: &str) -> bool {
-        state.of.get(caller).copied().unwrap_or_default() < self.limits.per_caller
+    /// Leave to run, where there is room.
+    fn permit(self: &Arc<Self>, caller: &str) -> Option<Permit> {
+        let counted = |count: &AtomicUsize, most: usize| {
+            count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| (count < most).then_some(count + 1)).is_ok()
+        };
+        if !counted(&self.running, self.limits.running) {
+            return None;
+        }
+        let known = {
+            let callers = self.callers.read().unwrap_or_else(PoisonError::into_inner);
+            callers.get(caller).map(|count| counted(count, self.limits.per_caller).then(|| Arc::clone(count)))
+        };
+        let of_caller = known.unwrap_or_else(|| {
+            let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
+            let count = callers.entry(caller.into()).or_default();
+            counted(count, self.limits.per_caller).then(|| Arc::clone(count))
+        });
+        match of_caller {
+            Some(of_caller) => Some(Permit { admission: Arc::clone(self), of_caller, since: Instant::now() }),
+            None => {
+                self.running.fetch_sub(1, Ordering::SeqCst);
+                None
+            }
+        }
     }
 
-    fn permit(self: &Arc<Self>, state: &mut State, caller: Arc<str>) -> Permit {
-        state.running += 1;
-        *state.of.entry(Arc::clone(&caller)).or_default() += 1;
-        Permit { admission: Arc::clone(self), caller, since: Instant::now() }
+    fn running_of(&self, caller: &str) -> usize {
+        let callers = self.callers.read().unwrap_or_else(PoisonError::into_inner);
+        callers.get(caller).map_or(0, |count| count.load(Ordering::SeqCst))
     }
 
-    fn overload(&self, state: &State, caller: &str) -> Overload {
+    fn overload(&self, caller: &str, waiting: usize) -> Overload {
         // Where all is one caller's, there is no other limit than that of all.
-        let own = self.limits.per_caller < self.limits.running && !self.is_below_own(state, caller);
+        let own = self.limits.per_caller < self.limits.running && self.running_of(caller) >= self.limits.per_caller;
         let limit = if own { self.limits.per_caller } else { self.limits.running };
-        let ahead = u32::try_from(state.waiting.len()).unwrap_or(u32::MAX).saturating_add(1);
+        let ahead = u32::try_from(waiting).unwrap_or(u32::MAX).saturating_add(1);
         let at_once = u32::try_from(limit).unwrap_or(u32::MAX).max(1);
-        let expected = state.usual.saturating_mul(ahead) / at_once;
+        let expected = Duration::from_nanos(self.usual.load(Ordering::Relaxed)).saturating_mul(ahead) / at_once;
         // Whole seconds, as headers have them.
         let seconds = Duration::from_secs(expected.as_secs() + u64::from(expected.subsec_nanos() > 0));
         Overload { what: self.what, limit, own, after: seconds.clamp(RETRY.0, RETRY.1) }
     }
 
-    fn give_back(self: &Arc<Self>, caller: &Arc<str>, ran: Duration) {
-        let mut let_in = Vec::new();
-        {
-            let mut state = self.state();
-            state.running -= 1;
-            state.usual = (state.usual * 7 + ran) / 8;
-            let left = state.of.get_mut(caller).map(|of| {
-                *of -= 1;
-                *of
-            });
-            if left == Some(0) {
-                state.of.remove(caller);
-            }
-            while let Some(position) = self.next(&state)
-                && let Some(waiter) = state.waiting.remove(position)
-            {
-                let permit = self.permit(&mut state, waiter.caller);
-                let_in.push((waiter.let_in, permit));
-            }
+    /// After a permit was given back: remembers how long it ran, and lets in who waits.
+    fn given_back(self: &Arc<Self>, was_last: bool, ran: Duration) {
+        let ran = u64::try_from(ran.as_nanos()).unwrap_or(u64::MAX);
+        let usual = self.usual.load(Ordering::Relaxed);
+        self.usual.store(usual - usual / 8 + ran / 8, Ordering::Relaxed);
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            let let_in = self.serve(&mut self.queue());
+            send(let_in);
         }
-        // Who has left meanwhile gives the permit back at once, which takes the lock again.
-        for (waiter, permit) in let_in {
-            drop(waiter.send(permit));
+        if was_last {
+            self.forget();
         }
     }
 
+    /// Forgets callers who run nothing, where they have become many.
+    fn forget(&self) {
+        let many = || self.callers.try_read().is_ok_and(|callers| callers.len() > REMEMBERED);
+        if many() {
+            let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
+            callers.retain(|_, count| count.load(Ordering::SeqCst) > 0);
+        }
+    }
+
+    /// Permits for those who wait, as far as there is room; to be sent once the queue is unlocked.
+    fn serve(self: &Arc<Self>, queue: &mut Queue) -> Vec<(oneshot::Sender<Permit>, Permit)> {
+        let mut let_in = Vec::new();
+        while let Some(position) = self.next(queue)
+            && let Some(permit) = queue.waiting.get(position).and_then(|waiter| self.permit(&waiter.caller))
+            && let Some(waiter) = queue.waiting.remove(position)
+        {
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
+            let_in.push((waiter.let_in, permit));
+        }
+        let_in
+    }
+
     /// Who is next: of those who may run the one whose caller has the least running, and of these the first to come.
-    fn next(&self, state: &State) -> Option<usize> {
-        if state.running >= self.limits.running {
+    fn next(&self, queue: &Queue) -> Option<usize> {
+        if self.running.load(Ordering::SeqCst) >= self.limits.running {
             return None;
         }
-        let running = |waiter: &Waiter| state.of.get(&waiter.caller).copied().unwrap_or_default();
-        let may = state.waiting.iter().enumerate().filter(|(_, waiter)| running(waiter) < self.limits.per_caller);
-        may.min_by_key(|(position, waiter)| (running(waiter), *position)).map(|(position, _)| position)
+        let waiting = queue.waiting.iter().enumerate().map(|(position, waiter)| (self.running_of(&waiter.caller), position));
+        waiting.filter(|(running, _)| *running < self.limits.per_caller).min().map(|(_, position)| position)
+    }
+}
+
+/// What has become of one who could not run at once.
+enum Line {
+    LetIn(Permit),
+    Waits { number: u64, turn: oneshot::Receiver<Permit> },
+}
+
+/// Who has left meanwhile gives the permit back at once, which takes the lock again.
+fn send(let_in: Vec<(oneshot::Sender<Permit>, Permit)>) {
+    for (waiter, permit) in let_in {
+        drop(waiter.send(permit));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     const LONG: Duration = Duration::from_secs(60);
 
@@ -262,7 +342,19 @@ mod tests {
         assert_eq!(admission.fill(), Fill { running: 1, waiting: 0 });
         drop(second);
         assert_eq!(admission.fill(), Fill { running: 0, waiting: 0 });
-        assert!(admission.state().of.is_empty(), "callers who are gone are forgotten");
+    }
+
+    #[tokio::test]
+    async fn callers_who_are_gone_are_forgotten() {
+        let admission = admission(9, 9, 1);
+        let stays = admission.admit("stays", LONG).await.unwrap();
+        for number in 0..3 * REMEMBERED {
+            drop(admission.admit(&format!("caller {number}"), LONG).await.unwrap());
+        }
+        assert!(admission.callers.read().unwrap().len() <= REMEMBERED + 1);
+        assert_eq!(admission.running_of("stays"), 1);
+        drop(stays);
+        assert_eq!(admission.fill(), Fill { running: 0, waiting: 0 });
     }
 
     #[tokio::test]

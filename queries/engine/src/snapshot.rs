@@ -7,7 +7,7 @@ use crate::policy::{AccessDefinition, Principal, Rights, view};
 use crate::shapes::Shapes;
 use portico_catalog::{Model, ModelView, Service};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// Sets of roles for which something is remembered; beyond, all is forgotten and made again.
 pub const MOST_REMEMBERED: usize = 4_096;
@@ -19,8 +19,8 @@ type Views = HashMap<String, HashMap<Vec<String>, Arc<ModelView>>>;
 pub struct Snapshot {
     /// The model.
     pub model: Arc<Model>,
-    rights: Mutex<HashMap<Vec<String>, Arc<Rights>>>,
-    views: Mutex<Views>,
+    rights: RwLock<HashMap<Vec<String>, Arc<Rights>>>,
+    views: RwLock<Views>,
     /// What protects its tables.
     pub guards: Arc<Guards>,
     /// Its `$metadata` documents.
@@ -33,15 +33,15 @@ impl Snapshot {
     /// A snapshot of a model.
     pub fn new(model: Arc<Model>) -> Snapshot {
         let (guards, metadata, shapes) = (Arc::new(Guards::of(&model)), MetadataCache::default(), Arc::default());
-        Snapshot { model, guards, metadata, shapes, rights: Mutex::default(), views: Mutex::default() }
+        Snapshot { model, guards, metadata, shapes, rights: RwLock::default(), views: RwLock::default() }
     }
 
     /// The rights of a caller.
     pub fn rights(&self, principal: &Principal, access: &AccessDefinition) -> Arc<Rights> {
-        let mut remembered = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = remembered.get(&principal.roles) {
+        if let Some(known) = self.rights.read().unwrap_or_else(PoisonError::into_inner).get(&principal.roles) {
             return Arc::clone(known);
         }
+        let mut remembered = self.rights.write().unwrap_or_else(PoisonError::into_inner);
         if remembered.len() >= MOST_REMEMBERED {
             remembered.clear();
         }
@@ -76,9 +76,14 @@ impl Snapshot {
     pub fn view(&self, principal: &Principal, service: &str, access: &AccessDefinition) -> Result<Arc<ModelView>, EngineError> {
         let rights = self.rights(principal, access);
         let definition = self.service(service)?;
-        let mut remembered = self.views.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = remembered.get(service).and_then(|views| views.get(&principal.roles)) {
-            return Ok(Arc::clone(known));
+        let known = |views: &Views| views.get(service).and_then(|views| views.get(&principal.roles)).cloned();
+        if let Some(known) = known(&self.views.read().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(known);
+        }
+        let mut remembered = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have made it meanwhile; what is published of a view is known by where it is.
+        if let Some(known) = known(&remembered) {
+            return Ok(known);
         }
         // There are only the services that the model has, so that what clients choose are roles.
         let views = remembered.entry(service.to_owned()).or_default();
