@@ -12,8 +12,8 @@ server=$(command -v mariadbd || true)
 install=$(command -v mariadb-install-db || true)
 [ -n "$server" ] && [ -n "$install" ] || { echo "$0: no MariaDB server is installed (apt-get install mariadb-server)" >&2; exit 1; }
 
-# The server refuses to run as root.
-as_server() { if [ "$(id -u)" -eq 0 ]; then runuser -u mysql -- "$@"; else "$@"; fi; }
+# The server refuses to run as root. `runuser` would stay as its parent, and stop with it for good when a test stops the server for a while.
+as_server() { if [ "$(id -u)" -eq 0 ]; then setpriv --reuid=mysql --regid=mysql --init-groups -- "$@"; else "$@"; fi; }
 
 # Whether the process that DIR names is still the server that was started there, and no other that got its number.
 runs() { [ -f "$directory/pid" ] && tr '\0' ' ' < "/proc/$(cat "$directory/pid")/cmdline" 2>/dev/null | grep -qF -- "--datadir=$directory/data"; }

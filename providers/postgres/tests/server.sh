@@ -12,7 +12,7 @@ binaries=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1 || 
 [ -x "$binaries/initdb" ] || { echo "$0: no PostgreSQL server is installed (apt-get install postgresql)" >&2; exit 1; }
 
 # The server refuses to run as root.
-as_server() { if [ "$(id -u)" -eq 0 ]; then runuser -u postgres -- "$@"; else "$@"; fi; }
+as_server() { if [ "$(id -u)" -eq 0 ]; then setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"; else "$@"; fi; }
 
 case "$1" in
   start)

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// A running server.
 pub struct OwnServer {
@@ -48,5 +49,27 @@ impl Drop for OwnServer {
         let stopped = Command::new("bash").arg(&self.script).arg("stop").arg(&self.directory).status();
         let ended = woken.is_ok() && stopped.is_ok_and(|status| status.success());
         assert!(ended || std::thread::panicking(), "the server does not stop");
+        let left = left_over(&self.directory);
+        assert!(left.is_empty() || std::thread::panicking(), "the server has stopped, and left behind: {left:?}");
     }
+}
+
+/// Command lines of processes that still name the directory after a while: what a server leaves running.
+fn left_over(directory: &Path) -> Vec<String> {
+    let name = directory.to_string_lossy();
+    let running = || command_lines().into_iter().filter(|line| line.contains(name.as_ref())).collect::<Vec<_>>();
+    for _ in 0..100 {
+        if running().is_empty() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    running()
+}
+
+/// Of all processes that there are. One that ends meanwhile has none.
+fn command_lines() -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+    lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).collect()
 }
