@@ -1,21 +1,31 @@
 //! Open-loop load over HTTP: requests leave at a fixed rate, whether or not earlier ones have been answered, and a latency counts from the moment
-//! at which its request was due. So a server that stalls is seen to stall. It must not know who answers, nor what the answers say.
+//! at which its request was due. So a server that stalls is seen to stall. It runs on the processors of what it measures, and takes as little of
+//! them as it can: one thread, and no more than HTTP/1.1 needs. It must not know who answers, nor what the answers say.
 //!
 //! `open-loop ROOT BEFORE AFTER KEYS RATE SECONDS [NAME:VALUE]…` asks for ROOT BEFORE key AFTER, with keys at random from the file KEYS, and
 //! headers. It prints one line of JSON, times in microseconds.
 
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Client, StatusCode};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Request, StatusCode, Uri};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Client, Error as ClientError};
+use hyper_util::rt::TokioExecutor;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Longer than any deadline that a server should have.
 const LONGEST: Duration = Duration::from_secs(60);
+
+/// So many connections are kept, as front ends do. A request that finds all of them busy waits for one, and its latency with it: were one more
+/// opened for each, a server that stalls would have hundreds to accept as well, and the load would become another than the one that is measured.
+const CONNECTIONS: usize = 64;
 
 /// How a request ended.
 enum Outcome {
@@ -34,13 +44,14 @@ struct Load {
     keys: Vec<String>,
     rate: f64,
     seconds: f64,
-    client: Client,
+    headers: HeaderMap,
+    client: Client<HttpConnector, Empty<Bytes>>,
 }
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
     let load = load(std::env::args().skip(1).collect())?;
-    let text = summary(run(load).await);
+    let text = summary(run(load).await?);
     std::io::stdout().write_all(format!("{text}\n").as_bytes())?;
     Ok(())
 }
@@ -58,17 +69,36 @@ fn load(arguments: Vec<String>) -> Result<Load, Box<dyn Error>> {
     if keys.is_empty() {
         return Err("there are no keys".into());
     }
-    // The servers are on the loopback and not encrypted; a client is not to be had without saying how it would encrypt.
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()));
-    let tls = tls.with_safe_default_protocol_versions()?.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth();
-    let client = Client::builder().tls_backend_preconfigured(tls).no_proxy().default_headers(map).timeout(LONGEST).build()?;
-    Ok(Load { before: format!("{root}{before}"), after: after.clone(), keys, rate: rate.parse()?, seconds: seconds.parse()?, client })
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    Ok(Load {
+        before: format!("{root}{before}"),
+        after: after.clone(),
+        keys,
+        rate: rate.parse()?,
+        seconds: seconds.parse()?,
+        headers: map,
+        client,
+    })
+}
+
+impl Load {
+    /// A request for a key at random.
+    fn request(&self) -> Result<Request<Empty<Bytes>>, Box<dyn Error>> {
+        let key = self.keys.get(fastrand::usize(..self.keys.len())).ok_or("there are no keys")?;
+        let mut request = Request::new(Empty::new());
+        *request.uri_mut() = Uri::try_from(format!("{}{key}{}", self.before, self.after))?;
+        request.headers_mut().clone_from(&self.headers);
+        Ok(request)
+    }
 }
 
 /// Sends until the time is over, and waits for all answers.
-async fn run(load: Load) -> Vec<Outcome> {
+async fn run(load: Load) -> Result<Vec<Outcome>, Box<dyn Error>> {
     let (ended, mut outcomes) = mpsc::unbounded_channel();
     let begin = Instant::now() + Duration::from_millis(100);
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut sent = 0_u32;
     loop {
         let after = f64::from(sent) / load.rate;
@@ -78,12 +108,16 @@ async fn run(load: Load) -> Vec<Outcome> {
         let due = begin + Duration::from_secs_f64(after);
         // Timers are as fine as a millisecond: several requests that are due leave together, each with its own time.
         sleep_until(due).await;
-        let key = &load.keys[fastrand::usize(..load.keys.len())];
-        let request = load.client.get(format!("{}{key}{}", load.before, load.after));
-        let ended = ended.clone();
+        let (client, request, places, ended) = (load.client.clone(), load.request()?, Arc::clone(&places), ended.clone());
         tokio::spawn(async move {
+            let answer = async {
+                // Nobody closes the semaphore. Who waits longest is next.
+                let _place = places.acquire().await;
+                ask(client, request, due).await
+            };
+            let outcome = timeout(LONGEST, answer).await.unwrap_or_else(|_| Outcome::Failed("no answer".to_owned()));
             // The receiver lives until all senders are gone.
-            let _ = ended.send(ask(request, due).await);
+            let _ = ended.send(outcome);
         });
         sent += 1;
     }
@@ -92,26 +126,31 @@ async fn run(load: Load) -> Vec<Outcome> {
     while let Some(outcome) = outcomes.recv().await {
         all.push(outcome);
     }
-    all
+    Ok(all)
 }
 
-async fn ask(request: reqwest::RequestBuilder, due: Instant) -> Outcome {
-    let response = match request.send().await {
+async fn ask(client: Client<HttpConnector, Empty<Bytes>>, request: Request<Empty<Bytes>>, due: Instant) -> Outcome {
+    let response = match client.request(request).await {
         Ok(response) => response,
         Err(error) => return Outcome::Failed(cause(&error)),
     };
     let status = response.status();
     let retry = response.headers().contains_key(RETRY_AFTER);
-    match response.bytes().await {
-        Err(error) => Outcome::Failed(cause(&error)),
-        Ok(_) if status.is_success() => Outcome::Answered(due.elapsed()),
-        Ok(_) if status == StatusCode::SERVICE_UNAVAILABLE && retry => Outcome::Refused,
-        Ok(_) => Outcome::Failed(format!("status {}", status.as_u16())),
+    let mut body = response.into_body();
+    while let Some(frame) = body.frame().await {
+        if let Err(error) = frame {
+            return Outcome::Failed(error.to_string());
+        }
+    }
+    match status {
+        status if status.is_success() => Outcome::Answered(due.elapsed()),
+        StatusCode::SERVICE_UNAVAILABLE if retry => Outcome::Refused,
+        status => Outcome::Failed(format!("status {}", status.as_u16())),
     }
 }
 
-/// The innermost cause, without the URL, which would make every failure another one.
-fn cause(error: &reqwest::Error) -> String {
+/// The innermost cause.
+fn cause(error: &ClientError) -> String {
     let mut inner: &dyn Error = error;
     while let Some(source) = inner.source() {
         inner = source;
