@@ -46,7 +46,9 @@ class Gateway:
 
     def config(self):
         doors = {door: {"listen": f"127.0.0.1:{port}"} for door, port in self.ports.items()}
-        gateway = {**doors, "token_key": {"env": "PORTICO_TOKEN_KEY"}, "log": {"level": "warn", "format": "text"}, **self.settings}
+        gateway = {**doors, "token_key": {"env": "PORTICO_TOKEN_KEY"}, "log": {"level": "warn", "format": "text"}}
+        for name, value in self.settings.items():
+            gateway[name] = {**gateway.get(name, {}), **value}
         sources, published = {}, {}
         for table, (server, database) in self.tables.items():
             name = f"{server.kind}_source"
